@@ -1,0 +1,158 @@
+package wire
+
+// Resources walks the ResourceX of a request: for c := r.Resources(); c.Next(); { ... }.
+type Resources struct {
+	list
+	frame int // where the tag of the current ResourceX begins
+}
+
+// Resources returns a cursor before the first ResourceX.
+func (r Request) Resources() Resources {
+	return Resources{list: list{b: r, tag: FieldRequestResource<<3 | TypeBytes}}
+}
+
+// Next moves to the next ResourceX.
+func (c *Resources) Next() bool {
+	for c.pos < len(c.b) {
+		c.frame = c.pos
+		if c.b[c.pos] == c.tag {
+			return c.next()
+		}
+		c.pos = skip(c.b, c.pos)
+	}
+	return false
+}
+
+// Bytes returns the body of the current ResourceX.
+func (c *Resources) Bytes() []byte { return c.body() }
+
+// Range returns where the current ResourceX stands in the request, its tag and length included, so that r[start:end]
+// is a request of its own.
+func (c *Resources) Range() (start, end int) { return c.frame, c.end }
+
+// Resource returns the body of the Resource, nil if there is none.
+func (c *Resources) Resource() []byte { return find(c.body(), FieldResourceXResource) }
+
+// SchemaURL returns the schema URL of the ResourceX.
+func (c *Resources) SchemaURL() []byte { return find(c.body(), FieldResourceXSchemaURL) }
+
+// Scopes returns a cursor before the first ScopeX of the current ResourceX.
+func (c *Resources) Scopes() Scopes {
+	return Scopes{list{b: c.body(), tag: FieldResourceXScope<<3 | TypeBytes}}
+}
+
+// Scopes walks the ScopeX of a ResourceX.
+type Scopes struct{ list }
+
+// Next moves to the next ScopeX.
+func (c *Scopes) Next() bool { return c.next() }
+
+// Bytes returns the body of the current ScopeX.
+func (c *Scopes) Bytes() []byte { return c.body() }
+
+// Scope returns the body of the InstrumentationScope, nil if there is none.
+func (c *Scopes) Scope() []byte { return find(c.body(), FieldScopeXScope) }
+
+// SchemaURL returns the schema URL of the ScopeX.
+func (c *Scopes) SchemaURL() []byte { return find(c.body(), FieldScopeXSchemaURL) }
+
+// Items returns a cursor before the first item of the current ScopeX.
+func (c *Scopes) Items() Items {
+	return Items{list{b: c.body(), tag: FieldScopeXItem<<3 | TypeBytes}}
+}
+
+// Items walks the metrics, log records or spans of a ScopeX.
+type Items struct{ list }
+
+// Next moves to the next item.
+func (c *Items) Next() bool { return c.next() }
+
+// Bytes returns the body of the current Metric, LogRecord or Span.
+func (c *Items) Bytes() []byte { return c.body() }
+
+// ResourceAttributes returns a cursor over the attributes of a Resource body.
+func ResourceAttributes(resource []byte) Attributes {
+	return attributes(resource, FieldResourceAttributes)
+}
+
+// A Scope is a view of an InstrumentationScope.
+type Scope struct {
+	Name, Version     []byte
+	DroppedAttributes uint32
+	body              []byte
+}
+
+// ParseScope reads an InstrumentationScope body.
+func ParseScope(scope []byte) Scope {
+	s := Scope{body: scope}
+	for pos := 0; pos < len(scope); {
+		switch scope[pos] {
+		case FieldScopeName<<3 | TypeBytes:
+			s.Name, pos = view(scope, pos+1)
+		case FieldScopeVersion<<3 | TypeBytes:
+			s.Version, pos = view(scope, pos+1)
+		case FieldScopeDroppedAttributes<<3 | TypeVarint:
+			var v uint64
+			v, pos = uvarint(scope, pos+1)
+			s.DroppedAttributes = uint32(v)
+		default:
+			pos = skip(scope, pos)
+		}
+	}
+	return s
+}
+
+// Attributes returns a cursor over the attributes of the scope.
+func (s Scope) Attributes() Attributes { return attributes(s.body, FieldScopeAttributes) }
+
+// Attributes walks the KeyValue occurrences of one field of a message, or the entries of a map value, in the order
+// sent. Keys may repeat; pdata's Map.Get and Find take the first.
+type Attributes struct {
+	list
+	key, value []byte
+}
+
+// attributes returns a cursor over the KeyValue field of body.
+func attributes(body []byte, field int) Attributes {
+	return Attributes{list: list{b: body, tag: byte(field<<3 | TypeBytes)}}
+}
+
+// Next moves to the next attribute.
+func (a *Attributes) Next() bool {
+	if !a.next() {
+		return false
+	}
+	kv := a.b[a.start:a.end]
+	a.key, a.value = nil, nil
+	for pos := 0; pos < len(kv); {
+		switch kv[pos] {
+		case FieldKeyValueKey<<3 | TypeBytes:
+			a.key, pos = view(kv, pos+1)
+		case FieldKeyValueValue<<3 | TypeBytes:
+			a.value, pos = view(kv, pos+1)
+		default:
+			pos = skip(kv, pos)
+		}
+	}
+	return true
+}
+
+// Key returns the key of the current attribute.
+func (a *Attributes) Key() []byte { return a.key }
+
+// Value returns the value of the current attribute.
+func (a *Attributes) Value() Value { return parseValue(a.value) }
+
+// Bytes returns the KeyValue body of the current attribute.
+func (a *Attributes) Bytes() []byte { return a.body() }
+
+// Find returns the value of the first attribute with the key, from the cursor's position on. The cursor, being a
+// value, does not move.
+func (a Attributes) Find(key string) (Value, bool) {
+	for a.Next() {
+		if string(a.key) == key {
+			return a.Value(), true
+		}
+	}
+	return Value{}, false
+}

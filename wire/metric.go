@@ -1,0 +1,245 @@
+package wire
+
+import "math"
+
+// A MetricType says which data message a Metric carries.
+type MetricType uint8
+
+// The types. A metric without data is MetricNone and has no points.
+const (
+	MetricNone MetricType = iota
+	MetricGauge
+	MetricSum
+	MetricHistogram
+	MetricExponentialHistogram
+	MetricSummary
+)
+
+// String returns the type in words.
+func (t MetricType) String() string {
+	switch t {
+	case MetricGauge:
+		return "gauge"
+	case MetricSum:
+		return "sum"
+	case MetricHistogram:
+		return "histogram"
+	case MetricExponentialHistogram:
+		return "exponential histogram"
+	case MetricSummary:
+		return "summary"
+	}
+	return "none"
+}
+
+// Aggregation temporalities.
+const (
+	TemporalityDelta      = 1
+	TemporalityCumulative = 2
+)
+
+// A Metric is a view of a Metric. Gauges and summaries have no temporality.
+type Metric struct {
+	Name, Description, Unit []byte
+	Type                    MetricType
+	Monotonic               bool
+	Temporality             int32
+	data                    []byte // body of the data message
+	metadata                []byte // from the first metadata entry on
+}
+
+// ParseMetric reads a Metric body.
+func ParseMetric(item []byte) Metric {
+	m := Metric{}
+	first := -1
+	for pos := 0; pos < len(item); {
+		switch item[pos] {
+		case FieldMetricName<<3 | TypeBytes:
+			m.Name, pos = view(item, pos+1)
+		case FieldMetricDescription<<3 | TypeBytes:
+			m.Description, pos = view(item, pos+1)
+		case FieldMetricUnit<<3 | TypeBytes:
+			m.Unit, pos = view(item, pos+1)
+		case FieldMetricGauge<<3 | TypeBytes:
+			m.Type = MetricGauge
+			m.data, pos = view(item, pos+1)
+		case FieldMetricSum<<3 | TypeBytes:
+			m.Type = MetricSum
+			m.data, pos = view(item, pos+1)
+		case FieldMetricHistogram<<3 | TypeBytes:
+			m.Type = MetricHistogram
+			m.data, pos = view(item, pos+1)
+		case FieldMetricExponentialHistogram<<3 | TypeBytes:
+			m.Type = MetricExponentialHistogram
+			m.data, pos = view(item, pos+1)
+		case FieldMetricSummary<<3 | TypeBytes:
+			m.Type = MetricSummary
+			m.data, pos = view(item, pos+1)
+		case FieldMetricMetadata<<3 | TypeBytes:
+			if first < 0 {
+				first = pos
+			}
+			_, pos = view(item, pos+1)
+		default:
+			pos = skip(item, pos)
+		}
+	}
+	if first >= 0 {
+		m.metadata = item[first:]
+	}
+	switch m.Type {
+	case MetricSum, MetricHistogram, MetricExponentialHistogram:
+		m.parseData()
+	}
+	return m
+}
+
+// parseData reads the fields of the data message beside its points. Encoders put them behind the points, hence the
+// whole message is walked, about 1 ns a point.
+func (m *Metric) parseData() {
+	for pos := 0; pos < len(m.data); {
+		var v uint64
+		switch m.data[pos] {
+		case FieldDataTemporality<<3 | TypeVarint:
+			v, pos = uvarint(m.data, pos+1)
+			m.Temporality = int32(v)
+		case FieldDataMonotonic<<3 | TypeVarint:
+			v, pos = uvarint(m.data, pos+1)
+			m.Monotonic = v != 0 && m.Type == MetricSum
+		default:
+			pos = skip(m.data, pos)
+		}
+	}
+}
+
+// Metadata returns a cursor over the metadata of the metric.
+func (m Metric) Metadata() Attributes { return attributes(m.metadata, FieldMetricMetadata) }
+
+// Points returns a cursor over the data points.
+func (m Metric) Points() Points {
+	return Points{list{b: m.data, tag: FieldDataPoints<<3 | TypeBytes}}
+}
+
+// Points walks the data points of a metric; which Parse function reads them follows from the metric's type.
+type Points struct{ list }
+
+// Next moves to the next point.
+func (c *Points) Next() bool { return c.next() }
+
+// Bytes returns the body of the current point.
+func (c *Points) Bytes() []byte { return c.body() }
+
+// A NumberPoint is a view of a NumberDataPoint (gauges and sums).
+type NumberPoint struct {
+	Start, Time uint64 // ns since 1970
+	Double      float64
+	Int         int64
+	Flags       uint32
+	IsInt       bool // Int holds the value, else Double
+	HasValue    bool
+	body        []byte
+}
+
+// ParseNumberPoint reads a NumberDataPoint body.
+func ParseNumberPoint(b []byte) NumberPoint {
+	p := NumberPoint{body: b}
+	for pos := 0; pos < len(b); {
+		var v uint64
+		switch b[pos] {
+		case FieldNumberStart<<3 | TypeFixed64:
+			p.Start, pos = fixed64(b, pos+1)
+		case FieldNumberTime<<3 | TypeFixed64:
+			p.Time, pos = fixed64(b, pos+1)
+		case FieldNumberDouble<<3 | TypeFixed64:
+			v, pos = fixed64(b, pos+1)
+			p.Double, p.HasValue = math.Float64frombits(v), true
+		case FieldNumberInt<<3 | TypeFixed64:
+			v, pos = fixed64(b, pos+1)
+			p.Int, p.IsInt, p.HasValue = int64(v), true, true
+		case FieldNumberFlags<<3 | TypeVarint:
+			v, pos = uvarint(b, pos+1)
+			p.Flags = uint32(v)
+		default:
+			pos = skip(b, pos)
+		}
+	}
+	return p
+}
+
+// Value returns the value as a floating point number, whichever way it was sent.
+func (p NumberPoint) Value() float64 {
+	if p.IsInt {
+		return float64(p.Int)
+	}
+	return p.Double
+}
+
+// Attributes returns a cursor over the attributes of the point.
+func (p NumberPoint) Attributes() Attributes { return attributes(p.body, FieldNumberAttributes) }
+
+// Exemplars returns a cursor over the exemplars of the point.
+func (p NumberPoint) Exemplars() Exemplars { return exemplars(p.body, FieldNumberExemplars) }
+
+// Exemplars walks the exemplars of a point.
+type Exemplars struct{ list }
+
+// exemplars returns a cursor over the Exemplar field of body.
+func exemplars(body []byte, field int) Exemplars {
+	return Exemplars{list{b: body, tag: byte(field<<3 | TypeBytes)}}
+}
+
+// Next moves to the next exemplar.
+func (c *Exemplars) Next() bool { return c.next() }
+
+// Bytes returns the body of the current exemplar.
+func (c *Exemplars) Bytes() []byte { return c.body() }
+
+// Exemplar reads the current exemplar.
+func (c *Exemplars) Exemplar() Exemplar { return ParseExemplar(c.body()) }
+
+// An Exemplar is a view of an Exemplar.
+type Exemplar struct {
+	Time            uint64 // ns since 1970
+	Double          float64
+	Int             int64
+	TraceID, SpanID []byte // 16 and 8 bytes, or empty
+	IsInt           bool   // Int holds the value, else Double
+	HasValue        bool
+	body            []byte
+}
+
+// ParseExemplar reads an Exemplar body.
+func ParseExemplar(b []byte) Exemplar {
+	e := Exemplar{body: b}
+	for pos := 0; pos < len(b); {
+		var v uint64
+		switch b[pos] {
+		case FieldExemplarTime<<3 | TypeFixed64:
+			e.Time, pos = fixed64(b, pos+1)
+		case FieldExemplarDouble<<3 | TypeFixed64:
+			v, pos = fixed64(b, pos+1)
+			e.Double, e.HasValue = math.Float64frombits(v), true
+		case FieldExemplarInt<<3 | TypeFixed64:
+			v, pos = fixed64(b, pos+1)
+			e.Int, e.IsInt, e.HasValue = int64(v), true, true
+		case FieldExemplarTraceID<<3 | TypeBytes:
+			e.TraceID, pos = view(b, pos+1)
+		case FieldExemplarSpanID<<3 | TypeBytes:
+			e.SpanID, pos = view(b, pos+1)
+		default:
+			pos = skip(b, pos)
+		}
+	}
+	return e
+}
+
+// Value returns the value as a floating point number, whichever way it was sent.
+func (e Exemplar) Value() float64 {
+	if e.IsInt {
+		return float64(e.Int)
+	}
+	return e.Double
+}
+
+// Attributes returns a cursor over the filtered attributes of the exemplar.
+func (e Exemplar) Attributes() Attributes { return attributes(e.body, FieldExemplarAttributes) }

@@ -1,0 +1,223 @@
+package prom
+
+import (
+	"bytes"
+	"hash/maphash"
+	"unsafe"
+)
+
+// A cache maps what stands in a request (bytes, below the identity of what they stand in) to what was worked out
+// from it. Keys are compared in full, so that a hash is only ever a hint; the seed is the cache's own, so that nobody
+// outside can aim at one bucket. The configuration is the translator's and never changes, so that it needs no place
+// in the key.
+//
+// It is bounded by two generations: entries are added to the current table; when that has reached its share of the
+// budget it becomes the old one, and the old one before it is forgotten as a whole. What is found in the old table is
+// moved to the current one, so that series that are still sent survive. Nothing is evicted one by one, and tables of
+// pointer-free values cost the garbage collector nothing.
+type cache[V any] struct {
+	seed  maphash.Seed
+	share int // bytes a table may reach
+	off   bool
+	cur   *table[V]
+	old   *table[V]
+	last  int                             // the entry found last, in cur; -1 after a turn
+	move  func(to, from *table[V], v V) V // carries what a value refers to in its table; nil if nothing
+}
+
+func newCache[V any](budget int, move func(to, from *table[V], v V) V) *cache[V] {
+	return &cache[V]{
+		seed: maphash.MakeSeed(), share: budget / 2, off: budget < 0,
+		cur: new(table[V]), last: -1, move: move,
+	}
+}
+
+// get returns the place of an entry in the current table. The guess comes first: senders repeat their series in the
+// same order, so that the entry behind the one found last is nearly always the wanted one, and no hash is needed.
+func (c *cache[V]) get(parent uint64, key []byte) (int, bool) {
+	if c.last >= 0 {
+		if n := c.cur.entries[c.last].next; n > 0 && c.cur.is(int(n-1), parent, key) {
+			c.last = int(n - 1)
+			return c.last, true
+		}
+	}
+	if c.off {
+		return 0, false
+	}
+	hash := c.hash(parent, key)
+	i, ok := c.cur.find(hash, parent, key)
+	if !ok && c.old != nil {
+		var at int
+		if at, ok = c.old.find(hash, parent, key); ok {
+			i = c.bring(at)
+		}
+	}
+	if ok {
+		c.follow(i)
+	}
+	return i, ok
+}
+
+// room returns the table that the next put adds to, so that what a value refers to can be laid down there.
+func (c *cache[V]) room() *table[V] {
+	if c.off || c.cur.size() > c.share {
+		c.turn()
+	}
+	return c.cur
+}
+
+// put adds an entry that get did not find, after room. weight is what the value holds outside of the table, in bytes.
+func (c *cache[V]) put(parent uint64, key []byte, v V, weight int) int {
+	i := c.cur.add(c.hash(parent, key), parent, key, v)
+	c.cur.weight += weight
+	c.cur.entries[i].weight = weight
+	c.follow(i)
+	return i
+}
+
+// bring moves an entry of the old table to the current one.
+func (c *cache[V]) bring(at int) int {
+	from := c.old
+	to := c.room()
+	e := from.entries[at]
+	v := e.value
+	if c.move != nil {
+		v = c.move(to, from, v)
+	}
+	i := c.cur.add(e.hash, e.parent, from.bytes.view(e.key, e.keyLen), v)
+	c.cur.weight += e.weight
+	c.cur.entries[i].weight = e.weight
+	return i
+}
+
+// follow remembers that entry i came after the one before it.
+func (c *cache[V]) follow(i int) {
+	if c.last >= 0 {
+		c.cur.entries[c.last].next = uint32(i + 1)
+	}
+	c.last = i
+}
+
+// turn starts a new current table.
+func (c *cache[V]) turn() {
+	c.old, c.cur, c.last = c.cur, new(table[V]), -1
+	if c.off {
+		c.old = nil
+	}
+}
+
+func (c *cache[V]) hash(parent uint64, key []byte) uint64 {
+	h := maphash.Bytes(c.seed, key) ^ parent*0x9e3779b97f4a7c15
+	return h ^ h>>32
+}
+
+// size returns the bytes of both tables.
+func (c *cache[V]) size() int {
+	n := c.cur.size()
+	if c.old != nil {
+		n += c.old.size()
+	}
+	return n
+}
+
+// A table is one generation of a cache: entries found by open addressing, and the bytes they refer to.
+type table[V any] struct {
+	index   []uint32 // place of an entry + 1, 0 is free; a power of two, at most three quarters full
+	entries []entry[V]
+	bytes   arena
+	series  []series // of points only
+	weight  int
+}
+
+type entry[V any] struct {
+	hash, parent uint64
+	key          handle
+	keyLen       uint32
+	next         uint32 // place + 1 of the entry that came after this one when it was seen last
+	weight       int
+	value        V
+}
+
+// is reports whether entry i has the key.
+func (t *table[V]) is(i int, parent uint64, key []byte) bool {
+	e := &t.entries[i]
+	return e.parent == parent && bytes.Equal(t.bytes.view(e.key, e.keyLen), key)
+}
+
+func (t *table[V]) find(hash, parent uint64, key []byte) (int, bool) {
+	if len(t.index) == 0 {
+		return 0, false
+	}
+	mask := uint64(len(t.index) - 1)
+	for at := hash & mask; t.index[at] != 0; at = (at + 1) & mask {
+		i := int(t.index[at] - 1)
+		if t.entries[i].hash == hash && t.is(i, parent, key) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (t *table[V]) add(hash, parent uint64, key []byte, v V) int {
+	if len(t.entries) >= len(t.index)/4*3 {
+		t.grow()
+	}
+	i := len(t.entries)
+	t.entries = append(t.entries, entry[V]{
+		hash: hash, parent: parent, key: t.bytes.hold(key), keyLen: uint32(len(key)), value: v,
+	})
+	t.place(i)
+	return i
+}
+
+func (t *table[V]) grow() {
+	t.index = make([]uint32, max(64, 2*len(t.index)))
+	for i := range t.entries {
+		t.place(i)
+	}
+}
+
+func (t *table[V]) place(i int) {
+	mask := uint64(len(t.index) - 1)
+	at := t.entries[i].hash & mask
+	for t.index[at] != 0 {
+		at = (at + 1) & mask
+	}
+	t.index[at] = uint32(i + 1)
+}
+
+// size returns the bytes the table holds.
+func (t *table[V]) size() int {
+	var e entry[V]
+	return t.bytes.size + cap(t.entries)*int(unsafe.Sizeof(e)) + 4*len(t.index) +
+		cap(t.series)*int(unsafe.Sizeof(series{})) + t.weight
+}
+
+// An arena holds byte strings in large chunks. They are never moved and never freed one by one.
+type arena struct {
+	chunks [][]byte
+	size   int
+}
+
+// A handle says where an arena holds a string: chunk and offset.
+type handle uint64
+
+// chunkSize is small enough that the first series of a small agent do not cost megabytes.
+const chunkSize = 32 << 10
+
+func (a *arena) hold(b []byte) handle {
+	last := len(a.chunks) - 1
+	if last < 0 || cap(a.chunks[last])-len(a.chunks[last]) < len(b) {
+		a.chunks = append(a.chunks, make([]byte, 0, max(chunkSize, len(b))))
+		last++
+		a.size += cap(a.chunks[last])
+	}
+	at := len(a.chunks[last])
+	a.chunks[last] = append(a.chunks[last], b...)
+	return handle(last)<<32 | handle(at)
+}
+
+func (a *arena) view(h handle, n uint32) []byte {
+	at := uint32(h)
+	return a.chunks[h>>32][at : at+n : at+n]
+}

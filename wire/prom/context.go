@@ -1,0 +1,180 @@
+package prom
+
+import (
+	"github.com/prometheus/otlptranslator"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// resource is what a Resource says about the translated series below it.
+type resource struct {
+	id            uint64
+	job, instance string
+	promoted      labelSet
+	info          Labels // of target_info; nil if there is none
+	infoSlot      uint64
+}
+
+// scope is what an InstrumentationScope says about the verbatim series below it.
+type scope struct {
+	id            uint64
+	job, instance string
+}
+
+// metric is what a Metric says about its series.
+type metric struct {
+	id       uint64
+	family   *Family
+	why      Why       // no point of the metric can be a sample
+	resource *resource // nil: verbatim
+	scope    *scope    // of a verbatim metric
+}
+
+// resource returns the resource with the given body.
+func (t *Translator) resource(body []byte) *resource {
+	i, ok := t.resources.get(0, body)
+	if !ok {
+		r := t.learnResource(body)
+		t.resources.room()
+		i = t.resources.put(0, body, r, len(r.info)+64*len(r.promoted))
+	}
+	return t.resources.cur.entries[i].value
+}
+
+// scope returns the scope with the given body.
+func (t *Translator) scope(body []byte) *scope {
+	i, ok := t.scopes.get(0, body)
+	if !ok {
+		s := &scope{id: t.nextID()}
+		for a := wire.ParseScope(body).Attributes(); a.Next(); {
+			switch string(a.Key()) {
+			case labelJob:
+				s.job = t.string(a.Value())
+			case labelInstance:
+				s.instance = t.string(a.Value())
+			}
+		}
+		t.scopes.room()
+		i = t.scopes.put(0, body, s, len(s.job)+len(s.instance)+64)
+	}
+	return t.scopes.cur.entries[i].value
+}
+
+// origin is where a metric stands. The resource is only looked up when a metric needs it.
+type origin struct {
+	resourceBody, scopeBody []byte
+	resource                *resource
+	scope                   *scope
+}
+
+// metric returns the metric that m is a message of. Its identity is everything but the points, below the scope for a
+// verbatim metric and below the resource for a translated one: what the other says does not reach the series.
+func (t *Translator) metric(m *wire.Metric, o *origin) *metric {
+	typ, verbatim := m.Metadata().Find(TypeKey)
+	var parent uint64
+	if verbatim {
+		if o.scope == nil {
+			o.scope = t.scope(o.scopeBody)
+		}
+		parent = o.scope.id
+	} else {
+		if o.resource == nil {
+			o.resource = t.resource(o.resourceBody)
+		}
+		parent = o.resource.id
+	}
+
+	flags := byte(m.Type) << 4
+	if m.Monotonic {
+		flags |= 8
+	}
+	flags |= byte(min(max(m.Temporality, 0), 7))
+	k := append(t.key[:0], flags)
+	for _, part := range [...][]byte{m.Name, m.Unit, m.Description} {
+		k = wire.AppendVarint(k, uint64(len(part)))
+		k = append(k, part...)
+	}
+	t.key = append(k, typ.Str()...)
+
+	i, ok := t.metrics.get(parent, t.key)
+	if !ok {
+		n := t.learnMetric(m, o, typ, verbatim)
+		t.metrics.room()
+		i = t.metrics.put(parent, t.key, n, 128+len(t.key))
+	}
+	return t.metrics.cur.entries[i].value
+}
+
+// learnMetric works out a metric that was not seen before.
+func (t *Translator) learnMetric(m *wire.Metric, o *origin, typ wire.Value, verbatim bool) *metric {
+	n := &metric{id: t.nextID(), family: &Family{Help: string(m.Description)}}
+	switch m.Type {
+	case wire.MetricSum, wire.MetricHistogram, wire.MetricExponentialHistogram:
+		switch m.Temporality {
+		case wire.TemporalityCumulative:
+		case wire.TemporalityDelta:
+			n.why = WhyDelta
+		default:
+			n.why = WhyTemporality
+		}
+	}
+	if verbatim {
+		n.scope = o.scope
+		n.family.Name, n.family.Type, n.family.Unit = string(m.Name), string(typ.Str()), string(m.Unit)
+	} else {
+		n.resource = o.resource
+		n.family.Type = familyType(m)
+		n.family.Unit = t.unitName.Build(string(m.Unit))
+		// An error means that no usable name is left, which the empty name says as well.
+		n.family.Name, _ = t.metricName.Build(otlptranslator.Metric{
+			Name: string(m.Name), Unit: string(m.Unit), Type: translatorType(m),
+		})
+	}
+	if n.why == 0 && n.family.Name == "" {
+		n.why = WhyName
+	}
+	return n
+}
+
+// familyType names the type of a translated metric.
+func familyType(m *wire.Metric) string {
+	switch m.Type {
+	case wire.MetricSum:
+		if m.Monotonic {
+			return "counter"
+		}
+		return "gauge"
+	case wire.MetricGauge:
+		return "gauge"
+	case wire.MetricHistogram, wire.MetricExponentialHistogram:
+		return "histogram"
+	case wire.MetricSummary:
+		return "summary"
+	}
+	return "unknown"
+}
+
+// translatorType is the type by which otlptranslator chooses suffixes.
+func translatorType(m *wire.Metric) otlptranslator.MetricType {
+	switch m.Type {
+	case wire.MetricSum:
+		if m.Monotonic {
+			return otlptranslator.MetricTypeMonotonicCounter
+		}
+		return otlptranslator.MetricTypeNonMonotonicCounter
+	case wire.MetricGauge:
+		return otlptranslator.MetricTypeGauge
+	case wire.MetricHistogram:
+		return otlptranslator.MetricTypeHistogram
+	case wire.MetricExponentialHistogram:
+		return otlptranslator.MetricTypeExponentialHistogram
+	case wire.MetricSummary:
+		return otlptranslator.MetricTypeSummary
+	}
+	return otlptranslator.MetricTypeUnknown
+}
+
+// string returns the text of a value.
+func (t *Translator) string(v wire.Value) string {
+	t.text = v.AppendText(t.text[:0])
+	return string(t.text)
+}

@@ -1,0 +1,69 @@
+package prom
+
+// Why says why a data point did not become samples.
+type Why uint8
+
+// The reasons, a closed list.
+const (
+	WhyDelta       Why = 1 + iota // delta temporality: Prometheus keeps totals
+	WhyTemporality                // a sum or histogram without temporality
+	WhyName                       // no metric name is left after translation
+	WhyLabel                      // an attribute key that cannot become a label name
+	WhyScale                      // an exponential histogram coarser than Prometheus' schema -4
+	WhyBuckets                    // an exponential histogram whose bucket positions overflow
+	numWhy
+)
+
+// String returns the reason in words, for a log line.
+func (w Why) String() string {
+	switch w {
+	case WhyDelta:
+		return "delta temporality, Prometheus keeps running totals; let the SDK or a processor make it cumulative"
+	case WhyTemporality:
+		return "aggregation temporality not set"
+	case WhyName:
+		return "metric name without a usable character"
+	case WhyLabel:
+		return "attribute key without a usable character"
+	case WhyScale:
+		return "exponential histogram with a scale below -4"
+	case WhyBuckets:
+		return "exponential histogram with bucket positions out of range"
+	}
+	return "none"
+}
+
+// Report says what a walk found.
+type Report struct {
+	Points  int // data points in the request, also those refused
+	Samples int // samples given to the sink
+
+	refused [numWhy]int
+	example [numWhy]string
+}
+
+// Refused returns how many data points became no samples.
+func (r *Report) Refused() (n int) {
+	for _, k := range r.refused {
+		n += k
+	}
+	return n
+}
+
+// EachRefused calls f for every reason that occurred, with the number of points and the name of the first metric
+// concerned.
+func (r *Report) EachRefused(f func(w Why, points int, metric string)) {
+	for w, n := range r.refused {
+		if n > 0 {
+			f(Why(w), n, r.example[w])
+		}
+	}
+}
+
+// refuse counts points.
+func (r *Report) refuse(w Why, points int, metric []byte) {
+	if r.refused[w] == 0 {
+		r.example[w] = string(metric)
+	}
+	r.refused[w] += points
+}

@@ -1,0 +1,199 @@
+package prom
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// The slow path: from attributes to label sets. It runs once for every new series.
+
+// Labels that Prometheus gives a meaning.
+const (
+	labelName     = "__name__"
+	labelJob      = "job"
+	labelInstance = "instance"
+	labelLe       = "le"
+	labelQuantile = "quantile"
+)
+
+// Resource attributes that identify a target; they become job and instance.
+const (
+	serviceName      = "service.name"
+	serviceNamespace = "service.namespace"
+	serviceInstance  = "service.instance.id"
+)
+
+const targetInfo = "target_info"
+
+// learnResource works out a resource that was not seen before.
+func (t *Translator) learnResource(body []byte) *resource {
+	r := &resource{id: t.nextID()}
+	attributes := func() wire.Attributes { return wire.ResourceAttributes(body) }
+	if name, ok := attributes().Find(serviceName); ok {
+		r.job = t.string(name)
+		if space, ok := attributes().Find(serviceNamespace); ok {
+			r.job = t.string(space) + "/" + r.job
+		}
+	}
+	if instance, ok := attributes().Find(serviceInstance); ok {
+		r.instance = t.string(instance)
+	}
+	for a := attributes(); a.Next(); {
+		if !t.promote[string(a.Key())] {
+			continue
+		}
+		if name, err := t.labelName.Build(string(a.Key())); err == nil {
+			r.promoted.set(name, t.string(a.Value()))
+		}
+	}
+	if t.cfg.TargetInfo && (r.job != "" || r.instance != "") {
+		r.info = t.learnInfo(r, attributes())
+	}
+	return r
+}
+
+// learnInfo returns the labels of the target_info of a resource, nil if its identity says all. An attribute whose key
+// cannot be a label name is left out; Prometheus would write no target_info then.
+func (t *Translator) learnInfo(r *resource, attributes wire.Attributes) Labels {
+	t.collect(attributes, serviceName, serviceNamespace, serviceInstance)
+	if len(t.attributes) == 0 {
+		return nil
+	}
+	t.attributes = slices.DeleteFunc(t.attributes, func(p pair) bool {
+		_, err := t.labelName.Build(p.name)
+		return err != nil
+	})
+	t.join()
+	t.set.set(labelJob, cmpOr(r.job, t.set.get(labelJob)))
+	t.set.set(labelInstance, cmpOr(r.instance, t.set.get(labelInstance)))
+	t.addExternal()
+	t.set.set(labelName, targetInfo)
+	return t.set.appendTo(nil)
+}
+
+// cmpOr returns the first string that is not empty.
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// collect gathers attributes into scratch, sorted by key, those of one key in the order sent.
+func (t *Translator) collect(attributes wire.Attributes, without ...string) {
+	t.attributes = t.attributes[:0]
+	for attributes.Next() {
+		if key := string(attributes.Key()); !slices.Contains(without, key) {
+			t.attributes = append(t.attributes, pair{key, t.string(attributes.Value())})
+		}
+	}
+	slices.SortStableFunc(t.attributes, func(a, b pair) int { return strings.Compare(a.name, b.name) })
+}
+
+// join turns the collected attributes into label names. Where several become one name, their values are joined by
+// semicolons in the order of their keys, as the OpenTelemetry specification asks.
+func (t *Translator) join() Why {
+	for i := range t.attributes {
+		name, err := t.labelName.Build(t.attributes[i].name)
+		if err != nil {
+			return WhyLabel
+		}
+		t.attributes[i].name = name
+	}
+	slices.SortStableFunc(t.attributes, func(a, b pair) int { return strings.Compare(a.name, b.name) })
+	t.set = t.set[:0]
+	for _, a := range t.attributes {
+		last := len(t.set) - 1
+		switch {
+		case last < 0 || t.set[last].name != a.name:
+			t.set = append(t.set, a)
+		case t.set[last].value == "":
+			t.set[last].value = a.value
+		default:
+			t.set[last].value += ";" + a.value
+		}
+	}
+	t.dropEmpty()
+	return 0
+}
+
+// dropEmpty removes labels without a value, which Prometheus does not tell from absent ones.
+func (t *Translator) dropEmpty() {
+	t.set = slices.DeleteFunc(t.set, func(p pair) bool { return p.value == "" })
+}
+
+// addExternal adds the configured labels that are not there.
+func (t *Translator) addExternal() {
+	for _, p := range t.external {
+		t.set.setAbsent(p.name, p.value)
+	}
+}
+
+// learnLabels fills the scratch set with the labels of a point, without the name.
+func (t *Translator) learnLabels(n *metric, attributes wire.Attributes) Why {
+	if n.resource == nil {
+		return t.learnVerbatim(n.scope, attributes)
+	}
+	t.collect(attributes, labelName)
+	if why := t.join(); why != 0 {
+		return why
+	}
+	for _, p := range n.resource.promoted {
+		t.set.setAbsent(p.name, p.value)
+	}
+	if n.resource.job != "" {
+		t.set.set(labelJob, n.resource.job)
+	}
+	if n.resource.instance != "" {
+		t.set.set(labelInstance, n.resource.instance)
+	}
+	t.addExternal()
+	return 0
+}
+
+// learnVerbatim is learnLabels for a metric that was scraped: the labels of the exposition over the base labels of
+// its target. Of a repeated key the last one counts.
+func (t *Translator) learnVerbatim(s *scope, attributes wire.Attributes) Why {
+	t.collect(attributes, labelName)
+	t.set = t.set[:0]
+	for _, a := range t.attributes {
+		if a.name == "" {
+			return WhyLabel
+		}
+		if last := len(t.set) - 1; last >= 0 && t.set[last].name == a.name {
+			t.set[last] = a
+			continue
+		}
+		t.set = append(t.set, a)
+	}
+	// Before the empty ones go: a label exposed as empty removes the base label.
+	t.set.setAbsent(labelJob, s.job)
+	t.set.setAbsent(labelInstance, s.instance)
+	t.dropEmpty()
+	t.addExternal()
+	return 0
+}
+
+// hold lays the scratch set down as a series with the given name.
+func (t *Translator) hold(to *table[points], name string) {
+	t.set.set(labelName, name)
+	t.text = t.set.appendTo(t.text[:0])
+	to.series = append(to.series, series{labels: to.bytes.hold(t.text), size: uint32(len(t.text))})
+}
+
+// formatFloat writes a bucket bound or quantile as Prometheus 3 does, whatever it was exposed as: "1.0", "0.5",
+// "1e-05", "+Inf".
+func formatFloat(f float64) string {
+	if math.IsInf(f, 1) {
+		return "+Inf"
+	}
+	s := strconv.FormatFloat(f, 'g', -1, 64)
+	if strings.ContainsAny(s, "eIN.") {
+		return s
+	}
+	return s + ".0"
+}

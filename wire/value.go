@@ -1,0 +1,122 @@
+package wire
+
+import "math"
+
+// A ValueKind says which member of AnyValue is set.
+type ValueKind uint8
+
+// The kinds. An index into a string table, which only profiles use, reads as ValueEmpty, as in pdata.
+const (
+	ValueEmpty ValueKind = iota
+	ValueString
+	ValueBool
+	ValueInt
+	ValueDouble
+	ValueArray
+	ValueMap
+	ValueBytes
+)
+
+// A Value is a view of an AnyValue. Its accessors return the zero value when the kind is another one.
+type Value struct {
+	b    []byte // string, bytes, or body of ArrayValue and KeyValueList
+	num  uint64
+	kind ValueKind
+}
+
+// ParseValue reads an AnyValue body.
+func ParseValue(body []byte) Value { return parseValue(body) }
+
+// parseValue reads an AnyValue body.
+func parseValue(b []byte) Value {
+	for pos := 0; pos < len(b); {
+		switch b[pos] {
+		case FieldValueString<<3 | TypeBytes:
+			s, _ := view(b, pos+1)
+			return Value{b: s, kind: ValueString}
+		case FieldValueBool<<3 | TypeVarint:
+			v, _ := uvarint(b, pos+1)
+			return Value{num: v, kind: ValueBool}
+		case FieldValueInt<<3 | TypeVarint:
+			v, _ := uvarint(b, pos+1)
+			return Value{num: v, kind: ValueInt}
+		case FieldValueDouble<<3 | TypeFixed64:
+			v, _ := fixed64(b, pos+1)
+			return Value{num: v, kind: ValueDouble}
+		case FieldValueArray<<3 | TypeBytes:
+			s, _ := view(b, pos+1)
+			return Value{b: s, kind: ValueArray}
+		case FieldValueMap<<3 | TypeBytes:
+			s, _ := view(b, pos+1)
+			return Value{b: s, kind: ValueMap}
+		case FieldValueBytes<<3 | TypeBytes:
+			s, _ := view(b, pos+1)
+			return Value{b: s, kind: ValueBytes}
+		}
+		pos = skip(b, pos)
+	}
+	return Value{}
+}
+
+// Kind returns which member is set.
+func (v Value) Kind() ValueKind { return v.kind }
+
+// Str returns the string.
+func (v Value) Str() []byte {
+	if v.kind != ValueString {
+		return nil
+	}
+	return v.b
+}
+
+// Bool returns the boolean.
+func (v Value) Bool() bool { return v.kind == ValueBool && v.num != 0 }
+
+// Int returns the integer.
+func (v Value) Int() int64 {
+	if v.kind != ValueInt {
+		return 0
+	}
+	return int64(v.num)
+}
+
+// Double returns the floating point number.
+func (v Value) Double() float64 {
+	if v.kind != ValueDouble {
+		return 0
+	}
+	return math.Float64frombits(v.num)
+}
+
+// Bytes returns the byte string.
+func (v Value) Bytes() []byte {
+	if v.kind != ValueBytes {
+		return nil
+	}
+	return v.b
+}
+
+// Array returns a cursor over the elements.
+func (v Value) Array() Values {
+	if v.kind != ValueArray {
+		return Values{}
+	}
+	return Values{list{b: v.b, tag: FieldArrayValues<<3 | TypeBytes}}
+}
+
+// Map returns a cursor over the entries.
+func (v Value) Map() Attributes {
+	if v.kind != ValueMap {
+		return Attributes{}
+	}
+	return attributes(v.b, FieldMapValues)
+}
+
+// Values walks the elements of an array value.
+type Values struct{ list }
+
+// Next moves to the next element.
+func (c *Values) Next() bool { return c.next() }
+
+// Value returns the current element.
+func (c *Values) Value() Value { return parseValue(c.body()) }
