@@ -1,0 +1,64 @@
+package tail
+
+import "bytes"
+
+// criLine is one physical line of the CRI log format, `<time> stdout|stderr P|F[:tags] <content>`, as views into
+// the line.
+type criLine struct {
+	time    uint64 // ns since 1970
+	stream  uint8  // stdout or stderr
+	partial bool   // P: the record goes on in the next line of the same stream
+	body    []byte
+}
+
+const (
+	stdout = iota
+	stderr
+	streams
+)
+
+// criHeaderMax bounds what stands before the content of a CRI line: the longest RFC 3339 time, the stream, the
+// tags (only P and F are in use) and the spaces, with room to spare.
+const criHeaderMax = 128
+
+// parseCRI reads the header of a line without its newline. It answers false for anything that is not exactly the
+// format, and then the line is delivered whole, as plain text.
+func parseCRI(line []byte, c *clock) (criLine, bool) {
+	var l criLine
+	t, n, ok := c.parse(line)
+	// The shortest rest is " stdout F".
+	if !ok || len(line) < n+9 || line[n] != ' ' {
+		return l, false
+	}
+	rest := line[n+1:]
+	switch string(rest[:7]) {
+	case "stdout ":
+	case "stderr ":
+		l.stream = stderr
+	default:
+		return l, false
+	}
+	switch rest[7] {
+	case 'F':
+	case 'P':
+		l.partial = true
+	default:
+		return l, false
+	}
+	rest = rest[8:]
+	if len(rest) > 0 && rest[0] == ':' { // further tags, which nobody writes yet
+		end := bytes.IndexByte(rest, ' ')
+		if end < 0 {
+			end = len(rest)
+		}
+		rest = rest[end:]
+	}
+	if len(rest) > 0 {
+		if rest[0] != ' ' {
+			return l, false
+		}
+		rest = rest[1:]
+	}
+	l.time, l.body = t, rest
+	return l, true
+}

@@ -1,0 +1,224 @@
+package tail
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// attributeSets are the encoded attributes of a record, by what is known about its line.
+type attributeSets [plain + 1][2][]byte // by source; by whether it was truncated
+
+// plain stands beside stdout and stderr for a line that names no stream.
+const plain = streams
+
+func newAttributeSets() *attributeSets {
+	var s attributeSets
+	for source := range s {
+		for _, truncated := range []int{0, 1} {
+			var a []byte
+			if source != plain {
+				a = wire.AppendStringAttribute(a, wire.FieldLogAttributes, "log.iostream", []string{stdout: "stdout", stderr: "stderr"}[source])
+			}
+			if truncated == 1 {
+				a = wire.AppendBoolAttribute(a, wire.FieldLogAttributes, "log.truncated", true)
+			}
+			s[source][truncated] = a
+		}
+	}
+	return &s
+}
+
+// lines turns the physical lines of one file into records. It owns the rules: line ends, NUL bytes, the CRI
+// header, partial lines, the length limit, UTF-8. It holds nothing but unfinished CRI records.
+type lines struct {
+	cri        bool // lines have a CRI header
+	max        int  // of a record's body, in bytes
+	attributes *attributeSets
+	clock      clock
+	observed   uint64 // ns; rises with each record, so that a destination that sorts by time keeps the file's order
+	parts      [streams]part
+	counts     lineCounts
+
+	out     *batch // where records go
+	valid   bool   // the line at hand is known to be UTF-8
+	scratch []byte // a repaired body
+}
+
+// part is a CRI record of which only P lines were seen so far.
+type part struct {
+	open  bool
+	start int64 // where its first line begins
+	time  uint64
+	body  []byte // at most a little more than the limit
+}
+
+// lineCounts is what happened since the counts were last taken.
+type lineCounts struct {
+	lines     int // records made
+	truncated int // records cut at the limit
+	repaired  int // records with invalid UTF-8
+	malformed int // lines of a CRI file without a CRI header, delivered whole
+	nul       int // NUL bytes skipped
+}
+
+// to makes b the batch that records go to.
+func (l *lines) to(b *batch, now uint64) {
+	l.out = b
+	l.observed = max(l.observed, now)
+}
+
+// take appends the complete lines of chunk, which stands at offset base of the file, until the batch is full.
+// It returns how many bytes are dealt with: always a whole number of lines.
+func (l *lines) take(chunk []byte, base int64) int {
+	end := bytes.LastIndexByte(chunk, '\n') + 1
+	chunk = chunk[:end]
+	// Newlines, header and body boundaries are ASCII: when the chunk is valid, each body is.
+	l.valid = utf8.Valid(chunk)
+	at := 0
+	for at < end {
+		n := bytes.IndexByte(chunk[at:], '\n')
+		if !l.fits(n) {
+			break
+		}
+		l.line(chunk[at:at+n], base+int64(at))
+		at += n + 1
+	}
+	return at
+}
+
+// fits says whether the batch has room for whatever a line of n bytes completes.
+func (l *lines) fits(n int) bool {
+	return l.out.fits(n + len(l.parts[stdout].body) + len(l.parts[stderr].body))
+}
+
+// line deals with one physical line, without its newline, that begins at offset start.
+func (l *lines) line(line []byte, start int64) {
+	if start == 0 {
+		line = bytes.TrimPrefix(line, []byte("\uFEFF"))
+	}
+	if len(line) > 0 && line[0] == 0 {
+		// A writer without O_APPEND goes on at its old offset after copytruncate: the hole before it reads as NULs.
+		trimmed := bytes.TrimLeft(line, "\x00")
+		l.counts.nul += len(line) - len(trimmed)
+		line = trimmed
+		if len(line) == 0 {
+			return
+		}
+	}
+	if !l.cri {
+		l.record(0, plain, line)
+		return
+	}
+	c, ok := parseCRI(line, &l.clock)
+	if !ok {
+		l.counts.malformed++
+		l.record(0, plain, line)
+		return
+	}
+	p := &l.parts[c.stream]
+	if !p.open && !c.partial {
+		l.record(c.time, int(c.stream), c.body)
+		return
+	}
+	p.join(c, start, l.max)
+	if !c.partial {
+		l.finish(int(c.stream))
+	}
+}
+
+// join appends a line to the record it belongs to. The limit is kept here, so that ten thousand P lines cost no more
+// memory than one; two bytes over it are kept as the sign that record cuts, also when the last is a carriage return.
+func (p *part) join(c criLine, start int64, limit int) {
+	if !p.open {
+		*p = part{open: true, start: start, time: c.time, body: p.body[:0]}
+	}
+	p.body = append(p.body, c.body[:min(len(c.body), limit+2-len(p.body))]...)
+}
+
+// finish delivers a joined record. Its fragments were cut at a byte, not at a character, so the whole is what must
+// be valid.
+func (l *lines) finish(stream int) {
+	p := &l.parts[stream]
+	if !p.open {
+		return
+	}
+	valid := l.valid
+	l.valid = false
+	l.record(p.time, stream, p.body)
+	l.valid = valid
+	*p = part{body: p.body[:0]}
+}
+
+// finishAll delivers what is unfinished: the file has ended.
+func (l *lines) finishAll() {
+	for stream := range l.parts {
+		l.finish(stream)
+	}
+}
+
+// forget drops what is unfinished: the file it stood in is gone.
+func (l *lines) forget() {
+	l.parts = [streams]part{}
+}
+
+// resume is where reading has to begin to see every record again that is not complete before next.
+func (l *lines) resume(next int64) int64 {
+	for i := range l.parts {
+		if p := &l.parts[i]; p.open {
+			next = min(next, p.start)
+		}
+	}
+	return next
+}
+
+// record appends one log record.
+func (l *lines) record(time uint64, source int, body []byte) {
+	if n := len(body); n > 0 && body[n-1] == '\r' {
+		body = body[:n-1]
+	}
+	truncated := 0
+	if len(body) > l.max {
+		body = body[:cutAt(body, l.max)]
+		truncated = 1
+		l.counts.truncated++
+	}
+	if !l.valid && !utf8.Valid(body) {
+		l.scratch = appendRepaired(l.scratch[:0], body)
+		body = l.scratch
+		l.counts.repaired++
+	}
+	l.counts.lines++
+	l.observed++
+	l.out.add(time, l.observed, l.attributes[source][truncated], body)
+}
+
+// cutAt is the last place at or before limit where body can be cut without halving a character.
+func cutAt(body []byte, limit int) int {
+	for n := limit; n > limit-utf8.UTFMax && n > 0; n-- {
+		if utf8.RuneStart(body[n]) {
+			return n
+		}
+	}
+	return limit
+}
+
+// appendRepaired appends body with each run of invalid bytes replaced by one U+FFFD, as bytes.ToValidUTF8 does and
+// package wire too.
+func appendRepaired(dst, body []byte) []byte {
+	bad := false
+	for len(body) > 0 {
+		r, n := utf8.DecodeRune(body)
+		if r == utf8.RuneError && n == 1 {
+			if !bad {
+				dst = utf8.AppendRune(dst, utf8.RuneError)
+			}
+		} else {
+			dst = append(dst, body[:n]...)
+		}
+		bad = r == utf8.RuneError && n == 1
+		body = body[n:]
+	}
+	return dst
+}

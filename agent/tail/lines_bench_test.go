@@ -1,0 +1,48 @@
+package tail
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// BenchmarkLines is the cost of making records from a chunk that is in memory: the work without the file.
+func BenchmarkLines(b *testing.B) {
+	body := strings.Repeat("GET /api/v1/items?page=7 200 ", 6)[:154]
+	for _, bench := range []struct {
+		name, line string
+		cri        bool
+	}{
+		{"cri200", "2016-10-06T00:17:09.%09dZ stdout F " + body + "\n", true},
+		{"plain200", "%09d " + body + strings.Repeat("x", 36) + "\n", false},
+		{"cri50", "2016-10-06T00:17:09.%09dZ stderr F hell\n", true},
+		{"invalid200", "%09d \xff" + body + strings.Repeat("x", 35) + "\n", false},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			var chunk []byte
+			n := 0
+			for ; len(chunk) < 64<<10; n++ {
+				chunk = fmt.Appendf(chunk, bench.line, n*1237)
+			}
+			e := origin{host: "h"}.envelopeFor("/var/log/pods/ns_pod_0/app/0.log")
+			pool := batchPool{size: 256 << 10}
+			l := lines{cri: bench.cri, max: 64 << 10, attributes: newAttributeSets()}
+			b.ReportAllocs()
+			b.SetBytes(int64(len(chunk) / n))
+			done := 0
+			for b.Loop() {
+				out := pool.get()
+				out.reset(e.room())
+				l.to(out, 1)
+				if l.take(chunk, 1) != len(chunk) {
+					b.Fatal("not all taken")
+				}
+				out.seal(e)
+				pool.put(out)
+				done += n
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(done), "ns/line")
+			b.ReportMetric(float64(len(chunk))*float64(b.N)/1e6/b.Elapsed().Seconds(), "MB/s-real")
+		})
+	}
+}
