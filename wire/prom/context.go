@@ -23,6 +23,7 @@ type scope struct {
 // metric is what a Metric says about its series.
 type metric struct {
 	id       uint64
+	name     string // as sent
 	family   *Family
 	why      Why       // no point of the metric can be a sample
 	resource *resource // nil: verbatim
@@ -47,9 +48,9 @@ func (t *Translator) scope(body []byte) *scope {
 		s := &scope{id: t.nextID()}
 		for a := wire.ParseScope(body).Attributes(); a.Next(); {
 			switch string(a.Key()) {
-			case labelJob:
+			case jobLabel:
 				s.job = t.string(a.Value())
-			case labelInstance:
+			case instanceLabel:
 				s.instance = t.string(a.Value())
 			}
 		}
@@ -106,7 +107,7 @@ func (t *Translator) metric(m *wire.Metric, o *origin) *metric {
 
 // learnMetric works out a metric that was not seen before.
 func (t *Translator) learnMetric(m *wire.Metric, o *origin, typ wire.Value, verbatim bool) *metric {
-	n := &metric{id: t.nextID(), family: &Family{Help: string(m.Description)}}
+	n := &metric{id: t.nextID(), name: string(m.Name), family: &Family{Help: string(m.Description)}}
 	switch m.Type {
 	case wire.MetricSum, wire.MetricHistogram, wire.MetricExponentialHistogram:
 		switch m.Temporality {

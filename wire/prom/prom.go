@@ -110,6 +110,7 @@ type Translator struct {
 	cfg        Config
 	promote    map[string]bool
 	external   []pair
+	infoFamily Family
 	metricName otlptranslator.MetricNamer
 	labelName  otlptranslator.LabelNamer
 	unitName   otlptranslator.UnitNamer
@@ -135,8 +136,9 @@ type Translator struct {
 // New makes a translator.
 func New(c Config) *Translator {
 	t := &Translator{
-		cfg:     c,
-		promote: make(map[string]bool, len(c.PromoteResourceAttributes)),
+		cfg:        c,
+		infoFamily: Family{Name: targetInfo, Type: "gauge", Help: "Target metadata"},
+		promote:    make(map[string]bool, len(c.PromoteResourceAttributes)),
 		metricName: otlptranslator.MetricNamer{WithMetricSuffixes: c.AddMetricSuffixes},
 		// Both are Prometheus' defaults for its OTLP endpoint.
 		labelName: otlptranslator.LabelNamer{UnderscoreLabelSanitization: true, PreserveMultipleUnderscores: true},

@@ -60,10 +60,10 @@ func (r *Report) EachRefused(f func(w Why, points int, metric string)) {
 	}
 }
 
-// refuse counts points.
-func (r *Report) refuse(w Why, points int, metric []byte) {
+// refuse counts a point.
+func (r *Report) refuse(w Why, metric string) {
 	if r.refused[w] == 0 {
-		r.example[w] = string(metric)
+		r.example[w] = metric
 	}
-	r.refused[w] += points
+	r.refused[w]++
 }

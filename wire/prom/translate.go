@@ -13,11 +13,11 @@ import (
 
 // Labels that Prometheus gives a meaning.
 const (
-	labelName     = "__name__"
-	labelJob      = "job"
-	labelInstance = "instance"
-	labelLe       = "le"
-	labelQuantile = "quantile"
+	nameLabel     = "__name__"
+	jobLabel      = "job"
+	instanceLabel = "instance"
+	leLabel       = "le"
+	quantileLabel = "quantile"
 )
 
 // Resource attributes that identify a target; they become job and instance.
@@ -50,13 +50,13 @@ func (t *Translator) learnResource(body []byte) *resource {
 			r.promoted.set(name, t.string(a.Value()))
 		}
 	}
-	if t.cfg.TargetInfo && (r.job != "" || r.instance != "") {
+	if t.cfg.TargetInfo {
 		r.info = t.learnInfo(r, attributes())
 	}
 	return r
 }
 
-// learnInfo returns the labels of the target_info of a resource, nil if its identity says all. An attribute whose key
+// learnInfo returns the labels of the target_info of a resource, nil if it has no identity or nothing beside it. An attribute whose key
 // cannot be a label name is left out; Prometheus would write no target_info then.
 func (t *Translator) learnInfo(r *resource, attributes wire.Attributes) Labels {
 	t.collect(attributes, serviceName, serviceNamespace, serviceInstance)
@@ -68,10 +68,13 @@ func (t *Translator) learnInfo(r *resource, attributes wire.Attributes) Labels {
 		return err != nil
 	})
 	t.join()
-	t.set.set(labelJob, cmpOr(r.job, t.set.get(labelJob)))
-	t.set.set(labelInstance, cmpOr(r.instance, t.set.get(labelInstance)))
+	t.set.set(jobLabel, cmpOr(r.job, t.set.get(jobLabel)))
+	t.set.set(instanceLabel, cmpOr(r.instance, t.set.get(instanceLabel)))
 	t.addExternal()
-	t.set.set(labelName, targetInfo)
+	if t.set.get(jobLabel) == "" && t.set.get(instanceLabel) == "" {
+		return nil // nothing could be joined with it
+	}
+	t.set.set(nameLabel, targetInfo)
 	return t.set.appendTo(nil)
 }
 
@@ -138,7 +141,7 @@ func (t *Translator) learnLabels(n *metric, attributes wire.Attributes) Why {
 	if n.resource == nil {
 		return t.learnVerbatim(n.scope, attributes)
 	}
-	t.collect(attributes, labelName)
+	t.collect(attributes, nameLabel)
 	if why := t.join(); why != 0 {
 		return why
 	}
@@ -146,10 +149,10 @@ func (t *Translator) learnLabels(n *metric, attributes wire.Attributes) Why {
 		t.set.setAbsent(p.name, p.value)
 	}
 	if n.resource.job != "" {
-		t.set.set(labelJob, n.resource.job)
+		t.set.set(jobLabel, n.resource.job)
 	}
 	if n.resource.instance != "" {
-		t.set.set(labelInstance, n.resource.instance)
+		t.set.set(instanceLabel, n.resource.instance)
 	}
 	t.addExternal()
 	return 0
@@ -158,7 +161,7 @@ func (t *Translator) learnLabels(n *metric, attributes wire.Attributes) Why {
 // learnVerbatim is learnLabels for a metric that was scraped: the labels of the exposition over the base labels of
 // its target. Of a repeated key the last one counts.
 func (t *Translator) learnVerbatim(s *scope, attributes wire.Attributes) Why {
-	t.collect(attributes, labelName)
+	t.collect(attributes, nameLabel)
 	t.set = t.set[:0]
 	for _, a := range t.attributes {
 		if a.name == "" {
@@ -171,8 +174,8 @@ func (t *Translator) learnVerbatim(s *scope, attributes wire.Attributes) Why {
 		t.set = append(t.set, a)
 	}
 	// Before the empty ones go: a label exposed as empty removes the base label.
-	t.set.setAbsent(labelJob, s.job)
-	t.set.setAbsent(labelInstance, s.instance)
+	t.set.setAbsent(jobLabel, s.job)
+	t.set.setAbsent(instanceLabel, s.instance)
 	t.dropEmpty()
 	t.addExternal()
 	return 0
@@ -180,7 +183,7 @@ func (t *Translator) learnVerbatim(s *scope, attributes wire.Attributes) Why {
 
 // hold lays the scratch set down as a series with the given name.
 func (t *Translator) hold(to *table[points], name string) {
-	t.set.set(labelName, name)
+	t.set.set(nameLabel, name)
 	t.text = t.set.appendTo(t.text[:0])
 	to.series = append(to.series, series{labels: to.bytes.hold(t.text), size: uint32(len(t.text))})
 }

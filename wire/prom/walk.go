@@ -81,7 +81,7 @@ func (t *Translator) walkMetric(m *wire.Metric, n *metric) error {
 // refuse counts a point that cannot be a sample.
 func (t *Translator) refuse(w Why, n *metric) {
 	t.report.Points++
-	t.report.refuse(w, n.family.Name)
+	t.report.refuse(w, n.name)
 }
 
 // begin starts the samples of a point.
@@ -102,7 +102,7 @@ func (t *Translator) emit(i uint32, value float64) error {
 	t.sample.Labels = t.points.cur.bytes.view(s.labels, s.size)
 	t.sample.Slot = &s.slot
 	t.sample.Value = value
-	if t.sample.Stale {
+	if t.sample.Stale && t.sample.Histogram == nil {
 		t.sample.Value = StaleNaN()
 	}
 	t.report.Samples++
@@ -161,8 +161,7 @@ func (t *Translator) targetInfo(r *resource) error {
 		from = t.latest - maxInfo*infoInterval
 	}
 	t.sample = Sample{Labels: r.info, Slot: &r.infoSlot, Family: &t.infoFamily, Point: -1, Value: 1}
-	for at := from; ; at += infoInterval {
-		at = min(at, t.latest)
+	for at := from; ; at += min(infoInterval, t.latest-at) {
 		t.sample.Time = int64(at) / int64(time.Millisecond)
 		t.report.Samples++
 		if err := t.sink.Sample(&t.sample); err != nil || at == t.latest {

@@ -1,0 +1,105 @@
+package prom
+
+import (
+	"encoding/hex"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// maxExemplarRunes is how much text OpenMetrics allows the labels of an exemplar.
+const maxExemplarRunes = 128
+
+// Labels of an exemplar that point to a trace.
+const (
+	traceLabel = "trace_id"
+	spanLabel  = "span_id"
+)
+
+// exemplars is scratch for the exemplars of one point.
+type exemplars struct {
+	list   []Exemplar
+	bucket []Exemplar
+	bytes  []byte
+}
+
+func (e *exemplars) reset() {
+	e.list, e.bytes = e.list[:0], e.bytes[:0]
+}
+
+// between returns the exemplars of the bucket above low up to high. The last bucket, up to infinity, takes what
+// belongs nowhere else.
+func (e *exemplars) between(low, high float64) []Exemplar {
+	e.bucket = e.bucket[:0]
+	for _, x := range e.list {
+		if !(x.Value <= low) && (x.Value <= high || math.IsInf(high, 1)) {
+			e.bucket = append(e.bucket, x)
+		}
+	}
+	return e.bucket
+}
+
+// readExemplars reads the exemplars of a point, oldest first. One without a value is left out; one without a time has
+// that of its point.
+func (t *Translator) readExemplars(from wire.Exemplars) {
+	t.exemplars.reset()
+	for from.Next() {
+		x := from.Exemplar()
+		if !x.HasValue {
+			continue
+		}
+		at := t.sample.Time
+		if x.Time != 0 {
+			at = int64(x.Time) / int64(time.Millisecond)
+		}
+		begin := len(t.exemplars.bytes)
+		t.exemplars.bytes = t.exemplarLabels(&x).appendTo(t.exemplars.bytes)
+		end := len(t.exemplars.bytes)
+		t.exemplars.list = append(t.exemplars.list, Exemplar{
+			Labels: t.exemplars.bytes[begin:end:end], Value: x.Value(), Time: at,
+		})
+	}
+	slices.SortStableFunc(t.exemplars.list, func(a, b Exemplar) int { return int(a.Time - b.Time) })
+}
+
+// exemplarLabels builds the labels of an exemplar: the trace it points to, and the attributes that its series does
+// not have, unless these are too long.
+func (t *Translator) exemplarLabels(x *wire.Exemplar) labelSet {
+	t.collect(x.Attributes())
+	t.set = t.set[:0]
+	if id := x.TraceID; !allZero(id) {
+		t.set.set(traceLabel, hex.EncodeToString(id))
+	}
+	if id := x.SpanID; !allZero(id) {
+		t.set.set(spanLabel, hex.EncodeToString(id))
+	}
+	runes := 0
+	for _, p := range t.set {
+		runes += utf8.RuneCountInString(p.name) + utf8.RuneCountInString(p.value)
+	}
+	for _, p := range t.attributes {
+		runes += utf8.RuneCountInString(p.name) + utf8.RuneCountInString(p.value)
+	}
+	if runes <= maxExemplarRunes {
+		for _, p := range t.attributes {
+			if strings.TrimSpace(p.name) != "" {
+				t.set.set(p.name, p.value)
+			}
+		}
+	}
+	return t.set
+}
+
+// allZero reports whether an id is absent, which may be said by zeros.
+func allZero(id []byte) bool {
+	for _, b := range id {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,130 @@
+package prom
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// walkHistogram hands a classic histogram over: sum, count, one series a bucket, all cumulative.
+func (t *Translator) walkHistogram(n *metric, b []byte) error {
+	p := wire.ParseHistogramPoint(b)
+	v := t.histogramSeries(n, &p, b)
+	if v.why != 0 {
+		t.refuse(v.why, n)
+		return nil
+	}
+	t.begin(n, p.Time, p.Start)
+	t.sample.Stale = p.Flags&wire.FlagNoRecordedValue != 0
+	if p.HasSum {
+		if err := t.emit(v.first, p.Sum); err != nil {
+			return err
+		}
+	}
+	if err := t.emit(v.first+1, float64(p.Count)); err != nil {
+		return err
+	}
+
+	t.exemplars.reset()
+	if !t.sample.Stale {
+		t.readExemplars(p.Exemplars())
+	}
+	var total uint64
+	buckets := v.first + 2
+	below := math.NaN() // nothing is below the first bucket
+	for i := range min(p.ExplicitBounds.Len(), p.BucketCounts.Len()) {
+		total += p.BucketCounts.At(i)
+		bound := p.ExplicitBounds.At(i)
+		if math.IsInf(bound, 1) {
+			continue // the last bucket says it all
+		}
+		t.sample.Exemplars = t.exemplars.between(below, bound)
+		if err := t.emit(buckets+uint32(i), float64(total)); err != nil {
+			return err
+		}
+		below = bound
+	}
+	t.sample.Exemplars = t.exemplars.between(below, math.Inf(1))
+	return t.emit(v.first+v.n-1, float64(p.Count))
+}
+
+// histogramSeries returns the series of a classic histogram: sum, count, a bucket for each bound, the last bucket.
+// The bounds belong to the key, because they become labels.
+func (t *Translator) histogramSeries(n *metric, p *wire.HistogramPoint, b []byte) points {
+	run := attributeRun(b, wire.FieldHistogramAttributes)
+	k := append(t.key[:0], run...)
+	for i := range p.ExplicitBounds.Len() {
+		k = binary.LittleEndian.AppendUint64(k, math.Float64bits(p.ExplicitBounds.At(i)))
+	}
+	t.key = binary.LittleEndian.AppendUint32(k, uint32(len(run))) // so that no bound reads as an attribute
+	if i, ok := t.points.get(n.id, t.key); ok {
+		return t.points.cur.entries[i].value
+	}
+	to := t.points.room()
+	v := points{first: uint32(len(to.series))}
+	if v.why = t.learnLabels(n, p.Attributes()); v.why == 0 {
+		t.hold(to, n.family.Name+"_sum")
+		t.hold(to, n.family.Name+"_count")
+		for i := range p.ExplicitBounds.Len() {
+			t.set.set(leLabel, formatFloat(p.ExplicitBounds.At(i)))
+			t.hold(to, n.family.Name+"_bucket")
+		}
+		t.set.set(leLabel, formatFloat(math.Inf(1)))
+		t.hold(to, n.family.Name+"_bucket")
+		v.n = uint32(len(to.series)) - v.first
+	}
+	t.points.put(n.id, t.key, v, 0)
+	return v
+}
+
+// walkSummary hands a summary over: sum, count, one series a quantile.
+func (t *Translator) walkSummary(n *metric, b []byte) error {
+	p := wire.ParseSummaryPoint(b)
+	v := t.summarySeries(n, &p, b)
+	if v.why != 0 {
+		t.refuse(v.why, n)
+		return nil
+	}
+	t.begin(n, p.Time, p.Start)
+	t.sample.Stale = p.Flags&wire.FlagNoRecordedValue != 0
+	if err := t.emit(v.first, p.Sum); err != nil {
+		return err
+	}
+	if err := t.emit(v.first+1, float64(p.Count)); err != nil {
+		return err
+	}
+	i := v.first + 2
+	for q := p.Quantiles(); q.Next(); i++ {
+		if err := t.emit(i, q.Value()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// summarySeries returns the series of a summary: sum, count, quantiles.
+func (t *Translator) summarySeries(n *metric, p *wire.SummaryPoint, b []byte) points {
+	run := attributeRun(b, wire.FieldSummaryAttributes)
+	k := append(t.key[:0], run...)
+	for q := p.Quantiles(); q.Next(); {
+		k = binary.LittleEndian.AppendUint64(k, math.Float64bits(q.Quantile()))
+	}
+	t.key = binary.LittleEndian.AppendUint32(k, uint32(len(run)))
+	if i, ok := t.points.get(n.id, t.key); ok {
+		return t.points.cur.entries[i].value
+	}
+	to := t.points.room()
+	v := points{first: uint32(len(to.series))}
+	if v.why = t.learnLabels(n, p.Attributes()); v.why == 0 {
+		t.hold(to, n.family.Name+"_sum")
+		t.hold(to, n.family.Name+"_count")
+		for q := p.Quantiles(); q.Next(); {
+			t.set.set(quantileLabel, formatFloat(q.Quantile()))
+			t.hold(to, n.family.Name)
+		}
+		v.n = uint32(len(to.series)) - v.first
+	}
+	t.points.put(n.id, t.key, v, 0)
+	return v
+}
