@@ -1,0 +1,110 @@
+package otlp
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/config/configgrpc"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/confignet"
+	"go.opentelemetry.io/collector/config/configoptional"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Config is what a user sets: the keys of the Collector's otlp receiver, and our own RequestTimeout.
+type Config struct {
+	// Protocols are the listeners; name at least one. An empty section takes its defaults.
+	Protocols Protocols `mapstructure:"protocols"`
+	// RequestTimeout is how long a request may wait for its delivery before the client is told to try again.
+	// Shorter client deadlines win. The default is below the 10 s after which SDKs give up by themselves.
+	RequestTimeout time.Duration `mapstructure:"request_timeout"`
+}
+
+// Protocols are the two ways in.
+type Protocols struct {
+	// GRPC takes OTLP/gRPC; by default on localhost:4317.
+	GRPC configoptional.Optional[configgrpc.ServerConfig] `mapstructure:"grpc"`
+	// HTTP takes OTLP/HTTP, protobuf and JSON; by default on localhost:4318.
+	HTTP configoptional.Optional[HTTPConfig] `mapstructure:"http"`
+}
+
+// HTTPConfig is a Collector HTTP server and the paths of the signals.
+type HTTPConfig struct {
+	confighttp.ServerConfig `mapstructure:",squash"`
+
+	// TracesURLPath, MetricsURLPath and LogsURLPath are where each signal is posted to.
+	TracesURLPath  string `mapstructure:"traces_url_path"`
+	MetricsURLPath string `mapstructure:"metrics_url_path"`
+	LogsURLPath    string `mapstructure:"logs_url_path"`
+}
+
+const (
+	defaultMaxBody        = 20 << 20         // the Collector's max_request_body_size
+	defaultMaxMessageMiB  = 4                // grpc-go's own default
+	defaultReadTimeout    = 30 * time.Second // the Collector has none; slow senders hold a reservation
+	defaultHeaderTimeout  = 10 * time.Second
+	defaultRequestTimeout = 8 * time.Second
+	defaultStreams        = 250
+	grpcReadBuffer        = 512 << 10 // the Collector's
+)
+
+// Default has both protocols described and none on, as in the Collector: naming a protocol switches it on.
+func Default() *Config {
+	g := configgrpc.NewDefaultServerConfig()
+	g.NetAddr = confignet.AddrConfig{Endpoint: "127.0.0.1:4317", Transport: confignet.TransportTypeTCP}
+	g.ReadBufferSize = grpcReadBuffer
+	g.MaxRecvMsgSizeMiB = defaultMaxMessageMiB
+	g.MaxConcurrentStreams = defaultStreams
+
+	h := HTTPConfig{
+		ServerConfig:  confighttp.NewDefaultServerConfig(),
+		TracesURLPath: "/v1/traces", MetricsURLPath: "/v1/metrics", LogsURLPath: "/v1/logs",
+	}
+	h.NetAddr.Endpoint = "127.0.0.1:4318"
+	h.MaxRequestBodySize = defaultMaxBody
+	h.ReadTimeout = defaultReadTimeout
+	h.ReadHeaderTimeout = defaultHeaderTimeout
+	return &Config{
+		RequestTimeout: defaultRequestTimeout,
+		Protocols:      Protocols{GRPC: configoptional.Default(g), HTTP: configoptional.Default(h)},
+	}
+}
+
+// Validate names every fault by its key.
+func (c *Config) Validate() error {
+	var errs []error
+	if !c.Protocols.GRPC.HasValue() && !c.Protocols.HTTP.HasValue() {
+		errs = append(errs, errors.New(`"protocols" names neither "grpc" nor "http"; name at least one`))
+	}
+	if c.RequestTimeout <= 0 {
+		errs = append(errs, fmt.Errorf(`"request_timeout" is %s; write a positive duration such as %s`, c.RequestTimeout, defaultRequestTimeout))
+	}
+	if c.Protocols.HTTP.HasValue() {
+		h := c.Protocols.HTTP.Get()
+		for key, path := range map[string]string{
+			"traces_url_path": h.TracesURLPath, "metrics_url_path": h.MetricsURLPath, "logs_url_path": h.LogsURLPath,
+		} {
+			if !strings.HasPrefix(path, "/") {
+				errs = append(errs, fmt.Errorf(`"protocols::http::%s" is %q; write a path that begins with /`, key, path))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	const noExtension = "authenticate in front of Sluice, or with tls::client_ca_file; extensions are not hosted yet"
+	return pipeline.Receiver("otlp", Default, New, pipeline.Signals[:]...).
+		WithDoc("takes OTLP over gRPC and HTTP (protobuf and JSON; none, gzip, zstd) as bytes").
+		WithNotDone(map[string]string{
+			"protocols::grpc::auth":                   noExtension,
+			"protocols::http::auth":                   noExtension,
+			"protocols::grpc::middlewares":            noExtension,
+			"protocols::http::middlewares":            noExtension,
+			"protocols::http::compression_algorithms": "none, gzip and zstd are always taken; remove the key",
+		})
+}

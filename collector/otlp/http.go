@@ -1,0 +1,231 @@
+package otlp
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"mime"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+
+	"golang.org/x/net/http2"
+
+	"github.com/sluiceio/sluice/internal/inflate"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+const (
+	typeProtobuf = "application/x-protobuf"
+	typeJSON     = "application/json"
+)
+
+// httpServer is the OTLP/HTTP listener.
+type httpServer struct {
+	cfg HTTPConfig
+	set pipeline.Settings
+	in  *intake
+	srv *http.Server
+}
+
+// start opens the listener and serves.
+func (h *httpServer) start(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc(h.cfg.TracesURLPath, h.handler(wire.Traces))
+	mux.HandleFunc(h.cfg.MetricsURLPath, h.handler(wire.Metrics))
+	mux.HandleFunc(h.cfg.LogsURLPath, h.handler(wire.Logs))
+
+	cfg := h.cfg.ServerConfig
+	// An empty list switches confighttp's decompression off: ours runs behind the reservation.
+	cfg.CompressionAlgorithms = []string{}
+	srv, err := cfg.ToServer(ctx, nil, telemetry(), mux)
+	if err != nil {
+		return err
+	}
+	srv.ErrorLog = slog.NewLogLogger(h.set.Log.Handler(), slog.LevelDebug)
+	ln, err := h.set.Listen(ctx, string(cfg.NetAddr.Transport), cfg.NetAddr.Endpoint)
+	if err != nil {
+		return err
+	}
+	h.set.Log.Info("OTLP/HTTP listening", "address", ln.Addr().String())
+	if cfg.TLS.HasValue() {
+		conf, err := cfg.TLS.Get().LoadTLSConfig(ctx)
+		if err != nil {
+			ln.Close()
+			return err
+		}
+		conf.NextProtos = []string{http2.NextProtoTLS, "http/1.1"}
+		ln = tls.NewListener(ln, conf)
+	}
+	h.srv = srv
+	go func() {
+		if err := srv.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			h.set.Log.Error("OTLP/HTTP stopped serving", "error", err)
+		}
+	}()
+	return nil
+}
+
+// stop lets requests that are inside finish until ctx ends, then cuts them off.
+func (h *httpServer) stop(ctx context.Context) {
+	if h.srv != nil && h.srv.Shutdown(ctx) != nil {
+		h.srv.Close()
+	}
+}
+
+func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		kind := contentType(r)
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			fail(w, kind, http.StatusMethodNotAllowed, "use POST")
+			return
+		}
+		if kind == "" {
+			fail(w, kind, http.StatusUnsupportedMediaType, "unknown Content-Type; use "+typeProtobuf+" or "+typeJSON)
+			return
+		}
+		items, err := h.receive(r, sig, kind)
+		answer(w, kind, items, err)
+	}
+}
+
+// receive admits, reads and hands on one request.
+func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int, error) {
+	hint := int(min(max(r.ContentLength, 0), h.cfg.MaxRequestBodySize))
+	lease, err := h.in.budget.Reserve(hint)
+	if err != nil {
+		return 0, err
+	}
+	defer lease.Release()
+	encoding := r.Header.Get("Content-Encoding")
+	if encoding != "" && encoding != "identity" {
+		hint = 0 // the length is that of the compressed body
+	}
+	buf := buffers.Get().(*[]byte)
+	body, err := inflate.Read(*buf, r.Body, encoding, hint, inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: lease.Resize})
+	defer func() { release(buf, body) }()
+	if err != nil {
+		return 0, err
+	}
+	if kind == typeJSON {
+		if err := lease.Resize(len(body) * jsonFactor); err != nil {
+			return 0, err
+		}
+		proto, err := transcode(sig, body)
+		if err != nil {
+			h.in.invalid.Inc()
+			return 0, errInvalid{err}
+		}
+		return h.in.take(r.Context(), sig, proto, r.RemoteAddr)
+	}
+	if err := lease.Resize(len(body)); err != nil {
+		return 0, err
+	}
+	return h.in.take(r.Context(), sig, body, r.RemoteAddr)
+}
+
+// contentType is one of the two types, or empty.
+func contentType(r *http.Request) string {
+	t := r.Header.Get("Content-Type")
+	if t != typeProtobuf && t != typeJSON {
+		t, _, _ = mime.ParseMediaType(t)
+	}
+	if t == typeProtobuf || t == typeJSON {
+		return t
+	}
+	return ""
+}
+
+// answer turns a sink's answer into a response.
+func answer(w http.ResponseWriter, kind string, items int, err error) {
+	if err == nil {
+		succeed(w, kind, 0, "")
+		return
+	}
+	if rej, never := pipeline.AsRejected(err); never {
+		if rej.Items > 0 && rej.Items < items {
+			succeed(w, kind, rej.Items, rej.Error())
+			return
+		}
+		fail(w, kind, http.StatusBadRequest, rej.Error())
+		return
+	}
+	var invalid errInvalid
+	var none errNoPipeline
+	var tooBig *http.MaxBytesError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &invalid):
+		fail(w, kind, http.StatusBadRequest, invalid.Error())
+	case errors.As(err, &none):
+		fail(w, kind, http.StatusNotFound, none.Error())
+	case errors.Is(err, inflate.ErrTooLarge), errors.As(err, &tooBig):
+		fail(w, kind, http.StatusRequestEntityTooLarge, "the body exceeds max_request_body_size; send smaller batches")
+	case errors.Is(err, inflate.ErrEncoding):
+		w.Header().Set("Accept-Encoding", inflate.Encodings)
+		fail(w, kind, http.StatusUnsupportedMediaType, err.Error())
+	case isRefusal(err):
+		refuse(w, kind, err)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		fail(w, kind, http.StatusRequestTimeout, "the body came too slowly")
+	default:
+		fail(w, kind, http.StatusBadRequest, err.Error())
+	}
+}
+
+// isRefusal tells a sink's "not now" from an error in reading the body.
+func isRefusal(err error) bool {
+	var r *pipeline.Refused
+	return errors.As(err, &r)
+}
+
+func refuse(w http.ResponseWriter, kind string, err error) {
+	ref, _ := pipeline.AsRefused(err)
+	if ref.After > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(ref.After.Seconds()))))
+	}
+	code := http.StatusServiceUnavailable
+	if ref.Overload {
+		code = http.StatusTooManyRequests
+	}
+	fail(w, kind, code, ref.Error())
+}
+
+func succeed(w http.ResponseWriter, kind string, rejected int, message string) {
+	if kind != typeJSON {
+		w.Header().Set("Content-Type", typeProtobuf)
+		w.Write(appendPartial(nil, rejected, message))
+		return
+	}
+	w.Header().Set("Content-Type", typeJSON)
+	if rejected == 0 {
+		w.Write([]byte("{}"))
+		return
+	}
+	// int64 is a string in protobuf's JSON; the key differs by signal, so all three are given and clients, who
+	// must ignore unknown keys, find theirs.
+	n := strconv.Itoa(rejected)
+	json.NewEncoder(w).Encode(map[string]any{"partialSuccess": map[string]string{
+		"rejectedLogRecords": n, "rejectedDataPoints": n, "rejectedSpans": n, "errorMessage": message,
+	}})
+}
+
+// fail answers with a google.rpc.Status, as OTLP asks.
+func fail(w http.ResponseWriter, kind string, code int, message string) {
+	if kind == typeJSON {
+		w.Header().Set("Content-Type", typeJSON)
+		w.WriteHeader(code)
+		json.NewEncoder(w).Encode(map[string]any{"code": int(rpcCode(code)), "message": message})
+		return
+	}
+	w.Header().Set("Content-Type", typeProtobuf)
+	w.WriteHeader(code)
+	body := wire.AppendUint(nil, 1, uint64(rpcCode(code)))
+	w.Write(wire.AppendString(body, 2, message))
+}

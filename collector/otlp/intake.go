@@ -1,0 +1,110 @@
+package otlp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// intake is what both protocols share behind their framing: check the body, give it a deadline, hand it on.
+type intake struct {
+	out      pipeline.Outputs
+	budget   *pipeline.Budget
+	timeout  time.Duration
+	repaired prometheus.Counter
+	invalid  prometheus.Counter
+}
+
+func newIntake(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*intake, error) {
+	in := &intake{
+		out: out, budget: s.Budget, timeout: cfg.RequestTimeout,
+		repaired: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_receiver_repaired_strings_total",
+			Help: "Strings that were not UTF-8 and went on with U+FFFD in place of the bad bytes.",
+		}),
+		invalid: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_receiver_invalid_requests_total",
+			Help: "Requests answered 400 because their body is not OTLP.",
+		}),
+	}
+	if err := s.Metrics.Register(in.repaired); err != nil {
+		return nil, err
+	}
+	return in, s.Metrics.Register(in.invalid)
+}
+
+// errNoPipeline is answered for a signal that no pipeline of this receiver takes.
+type errNoPipeline struct{ signal wire.Signal }
+
+func (e errNoPipeline) Error() string {
+	return fmt.Sprintf("no pipeline takes %s from this receiver", e.signal)
+}
+
+// errInvalid is answered for a body that is not OTLP.
+type errInvalid struct{ cause error }
+
+func (e errInvalid) Error() string { return e.cause.Error() }
+func (e errInvalid) Unwrap() error { return e.cause }
+
+// take checks a protobuf body and hands it on. It returns the number of items the body has.
+func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer string) (int, error) {
+	sink := in.out.For(sig)
+	if sink == nil {
+		return 0, errNoPipeline{sig}
+	}
+	req, info, err := wire.Check(sig, body, wire.Limits{})
+	if err != nil {
+		in.invalid.Inc()
+		return 0, errInvalid{err}
+	}
+	if info.RepairedStrings > 0 {
+		in.repaired.Add(float64(info.RepairedStrings))
+	}
+	if info.Items == 0 {
+		return 0, nil // a client's probe; there is nothing to deliver
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.timeout)
+	defer cancel()
+	return info.Items, sink.Consume(ctx, pipeline.Batch{
+		Signal: sig, Request: req, Items: info.Items, Origin: pipeline.Origin{Peer: peer},
+	})
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledBytes keeps the buffer of a rare huge request from staying for ever.
+const maxPooledBytes = 4 << 20
+
+// release gives a buffer back. The contract of Sink says that nobody holds it any more; builds for tests fill it,
+// so that a sink that does is seen.
+func release(buf *[]byte, used []byte) {
+	if cap(used) > maxPooledBytes {
+		*buf = nil
+		return
+	}
+	if poison {
+		for i := range used {
+			used[i] = 0xDD
+		}
+	}
+	*buf = used[:0]
+	buffers.Put(buf)
+}
+
+// appendPartial appends the body of an export response. rejected is 0 for a full success, which is empty.
+// The three signals number the fields of partial_success alike.
+func appendPartial(dst []byte, rejected int, message string) []byte {
+	if rejected == 0 {
+		return dst
+	}
+	dst, mark := wire.BeginMessage(dst, 1)
+	dst = wire.AppendUint(dst, 1, uint64(rejected))
+	dst = wire.AppendString(dst, 2, message)
+	return wire.EndMessage(dst, mark)
+}

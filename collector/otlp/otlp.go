@@ -1,0 +1,75 @@
+package otlp
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"go.opentelemetry.io/collector/component"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+	"go.uber.org/zap"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Receiver is the OTLP receiver: one or two listeners in front of one intake.
+type Receiver struct {
+	listeners []listener
+}
+
+type listener interface {
+	start(ctx context.Context) error
+	stop(ctx context.Context)
+}
+
+// New makes the receiver; it listens from Start on.
+func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
+	in, err := newIntake(s, cfg, out)
+	if err != nil {
+		return nil, err
+	}
+	r := &Receiver{}
+	if cfg.Protocols.GRPC.HasValue() {
+		r.listeners = append(r.listeners, &grpcServer{cfg: *cfg.Protocols.GRPC.Get(), set: s, in: in})
+	}
+	if cfg.Protocols.HTTP.HasValue() {
+		r.listeners = append(r.listeners, &httpServer{cfg: *cfg.Protocols.HTTP.Get(), set: s, in: in})
+	}
+	return r, nil
+}
+
+// Start opens the listeners. One that the engine leaves out, because the embedded default's port is taken, does
+// not stop the other.
+func (r *Receiver) Start(ctx context.Context) error {
+	for _, l := range r.listeners {
+		if err := l.start(ctx); err != nil && !errors.Is(err, pipeline.ErrLeftOut) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop takes in nothing more and waits for what is inside, until ctx ends.
+func (r *Receiver) Stop(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, l := range r.listeners {
+		wg.Go(func() { l.stop(ctx) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// telemetry is what the Collector's server configurations want to report to; our own accounting is elsewhere.
+func telemetry() component.TelemetrySettings {
+	return component.TelemetrySettings{
+		Logger:         zap.NewNop(),
+		TracerProvider: tracenoop.NewTracerProvider(),
+		MeterProvider:  metricnoop.NewMeterProvider(),
+	}
+}
+
+var (
+	_ pipeline.Starter = (*Receiver)(nil)
+	_ pipeline.Stopper = (*Receiver)(nil)
+)

@@ -1,0 +1,141 @@
+// Package inflate is the one place that reads compressed bodies from the network. It never trusts a length that
+// the sender declares: output grows as it is read, up to a limit, and the caller is asked before each growth.
+package inflate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// ErrTooLarge is in the error for a body that inflates beyond the limit.
+var ErrTooLarge = errors.New("the body is larger than the limit once inflated")
+
+// ErrEncoding is in the error for a Content-Encoding that is not taken.
+var ErrEncoding = errors.New("unknown content encoding")
+
+// Encodings are what Read takes besides no encoding, as an Accept-Encoding value.
+const Encodings = "gzip, zstd"
+
+// maxWindow bounds what one zstd stream may make us allocate before it yields a byte; 8 MiB is what RFC 8878 asks
+// decoders to support.
+const maxWindow = 8 << 20
+
+// firstRead is how much room a body of unknown length gets first.
+const firstRead = 32 << 10
+
+// Limits bounds one Read.
+type Limits struct {
+	Max  int               // bytes of inflated output; more is ErrTooLarge
+	Grow func(n int) error // asked before the buffer grows to n bytes; its error ends the read. May be nil
+}
+
+// Read reads body to its end, inflating by encoding ("", "identity", "gzip", "zstd"), into dst's storage, which
+// grows as needed. sizeHint is the expected inflated size, 0 if unknown; a wrong hint costs time, never memory
+// beyond the limit.
+func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits) ([]byte, error) {
+	switch encoding {
+	case "", "identity":
+		return readAll(dst, body, sizeHint, lim)
+	case "gzip":
+		return readGzip(dst, body, lim)
+	case "zstd":
+		return readZstd(dst, body, lim)
+	}
+	return dst[:0], fmt.Errorf("%w %q; use %s or none", ErrEncoding, encoding, Encodings)
+}
+
+var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
+func readGzip(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
+	z := gzipReaders.Get().(*gzip.Reader)
+	defer gzipReaders.Put(z)
+	if err := z.Reset(body); err != nil {
+		return dst[:0], fmt.Errorf("cannot read the gzip header: %w", err)
+	}
+	return readAll(dst, z, 0, lim)
+}
+
+var zstdReaders = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		panic("BUG: the zstd options are fixed: " + err.Error())
+	}
+	return d
+}}
+
+func readZstd(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
+	d := zstdReaders.Get().(*zstd.Decoder)
+	defer func() {
+		if d.Reset(nil) == nil { // lets go of body
+			zstdReaders.Put(d)
+		}
+	}()
+	if err := d.Reset(body); err != nil {
+		return dst[:0], fmt.Errorf("cannot read the zstd header: %w", err)
+	}
+	return readAll(dst, d, 0, lim)
+}
+
+// readAll reads to the end in steps that double, so that a lying or absent hint costs at most one copy a step.
+func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) {
+	dst = dst[:0]
+	want := min(max(sizeHint, firstRead), lim.Max)
+	if sizeHint > 0 {
+		want = min(sizeHint+1, lim.Max) // one more, so that the end is seen without growing
+	}
+	for {
+		if cap(dst) < want {
+			if lim.Grow != nil {
+				if err := lim.Grow(want); err != nil {
+					return dst, err
+				}
+			}
+			bigger := make([]byte, len(dst), want)
+			copy(bigger, dst)
+			dst = bigger
+		}
+		n, err := fill(dst[len(dst):min(cap(dst), lim.Max)], r)
+		dst = dst[:len(dst)+n]
+		if err == io.EOF {
+			return dst, nil
+		}
+		if err != nil {
+			return dst, fmt.Errorf("cannot read the body: %w", err)
+		}
+		if len(dst) >= lim.Max {
+			return dst, atLimit(r, lim.Max)
+		}
+		want = min(2*max(cap(dst), firstRead), lim.Max)
+	}
+}
+
+// fill reads until room is full or the reader ends.
+func fill(room []byte, r io.Reader) (n int, err error) {
+	for n < len(room) && err == nil {
+		var k int
+		k, err = r.Read(room[n:])
+		n += k
+	}
+	return n, err
+}
+
+// atLimit tells a body of exactly the limit from a larger one.
+func atLimit(r io.Reader, limit int) error {
+	var one [1]byte
+	for {
+		n, err := r.Read(one[:])
+		switch {
+		case n > 0:
+			return fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return fmt.Errorf("cannot read the body: %w", err)
+		}
+	}
+}

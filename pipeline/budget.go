@@ -1,0 +1,96 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// Budget is admission by bytes: what may be inside the process at once. A receiver reserves at its door, once
+// for the whole way of a request (the inflated body, its merged copy, its compressed copy), before it inflates
+// anything. Nothing inside the pipeline waits for budget, so it cannot deadlock.
+type Budget struct {
+	limit    atomic.Int64
+	used     atomic.Int64
+	refused  atomic.Int64
+	pressure atomic.Bool // the second line: the heap is over its soft limit
+}
+
+// wayFactor is how many times the bytes of an inflated request are held at most on the way: the body itself, a
+// merged copy, a compressed copy (never larger than the body by more than a few bytes).
+const wayFactor = 3
+
+// admissionRetry is what a refused client is told to wait. It is long enough for a destination to answer and
+// short against any client's patience; clients add their own jitter.
+const admissionRetry = time.Second
+
+// ErrNoBudget is inside every refusal of a Budget.
+var ErrNoBudget = errors.New("too much telemetry is in flight")
+
+// NewBudget makes a budget of limit bytes.
+func NewBudget(limit int64) *Budget {
+	b := &Budget{}
+	b.limit.Store(limit)
+	return b
+}
+
+// Lease is a reservation. Its zero value holds nothing. It is not safe for concurrent use.
+type Lease struct {
+	b *Budget
+	n int64
+}
+
+// Reserve takes room for the whole way of a request of n inflated bytes, or refuses at once. n may be an
+// estimate; true it up with Resize.
+func (b *Budget) Reserve(n int) (Lease, error) {
+	l := Lease{b: b}
+	return l, l.Resize(n)
+}
+
+// Resize makes the reservation that of a request of n inflated bytes. Growing may be refused, and then the
+// lease keeps what it had.
+func (l *Lease) Resize(n int) error {
+	want := int64(n) * wayFactor
+	more := want - l.n
+	if more > 0 {
+		if err := l.b.take(more); err != nil {
+			return err
+		}
+	} else {
+		l.b.used.Add(more)
+	}
+	l.n = want
+	return nil
+}
+
+// Release gives everything back. It may be called twice.
+func (l *Lease) Release() {
+	if l.b != nil {
+		l.b.used.Add(-l.n)
+		l.n = 0
+	}
+}
+
+func (b *Budget) take(n int64) error {
+	if b.pressure.Load() {
+		b.refused.Add(1)
+		return Refuse(admissionRetry, fmt.Errorf("%w: the heap is over the memory limit", ErrNoBudget))
+	}
+	for {
+		used, limit := b.used.Load(), b.limit.Load()
+		// A request larger than the whole budget is admitted when nothing else is inside: refusing it for ever
+		// would lose it.
+		if used+n > limit && used > 0 {
+			b.refused.Add(1)
+			return Refuse(admissionRetry, fmt.Errorf("%w: %d of %d bytes are reserved", ErrNoBudget, used, limit))
+		}
+		if b.used.CompareAndSwap(used, used+n) {
+			return nil
+		}
+	}
+}
+
+// Used is how many bytes are reserved now; Limit is how many may be.
+func (b *Budget) Used() int64  { return b.used.Load() }
+func (b *Budget) Limit() int64 { return b.limit.Load() }

@@ -1,0 +1,131 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Kind says on which floor of a pipeline a component works.
+type Kind string
+
+// The kinds, in data-path order.
+const (
+	KindReceiver  Kind = "receiver"
+	KindProcessor Kind = "processor"
+	KindExporter  Kind = "exporter"
+)
+
+// ID is a component's name in a configuration file: "otlp" or "otlp/edge".
+type ID struct {
+	Type string
+	Name string
+}
+
+// ParseID reads type or type/name.
+func ParseID(s string) (ID, error) {
+	typ, name, named := strings.Cut(s, "/")
+	if typ == "" || (named && name == "") || strings.ContainsAny(s, " \t\n") {
+		return ID{}, fmt.Errorf("%q is not a component name; write type or type/name", s)
+	}
+	return ID{Type: typ, Name: name}, nil
+}
+
+// String is the form that ParseID reads.
+func (i ID) String() string {
+	if i.Name == "" {
+		return i.Type
+	}
+	return i.Type + "/" + i.Name
+}
+
+// A Component describes a type that a configuration file may name. It is a plain value: a daemon is a list of
+// them, and the graph knows nothing else about a component. Make one with Receiver, Processor or Exporter.
+type Component struct {
+	Kind    Kind
+	Type    string
+	Aliases []string // older spellings of Type
+	Signals []Signal // what it can take or give
+	Doc     string   // one line for `sluice components`
+
+	// Default returns a pointer to the configuration struct with its defaults set.
+	Default func() any
+	// NotDone names keys that the Collector's component of this type has and ours has not yet, as paths below the
+	// component ("sending_queue::storage"), and what to do instead. They fail the start by name, or warn under
+	// --allow-ignored-keys.
+	NotDone map[string]string
+
+	buildReceiver  func(Settings, any, Outputs) (any, error)
+	buildProcessor func(Settings, any, Sink) (Sink, error)
+	buildExporter  func(Settings, any) (Sink, error)
+}
+
+// Starter is implemented by components that have something to start. Start does not block; it is called from the
+// exporters upward, so that whatever a component writes to already runs.
+type Starter interface {
+	Start(ctx context.Context) error
+}
+
+// Stopper is implemented by components that hold something. Stop returns when nothing is held or ctx ends; it is
+// called from the receivers downward. After a receiver's Stop it makes no more Consume calls.
+type Stopper interface {
+	Stop(ctx context.Context) error
+}
+
+// Receiver describes a receiver type. One instance serves all pipelines that name it; build gets one output a
+// signal and returns a value that may be a Starter and a Stopper.
+func Receiver[C any](typ string, defaults func() *C, build func(Settings, *C, Outputs) (any, error), signals ...Signal) Component {
+	return Component{
+		Kind: KindReceiver, Type: typ, Signals: signals,
+		Default:       func() any { return defaults() },
+		buildReceiver: func(s Settings, c any, o Outputs) (any, error) { return build(s, c.(*C), o) },
+	}
+}
+
+// Processor describes a processor type. Each pipeline that names it gets an instance of its own, which may be a
+// Starter and a Stopper.
+func Processor[C any](typ string, defaults func() *C, build func(Settings, *C, Sink) (Sink, error), signals ...Signal) Component {
+	return Component{
+		Kind: KindProcessor, Type: typ, Signals: signals,
+		Default:        func() any { return defaults() },
+		buildProcessor: func(s Settings, c any, next Sink) (Sink, error) { return build(s, c.(*C), next) },
+	}
+}
+
+// Exporter describes an exporter type. One instance serves all pipelines and signals that name it; it may be a
+// Starter and a Stopper.
+func Exporter[C any](typ string, defaults func() *C, build func(Settings, *C) (Sink, error), signals ...Signal) Component {
+	return Component{
+		Kind: KindExporter, Type: typ, Signals: signals,
+		Default:       func() any { return defaults() },
+		buildExporter: func(s Settings, c any) (Sink, error) { return build(s, c.(*C)) },
+	}
+}
+
+// WithAliases adds older spellings under which files may name the type.
+func (c Component) WithAliases(aliases ...string) Component {
+	c.Aliases = append(c.Aliases, aliases...)
+	return c
+}
+
+// WithDoc sets the one line that `sluice components` prints.
+func (c Component) WithDoc(doc string) Component {
+	c.Doc = doc
+	return c
+}
+
+// WithNotDone names keys of the Collector's component that ours does not have yet.
+func (c Component) WithNotDone(keys map[string]string) Component {
+	c.NotDone = keys
+	return c
+}
+
+// Takes reports whether the component handles the signal.
+func (c Component) Takes(s Signal) bool {
+	for _, t := range c.Signals {
+		if t == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,71 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config is a checked configuration, ready to become a graph. Package pipeline/config makes one from files; it
+// reports every fault it finds with its place, so that Build only meets what cannot be seen in a file (a port
+// that is taken, a certificate that does not load).
+type Config struct {
+	Instances []Instance // receivers, processors, exporters that at least one pipeline names
+	Pipelines []PipelineConfig
+	Service   ServiceConfig
+}
+
+// Instance is one configured component.
+type Instance struct {
+	ID        ID
+	Component Component
+	Config    any   // what Component.Default returned, with the file's keys decoded over it
+	Place     Place // where the component's section begins
+	Embedded  bool  // the section is the embedded default's, untouched: a port of it that is taken is left out
+}
+
+// PipelineConfig is one entry of service.pipelines.
+type PipelineConfig struct {
+	ID         ID // type is the signal: "logs", "metrics/node"
+	Signal     Signal
+	Receivers  []ID // receivers, and connectors that feed this pipeline
+	Processors []ID
+	Exporters  []ID // exporters, and connectors that this pipeline feeds
+	Place      Place
+}
+
+// ServiceConfig is the part of the configuration that is about the process.
+type ServiceConfig struct {
+	Connectors      []ID          // declared connectors; the only type is forward
+	ShutdownTimeout time.Duration // how long SIGTERM may drain; default 30 s
+	MetricsEndpoint string        // host:port of our own /metrics; empty: none
+	MetricsEmbedded bool          // the endpoint is the embedded default's
+	HealthEndpoint  string        // host:port of the health endpoint; empty: none
+	HealthEmbedded  bool
+	LogLevel        string // debug, info, warn, error
+	LogEncoding     string // text or json
+	MemoryLimit     MemoryLimit
+}
+
+// MemoryLimit is what the memory_limiter section (Collector keys) asks for. The zero value means the default:
+// a quarter of the memory the process may use is admitted at the doors at once.
+type MemoryLimit struct {
+	CheckInterval        time.Duration
+	LimitMiB             uint64 // hard limit on the heap
+	SpikeLimitMiB        uint64 // soft limit = limit - spike; above it intake is refused
+	LimitPercentage      uint64 // the same in percent of the memory the process may use
+	SpikeLimitPercentage uint64
+}
+
+// Place is where in the configuration something was written.
+type Place struct {
+	File string // as given on the command line; "embedded default" or "--set" otherwise
+	Line int    // 1-based; 0 unknown
+}
+
+// String is file:line.
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}

@@ -1,0 +1,81 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// fanOut gives every branch the same read-only batch and returns when all have answered. Refused branches are
+// repeated, and only those, until the caller's deadline; without one the refusal goes back at once, because
+// then only the caller knows how long to try.
+//
+// A rejected branch is counted at its own door and does not hold the others: the answer is Rejected only when
+// every branch rejected.
+type fanOut struct {
+	branches []Sink
+}
+
+// fanOutTo joins sinks into one.
+func fanOutTo(branches []Sink) Sink {
+	if len(branches) == 1 {
+		return branches[0]
+	}
+	return &fanOut{branches: branches}
+}
+
+// fanOutPause is the wait before refused branches are repeated when they named none.
+const fanOutPause = 100 * time.Millisecond
+
+func (f *fanOut) Consume(ctx context.Context, b Batch) error {
+	answers := make([]error, len(f.branches))
+	open := make([]int, len(f.branches))
+	for i := range open {
+		open[i] = i
+	}
+	for {
+		f.offer(ctx, b, open, answers)
+		open = open[:0]
+		var wait time.Duration
+		for i, err := range answers {
+			if ref, again := AsRefused(err); again {
+				open = append(open, i)
+				wait = max(wait, ref.After)
+			}
+		}
+		if len(open) == 0 {
+			return allRejected(answers)
+		}
+		deadline, ok := ctx.Deadline()
+		wait = max(wait, fanOutPause)
+		if !ok || time.Until(deadline) < wait || ctx.Err() != nil {
+			return answers[open[0]]
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return answers[open[0]]
+		}
+	}
+}
+
+// offer calls the open branches side by side: the slowest one sets the pace, not the sum.
+func (f *fanOut) offer(ctx context.Context, b Batch, open []int, answers []error) {
+	var wg sync.WaitGroup
+	for _, i := range open[1:] {
+		wg.Go(func() { answers[i] = f.branches[i].Consume(ctx, b) })
+	}
+	answers[open[0]] = f.branches[open[0]].Consume(ctx, b)
+	wg.Wait()
+}
+
+// allRejected is nil as soon as one branch took the batch.
+func allRejected(answers []error) error {
+	for _, err := range answers {
+		if err == nil {
+			return nil
+		}
+	}
+	return errors.Join(answers...)
+}

@@ -1,0 +1,283 @@
+package pipeline
+
+import (
+	"sync"
+)
+
+// Ledger is the accounting of a process: one door for each component and signal, where every batch is entered
+// when the component is called and left when it answers. At any instant, for each door, in items and in bytes:
+//
+//	in = out + refused + dropped(reason) + held
+//
+// It outlives the graph, so that a reload resets no counter.
+type Ledger struct {
+	mu    sync.Mutex
+	doors map[doorKey]*door
+	order []*door // as made, for stable output
+}
+
+// NewLedger makes an empty one.
+func NewLedger() *Ledger { return &Ledger{doors: map[doorKey]*door{}} }
+
+type doorKey struct {
+	component string // "exporter/otlp_http"
+	pipeline  string // "logs"; empty for receivers and exporters, which pipelines share
+	signal    Signal
+}
+
+func (a *Amount) add(items, bytes int) {
+	a.Items += int64(items)
+	a.Bytes += int64(bytes)
+}
+
+func (a *Amount) sub(b Amount) {
+	a.Items -= b.Items
+	a.Bytes -= b.Bytes
+}
+
+// Amount is telemetry counted in items (data points, log records, spans) and in bytes of OTLP protobuf.
+type Amount struct{ Items, Bytes int64 }
+
+// account is the state of one door. It is a value: a copy taken under the lock is a consistent snapshot.
+type account struct {
+	in, out, refused Amount
+	inside           Amount // entered and not left
+	pending          Amount // dropped by calls that are still inside
+	delivered        Amount // confirmed by a destination; exporters only
+	dropped          [len(Reasons)]Amount
+}
+
+// held is what is inside and not yet dropped.
+func (a *account) held() Amount {
+	h := a.inside
+	h.sub(a.pending)
+	return h
+}
+
+func (a *account) droppedTotal() Amount {
+	var t Amount
+	for _, d := range a.dropped {
+		t.Items += d.Items
+		t.Bytes += d.Bytes
+	}
+	return t
+}
+
+// unbalanced is by how many items the door's equation does not close; 0 unless the code is wrong.
+func (a *account) unbalanced() int64 {
+	h := a.held()
+	gap := a.in.Items - a.out.Items - a.refused.Items - a.droppedTotal().Items - h.Items
+	if gap < 0 {
+		gap = -gap
+	}
+	if h.Items < 0 {
+		gap -= h.Items
+	}
+	return gap
+}
+
+// door is where one component is entered with one signal. It is the only place that counts in, out, refused and
+// dropped.
+type door struct {
+	key  doorKey
+	kind Kind
+
+	mu sync.Mutex
+	account
+	feeders []*link
+}
+
+// link says that what is answered nil at one door was given to another one: every item, for as long as a graph
+// has them joined. Graphs come and go on reload while the counters go on, so a link remembers where it began.
+type link struct {
+	from *door
+	mu   sync.Mutex
+	base int64 // from.out when the link was made
+	past int64 // what earlier graphs passed over it
+	live bool
+}
+
+// promised is how many items the feeding door answered nil for.
+func (k *link) promised() int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.live {
+		return k.past
+	}
+	return k.past + k.from.snapshot().out.Items - k.base
+}
+
+// join makes or revives the link between two doors. The graph calls it while nothing flows.
+func (d *door) join(from *door) *link {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, k := range d.feeders {
+		if k.from == from {
+			k.revive()
+			return k
+		}
+	}
+	k := &link{from: from}
+	k.revive()
+	d.feeders = append(d.feeders, k)
+	return k
+}
+
+func (k *link) revive() {
+	out := k.from.snapshot().out.Items
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.live {
+		k.live, k.base = true, out
+	}
+}
+
+// cut ends the link; what passed stays on the books.
+func (k *link) cut() {
+	past := k.promised()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.past, k.live = past, false
+}
+
+func (d *door) links() []*link {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]*link(nil), d.feeders...)
+}
+
+func (d *door) snapshot() account {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.account
+}
+
+func (d *door) enter(items, bytes int) {
+	d.mu.Lock()
+	d.in.add(items, bytes)
+	d.inside.add(items, bytes)
+	d.mu.Unlock()
+}
+
+// leave books the answer for a batch that entered with the same amounts.
+func (d *door) leave(items, bytes int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inside.add(-items, -bytes)
+	if err == nil {
+		d.taken(items, bytes)
+		return
+	}
+	rej, never := AsRejected(err)
+	if !never {
+		d.refused.add(items, bytes)
+		return
+	}
+	lost := min(max(rej.Items, 0), items)
+	if rej.Items == 0 {
+		lost = items // a Rejected that does not say how many means all
+	}
+	lostBytes := share(bytes, lost, items)
+	d.dropped[reasonIndex(rej.Reason)].add(lost, lostBytes)
+	d.taken(items-lost, bytes-lostBytes)
+}
+
+// taken books a nil answer, less what calls inside have dropped meanwhile. Which call dropped is not known and
+// need not be: the sums close all the time and no counter ever goes down.
+func (d *door) taken(items, bytes int) {
+	k := Amount{min(d.pending.Items, int64(items)), min(d.pending.Bytes, int64(bytes))}
+	d.pending.sub(k)
+	d.out.Items += int64(items) - k.Items
+	d.out.Bytes += int64(bytes) - k.Bytes
+}
+
+func (d *door) drop(why Reason, items, bytes int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dropped[reasonIndex(why)].add(items, bytes)
+	if d.kind == KindReceiver {
+		d.in.add(items, bytes) // seen by the source, never handed on
+		return
+	}
+	d.pending.add(items, bytes)
+}
+
+// evict drops what entered this door and will never leave it: a hand-over's oldest batch.
+func (d *door) evict(why Reason, items, bytes int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inside.add(-items, -bytes)
+	d.dropped[reasonIndex(why)].add(items, bytes)
+}
+
+// door returns the door of a key, making it once.
+func (l *Ledger) door(kind Kind, key doorKey) *door {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d, ok := l.doors[key]; ok {
+		return d
+	}
+	d := &door{key: key, kind: kind}
+	l.doors[key] = d
+	l.order = append(l.order, d)
+	return d
+}
+
+func (l *Ledger) all() []*door {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]*door(nil), l.order...)
+}
+
+// doorSet is the doors of one component, by signal, as its Settings see them.
+type doorSet struct {
+	doors [len(Signals) + 1]*door
+}
+
+func (s *doorSet) of(sig Signal) *door {
+	if s == nil || int(sig) >= len(s.doors) {
+		return nil
+	}
+	return s.doors[sig]
+}
+
+func (s *doorSet) drop(why Reason, sig Signal, items, bytes int) {
+	if d := s.of(sig); d != nil {
+		d.drop(why, items, bytes)
+	}
+}
+
+func (s *doorSet) delivered(sig Signal, items, bytes int) {
+	if d := s.of(sig); d != nil {
+		d.mu.Lock()
+		d.delivered.add(items, bytes)
+		d.mu.Unlock()
+	}
+}
+
+func reasonIndex(why Reason) int {
+	for i, r := range Reasons {
+		if r == why {
+			return i
+		}
+	}
+	return reasonRejected
+}
+
+// reasonRejected is where a reason outside the closed list is booked.
+var reasonRejected = func() int {
+	for i, r := range Reasons {
+		if r == DropRejected {
+			return i
+		}
+	}
+	panic("BUG: the list of reasons lacks " + string(DropRejected))
+}()
+
+// share is the part of total that n of all items have.
+func share(total, n, all int) int {
+	if all == 0 {
+		return 0
+	}
+	return int(int64(total) * int64(n) / int64(all))
+}

@@ -1,0 +1,115 @@
+package pipeline
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Account is one door of the ledger at one instant.
+type Account struct {
+	Component string // kind/id: "exporter/otlp_http"
+	Pipeline  string // for processors; empty otherwise
+	Signal    Signal
+	Kind      Kind
+
+	In, Out, Refused, Held, Delivered Amount
+	Dropped                           map[Reason]Amount // only reasons that occurred
+}
+
+// Read returns every door's account. Each is consistent in itself.
+func (l *Ledger) Read() []Account {
+	doors := l.all()
+	out := make([]Account, 0, len(doors))
+	for _, d := range doors {
+		s := d.snapshot()
+		a := Account{
+			Component: d.key.component, Pipeline: d.key.pipeline, Signal: d.key.signal, Kind: d.kind,
+			In: s.in, Out: s.out, Refused: s.refused, Held: s.held(), Delivered: s.delivered,
+			Dropped: map[Reason]Amount{},
+		}
+		for i, f := range s.dropped {
+			if f != (Amount{}) {
+				a.Dropped[Reasons[i]] = f
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// Unaccounted is the number of items that the ledger cannot explain. It is 0 at every instant; anything else is
+// a bug in a component. Two things are checked: each door's own equation, and that nobody answered nil for more
+// than what is behind took: the components that feed a door against that door, an exporter against what its
+// destination confirmed.
+func (l *Ledger) Unaccounted() int64 {
+	var gap int64
+	for _, d := range l.all() {
+		// What fed the door is read before the door, which can only have taken more by then: no false alarm without
+		// stopping the world.
+		var promised int64
+		for _, k := range d.links() {
+			promised += k.promised()
+		}
+		s := d.snapshot()
+		gap += s.unbalanced() + max(0, promised-s.out.Items-s.droppedTotal().Items)
+		if d.kind == KindExporter {
+			gap += max(0, s.out.Items-s.delivered.Items)
+		}
+	}
+	return gap
+}
+
+var (
+	descIn        = itemsDesc("in", "Entered the component.")
+	descOut       = itemsDesc("out", "Answered nil: delivered, durable, or taken by the components behind.")
+	descRefused   = itemsDesc("refused", "Answered 'try again': the caller still has them.")
+	descDelivered = itemsDesc("delivered", "Confirmed by the destination.")
+	descDropped   = prometheus.NewDesc("sluice_component_dropped_items_total",
+		"Items that will not be delivered, by the one reason.", []string{"component", "pipeline", "signal", "reason"}, nil)
+	descDroppedBytes = prometheus.NewDesc("sluice_component_dropped_bytes_total",
+		"Bytes of OTLP that will not be delivered, by the one reason.", []string{"component", "pipeline", "signal", "reason"}, nil)
+	descHeld = prometheus.NewDesc("sluice_component_held_items",
+		"Items inside the component now.", doorLabels, nil)
+	descHeldBytes = prometheus.NewDesc("sluice_component_held_bytes",
+		"Bytes of OTLP inside the component now.", doorLabels, nil)
+	descUnaccounted = prometheus.NewDesc("sluice_unaccounted_items",
+		"Items the ledger cannot explain; anything but 0 is a bug.", nil, nil)
+)
+
+var doorLabels = []string{"component", "pipeline", "signal"}
+
+// amountDesc is a pair of counters, for items and bytes.
+type amountDesc struct{ items, bytes *prometheus.Desc }
+
+func itemsDesc(name, help string) amountDesc {
+	return amountDesc{
+		items: prometheus.NewDesc("sluice_component_"+name+"_items_total", help+" In items.", doorLabels, nil),
+		bytes: prometheus.NewDesc("sluice_component_"+name+"_bytes_total", help+" In bytes of OTLP.", doorLabels, nil),
+	}
+}
+
+func (a amountDesc) emit(ch chan<- prometheus.Metric, v Amount, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(a.items, prometheus.CounterValue, float64(v.Items), labels...)
+	ch <- prometheus.MustNewConstMetric(a.bytes, prometheus.CounterValue, float64(v.Bytes), labels...)
+}
+
+// Describe implements prometheus.Collector.
+func (l *Ledger) Describe(ch chan<- *prometheus.Desc) { ch <- descUnaccounted }
+
+// Collect implements prometheus.Collector.
+func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.MustNewConstMetric(descUnaccounted, prometheus.GaugeValue, float64(l.Unaccounted()))
+	for _, a := range l.Read() {
+		labels := []string{a.Component, a.Pipeline, a.Signal.String()}
+		descIn.emit(ch, a.In, labels...)
+		descOut.emit(ch, a.Out, labels...)
+		descRefused.emit(ch, a.Refused, labels...)
+		if a.Kind == KindExporter {
+			descDelivered.emit(ch, a.Delivered, labels...)
+		}
+		ch <- prometheus.MustNewConstMetric(descHeld, prometheus.GaugeValue, float64(a.Held.Items), labels...)
+		ch <- prometheus.MustNewConstMetric(descHeldBytes, prometheus.GaugeValue, float64(a.Held.Bytes), labels...)
+		for why, v := range a.Dropped {
+			l := append(labels[:3:3], string(why))
+			ch <- prometheus.MustNewConstMetric(descDropped, prometheus.CounterValue, float64(v.Items), l...)
+			ch <- prometheus.MustNewConstMetric(descDroppedBytes, prometheus.CounterValue, float64(v.Bytes), l...)
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package pipeline
+
+import (
+	"context"
+	"log/slog"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Settings makes the Settings of one component, with a door of this ledger for each signal. The graph uses it,
+// and so do tests that look at a component's accounting.
+func (l *Ledger) Settings(kind Kind, id ID, signals ...Signal) Settings {
+	s := Settings{
+		ID: id, Kind: kind, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+		Budget: NewBudget(1 << 30), Version: "test",
+		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(ctx, network, address)
+		},
+		doors: &doorSet{},
+	}
+	for _, sig := range signals {
+		s.doors.doors[sig] = l.door(kind, doorKey{component: s.Name(), signal: sig})
+	}
+	return s
+}
+
+// Entrance wraps a component's sink so that every batch is booked at the component's door, as the graph does.
+func (s Settings) Entrance(sig Signal, next Sink) Sink {
+	return &entrance{door: s.doors.of(sig), next: next}
+}

@@ -1,0 +1,61 @@
+package pipeline
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// ownMetrics are those of the service itself. Names are a contract: dashboards and alert rules use them.
+type ownMetrics struct {
+	reloadOK prometheus.Gauge
+	reloadAt prometheus.Gauge
+}
+
+func (m *ownMetrics) register(reg *prometheus.Registry, s *Service) {
+	m.reloadOK = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "sluice_config_last_reload_successful", Help: "1 if the last attempt to load a configuration succeeded.",
+	})
+	m.reloadAt = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "sluice_config_last_reload_success_timestamp_seconds", Help: "When a configuration was last loaded.",
+	})
+	m.reloadOK.Set(1)
+	m.reloadAt.SetToCurrentTime()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "sluice_build_info", Help: "1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": s.host.Version, "goversion": runtime.Version()},
+	})
+	info.Set(1)
+	reg.MustRegister(
+		s.host.Ledger, m.reloadOK, m.reloadAt, info,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_admission_reserved_bytes", Help: "Bytes reserved at the doors for telemetry in flight.",
+		}, func() float64 { return float64(s.host.Budget.Used()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_admission_limit_bytes", Help: "Bytes that may be reserved at the doors at once.",
+		}, func() float64 { return float64(s.host.Budget.Limit()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sluice_admission_refused_total", Help: "Requests refused at the doors for lack of budget.",
+		}, func() float64 { return float64(s.host.Budget.refused.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_ready", Help: "1 while telemetry is taken in.",
+		}, func() float64 {
+			if s.State() == StateReady {
+				return 1
+			}
+			return 0
+		}),
+	)
+}
+
+func (m *ownMetrics) reloaded(ok bool) {
+	if !ok {
+		m.reloadOK.Set(0)
+		return
+	}
+	m.reloadOK.Set(1)
+	m.reloadAt.SetToCurrentTime()
+}

@@ -1,0 +1,74 @@
+// Package pipelinetest has what the tests of components share: Settings, and sinks that remember or count.
+package pipelinetest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Settings are those of a component named typ in a graph of its own, logging to the test. The ledger is the one
+// that its Drop and Delivered calls are booked in.
+func Settings(t testing.TB, kind pipeline.Kind, typ string) (pipeline.Settings, *pipeline.Ledger) {
+	t.Helper()
+	l := pipeline.NewLedger()
+	s := l.Settings(kind, pipeline.ID{Type: typ}, pipeline.Signals[:]...)
+	s.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.DataDir = t.TempDir()
+	return s, l
+}
+
+// Recorder keeps a copy of every batch. Answer, when set, decides what Consume returns; the batch is kept only
+// when it answers nil.
+type Recorder struct {
+	Answer func(ctx context.Context, b pipeline.Batch) error
+
+	mu      sync.Mutex
+	batches []pipeline.Batch
+}
+
+// Consume implements pipeline.Sink.
+func (r *Recorder) Consume(ctx context.Context, b pipeline.Batch) error {
+	if r.Answer != nil {
+		if err := r.Answer(ctx, b); err != nil {
+			return err
+		}
+	}
+	b.Request = bytes.Clone(b.Request)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.batches = append(r.batches, b)
+	return nil
+}
+
+// Batches returns what was kept so far, in order.
+func (r *Recorder) Batches() []pipeline.Batch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]pipeline.Batch(nil), r.batches...)
+}
+
+// Items is the sum of the kept batches' items.
+func (r *Recorder) Items() int {
+	n := 0
+	for _, b := range r.Batches() {
+		n += b.Items
+	}
+	return n
+}
+
+// Counter takes everything and keeps only sums: the null sink of benchmarks.
+type Counter struct{ Requests, Items, Bytes atomic.Int64 }
+
+// Consume implements pipeline.Sink.
+func (c *Counter) Consume(_ context.Context, b pipeline.Batch) error {
+	c.Requests.Add(1)
+	c.Items.Add(int64(b.Items))
+	c.Bytes.Add(int64(len(b.Request)))
+	return nil
+}

@@ -1,0 +1,203 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Service runs one configuration after the other: it owns what outlives a graph.
+type Service struct {
+	host     Host
+	registry *prometheus.Registry
+	state    atomic.Int32
+	own      ownMetrics
+
+	mu       sync.Mutex // one of Start, Reload, Stop at a time
+	cfg      *Config
+	graph    *graph
+	servers  []*httpServer
+	stopHeap context.CancelFunc
+}
+
+// State is where a Service is in its life; the health endpoint answers 200 only in StateReady.
+type State int32
+
+// The states, in order.
+const (
+	StateStarting State = iota
+	StateReady
+	StateReloading
+	StateDraining
+	StateStopped
+)
+
+func (s State) String() string {
+	return [...]string{"starting", "ready", "reloading", "draining", "stopped"}[s]
+}
+
+// NewService makes one that has nothing running. dataDir is where components keep state, version is the build's.
+func NewService(log *slog.Logger, dataDir, version string) *Service {
+	reg := prometheus.NewRegistry()
+	s := &Service{
+		registry: reg,
+		host: Host{
+			Ledger: NewLedger(), Budget: NewBudget(defaultBudget()), Listeners: NewListeners(),
+			Metrics: reg, Log: log, DataDir: dataDir, Version: version,
+		},
+	}
+	s.own.register(reg, s)
+	return s
+}
+
+// Gatherer gives our own metrics.
+func (s *Service) Gatherer() prometheus.Gatherer { return s.registry }
+
+// Registry is where the process around the service registers metrics of its own.
+func (s *Service) Registry() *prometheus.Registry { return s.registry }
+
+// Ledger is the accounting of everything that passed.
+func (s *Service) Ledger() *Ledger { return s.host.Ledger }
+
+// State tells where the service is in its life.
+func (s *Service) State() State { return State(s.state.Load()) }
+
+// Config is the configuration that runs.
+func (s *Service) Config() *Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg
+}
+
+// Start builds and starts the configuration. When it fails, nothing runs.
+func (s *Service) Start(ctx context.Context, cfg *Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := build(cfg, s.host)
+	if err != nil {
+		return err
+	}
+	if err := s.run(ctx, cfg, g); err != nil {
+		s.host.Listeners.Close()
+		return err
+	}
+	s.state.Store(int32(StateReady))
+	return nil
+}
+
+// run starts a built graph and the service's own endpoints.
+func (s *Service) run(ctx context.Context, cfg *Config, g *graph) error {
+	s.applyMemoryLimit(cfg.Service.MemoryLimit)
+	if err := g.start(ctx); err != nil {
+		s.abandon(g)
+		return err
+	}
+	servers, err := s.serveOwn(ctx, cfg.Service)
+	if err != nil {
+		s.abandon(g)
+		return err
+	}
+	s.cfg, s.graph, s.servers = cfg, g, servers
+	return nil
+}
+
+// abandon stops a graph that did not start as a whole.
+func (s *Service) abandon(g *graph) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := g.stop(ctx); err != nil {
+		s.host.Log.Error("cannot stop what had started", "error", err)
+	}
+}
+
+// Reload replaces the running graph. A configuration that cannot be built changes nothing; one that cannot be
+// started (a port of another process, say) is replaced by the one before it.
+func (s *Service) Reload(ctx context.Context, cfg *Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// The same instances may not be registered twice: the new graph is built once to be checked, and again when
+	// the old one is gone.
+	trial := s.host
+	trial.Metrics, trial.Ledger = prometheus.NewRegistry(), NewLedger()
+	checked, err := build(cfg, trial)
+	if err != nil {
+		s.own.reloaded(false)
+		return fmt.Errorf("the new configuration changes nothing: %w", err)
+	}
+	checked.discard()
+
+	s.state.Store(int32(StateReloading))
+	old := s.cfg
+	s.halt(ctx)
+	err = s.buildAndRun(ctx, cfg)
+	s.own.reloaded(err == nil)
+	if err != nil {
+		err = fmt.Errorf("the new configuration does not start, going back to the one before: %w", err)
+		if back := s.buildAndRun(ctx, old); back != nil {
+			return errors.Join(err, fmt.Errorf("cannot go back either: %w", back))
+		}
+	}
+	s.host.Listeners.Sweep()
+	s.state.Store(int32(StateReady))
+	return err
+}
+
+func (s *Service) buildAndRun(ctx context.Context, cfg *Config) error {
+	g, err := build(cfg, s.host)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, cfg, g)
+}
+
+// halt drains and stops what runs, within the shutdown timeout; sockets stay.
+func (s *Service) halt(ctx context.Context) {
+	if s.graph == nil {
+		return // the last reload could not even go back
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Service.ShutdownTimeout)
+	defer cancel()
+	if err := s.graph.stop(ctx); err != nil {
+		s.host.Log.Warn("not everything stopped in time", "error", err)
+	}
+	for _, srv := range s.servers {
+		srv.stop()
+	}
+	s.graph, s.servers = nil, nil
+}
+
+// Left is what a Service could not deliver when it stopped.
+type Left struct {
+	Undelivered  int64 // still inside when the drain's time ended; their senders were not told that they are safe
+	TimedOut     int64 // dropped as shutdown_timeout
+	Unaccounted  int64 // 0, or a bug
+	DrainSeconds float64
+}
+
+// Stop drains within the shutdown timeout and closes everything.
+func (s *Service) Stop(ctx context.Context) Left {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Store(int32(StateDraining))
+	begin := time.Now()
+	s.halt(ctx)
+	s.host.Listeners.Close()
+	if s.stopHeap != nil {
+		s.stopHeap()
+	}
+	s.state.Store(int32(StateStopped))
+	left := Left{Unaccounted: s.host.Ledger.Unaccounted(), DrainSeconds: time.Since(begin).Seconds()}
+	for _, a := range s.host.Ledger.Read() {
+		if a.Kind == KindReceiver {
+			left.Undelivered += a.Held.Items
+			left.TimedOut += a.Dropped[DropShutdown].Items
+		}
+	}
+	return left
+}

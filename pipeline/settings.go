@@ -1,0 +1,45 @@
+package pipeline
+
+import (
+	"context"
+	"log/slog"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Settings is what the engine hands to every component it builds. Its zero value with a Log is not usable; tests
+// take pipelinetest.Settings.
+type Settings struct {
+	ID      ID     // the component's name in the file: type, or type/name
+	Kind    Kind   // receiver, processor or exporter
+	DataDir string // a folder of the component's own for state, made on first use by the component
+	Version string // of the build, for user agents
+
+	Log     *slog.Logger          // carries the component's name already
+	Metrics prometheus.Registerer // carries the label component already; taken back when the graph is replaced
+	Budget  *Budget               // admission by bytes; receivers reserve here, nobody else
+	Listen  ListenFunc            // opens a listener that outlives a reload
+
+	doors *doorSet
+}
+
+// ListenFunc opens a stream listener, or hands over the one that the graph before this one had on that address.
+// Closing the returned listener ends Accept; the socket itself stays for the next graph and is closed with the
+// process.
+type ListenFunc func(ctx context.Context, network, address string) (net.Listener, error)
+
+// Drop is the one way to discard records on purpose: n items of b's signal that b's caller will be told were
+// taken (nil). bytes is their share of the request, 0 when unknown.
+func (s Settings) Drop(why Reason, sig Signal, items, bytes int) {
+	s.doors.drop(why, sig, items, bytes)
+}
+
+// Name is how logs and metrics call the component: kind and id, as in "exporter/otlp_http".
+func (s Settings) Name() string { return string(s.Kind) + "/" + s.ID.String() }
+
+// Delivered says that a destination confirmed n items. Exporters call it before they answer nil, and also for
+// what arrived after its caller had been refused; the ledger holds the nil answers against it.
+func (s Settings) Delivered(sig Signal, items, bytes int) {
+	s.doors.delivered(sig, items, bytes)
+}

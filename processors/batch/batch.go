@@ -1,0 +1,272 @@
+// Package batch merges requests of many callers into fewer and larger ones.
+//
+// It is a group commit. While fewer than max_in_flight requests are outstanding, a request goes on at once, as it
+// came, in its caller's goroutine. Beyond that, requests are merged, which for OTLP is an append, and the merged
+// one goes on as soon as a request comes back, or at its size, or at the timeout. A caller is answered with its
+// own request's fate and not before: nothing is acknowledged early.
+package batch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// Processor is the batch processor of one pipeline.
+type Processor struct {
+	cfg  Config
+	set  pipeline.Settings
+	next pipeline.Sink
+	late prometheus.Counter
+
+	mu     sync.Mutex
+	lanes  map[lane]*queue
+	closed chan struct{} // closed when the drain's time has ended
+	once   sync.Once
+	sends  sync.WaitGroup
+}
+
+// lane is what may be merged: a pipeline has one signal, so tenant and route are left.
+type lane struct{ tenant, route string }
+
+// queue is the state of one lane, under Processor.mu. Lanes without traffic are forgotten.
+type queue struct {
+	outstanding int
+	open        *lot // the one that callers are added to; nil when nobody waits
+}
+
+// New makes the processor in front of next.
+func New(s pipeline.Settings, cfg *Config, next pipeline.Sink) (pipeline.Sink, error) {
+	p := &Processor{
+		cfg: *cfg, set: s, next: next, lanes: map[lane]*queue{}, closed: make(chan struct{}),
+		late: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_batch_delivered_after_refusal_items_total",
+			Help: "Items that were delivered after their caller's time had ended: the bound on duplicates.",
+		}),
+	}
+	return p, s.Metrics.Register(p.late)
+}
+
+// Consume hands the batch on, alone or merged with others, and answers when its fate is known.
+func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
+	if max := p.cfg.SendBatchMaxSize; max > 0 && b.Items > max {
+		return p.split(ctx, b)
+	}
+	return p.one(ctx, b)
+}
+
+func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
+	key := lane{b.Origin.Tenant, b.Origin.Route}
+	p.mu.Lock()
+	q := p.lanes[key]
+	if q == nil {
+		q = &queue{}
+		p.lanes[key] = q
+	}
+	if q.outstanding < p.cfg.MaxInFlight && q.open == nil {
+		q.outstanding++
+		p.mu.Unlock()
+		defer p.returned(key, q)
+		return p.next.Consume(ctx, b)
+	}
+	c := p.join(key, q, b)
+	p.mu.Unlock()
+	return p.wait(ctx, c)
+}
+
+// join adds a caller to the lane's open lot, which it makes when there is none or when the request does not fit.
+func (p *Processor) join(key lane, q *queue, b pipeline.Batch) *caller {
+	if l := q.open; l != nil && !p.fits(l, b) {
+		p.dispatch(key, q)
+	}
+	if q.open == nil {
+		l := newLot(b)
+		q.open = l
+		l.timer = time.AfterFunc(p.cfg.Timeout, func() { p.timedOut(key, q, l) })
+	}
+	c := q.open.add(b)
+	if p.full(q.open) || q.outstanding < p.cfg.MaxInFlight {
+		p.dispatch(key, q)
+	}
+	return c
+}
+
+func (p *Processor) fits(l *lot, b pipeline.Batch) bool {
+	if len(l.buf)+len(b.Request) > p.cfg.MaxBytes {
+		return false
+	}
+	return p.cfg.SendBatchMaxSize == 0 || l.items+b.Items <= p.cfg.SendBatchMaxSize
+}
+
+func (p *Processor) full(l *lot) bool {
+	return len(l.buf) >= p.cfg.MaxBytes || (p.cfg.SendBatchSize > 0 && l.items >= p.cfg.SendBatchSize)
+}
+
+func (p *Processor) timedOut(key lane, q *queue, l *lot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if q.open == l {
+		p.dispatch(key, q)
+	}
+}
+
+// dispatch sends the open lot on its way. Callers hold p.mu.
+func (p *Processor) dispatch(key lane, q *queue) {
+	l := q.open
+	q.open = nil
+	l.timer.Stop()
+	if !l.seal() {
+		l.free()
+		return // every caller has gone
+	}
+	q.outstanding++
+	p.sends.Add(1)
+	go func() {
+		defer p.sends.Done()
+		defer p.returned(key, q)
+		p.send(l)
+	}()
+}
+
+// returned notes that a request came back: whoever waits goes now.
+func (p *Processor) returned(key lane, q *queue) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q.outstanding--
+	if q.open != nil {
+		p.dispatch(key, q)
+	}
+	if q.outstanding == 0 && q.open == nil && p.lanes[key] == q {
+		delete(p.lanes, key)
+	}
+}
+
+// wait answers a caller: its fate, or a refusal when its own time ends first. Before the lot is sealed the
+// caller takes its bytes back; after that they go on, and a delivery counts as late.
+func (p *Processor) wait(ctx context.Context, c *caller) error {
+	select {
+	case err := <-c.fate:
+		return err
+	case <-ctx.Done():
+	case <-p.closed:
+	}
+	p.mu.Lock()
+	withdrawn := c.lot.leave(c)
+	p.mu.Unlock()
+	if !withdrawn {
+		select {
+		case err := <-c.fate: // it was decided meanwhile
+			return err
+		default:
+		}
+	}
+	return pipeline.Withdrawn(ctx)
+}
+
+// send delivers a sealed lot and tells every caller. A lot that is rejected as a whole is sent again caller by
+// caller, so that only the guilty one is told so.
+func (p *Processor) send(l *lot) {
+	defer l.free()
+	err := p.next.Consume(l.ctx, l.batch())
+	rej, never := pipeline.AsRejected(err)
+	switch {
+	case !never || len(l.callers) == 1:
+		for _, c := range l.callers {
+			p.tell(c, err)
+		}
+	case rej.Items > 0 && rej.Items < l.items:
+		// A partial success: the rest was delivered, and nobody says whose the rejected ones were.
+		p.set.Drop(rej.Reason, l.signal, rej.Items, 0)
+		for _, c := range l.callers {
+			p.tell(c, nil)
+		}
+	default:
+		for _, c := range l.callers {
+			p.tell(c, p.next.Consume(l.ctx, l.batchOf(c)))
+		}
+	}
+}
+
+func (p *Processor) tell(c *caller, err error) {
+	p.mu.Lock()
+	gone := c.gone
+	c.fate <- err // buffered: never waits
+	p.mu.Unlock()
+	if gone && err == nil {
+		p.late.Add(float64(c.items))
+	}
+}
+
+// split sends a request that exceeds the maximum in parts, side by side. When some part is refused the whole
+// request is, and what was delivered of it will come again.
+func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var refused error
+	var rejected *pipeline.Rejected
+	slots := make(chan struct{}, p.cfg.MaxInFlight)
+	wire.Split(b.Signal, b.Request, wire.Limits{MaxItems: p.cfg.SendBatchMaxSize}, func(part wire.Request, items int) bool {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			err := p.one(ctx, pipeline.Batch{Signal: b.Signal, Request: part, Items: items, Origin: b.Origin})
+			mu.Lock()
+			defer mu.Unlock()
+			if r, never := pipeline.AsRejected(err); never {
+				n := r.Items
+				if n == 0 {
+					n = items
+				}
+				if rejected == nil {
+					rejected = &pipeline.Rejected{Err: r.Err, Reason: r.Reason}
+				}
+				rejected.Items += n
+			} else if err != nil {
+				refused = err
+			}
+		})
+		return true
+	})
+	wg.Wait()
+	if refused != nil {
+		return refused
+	}
+	if rejected != nil {
+		return rejected
+	}
+	return nil
+}
+
+// Stop sends what waits. When ctx ends, the callers that still wait are refused and requests on their way are
+// cancelled.
+func (p *Processor) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	for key, q := range p.lanes {
+		if q.open != nil {
+			p.dispatch(key, q)
+		}
+	}
+	p.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		p.sends.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		p.once.Do(func() { close(p.closed) }) // every caller leaves, and the last one cancels its lot
+		<-done
+	}
+	return nil
+}
+
+var (
+	_ pipeline.Sink    = (*Processor)(nil)
+	_ pipeline.Stopper = (*Processor)(nil)
+)

@@ -1,0 +1,131 @@
+package batch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// lot is requests of several callers, one after the other in one buffer. Its fields are under Processor.mu
+// until it is sealed; then buf, items and callers do not change any more.
+type lot struct {
+	signal  pipeline.Signal
+	origin  pipeline.Origin
+	buf     []byte
+	items   int
+	callers []*caller
+	staying int // callers that have not gone
+	sealed  bool
+	timer   *time.Timer
+
+	ctx    context.Context // ends when every caller has gone: a single one never cancels the others' request
+	cancel context.CancelFunc
+}
+
+// caller is one Consume that waits in a lot.
+type caller struct {
+	lot        *lot
+	start, end int // of its bytes in the lot's buffer
+	items      int
+	origin     pipeline.Origin
+	gone       bool
+	fate       chan error // one answer, buffered
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledBytes keeps a rare huge request from staying in the pool for ever.
+const maxPooledBytes = 8 << 20
+
+// newLot makes an empty lot for requests like b.
+func newLot(b pipeline.Batch) *lot {
+	l := &lot{signal: b.Signal, origin: b.Origin}
+	l.buf = (*buffers.Get().(*[]byte))[:0]
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// add copies a request in: the caller's buffer is its own again when it is answered, which may be early.
+func (l *lot) add(b pipeline.Batch) *caller {
+	c := &caller{lot: l, start: len(l.buf), items: b.Items, origin: b.Origin, fate: make(chan error, 1)}
+	l.buf = append(l.buf, b.Request...)
+	c.end = len(l.buf)
+	l.items += b.Items
+	l.callers = append(l.callers, c)
+	l.staying++
+	return c
+}
+
+// leave takes a caller out. Before the seal its bytes are taken out too, and leave reports true.
+func (l *lot) leave(c *caller) bool {
+	if c.gone {
+		return false
+	}
+	c.gone = true
+	l.staying--
+	if l.staying == 0 {
+		l.cancel()
+	}
+	if l.sealed {
+		return false
+	}
+	l.remove(c)
+	return true
+}
+
+func (l *lot) remove(c *caller) {
+	n := c.end - c.start
+	l.buf = append(l.buf[:c.start], l.buf[c.end:]...)
+	l.items -= c.items
+	kept := l.callers[:0]
+	for _, o := range l.callers {
+		if o == c {
+			continue
+		}
+		if o.start >= c.end {
+			o.start -= n
+			o.end -= n
+		}
+		kept = append(kept, o)
+	}
+	l.callers = kept
+}
+
+// seal ends the time in which callers join and leave freely; it reports whether anybody is left.
+func (l *lot) seal() bool {
+	l.sealed = true
+	return l.staying > 0
+}
+
+// batch is the merged request. The peer and the identity are kept only when there is one caller.
+func (l *lot) batch() pipeline.Batch {
+	o := l.origin
+	if len(l.callers) > 1 {
+		o = pipeline.Origin{Tenant: o.Tenant, Route: o.Route}
+	} else {
+		o = l.callers[0].origin
+	}
+	return pipeline.Batch{Signal: l.signal, Request: wire.Request(l.buf), Items: l.items, Origin: o}
+}
+
+// batchOf is one caller's own request.
+func (l *lot) batchOf(c *caller) pipeline.Batch {
+	return pipeline.Batch{Signal: l.signal, Request: wire.Request(l.buf[c.start:c.end]), Items: c.items, Origin: c.origin}
+}
+
+// free gives the buffer back: by contract nobody below holds it any more.
+func (l *lot) free() {
+	l.cancel()
+	if cap(l.buf) > maxPooledBytes {
+		return
+	}
+	if poison {
+		for i := range l.buf {
+			l.buf[i] = 0xDD
+		}
+	}
+	buffers.Put(&l.buf)
+}

@@ -1,0 +1,91 @@
+package resource
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Config is what a user sets: the keys of the Collector's resource processor.
+type Config struct {
+	// Attributes are done in order, each on what the one before it left.
+	Attributes []Action `mapstructure:"attributes"`
+}
+
+// Action changes one resource attribute.
+type Action struct {
+	// Key is the attribute's name.
+	Key string `mapstructure:"key"`
+	// Action is insert (only when absent), update (only when present), upsert or delete.
+	Action string `mapstructure:"action"`
+	// Value is a string, a bool, an integer or a number.
+	Value any `mapstructure:"value"`
+	// FromAttribute takes the value of another resource attribute; without that one nothing is done.
+	FromAttribute string `mapstructure:"from_attribute"`
+}
+
+// The actions.
+const (
+	actionInsert = "insert"
+	actionUpdate = "update"
+	actionUpsert = "upsert"
+	actionDelete = "delete"
+)
+
+// Default has no actions, which Validate refuses.
+func Default() *Config { return &Config{} }
+
+// Validate names every fault by its key.
+func (c *Config) Validate() error {
+	var errs []error
+	if len(c.Attributes) == 0 {
+		errs = append(errs, errors.New(`"attributes" is empty; list at least one {key, action}`))
+	}
+	for i, a := range c.Attributes {
+		for _, e := range a.faults() {
+			errs = append(errs, fmt.Errorf(`"attributes[%d]": %s`, i, e))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (a Action) faults() (out []string) {
+	if a.Key == "" {
+		out = append(out, `"key" is missing; write the attribute's name`)
+	}
+	switch a.Action {
+	case actionDelete:
+		if a.Value != nil || a.FromAttribute != "" {
+			out = append(out, `"delete" takes neither "value" nor "from_attribute"; remove them`)
+		}
+	case actionInsert, actionUpdate, actionUpsert:
+		if (a.Value == nil) == (a.FromAttribute == "") {
+			out = append(out, `write exactly one of "value" and "from_attribute"`)
+		}
+	default:
+		out = append(out, fmt.Sprintf(`"action" is %q; write insert, update, upsert or delete`, a.Action))
+	}
+	switch a.Value.(type) {
+	case nil, string, bool, int, int64, float64:
+	default:
+		out = append(out, fmt.Sprintf(`"value" is a %T; write a string, a bool or a number`, a.Value))
+	}
+	if strings.ContainsRune(a.Key, 0) {
+		out = append(out, `"key" contains a NUL byte; remove it`)
+	}
+	return out
+}
+
+// Component describes the processor to the engine.
+func Component() pipeline.Component {
+	return pipeline.Processor("resource", Default, New, pipeline.Signals[:]...).
+		WithDoc("inserts, updates and deletes resource attributes, once per resource and not per record").
+		WithNotDone(map[string]string{
+			"attributes::pattern":        "name the key to delete in full",
+			"attributes::converted_type": "write the value in the type you want with upsert",
+			"attributes::from_context":   "the connection's metadata cannot be copied yet; remove the action",
+			"attributes::default_value":  "put an insert action after this one",
+		})
+}

@@ -1,0 +1,92 @@
+// Package resource changes resource attributes of a request in place of its bytes: what no action touches is
+// copied whole, unknown fields included, and a request that nothing changes goes on as it came.
+package resource
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// Processor is the resource processor of one pipeline.
+type Processor struct {
+	actions []action
+	next    pipeline.Sink
+	cache   cache
+}
+
+// New makes the processor in front of next.
+func New(_ pipeline.Settings, cfg *Config, next pipeline.Sink) (pipeline.Sink, error) {
+	p := &Processor{next: next, cache: cache{done: map[string]verdict{}}}
+	for _, a := range cfg.Attributes {
+		p.actions = append(p.actions, compile(a))
+	}
+	return p, nil
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// Consume hands on the batch with its resources changed.
+func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	out, changed := wire.EditResources((*buf)[:0], b.Request, p.replace)
+	if changed {
+		*buf = out
+		b.Request = out
+	}
+	return p.next.Consume(ctx, b)
+}
+
+// replace appends what a resource becomes. Requests of one source carry the same few resources again and again,
+// so the answer is remembered by the old bytes, compared in full.
+func (p *Processor) replace(dst, resource []byte) ([]byte, bool) {
+	if v, ok := p.cache.get(resource); ok {
+		return append(dst, v.bytes...), v.changed
+	}
+	out, changed := edit(resource, p.actions)
+	p.cache.put(resource, verdict{out, changed})
+	return append(dst, out...), changed
+}
+
+// verdict is what a resource becomes. bytes is empty when nothing changes.
+type verdict struct {
+	bytes   []byte
+	changed bool
+}
+
+// maxCacheBytes bounds the cache. When it is full it starts anew: a source with ever new resources gains nothing
+// from it anyway, and the others are back within a request each.
+const maxCacheBytes = 4 << 20
+
+type cache struct {
+	mu    sync.RWMutex
+	done  map[string]verdict
+	bytes int
+}
+
+func (c *cache) get(resource []byte) (verdict, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	v, ok := c.done[string(resource)]
+	return v, ok
+}
+
+func (c *cache) put(resource []byte, v verdict) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(resource) + len(v.bytes)
+	if n > maxCacheBytes/4 {
+		return
+	}
+	if c.bytes+n > maxCacheBytes {
+		clear(c.done)
+		c.bytes = 0
+	}
+	c.done[string(resource)] = v
+	c.bytes += n
+}
+
+var _ pipeline.Sink = (*Processor)(nil)
