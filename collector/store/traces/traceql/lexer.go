@@ -1,0 +1,181 @@
+package traceql
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// tokenKind says what a token is.
+type tokenKind uint8
+
+const (
+	tokenEnd     tokenKind = iota
+	tokenSymbol            // operators, braces, parentheses
+	tokenField             // an attribute with or without scope, or an intrinsic
+	tokenWord              // any other bare word
+	tokenString            // text is the content
+	tokenNumber            // number or duration, without sign
+	tokenInvalid           // text is the reason
+)
+
+// A token is a piece of the query with its place.
+type token struct {
+	kind tokenKind
+	text string
+	pos  int // byte offset
+}
+
+// String is how error messages call the token.
+func (t token) String() string {
+	switch t.kind {
+	case tokenEnd:
+		return "the end of the query"
+	case tokenString:
+		return fmt.Sprintf("the string %q", t.text)
+	}
+	return fmt.Sprintf("%q", t.text)
+}
+
+// symbols are TraceQL's, those that are not answered included, longer before shorter.
+var symbols = []string{
+	"&>>", "&<<", "!>>", "!<<",
+	"&&", "||", "!=", "=~", "!~", "<=", ">=", ">>", "<<", "&>", "&<", "&~", "!>", "!<", "==",
+	"{", "}", "(", ")", "|", "=", "<", ">", "~", "!", "+", "-", "*", "/", "%", "^", ",", "&", "[", "]",
+}
+
+// A lexer cuts a query into tokens.
+type lexer struct {
+	text string
+	pos  int
+}
+
+// scan returns the next token.
+func (l *lexer) scan() token {
+	l.skipBlank()
+	start := l.pos
+	if start == len(l.text) {
+		return token{kind: tokenEnd, pos: start}
+	}
+	switch c := l.text[start]; {
+	case c == '"' || c == '`':
+		return l.scanString(c)
+	case c >= '0' && c <= '9':
+		l.takeWhile(isNumberRune)
+		l.takeExponent(start)
+		return token{tokenNumber, l.text[start:l.pos], start}
+	case c == '.':
+		return l.scanAttribute(start)
+	}
+	if r, _ := utf8.DecodeRuneInString(l.text[start:]); r == '_' || unicode.IsLetter(r) {
+		return l.scanWord(start)
+	}
+	for _, s := range symbols {
+		if strings.HasPrefix(l.text[start:], s) {
+			l.pos += len(s)
+			return token{tokenSymbol, s, start}
+		}
+	}
+	return l.invalid(start, fmt.Sprintf("unexpected character %q", firstRune(l.text[start:])))
+}
+
+// skipBlank moves over white space and comments to the end of the line.
+func (l *lexer) skipBlank() {
+	for {
+		l.takeWhile(unicode.IsSpace)
+		if !strings.HasPrefix(l.text[l.pos:], "//") {
+			return
+		}
+		l.takeWhile(func(r rune) bool { return r != '\n' })
+	}
+}
+
+// scanString reads a string in double quotes, with Go's escapes, or in back quotes, without any.
+func (l *lexer) scanString(quote byte) token {
+	start := l.pos
+	content, n, reason := unquote(l.text[start:], quote)
+	if reason != "" {
+		return l.invalid(start, reason)
+	}
+	l.pos += n
+	return token{tokenString, content, start}
+}
+
+// scanWord reads a bare word: a scoped attribute (span.x), an intrinsic (name, span:name) or a keyword.
+func (l *lexer) scanWord(start int) token {
+	l.takeWhile(isWordRune)
+	word := l.text[start:l.pos]
+	if strings.HasPrefix(l.text[l.pos:], ".") {
+		return l.scanAttribute(start)
+	}
+	if strings.HasPrefix(l.text[l.pos:], ":") {
+		l.pos++
+		l.takeWhile(isWordRune)
+		return token{tokenField, l.text[start:l.pos], start}
+	}
+	if _, ok := intrinsicField(word); ok || unsupportedFields[word] {
+		return token{tokenField, word, start}
+	}
+	return token{tokenWord, word, start}
+}
+
+// scanAttribute reads from the dot before an attribute's name on; start is where its scope began. The text keeps
+// the quotes of quoted parts, which hold what would end a name otherwise.
+func (l *lexer) scanAttribute(start int) token {
+	for l.pos < len(l.text) {
+		if l.text[l.pos] != '"' {
+			from := l.pos
+			l.takeWhile(isAttributeRune)
+			if l.pos == from {
+				break
+			}
+			continue
+		}
+		_, n, reason := unquote(l.text[l.pos:], '"')
+		if reason != "" {
+			return l.invalid(l.pos, reason)
+		}
+		l.pos += n
+	}
+	return token{tokenField, l.text[start:l.pos], start}
+}
+
+// takeExponent goes on over the sign of an exponent, which alone may stand inside a number.
+func (l *lexer) takeExponent(start int) {
+	number, ok := strings.CutSuffix(strings.ToLower(l.text[start:l.pos]), "e")
+	rest := l.text[l.pos:]
+	if ok && strings.Trim(number, "0123456789.") == "" && (strings.HasPrefix(rest, "-") || strings.HasPrefix(rest, "+")) {
+		l.pos++
+		l.takeWhile(isNumberRune)
+	}
+}
+
+func (l *lexer) invalid(pos int, reason string) token {
+	l.pos = len(l.text)
+	return token{tokenInvalid, reason, pos}
+}
+
+func (l *lexer) takeWhile(in func(rune) bool) {
+	for l.pos < len(l.text) {
+		r, n := utf8.DecodeRuneInString(l.text[l.pos:])
+		if !in(r) {
+			return
+		}
+		l.pos += n
+	}
+}
+
+func isWordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+func isNumberRune(r rune) bool { return r == '.' || isWordRune(r) }
+
+// isAttributeRune reports whether an attribute's name may hold r without quotes: all but TraceQL's own symbols.
+func isAttributeRune(r rune) bool {
+	return !unicode.IsSpace(r) && !strings.ContainsRune("{}()=~!<>&|^,\"", r)
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
+}
