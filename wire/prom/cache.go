@@ -10,45 +10,81 @@ import (
 // from it. Keys are compared in full, so that a hash is only ever a hint; the seed is the cache's own, so that nobody
 // outside can aim at one bucket. The configuration is the translator's and never changes, so that it needs no place
 // in the key.
-//
-// It is bounded by two generations: entries are added to the current table; when that has reached its share of the
-// budget it becomes the old one, and the old one before it is forgotten as a whole. What is found in the old table is
-// moved to the current one, so that series that are still sent survive. Nothing is evicted one by one, and tables of
-// pointer-free values cost the garbage collector nothing.
 type cache[V any] struct {
-	seed  maphash.Seed
-	share int // bytes a table may reach
-	off   bool
-	cur   *table[V]
-	old   *table[V]
-	last  int                             // the entry found last, in cur; -1 after a turn
-	move  func(to, from *table[V], v V) V // carries what a value refers to in its table; nil if nothing
+	seed   maphash.Seed
+	budget *budget
+	cur    *table[V]
+	old    *table[V]
+	last   int                             // the entry found last, in cur; -1 after a turn
+	move   func(to, from *table[V], v V) V // carries what a value refers to in its table; nil if nothing
 }
 
-func newCache[V any](budget int, move func(to, from *table[V], v V) V) *cache[V] {
-	return &cache[V]{
-		seed: maphash.MakeSeed(), share: budget / 2, off: budget < 0,
-		cur: new(table[V]), last: -1, move: move,
+// A budget bounds the caches of a translator by two generations. Entries are added to the current tables; when these
+// have reached half of the budget they become the old ones, and the old ones before them are forgotten as a whole.
+// What is found in an old table is moved to the current one, so that series that are still sent survive. Nothing is
+// evicted one by one, and tables of pointer-free values cost the garbage collector nothing.
+type budget struct {
+	half int // bytes the current tables may reach; below 0 nothing is ever found again
+	all  []generations
+}
+
+type generations interface {
+	turn(forget bool)
+	size() (cur, old int)
+}
+
+// room makes room for another entry. It may turn every cache, so that places found before it do not hold after it.
+func (b *budget) room() {
+	size := 0
+	for _, c := range b.all {
+		cur, _ := c.size()
+		size += cur
 	}
+	if size <= b.half {
+		return
+	}
+	for _, c := range b.all {
+		c.turn(b.half < 0)
+	}
+}
+
+// size returns the bytes that all tables hold.
+func (b *budget) size() (n int) {
+	for _, c := range b.all {
+		cur, old := c.size()
+		n += cur + old
+	}
+	return n
+}
+
+func newCache[V any](b *budget, move func(to, from *table[V], v V) V) *cache[V] {
+	c := &cache[V]{seed: maphash.MakeSeed(), budget: b, cur: new(table[V]), last: -1, move: move}
+	b.all = append(b.all, c)
+	return c
 }
 
 // get returns the place of an entry in the current table. The guess comes first: senders repeat their series in the
 // same order, so that the entry behind the one found last is nearly always the wanted one, and no hash is needed.
-func (c *cache[V]) get(parent uint64, key []byte) (int, bool) {
+func (c *cache[V]) get(in parent, key []byte) (int, bool) {
 	if c.last >= 0 {
-		if n := c.cur.entries[c.last].next; n > 0 && c.cur.is(int(n-1), parent, key) {
+		if n := c.cur.entries[c.last].next; n > 0 && c.cur.is(int(n-1), in, key) {
 			c.last = int(n - 1)
 			return c.last, true
 		}
 	}
-	if c.off {
+	return c.search(in, key)
+}
+
+// search is get without the guess.
+func (c *cache[V]) search(in parent, key []byte) (int, bool) {
+	if c.budget.half < 0 {
 		return 0, false
 	}
-	hash := c.hash(parent, key)
-	i, ok := c.cur.find(hash, parent, key)
+	hash := c.hash(in, key)
+	i, ok := c.cur.find(hash, in, key)
 	if !ok && c.old != nil {
 		var at int
-		if at, ok = c.old.find(hash, parent, key); ok {
+		if at, ok = c.old.find(hash, in, key); ok {
 			i = c.bring(at)
 		}
 	}
@@ -58,19 +94,11 @@ func (c *cache[V]) get(parent uint64, key []byte) (int, bool) {
 	return i, ok
 }
 
-// room returns the table that the next put adds to, so that what a value refers to can be laid down there.
-func (c *cache[V]) room() *table[V] {
-	if c.off || c.cur.size() > c.share {
-		c.turn()
-	}
-	return c.cur
-}
-
 // put adds an entry that get did not find, after room. weight is what the value holds outside of the table, in bytes.
-func (c *cache[V]) put(parent uint64, key []byte, v V, weight int) int {
-	i := c.cur.add(c.hash(parent, key), parent, key, v)
+func (c *cache[V]) put(in parent, key []byte, v V, weight int) int {
+	i := c.cur.add(c.hash(in, key), in, key, v)
+	c.cur.entries[i].weight = uint32(weight)
 	c.cur.weight += weight
-	c.cur.entries[i].weight = weight
 	c.follow(i)
 	return i
 }
@@ -78,15 +106,15 @@ func (c *cache[V]) put(parent uint64, key []byte, v V, weight int) int {
 // bring moves an entry of the old table to the current one.
 func (c *cache[V]) bring(at int) int {
 	from := c.old
-	to := c.room()
+	c.budget.room()
 	e := from.entries[at]
 	v := e.value
 	if c.move != nil {
-		v = c.move(to, from, v)
+		v = c.move(c.cur, from, v)
 	}
-	i := c.cur.add(e.hash, e.parent, from.bytes.view(e.key, e.keyLen), v)
-	c.cur.weight += e.weight
+	i := c.cur.add(e.hash, e.in, from.bytes.view(e.key, e.keyLen), v)
 	c.cur.entries[i].weight = e.weight
+	c.cur.weight += int(e.weight)
 	return i
 }
 
@@ -99,25 +127,23 @@ func (c *cache[V]) follow(i int) {
 }
 
 // turn starts a new current table.
-func (c *cache[V]) turn() {
+func (c *cache[V]) turn(forget bool) {
 	c.old, c.cur, c.last = c.cur, new(table[V]), -1
-	if c.off {
+	if forget {
 		c.old = nil
 	}
 }
 
-func (c *cache[V]) hash(parent uint64, key []byte) uint64 {
-	h := maphash.Bytes(c.seed, key) ^ parent*0x9e3779b97f4a7c15
+func (c *cache[V]) hash(in parent, key []byte) uint64 {
+	h := maphash.Bytes(c.seed, key) ^ (in.metric+in.origin<<32|in.origin>>32)*0x9e3779b97f4a7c15
 	return h ^ h>>32
 }
 
-// size returns the bytes of both tables.
-func (c *cache[V]) size() int {
-	n := c.cur.size()
+func (c *cache[V]) size() (cur, old int) {
 	if c.old != nil {
-		n += c.old.size()
+		old = c.old.size()
 	}
-	return n
+	return c.cur.size(), old
 }
 
 // A table is one generation of a cache: entries found by open addressing, and the bytes they refer to.
@@ -130,41 +156,45 @@ type table[V any] struct {
 }
 
 type entry[V any] struct {
-	hash, parent uint64
-	key          handle
-	keyLen       uint32
-	next         uint32 // place + 1 of the entry that came after this one when it was seen last
-	weight       int
-	value        V
+	hash   uint64
+	in     parent
+	key    handle
+	keyLen uint32
+	next   uint32 // place + 1 of the entry that came after this one when it was seen last
+	weight uint32
+	value  V
 }
+
+// parent is the identity of what a key stands in: of points the metric and the resource or scope, else nothing.
+type parent struct{ metric, origin uint64 }
 
 // is reports whether entry i has the key.
-func (t *table[V]) is(i int, parent uint64, key []byte) bool {
+func (t *table[V]) is(i int, in parent, key []byte) bool {
 	e := &t.entries[i]
-	return e.parent == parent && bytes.Equal(t.bytes.view(e.key, e.keyLen), key)
+	return e.in == in && bytes.Equal(t.bytes.view(e.key, e.keyLen), key)
 }
 
-func (t *table[V]) find(hash, parent uint64, key []byte) (int, bool) {
+func (t *table[V]) find(hash uint64, in parent, key []byte) (int, bool) {
 	if len(t.index) == 0 {
 		return 0, false
 	}
 	mask := uint64(len(t.index) - 1)
 	for at := hash & mask; t.index[at] != 0; at = (at + 1) & mask {
 		i := int(t.index[at] - 1)
-		if t.entries[i].hash == hash && t.is(i, parent, key) {
+		if t.entries[i].hash == hash && t.is(i, in, key) {
 			return i, true
 		}
 	}
 	return 0, false
 }
 
-func (t *table[V]) add(hash, parent uint64, key []byte, v V) int {
+func (t *table[V]) add(hash uint64, in parent, key []byte, v V) int {
 	if len(t.entries) >= len(t.index)/4*3 {
 		t.grow()
 	}
 	i := len(t.entries)
 	t.entries = append(t.entries, entry[V]{
-		hash: hash, parent: parent, key: t.bytes.hold(key), keyLen: uint32(len(key)), value: v,
+		hash: hash, in: in, key: t.bytes.hold(key), keyLen: uint32(len(key)), value: v,
 	})
 	t.place(i)
 	return i
@@ -202,13 +232,17 @@ type arena struct {
 // A handle says where an arena holds a string: chunk and offset.
 type handle uint64
 
-// chunkSize is small enough that the first series of a small agent do not cost megabytes.
-const chunkSize = 32 << 10
+// A chunk is as large as all before it, between these bounds: the first series of a small agent cost little, and no
+// chunk is mostly empty.
+const (
+	minChunk = 4 << 10
+	maxChunk = 256 << 10
+)
 
 func (a *arena) hold(b []byte) handle {
 	last := len(a.chunks) - 1
 	if last < 0 || cap(a.chunks[last])-len(a.chunks[last]) < len(b) {
-		a.chunks = append(a.chunks, make([]byte, 0, max(chunkSize, len(b))))
+		a.chunks = append(a.chunks, make([]byte, 0, max(min(max(a.size, minChunk), maxChunk), len(b))))
 		last++
 		a.size += cap(a.chunks[last])
 	}

@@ -20,30 +20,56 @@ type scope struct {
 	job, instance string
 }
 
-// metric is what a Metric says about its series.
+// metric is what a Metric says about its series, whoever sends it.
 type metric struct {
 	id       uint64
 	name     string // as sent
 	family   *Family
-	why      Why       // no point of the metric can be a sample
-	resource *resource // nil: verbatim
-	scope    *scope    // of a verbatim metric
+	why      Why // no point of the metric can be a sample
+	verbatim bool
+}
+
+// place is where the walk stands. The resource is only looked up when a translated metric needs it, the scope when a
+// verbatim one does.
+type place struct {
+	resourceBody, scopeBody []byte
+	resource                *resource
+	scope                   *scope
+	metric                  *metric
+	in                      parent // of the points of the metric
+}
+
+// enter moves the place to a metric and looks up what its series are made of.
+func (t *Translator) enter(m *wire.Metric) {
+	at := &t.at
+	at.metric = t.metric(m)
+	if at.metric.verbatim {
+		if at.scope == nil {
+			at.scope = t.scope(at.scopeBody)
+		}
+		at.in = parent{at.metric.id, at.scope.id}
+		return
+	}
+	if at.resource == nil {
+		at.resource = t.resource(at.resourceBody)
+	}
+	at.in = parent{at.metric.id, at.resource.id}
 }
 
 // resource returns the resource with the given body.
 func (t *Translator) resource(body []byte) *resource {
-	i, ok := t.resources.get(0, body)
+	i, ok := t.resources.get(parent{}, body)
 	if !ok {
 		r := t.learnResource(body)
-		t.resources.room()
-		i = t.resources.put(0, body, r, len(r.info)+64*len(r.promoted))
+		t.budget.room()
+		i = t.resources.put(parent{}, body, r, 128+len(r.info)+64*len(r.promoted))
 	}
 	return t.resources.cur.entries[i].value
 }
 
 // scope returns the scope with the given body.
 func (t *Translator) scope(body []byte) *scope {
-	i, ok := t.scopes.get(0, body)
+	i, ok := t.scopes.get(parent{}, body)
 	if !ok {
 		s := &scope{id: t.nextID()}
 		for a := wire.ParseScope(body).Attributes(); a.Next(); {
@@ -54,41 +80,23 @@ func (t *Translator) scope(body []byte) *scope {
 				s.instance = t.string(a.Value())
 			}
 		}
-		t.scopes.room()
-		i = t.scopes.put(0, body, s, len(s.job)+len(s.instance)+64)
+		t.budget.room()
+		i = t.scopes.put(parent{}, body, s, len(s.job)+len(s.instance)+64)
 	}
 	return t.scopes.cur.entries[i].value
 }
 
-// origin is where a metric stands. The resource is only looked up when a metric needs it.
-type origin struct {
-	resourceBody, scopeBody []byte
-	resource                *resource
-	scope                   *scope
-}
-
-// metric returns the metric that m is a message of. Its identity is everything but the points, below the scope for a
-// verbatim metric and below the resource for a translated one: what the other says does not reach the series.
-func (t *Translator) metric(m *wire.Metric, o *origin) *metric {
+// metric returns the metric that m is a message of. Its identity is everything but the points.
+func (t *Translator) metric(m *wire.Metric) *metric {
 	typ, verbatim := m.Metadata().Find(TypeKey)
-	var parent uint64
-	if verbatim {
-		if o.scope == nil {
-			o.scope = t.scope(o.scopeBody)
-		}
-		parent = o.scope.id
-	} else {
-		if o.resource == nil {
-			o.resource = t.resource(o.resourceBody)
-		}
-		parent = o.resource.id
-	}
-
 	flags := byte(m.Type) << 4
 	if m.Monotonic {
 		flags |= 8
 	}
-	flags |= byte(min(max(m.Temporality, 0), 7))
+	flags |= byte(min(max(m.Temporality, 0), 3)) << 1
+	if verbatim {
+		flags |= 1
+	}
 	k := append(t.key[:0], flags)
 	for _, part := range [...][]byte{m.Name, m.Unit, m.Description} {
 		k = wire.AppendVarint(k, uint64(len(part)))
@@ -96,18 +104,18 @@ func (t *Translator) metric(m *wire.Metric, o *origin) *metric {
 	}
 	t.key = append(k, typ.Str()...)
 
-	i, ok := t.metrics.get(parent, t.key)
+	i, ok := t.metrics.get(parent{}, t.key)
 	if !ok {
-		n := t.learnMetric(m, o, typ, verbatim)
-		t.metrics.room()
-		i = t.metrics.put(parent, t.key, n, 128+len(t.key))
+		n := t.learnMetric(m, typ, verbatim)
+		t.budget.room()
+		i = t.metrics.put(parent{}, t.key, n, 192+len(t.key))
 	}
 	return t.metrics.cur.entries[i].value
 }
 
 // learnMetric works out a metric that was not seen before.
-func (t *Translator) learnMetric(m *wire.Metric, o *origin, typ wire.Value, verbatim bool) *metric {
-	n := &metric{id: t.nextID(), name: string(m.Name), family: &Family{Help: string(m.Description)}}
+func (t *Translator) learnMetric(m *wire.Metric, typ wire.Value, verbatim bool) *metric {
+	n := &metric{id: t.nextID(), name: string(m.Name), verbatim: verbatim, family: &Family{Help: string(m.Description)}}
 	switch m.Type {
 	case wire.MetricSum, wire.MetricHistogram, wire.MetricExponentialHistogram:
 		switch m.Temporality {
@@ -119,10 +127,8 @@ func (t *Translator) learnMetric(m *wire.Metric, o *origin, typ wire.Value, verb
 		}
 	}
 	if verbatim {
-		n.scope = o.scope
 		n.family.Name, n.family.Type, n.family.Unit = string(m.Name), string(typ.Str()), string(m.Unit)
 	} else {
-		n.resource = o.resource
 		n.family.Type = familyType(m)
 		n.family.Unit = t.unitName.Build(string(m.Unit))
 		// An error means that no usable name is left, which the empty name says as well.

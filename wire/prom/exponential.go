@@ -38,28 +38,22 @@ const zeroThreshold = 1e-128
 const maxGap = 2
 
 // walkExponential hands an exponential histogram over as one native histogram.
-func (t *Translator) walkExponential(n *metric, b []byte) error {
+func (t *Translator) walkExponential(b []byte) error {
 	p := wire.ParseExponentialHistogramPoint(b)
 	key := attributeRun(b, wire.FieldExponentialAttributes)
-	i, ok := t.points.get(n.id, key)
+	i, ok := t.points.get(t.at.in, key)
 	if !ok {
-		to := t.points.room()
-		v := points{first: uint32(len(to.series))}
-		if v.why = t.learnLabels(n, p.Attributes()); v.why == 0 {
-			t.hold(to, n.family.Name)
-			v.n = 1
-		}
-		i = t.points.put(n.id, key, v, 0)
+		i = t.learnOne(key, p.Attributes())
 	}
 	v := t.points.cur.entries[i].value
 	if v.why == 0 {
 		v.why = t.native(&p)
 	}
 	if v.why != 0 {
-		t.refuse(v.why, n)
+		t.refuse(v.why)
 		return nil
 	}
-	t.begin(n, p.Time, p.Start)
+	t.begin(p.Time, p.Start)
 	t.sample.Stale = p.Flags&wire.FlagNoRecordedValue != 0
 	t.sample.Histogram = &t.histogram
 	if t.sample.Stale {

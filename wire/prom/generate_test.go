@@ -224,4 +224,3 @@ func (g *generator) summary(p pmetric.SummaryDataPoint) {
 		v.SetValue(g.NormFloat64())
 	}
 }
-

@@ -8,14 +8,14 @@ import (
 )
 
 // walkHistogram hands a classic histogram over: sum, count, one series a bucket, all cumulative.
-func (t *Translator) walkHistogram(n *metric, b []byte) error {
+func (t *Translator) walkHistogram(b []byte) error {
 	p := wire.ParseHistogramPoint(b)
-	v := t.histogramSeries(n, &p, b)
+	v := t.histogramSeries(&p, b)
 	if v.why != 0 {
-		t.refuse(v.why, n)
+		t.refuse(v.why)
 		return nil
 	}
-	t.begin(n, p.Time, p.Start)
+	t.begin(p.Time, p.Start)
 	t.sample.Stale = p.Flags&wire.FlagNoRecordedValue != 0
 	if p.HasSum {
 		if err := t.emit(v.first, p.Sum); err != nil {
@@ -51,42 +51,40 @@ func (t *Translator) walkHistogram(n *metric, b []byte) error {
 
 // histogramSeries returns the series of a classic histogram: sum, count, a bucket for each bound, the last bucket.
 // The bounds belong to the key, because they become labels.
-func (t *Translator) histogramSeries(n *metric, p *wire.HistogramPoint, b []byte) points {
+func (t *Translator) histogramSeries(p *wire.HistogramPoint, b []byte) points {
 	run := attributeRun(b, wire.FieldHistogramAttributes)
 	k := append(t.key[:0], run...)
 	for i := range p.ExplicitBounds.Len() {
 		k = binary.LittleEndian.AppendUint64(k, math.Float64bits(p.ExplicitBounds.At(i)))
 	}
 	t.key = binary.LittleEndian.AppendUint32(k, uint32(len(run))) // so that no bound reads as an attribute
-	if i, ok := t.points.get(n.id, t.key); ok {
+	if i, ok := t.points.get(t.at.in, t.key); ok {
 		return t.points.cur.entries[i].value
 	}
-	to := t.points.room()
-	v := points{first: uint32(len(to.series))}
-	if v.why = t.learnLabels(n, p.Attributes()); v.why == 0 {
-		t.hold(to, n.family.Name+"_sum")
-		t.hold(to, n.family.Name+"_count")
+	t.budget.room()
+	v := t.learnPoint(p.Attributes())
+	if v.why == 0 {
+		t.hold("_sum")
+		t.hold("_count")
 		for i := range p.ExplicitBounds.Len() {
 			t.set.set(leLabel, formatFloat(p.ExplicitBounds.At(i)))
-			t.hold(to, n.family.Name+"_bucket")
+			t.hold("_bucket")
 		}
 		t.set.set(leLabel, formatFloat(math.Inf(1)))
-		t.hold(to, n.family.Name+"_bucket")
-		v.n = uint32(len(to.series)) - v.first
+		t.hold("_bucket")
 	}
-	t.points.put(n.id, t.key, v, 0)
-	return v
+	return t.points.cur.entries[t.learned(t.key, v)].value
 }
 
 // walkSummary hands a summary over: sum, count, one series a quantile.
-func (t *Translator) walkSummary(n *metric, b []byte) error {
+func (t *Translator) walkSummary(b []byte) error {
 	p := wire.ParseSummaryPoint(b)
-	v := t.summarySeries(n, &p, b)
+	v := t.summarySeries(&p, b)
 	if v.why != 0 {
-		t.refuse(v.why, n)
+		t.refuse(v.why)
 		return nil
 	}
-	t.begin(n, p.Time, p.Start)
+	t.begin(p.Time, p.Start)
 	t.sample.Stale = p.Flags&wire.FlagNoRecordedValue != 0
 	if err := t.emit(v.first, p.Sum); err != nil {
 		return err
@@ -104,27 +102,25 @@ func (t *Translator) walkSummary(n *metric, b []byte) error {
 }
 
 // summarySeries returns the series of a summary: sum, count, quantiles.
-func (t *Translator) summarySeries(n *metric, p *wire.SummaryPoint, b []byte) points {
+func (t *Translator) summarySeries(p *wire.SummaryPoint, b []byte) points {
 	run := attributeRun(b, wire.FieldSummaryAttributes)
 	k := append(t.key[:0], run...)
 	for q := p.Quantiles(); q.Next(); {
 		k = binary.LittleEndian.AppendUint64(k, math.Float64bits(q.Quantile()))
 	}
 	t.key = binary.LittleEndian.AppendUint32(k, uint32(len(run)))
-	if i, ok := t.points.get(n.id, t.key); ok {
+	if i, ok := t.points.get(t.at.in, t.key); ok {
 		return t.points.cur.entries[i].value
 	}
-	to := t.points.room()
-	v := points{first: uint32(len(to.series))}
-	if v.why = t.learnLabels(n, p.Attributes()); v.why == 0 {
-		t.hold(to, n.family.Name+"_sum")
-		t.hold(to, n.family.Name+"_count")
+	t.budget.room()
+	v := t.learnPoint(p.Attributes())
+	if v.why == 0 {
+		t.hold("_sum")
+		t.hold("_count")
 		for q := p.Quantiles(); q.Next(); {
 			t.set.set(quantileLabel, formatFloat(q.Quantile()))
-			t.hold(to, n.family.Name)
+			t.hold("")
 		}
-		v.n = uint32(len(to.series)) - v.first
 	}
-	t.points.put(n.id, t.key, v, 0)
-	return v
+	return t.points.cur.entries[t.learned(t.key, v)].value
 }

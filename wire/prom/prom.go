@@ -116,6 +116,7 @@ type Translator struct {
 	unitName   otlptranslator.UnitNamer
 
 	lastID    uint64 // identities of resources, scopes and metrics; never used twice, so that no entry can go astray
+	budget    budget
 	resources *cache[*resource]
 	scopes    *cache[*scope]
 	metrics   *cache[*metric]
@@ -124,6 +125,7 @@ type Translator struct {
 	// Of the walk that runs.
 	sink             Sink
 	report           Report
+	at               place
 	sample           Sample
 	histogram        Histogram
 	exemplars        exemplars
@@ -149,28 +151,22 @@ func New(c Config) *Translator {
 	for _, name := range slices.Sorted(maps.Keys(c.ExternalLabels)) {
 		t.external = append(t.external, pair{name, c.ExternalLabels[name]})
 	}
-	budget := c.CacheBytes
-	if budget == 0 {
-		budget = DefaultCacheBytes
+	if c.CacheBytes == 0 {
+		c.CacheBytes = DefaultCacheBytes
 	}
-	sixteenths := func(n int) int {
-		if budget < 0 {
-			return -1
-		}
-		return budget / 16 * n
+	t.budget.half = c.CacheBytes / 2
+	if c.CacheBytes < 0 {
+		t.budget.half = -1
 	}
-	// Series are nearly all of it; resources, scopes and metrics are few.
-	t.resources = newCache[*resource](sixteenths(1), nil)
-	t.scopes = newCache[*scope](sixteenths(1), nil)
-	t.metrics = newCache[*metric](sixteenths(2), nil)
-	t.points = newCache(sixteenths(12), movePoints)
+	t.resources = newCache[*resource](&t.budget, nil)
+	t.scopes = newCache[*scope](&t.budget, nil)
+	t.metrics = newCache[*metric](&t.budget, nil)
+	t.points = newCache(&t.budget, movePoints)
 	return t
 }
 
 // CacheBytes returns how much memory the cache holds.
-func (t *Translator) CacheBytes() int {
-	return t.resources.size() + t.scopes.size() + t.metrics.size() + t.points.size()
-}
+func (t *Translator) CacheBytes() int { return t.budget.size() }
 
 // Walk hands the samples of a metrics request to the sink. What cannot be a Prometheus sample is counted in the
 // report and does not stop the rest; the error is the sink's own.

@@ -137,22 +137,23 @@ func (t *Translator) addExternal() {
 }
 
 // learnLabels fills the scratch set with the labels of a point, without the name.
-func (t *Translator) learnLabels(n *metric, attributes wire.Attributes) Why {
-	if n.resource == nil {
-		return t.learnVerbatim(n.scope, attributes)
+func (t *Translator) learnLabels(attributes wire.Attributes) Why {
+	if t.at.metric.verbatim {
+		return t.learnVerbatim(t.at.scope, attributes)
 	}
+	r := t.at.resource
 	t.collect(attributes, nameLabel)
 	if why := t.join(); why != 0 {
 		return why
 	}
-	for _, p := range n.resource.promoted {
+	for _, p := range r.promoted {
 		t.set.setAbsent(p.name, p.value)
 	}
-	if n.resource.job != "" {
-		t.set.set(jobLabel, n.resource.job)
+	if r.job != "" {
+		t.set.set(jobLabel, r.job)
 	}
-	if n.resource.instance != "" {
-		t.set.set(instanceLabel, n.resource.instance)
+	if r.instance != "" {
+		t.set.set(instanceLabel, r.instance)
 	}
 	t.addExternal()
 	return 0
@@ -181,9 +182,10 @@ func (t *Translator) learnVerbatim(s *scope, attributes wire.Attributes) Why {
 	return 0
 }
 
-// hold lays the scratch set down as a series with the given name.
-func (t *Translator) hold(to *table[points], name string) {
-	t.set.set(nameLabel, name)
+// hold lays the scratch set down as the next series of the point that is learned, named after the family.
+func (t *Translator) hold(suffix string) {
+	to := t.points.cur
+	t.set.set(nameLabel, t.at.metric.family.Name+suffix)
 	t.text = t.set.appendTo(t.text[:0])
 	to.series = append(to.series, series{labels: to.bytes.hold(t.text), size: uint32(len(t.text))})
 }

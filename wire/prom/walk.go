@@ -33,45 +33,46 @@ func movePoints(to, from *table[points], v points) points {
 
 // walkResource walks one ResourceMetrics.
 func (t *Translator) walkResource(rs *wire.Resources) error {
-	o := origin{resourceBody: rs.Resource()}
+	t.at = place{resourceBody: rs.Resource()}
 	t.earliest, t.latest = math.MaxUint64, 0
 	for ss := rs.Scopes(); ss.Next(); {
-		o.scopeBody, o.scope = ss.Scope(), nil
+		t.at.scopeBody, t.at.scope = ss.Scope(), nil
 		for ms := ss.Items(); ms.Next(); {
 			m := wire.ParseMetric(ms.Bytes())
-			if err := t.walkMetric(&m, t.metric(&m, &o)); err != nil {
+			t.enter(&m)
+			if err := t.walkMetric(&m); err != nil {
 				return err
 			}
 		}
 	}
-	if t.latest > 0 && o.resource.info != nil {
-		return t.targetInfo(o.resource)
+	if t.latest > 0 && t.at.resource.info != nil {
+		return t.targetInfo(t.at.resource)
 	}
 	return nil
 }
 
 // walkMetric walks the points of one Metric.
-func (t *Translator) walkMetric(m *wire.Metric, n *metric) error {
-	if n.why != 0 {
+func (t *Translator) walkMetric(m *wire.Metric) error {
+	if why := t.at.metric.why; why != 0 {
 		for ps := m.Points(); ps.Next(); {
-			t.refuse(n.why, n)
+			t.refuse(why)
 		}
 		return nil
 	}
-	t.sample = Sample{Family: n.family}
-	var walk func(*metric, []byte) error
-	switch m.Type {
-	case wire.MetricGauge, wire.MetricSum:
-		return t.walkNumbers(m, n)
-	case wire.MetricHistogram:
-		walk = t.walkHistogram
-	case wire.MetricExponentialHistogram:
-		walk = t.walkExponential
-	case wire.MetricSummary:
-		walk = t.walkSummary
-	}
+	t.sample = Sample{Family: t.at.metric.family}
 	for ps := m.Points(); ps.Next(); {
-		if err := walk(n, ps.Bytes()); err != nil {
+		var err error
+		switch m.Type {
+		case wire.MetricGauge, wire.MetricSum:
+			err = t.walkNumber(ps.Bytes())
+		case wire.MetricHistogram:
+			err = t.walkHistogram(ps.Bytes())
+		case wire.MetricExponentialHistogram:
+			err = t.walkExponential(ps.Bytes())
+		case wire.MetricSummary:
+			err = t.walkSummary(ps.Bytes())
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -79,19 +80,19 @@ func (t *Translator) walkMetric(m *wire.Metric, n *metric) error {
 }
 
 // refuse counts a point that cannot be a sample.
-func (t *Translator) refuse(w Why, n *metric) {
+func (t *Translator) refuse(w Why) {
 	t.report.Points++
-	t.report.refuse(w, n.name)
+	t.report.refuse(w, t.at.metric.name)
 }
 
 // begin starts the samples of a point.
-func (t *Translator) begin(n *metric, at, start uint64) {
+func (t *Translator) begin(at, start uint64) {
 	t.sample.Point = t.report.Points
 	t.report.Points++
 	t.sample.Time = int64(at) / int64(time.Millisecond)
 	t.sample.Start = int64(start) / int64(time.Millisecond)
 	t.sample.Exemplars = nil
-	if n.resource != nil {
+	if !t.at.metric.verbatim {
 		t.earliest, t.latest = min(t.earliest, at), max(t.latest, at)
 	}
 }
@@ -109,42 +110,46 @@ func (t *Translator) emit(i uint32, value float64) error {
 	return t.sink.Sample(&t.sample)
 }
 
-// walkNumbers walks the points of a gauge or sum, the hot path.
-func (t *Translator) walkNumbers(m *wire.Metric, n *metric) error {
-	for ps := m.Points(); ps.Next(); {
-		b := ps.Bytes()
-		p := parseNumber(b)
-		i, ok := t.points.get(n.id, p.attributes)
-		if !ok {
-			i = t.learnNumber(n, p.attributes, b)
-		}
-		v := t.points.cur.entries[i].value
-		if v.why != 0 {
-			t.refuse(v.why, n)
-			continue
-		}
-		t.begin(n, p.time, p.start)
-		t.sample.Stale = p.stale
-		if p.exemplars && !p.stale {
-			t.readExemplars(wire.ParseNumberPoint(b).Exemplars())
-			t.sample.Exemplars = t.exemplars.list
-		}
-		if err := t.emit(v.first, p.value); err != nil {
-			return err
-		}
+// walkNumber hands a point of a gauge or sum over, the hot path.
+func (t *Translator) walkNumber(b []byte) error {
+	p := parseNumber(b)
+	i, ok := t.points.get(t.at.in, p.attributes)
+	if !ok {
+		i = t.learnOne(p.attributes, wire.ParseNumberPoint(b).Attributes())
 	}
-	return nil
+	v := &t.points.cur.entries[i].value
+	if v.why != 0 {
+		t.refuse(v.why)
+		return nil
+	}
+	t.begin(p.time, p.start)
+	t.sample.Stale = p.stale
+	if p.exemplars && !p.stale {
+		t.readExemplars(wire.ParseNumberPoint(b).Exemplars())
+		t.sample.Exemplars = t.exemplars.list
+	}
+	return t.emit(v.first, p.value)
 }
 
-// learnNumber adds a number point to the cache.
-func (t *Translator) learnNumber(n *metric, key, body []byte) int {
-	to := t.points.room()
-	v := points{first: uint32(len(to.series))}
-	if v.why = t.learnLabels(n, wire.ParseNumberPoint(body).Attributes()); v.why == 0 {
-		t.hold(to, n.family.Name)
-		v.n = 1
+// learnOne adds a point of one series to the cache.
+func (t *Translator) learnOne(key []byte, attributes wire.Attributes) int {
+	t.budget.room()
+	v := t.learnPoint(attributes)
+	if v.why == 0 {
+		t.hold("")
 	}
-	return t.points.put(n.id, key, v, 0)
+	return t.learned(key, v)
+}
+
+// learnPoint starts a point whose series are held next.
+func (t *Translator) learnPoint(attributes wire.Attributes) points {
+	return points{first: uint32(len(t.points.cur.series)), why: t.learnLabels(attributes)}
+}
+
+// learned adds the point to the cache.
+func (t *Translator) learned(key []byte, v points) int {
+	v.n = uint32(len(t.points.cur.series)) - v.first
+	return t.points.put(t.at.in, key, v, 0)
 }
 
 // Prometheus looks back five minutes for a value; a target_info twice in that time is always found. The number of
