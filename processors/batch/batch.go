@@ -7,6 +7,7 @@
 package batch
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -211,6 +212,7 @@ func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
 	var rejected *pipeline.Rejected
 	slots := make(chan struct{}, p.cfg.MaxInFlight)
 	wire.Split(b.Signal, b.Request, wire.Limits{MaxItems: p.cfg.SendBatchMaxSize}, func(part wire.Request, items int) bool {
+		part = bytes.Clone(part) // it is Split's own until here
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()

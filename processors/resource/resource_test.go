@@ -1,0 +1,201 @@
+package resource
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/tools/txtar"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// request is one ResourceLogs with the given resource body and one record.
+func request(resource []byte) wire.Request {
+	b, mark := wire.BeginMessage(nil, wire.FieldRequestResource)
+	if resource != nil {
+		b = wire.AppendBytes(b, wire.FieldResourceXResource, resource)
+	}
+	b, sc := wire.BeginMessage(b, wire.FieldResourceXScope)
+	b = wire.AppendBytes(b, wire.FieldScopeXItem, wire.AppendFixed64(nil, wire.FieldLogTime, 7))
+	b = wire.EndMessage(b, sc)
+	return wire.Request(wire.EndMessage(b, mark))
+}
+
+// parse reads "key = value" lines into a resource body. Values in quotes are strings, true and false are bools,
+// the rest are numbers.
+func parse(t *testing.T, text string) []byte {
+	t.Helper()
+	out := []byte{}
+	for line := range strings.Lines(text) {
+		key, value, ok := strings.Cut(strings.TrimSpace(line), " = ")
+		if !ok {
+			continue
+		}
+		var v any
+		if err := yaml.Unmarshal([]byte(value), &v); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, compile(Action{Key: key, Action: actionInsert, Value: v}).value...)
+	}
+	return out
+}
+
+func dump(resource []byte) string {
+	var b strings.Builder
+	for f := wire.MessageFields(resource); f.Next(); {
+		if f.Number() != wire.FieldResourceAttributes {
+			fmt.Fprintf(&b, "field %d: %x\n", f.Number(), f.Framed())
+			continue
+		}
+		key, v := wire.ParseKeyValue(f.Body())
+		if v.Kind() == wire.ValueString {
+			fmt.Fprintf(&b, "%s = %q\n", key, v.Str())
+		} else {
+			fmt.Fprintf(&b, "%s = %s\n", key, v.AppendText(nil))
+		}
+	}
+	return b.String()
+}
+
+// TestCases runs testdata/*.txtar: config (YAML), in and want (attributes). A case runs twice through one
+// processor, so that the cache answers the second time.
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := map[string]string{}
+			for _, f := range txtar.Parse(text).Files {
+				part[f.Name] = string(f.Data)
+			}
+			cfg := Default()
+			var raw struct{ Attributes []map[string]any }
+			if err := yaml.Unmarshal([]byte(part["config"]), &raw); err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range raw.Attributes {
+				text := func(key string) string { s, _ := a[key].(string); return s }
+				cfg.Attributes = append(cfg.Attributes, Action{
+					Key: text("key"), Action: text("action"), Value: a["value"], FromAttribute: text("from_attribute"),
+				})
+			}
+			if err := cfg.Validate(); err != nil {
+				if want := part["error"]; want != err.Error()+"\n" {
+					t.Fatalf("got error %q, want %q", err, want)
+				}
+				return
+			}
+			sink := &pipelinetest.Recorder{}
+			s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "resource")
+			p, err := New(s, cfg, sink)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := request(parse(t, part["in"]))
+			before := bytes.Clone(in)
+			for range 2 {
+				if err := p.Consume(context.Background(), pipeline.Batch{Signal: wire.Logs, Request: in, Items: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !bytes.Equal(before, in) {
+				t.Error("the request was modified in place")
+			}
+			for i, b := range sink.Batches() {
+				res := b.Request.Resources()
+				res.Next()
+				if got := dump(res.Resource()); got != part["want"] {
+					t.Errorf("pass %d:\n%swant:\n%s", i+1, got, part["want"])
+				}
+				if _, _, err := wire.Check(wire.Logs, b.Request, wire.Limits{}); err != nil {
+					t.Errorf("the result is not OTLP: %v", err)
+				}
+				if wire.Count(wire.Logs, b.Request) != 1 {
+					t.Error("the record is gone")
+				}
+			}
+		})
+	}
+}
+
+// TestUnknownFieldsSurvive: what we do not know is copied, whatever the actions do.
+func TestUnknownFieldsSurvive(t *testing.T) {
+	res := parse(t, "a = \"1\"\n")
+	res = wire.AppendUint(res, wire.FieldResourceDroppedAttributes, 3)
+	res = wire.AppendString(res, 99, "from the future")
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "resource")
+	sink := &pipelinetest.Recorder{}
+	p, err := New(s, &Config{Attributes: []Action{{Key: "a", Action: actionDelete}, {Key: "b", Action: actionInsert, Value: 2}}}, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Consume(t.Context(), pipeline.Batch{Signal: wire.Logs, Request: request(res), Items: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c := sink.Batches()[0].Request.Resources()
+	c.Next()
+	got := dump(c.Resource())
+	for _, want := range []string{"field 2: 1003", "field 99:", "b = 2"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing from:\n%s", want, got)
+		}
+	}
+}
+
+// FuzzCacheAgainstEdit holds the cached answer against the slow path, for resources that come in any order.
+func FuzzCacheAgainstEdit(f *testing.F) {
+	f.Add([]byte("a\x01b\x02a\x01"), "a", "x")
+	f.Add([]byte(""), "service.name", "shop")
+	f.Fuzz(func(t *testing.T, keys []byte, key, value string) {
+		if key == "" || strings.ContainsRune(key, 0) {
+			return
+		}
+		actions := []action{
+			compile(Action{Key: key, Action: actionUpsert, Value: value}),
+			compile(Action{Key: "a", Action: actionDelete}),
+			compile(Action{Key: "c", Action: actionInsert, FromAttribute: key}),
+		}
+		p := &Processor{actions: actions, cache: cache{done: map[string]verdict{}}}
+		for i := range keys {
+			res := wire.AppendStringAttribute(nil, wire.FieldResourceAttributes, string(keys[:i]), value)
+			for range 2 {
+				got, gotChanged := p.replace(nil, res)
+				want, wantChanged := edit(res, actions)
+				if gotChanged != wantChanged || !bytes.Equal(got, want) {
+					t.Fatalf("cache: %x %v, edit: %x %v", got, gotChanged, want, wantChanged)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkConsume(b *testing.B) {
+	s, _ := pipelinetest.Settings(b, pipeline.KindProcessor, "resource")
+	cfg := &Config{Attributes: []Action{{Key: "deployment.environment.name", Action: actionUpsert, Value: "prod"}}}
+	p, err := New(s, cfg, &pipelinetest.Counter{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	res := wire.AppendStringAttribute(nil, wire.FieldResourceAttributes, "service.name", "checkout")
+	req := request(res)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Consume(b.Context(), pipeline.Batch{Signal: wire.Logs, Request: req, Items: 1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
