@@ -1,0 +1,213 @@
+package logql
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// Steps are the instants at which a metric query is evaluated, in nanoseconds since 1970.
+type Steps struct {
+	Start, Step int64
+	Count       int
+}
+
+// At returns an instant.
+func (s Steps) At(i int) int64 { return s.Start + int64(i)*s.Step }
+
+// A Series is one line of a metric query's answer. Values has one entry a step; Absent where there is none.
+type Series struct {
+	Labels []Label // sorted by name
+	Values []float64
+}
+
+// absentBits is a NaN that no arithmetic gives; Prometheus marks stale samples with it.
+const absentBits = 0x7ff0000000000002
+
+// Absent returns the value that says that a series has none at a step.
+func Absent() float64 { return math.Float64frombits(absentBits) }
+
+// IsAbsent tells Absent from every other value, NaN included.
+func IsAbsent(v float64) bool { return math.Float64bits(v) == absentBits }
+
+// A Fold says into which series rows are counted: one for each combination of the labels in By, or of all labels but
+// those when Without is set. The zero Fold with Without counts each label set apart.
+type Fold struct {
+	By      []string
+	Without bool
+}
+
+// KeepsAll reports whether the fold keeps every label.
+func (f Fold) KeepsAll() bool { return f.Without && len(f.By) == 0 }
+
+// An Evaluator computes metric queries.
+type Evaluator struct {
+	Steps Steps
+	// Leaf counts the rows of a range expression into one series a group of the fold.
+	Leaf func(ctx context.Context, e *RangeExpr, f Fold) ([]Series, error)
+}
+
+// A Result is the answer of a metric query.
+type Result struct {
+	Scalar bool // the series has no labels and came from a number
+	Ranked bool // topk or bottomk at the top: an instant answer is sorted by value
+	Series []Series
+}
+
+// Eval computes e, which must not be a log selection.
+func (v *Evaluator) Eval(ctx context.Context, e Expr) (Result, error) {
+	series, err := v.eval(ctx, e)
+	r := Result{Scalar: isScalar(e), Series: series}
+	if a, ok := e.(*AggExpr); ok {
+		r.Ranked = a.Op == "topk" || a.Op == "bottomk"
+	}
+	return r, err
+}
+
+func (v *Evaluator) eval(ctx context.Context, e Expr) ([]Series, error) {
+	switch e := e.(type) {
+	case *NumberExpr:
+		return v.constant(e.Value), nil
+	case *VectorExpr:
+		return v.constant(e.Value), nil
+	case *RangeExpr:
+		return v.Leaf(ctx, e, Fold{Without: true})
+	case *AggExpr:
+		return v.aggregate(ctx, e)
+	case *BinaryExpr:
+		l, err := v.eval(ctx, e.L)
+		if err != nil {
+			return nil, err
+		}
+		r, err := v.eval(ctx, e.R)
+		if err != nil {
+			return nil, err
+		}
+		return binary(e, l, r), nil
+	}
+	return nil, fmt.Errorf("cannot evaluate %T as a metric query", e)
+}
+
+// constant is one series without labels.
+func (v *Evaluator) constant(value float64) []Series {
+	vs := make([]float64, v.Steps.Count)
+	for i := range vs {
+		vs[i] = value
+	}
+	return []Series{{Values: vs}}
+}
+
+// aggregate folds series. The sum of a range expression is counted right into its groups: what the groups leave out
+// never becomes a series.
+func (v *Evaluator) aggregate(ctx context.Context, e *AggExpr) ([]Series, error) {
+	fold := Fold{By: e.Grouping, Without: e.Without}
+	if r, ok := e.Expr.(*RangeExpr); ok && e.Op == "sum" {
+		return v.Leaf(ctx, r, fold)
+	}
+	in, err := v.eval(ctx, e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	groups := group(in, fold)
+	var out []Series
+	for _, g := range groups {
+		if e.Op == "topk" || e.Op == "bottomk" {
+			out = append(out, rank(g.members, e)...)
+			continue
+		}
+		out = append(out, Series{Labels: g.labels, Values: combine(g.members, e.Op)})
+	}
+	return out, nil
+}
+
+type groupOf struct {
+	labels  []Label
+	members []Series
+}
+
+// group sorts series into groups, in the order of their first members.
+func group(in []Series, f Fold) []*groupOf {
+	index := map[string]*groupOf{}
+	var groups []*groupOf
+	var key []byte
+	for _, s := range in {
+		labels := f.Labels(nil, s.Labels)
+		key = AppendKey(key[:0], labels)
+		g := index[string(key)]
+		if g == nil {
+			g = &groupOf{labels: labels}
+			index[string(key)] = g
+			groups = append(groups, g)
+		}
+		g.members = append(g.members, s)
+	}
+	return groups
+}
+
+// Labels appends those labels that the fold keeps. ls is sorted, and so is what is appended.
+func (f Fold) Labels(to, ls []Label) []Label {
+	for _, l := range ls {
+		named := false
+		for _, n := range f.By {
+			if n == l.Name {
+				named = true
+				break
+			}
+		}
+		if named != f.Without && l.Value != "" {
+			to = append(to, l)
+		}
+	}
+	return to
+}
+
+// AppendKey appends what tells one label set from every other. No UTF-8 text has the separating byte.
+func AppendKey(to []byte, ls []Label) []byte {
+	for _, l := range ls {
+		to = append(to, l.Name...)
+		to = append(to, 0xff)
+		to = append(to, l.Value...)
+		to = append(to, 0xff)
+	}
+	return to
+}
+
+// combine folds the members of a group into one, step by step.
+func combine(members []Series, op string) []float64 {
+	out := make([]float64, len(members[0].Values))
+	for i := range out {
+		n, acc := 0, 0.0
+		for _, m := range members {
+			x := m.Values[i]
+			if IsAbsent(x) {
+				continue
+			}
+			n++
+			switch {
+			case op == "count":
+			case n == 1:
+				acc = x
+			case op == "min":
+				if x < acc || math.IsNaN(acc) {
+					acc = x
+				}
+			case op == "max":
+				if x > acc || math.IsNaN(acc) {
+					acc = x
+				}
+			default:
+				acc += x
+			}
+		}
+		switch {
+		case n == 0:
+			acc = Absent()
+		case op == "count":
+			acc = float64(n)
+		case op == "avg":
+			acc /= float64(n)
+		}
+		out[i] = acc
+	}
+	return out
+}

@@ -1,0 +1,206 @@
+package logql
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Stages of LogQL that are not done here.
+var unsupportedStages = []string{
+	"line_format", "label_format", "regexp", "pattern", "unpack", "unwrap", "decolorize", "distinct",
+}
+
+// stages appends the stages that stand at the current token.
+func (p *parser) stages(to []Stage) ([]Stage, error) {
+	for {
+		t := p.peek()
+		if t.kind != symbol {
+			return to, nil
+		}
+		var s Stage
+		var err error
+		switch t.text {
+		case "|=", "|~", "!=", "!~":
+			s, err = p.lineFilter()
+		case "|>", "!>":
+			return nil, unsupportedAt(p.query, t.pos, t.text)
+		case "|":
+			p.i++
+			s, err = p.pipeStage()
+		default:
+			return to, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, s)
+	}
+}
+
+func (p *parser) lineFilter() (Stage, error) {
+	f := &LineFilter{Op: p.next().text}
+	for {
+		if t := p.peek(); t.kind == ident && t.text == "ip" {
+			return nil, unsupportedAt(p.query, t.pos, "ip")
+		}
+		t, err := p.expectKind(text, "a string")
+		if err != nil {
+			return nil, err
+		}
+		f.Values = append(f.Values, t.text)
+		if f.Op == "|~" || f.Op == "!~" {
+			re, err := regexp.Compile(t.text)
+			if err != nil {
+				return nil, errorAt(p.query, t.pos, "%v", err)
+			}
+			f.res = append(f.res, re)
+		}
+		if !p.acceptWord("or") {
+			return f, nil
+		}
+	}
+}
+
+// pipeStage reads what follows a |.
+func (p *parser) pipeStage() (Stage, error) {
+	t := p.peek()
+	switch {
+	case t.kind == symbol && t.text == "(":
+	case t.kind != ident:
+		return nil, p.unexpected("expecting a stage or a label filter")
+	case p.tokens[p.i+1].kind == symbol && isComparison(p.tokens[p.i+1].text): // a label may be called json
+	case t.text == "json" || t.text == "logfmt":
+		p.i++
+		return p.parseStage(t.text)
+	case t.text == "drop" || t.text == "keep":
+		p.i++
+		return p.dropStage(t.text == "keep")
+	case slices.Contains(unsupportedStages, t.text):
+		return nil, unsupportedAt(p.query, t.pos, t.text)
+	}
+	c, err := p.conditions()
+	return &LabelFilter{Cond: c}, err
+}
+
+// parseStage reads the fields to extract, none for all: a="b.c", d.
+func (p *parser) parseStage(parser string) (Stage, error) {
+	s := &ParseStage{Parser: parser}
+	for p.peek().kind == ident || p.at(symbol, "-") {
+		if t := p.peek(); t.kind == symbol {
+			return nil, unsupportedAt(p.query, t.pos, p.flag())
+		}
+		name := p.next()
+		x := Extraction{Label: name.text, Path: name.text}
+		pos := name.pos
+		if p.accept("=") {
+			v, err := p.expectKind(text, "a string")
+			if err != nil {
+				return nil, err
+			}
+			x.Path, pos = v.text, v.pos
+		}
+		x.path = []string{x.Path}
+		if parser == "json" {
+			path, ok := splitPath(x.Path)
+			if !ok {
+				return nil, errorAt(p.query, pos, "cannot read %q as the path of a JSON field", x.Path)
+			}
+			x.path = path
+		}
+		s.Extract = append(s.Extract, x)
+		if !p.accept(",") {
+			break
+		}
+	}
+	return s, nil
+}
+
+// flag gives the text of a --flag, for the error that names it.
+func (p *parser) flag() string {
+	i := p.i
+	var b strings.Builder
+	for p.tokens[i].kind == symbol && p.tokens[i].text == "-" {
+		b.WriteByte('-')
+		i++
+	}
+	if p.tokens[i].kind == ident {
+		b.WriteString(p.tokens[i].text)
+		for p.tokens[i+1].kind == symbol && p.tokens[i+1].text == "-" && p.tokens[i+2].kind == ident {
+			b.WriteString("-" + p.tokens[i+2].text)
+			i += 2
+		}
+	}
+	return b.String()
+}
+
+// splitPath reads the path of a JSON field: a.b, a["b c"], a[0].
+func splitPath(s string) ([]string, bool) {
+	var path []string
+	for s != "" {
+		switch s[0] {
+		case '[':
+			inner, n := bracket(s)
+			if n == 0 {
+				return nil, false
+			}
+			path, s = append(path, inner), s[n:]
+		case '.':
+			if s = s[1:]; s == "" || len(path) == 0 || s[0] == '.' || s[0] == '[' {
+				return nil, false
+			}
+		default:
+			n := strings.IndexAny(s, ".[")
+			if n < 0 {
+				n = len(s)
+			}
+			path, s = append(path, s[:n]), s[n:]
+		}
+	}
+	return path, len(path) > 0
+}
+
+// bracket reads ["key"] or [0] and returns how long it is, 0 when it is neither.
+func bracket(s string) (inner string, n int) {
+	if len(s) > 1 && s[1] == '"' {
+		q, err := strconv.QuotedPrefix(s[1:])
+		if err != nil || !strings.HasPrefix(s[1+len(q):], "]") {
+			return "", 0
+		}
+		key, err := strconv.Unquote(q)
+		if err != nil {
+			return "", 0
+		}
+		return key, len(q) + 2
+	}
+	n = strings.IndexByte(s, ']')
+	if n < 0 {
+		return "", 0
+	}
+	if _, err := strconv.ParseUint(s[1:n], 10, 31); err != nil {
+		return "", 0
+	}
+	return s[1:n], n + 1
+}
+
+func (p *parser) dropStage(keep bool) (Stage, error) {
+	s := &DropStage{Keep: keep}
+	for {
+		t, err := p.expectKind(ident, "a label name")
+		if err != nil {
+			return nil, err
+		}
+		m := &Matcher{Name: t.text}
+		if op := p.peek(); op.kind == symbol && isComparison(op.text) {
+			p.i--
+			if m, err = p.matcher(); err != nil {
+				return nil, err
+			}
+		}
+		s.Items = append(s.Items, m)
+		if !p.accept(",") {
+			return s, nil
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package logql
+
+import (
+	"slices"
+	"strings"
+)
+
+// The labels under which a stage reports what it could not do.
+const (
+	ErrorLabel        = "__error__"
+	ErrorDetailsLabel = "__error_details__"
+)
+
+// What ErrorLabel says, in Loki's words.
+const (
+	jsonError   = "JSONParserErr"
+	filterError = "LabelFilterErr"
+)
+
+// A Label is a name and its value.
+type Label struct{ Name, Value string }
+
+// A Row is one log row on its way through the stages. One Row is reused for all rows of a worker: fill it with Reset
+// and AddMeta, run [LogExpr.Process], read it. The strings may alias the caller's memory.
+type Row struct {
+	Line   string
+	Stream []Label // of the stream, sorted by name; shared by its rows and never modified here
+	Meta   []Label // structured metadata
+	Parsed []Label // taken out of the line
+
+	// Want limits what parsers extract to these names; nil means everything.
+	Want map[string]bool
+
+	err, errDetails string
+	dropped         []string // stream labels that a stage removed
+	name, suffixed  []byte   // scratch: the name of the field that is read
+	names           map[string]string
+}
+
+// Reset begins a row.
+func (r *Row) Reset(line string, stream []Label) {
+	r.Line, r.Stream = line, stream
+	r.Meta, r.Parsed, r.dropped = r.Meta[:0], r.Parsed[:0], r.dropped[:0]
+	r.err, r.errDetails = "", ""
+}
+
+// AddMeta adds a label of structured metadata.
+func (r *Row) AddMeta(name, value string) { r.Meta = append(r.Meta, Label{name, value}) }
+
+// Err returns the value of __error__, empty for a row that passed without one.
+func (r *Row) Err() string { return r.err }
+
+// Get returns a label: what was parsed hides structured metadata of the same name. Neither can have the name of a
+// stream label, for it would have got a suffix.
+func (r *Row) Get(name string) (string, bool) {
+	switch name {
+	case ErrorLabel:
+		return r.err, r.err != ""
+	case ErrorDetailsLabel:
+		return r.errDetails, r.errDetails != ""
+	}
+	if v, ok := find(r.Parsed, name); ok {
+		return v, true
+	}
+	if v, ok := find(r.Meta, name); ok {
+		return v, true
+	}
+	return r.streamLabel(name)
+}
+
+func (r *Row) streamLabel(name string) (string, bool) {
+	v, ok := find(r.Stream, name)
+	if ok && len(r.dropped) > 0 && slices.Contains(r.dropped, name) {
+		return "", false
+	}
+	return v, ok
+}
+
+// AppendStream appends the labels of the stream that no stage removed.
+func (r *Row) AppendStream(to []Label) []Label {
+	if len(r.dropped) == 0 {
+		return append(to, r.Stream...)
+	}
+	for _, l := range r.Stream {
+		if !slices.Contains(r.dropped, l.Name) {
+			to = append(to, l)
+		}
+	}
+	return to
+}
+
+// AppendParsed appends what the stages added: parsed labels and the error, if there was one.
+func (r *Row) AppendParsed(to []Label) []Label {
+	to = append(to, r.Parsed...)
+	if r.err != "" {
+		to = append(to, Label{ErrorLabel, r.err})
+	}
+	if r.errDetails != "" {
+		to = append(to, Label{ErrorDetailsLabel, r.errDetails})
+	}
+	return to
+}
+
+// AppendLabels appends every label of the row, sorted by name.
+func (r *Row) AppendLabels(to []Label) []Label {
+	n := len(to)
+	to = r.AppendStream(to)
+	to = append(to, r.Meta...)
+	to = r.AppendParsed(to)
+	SortLabels(to[n:])
+	return to
+}
+
+// SortLabels sorts by name.
+func SortLabels(ls []Label) {
+	slices.SortFunc(ls, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func find(ls []Label, name string) (string, bool) {
+	for i := range ls {
+		if ls[i].Name == name {
+			return ls[i].Value, true
+		}
+	}
+	return "", false
+}
+
+func remove(ls []Label, name string) []Label {
+	return slices.DeleteFunc(ls, func(l Label) bool { return l.Name == name })
+}
+
+func (r *Row) fail(kind, details string) {
+	r.err, r.errDetails = kind, details
+}
+
+// addParsed adds what a parser found. A name that the stream has gets Loki's suffix; one that structured metadata has
+// replaces it; one that was parsed before stays as it was.
+func (r *Row) addParsed(name, value string) {
+	if _, ok := r.streamLabel(name); ok {
+		r.suffixed = append(append(r.suffixed[:0], name...), "_extracted"...)
+		name = r.intern(r.suffixed)
+	}
+	if r.Want != nil && !r.Want[name] || value == "" {
+		return
+	}
+	if _, ok := find(r.Parsed, name); ok {
+		return
+	}
+	if _, ok := find(r.Meta, name); ok {
+		r.Meta = remove(r.Meta, name)
+	}
+	r.Parsed = append(r.Parsed, Label{name, value})
+}
+
+// maxNames bounds the names that a Row remembers; lines with other fields each time would grow it without end.
+const maxNames = 4096
+
+// intern returns b as a string without making it anew for each row.
+func (r *Row) intern(b []byte) string {
+	if s, ok := r.names[string(b)]; ok {
+		return s
+	}
+	if r.names == nil || len(r.names) >= maxNames {
+		r.names = make(map[string]string)
+	}
+	s := string(b)
+	r.names[s] = s
+	return s
+}
+
+// appendName appends the part of a label name that a field's key makes: every byte that a label name may not have
+// becomes an underscore. A name does not begin with a digit.
+func appendName(to []byte, key string) []byte {
+	if len(to) == 0 && key != "" && isDigit(key[0]) {
+		to = append(to, '_')
+	}
+	for i := 0; i < len(key); i++ {
+		c := key[i]
+		switch {
+		case isLetter(c) || isDigit(c):
+			to = append(to, c)
+		case c < 0x80 || c >= 0xc0: // once for a rune, at its first byte
+			to = append(to, '_')
+		}
+	}
+	return to
+}
