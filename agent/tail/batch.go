@@ -3,7 +3,6 @@ package tail
 import (
 	"encoding/binary"
 	"sync"
-	"time"
 
 	"github.com/sluiceio/sluice/wire"
 )
@@ -17,12 +16,7 @@ type batch struct {
 	items int
 
 	request wire.Request // set by seal; a part of buf
-	resume  int64        // the checkpoint when this batch and all before it are acknowledged
-
-	// Under progress.mu.
-	started time.Time // zero until its first Consume call
-	done    bool
-	refused bool // its last call was refused; it is repeated when it is the oldest
+	pool    *batchPool   // where it came from
 }
 
 // Tags of the fields that a record is made of, as bytes.
@@ -44,7 +38,7 @@ const (
 
 // reset makes the batch empty, with room for the envelope.
 func (b *batch) reset(room int) {
-	*b = batch{buf: b.buf[:room], room: room, limit: cap(b.buf)}
+	*b = batch{buf: b.buf[:room], room: room, limit: cap(b.buf), pool: b.pool}
 }
 
 // fits says whether a record of n body bytes goes in. An empty batch takes anything.
@@ -86,7 +80,7 @@ func (p *batchPool) get() *batch {
 	if b, ok := p.pool.Get().(*batch); ok {
 		return b
 	}
-	return &batch{buf: make([]byte, 0, p.size)}
+	return &batch{buf: make([]byte, 0, p.size), pool: p}
 }
 
 // put takes a batch back. One that grew (a line longer than the batch, repaired to something longer) is left to

@@ -71,7 +71,7 @@ func (l *lines) to(b *batch, now uint64) {
 
 // take appends the complete lines of chunk, which stands at offset base of the file, until the batch is full.
 // It returns how many bytes are dealt with: always a whole number of lines.
-func (l *lines) take(chunk []byte, base int64) int {
+func (l *lines) take(chunk []byte, base int64) (used int, full bool) {
 	end := bytes.LastIndexByte(chunk, '\n') + 1
 	chunk = chunk[:end]
 	// Newlines, header and body boundaries are ASCII: when the chunk is valid, each body is.
@@ -80,12 +80,12 @@ func (l *lines) take(chunk []byte, base int64) int {
 	for at < end {
 		n := bytes.IndexByte(chunk[at:], '\n')
 		if !l.fits(n) {
-			break
+			return at, true
 		}
 		l.line(chunk[at:at+n], base+int64(at))
 		at += n + 1
 	}
-	return at
+	return at, false
 }
 
 // fits says whether the batch has room for whatever a line of n bytes completes.
@@ -157,6 +157,9 @@ func (l *lines) finishAll() {
 		l.finish(stream)
 	}
 }
+
+// open says whether a CRI record is unfinished.
+func (l *lines) open() bool { return l.parts[stdout].open || l.parts[stderr].open }
 
 // forget drops what is unfinished: the file it stood in is gone.
 func (l *lines) forget() {

@@ -34,7 +34,7 @@ func BenchmarkLines(b *testing.B) {
 				out := pool.get()
 				out.reset(e.room())
 				l.to(out, 1)
-				if l.take(chunk, 1) != len(chunk) {
+				if used, _ := l.take(chunk, 1); used != len(chunk) {
 					b.Fatal("not all taken")
 				}
 				out.seal(e)

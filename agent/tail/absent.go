@@ -1,0 +1,122 @@
+package tail
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+const (
+	// forgetAfter is how long the place in a file is kept that is not there: an unmounted volume comes back.
+	forgetAfter = 72 * time.Hour
+	// maxAbsent bounds how many such places are kept; on a node where pods come and go most files never come back.
+	maxAbsent = 10_000
+)
+
+// absent are the checkpoint's entries of files that are not there, or were not found yet, by inode.
+type absent map[uint64][]entry
+
+func (a absent) add(e entry) {
+	a[e.key.ino] = append(a[e.key.ino], e)
+}
+
+func (a absent) remove(e entry) {
+	rest := slices.DeleteFunc(a[e.key.ino], func(x entry) bool { return x == e })
+	if len(rest) == 0 {
+		delete(a, e.key.ino)
+		return
+	}
+	a[e.key.ino] = rest
+}
+
+// prune forgets what is too old or too much, and returns the rest.
+func (a absent) prune(now time.Time) []entry {
+	var all []entry
+	for _, list := range a {
+		all = append(all, list...)
+	}
+	slices.SortFunc(all, func(x, y entry) int { return cmp.Compare(y.seen, x.seen) })
+	n := 0
+	for n < len(all) && n < maxAbsent && now.Sub(time.Unix(all[n].seen, 0)) <= forgetAfter {
+		n++
+	}
+	for _, e := range all[n:] {
+		a.remove(e)
+	}
+	return all[:n]
+}
+
+// claim finds the entry of a file by what it is: device, inode and birth, and the fingerprint of its content. A
+// device may have another number after a reboot; then the path stands in for it. An entry of the same file with
+// other content, or one that was read further than the file is long, is no use any more: the file was truncated,
+// or the inode has been given to another.
+func (k *keeper) claim(name string, st stat, prefix []byte) (entry, bool) {
+	k.r.mu.Lock()
+	defer k.r.mu.Unlock()
+	for _, e := range slices.Clone(k.absent[st.key.ino]) {
+		moved := e.key
+		moved.dev = st.key.dev
+		if !e.key.same(st.key) && !(e.path == name && e.mark.n > 0 && moved.same(st.key)) {
+			continue
+		}
+		k.absent.remove(e)
+		if e.offset <= st.size && e.mark.matches(prefix) {
+			return e, true
+		}
+		if unread := e.size - e.offset; unread > 0 {
+			k.r.lose(pipeline.DropTruncatedUnread, 1, unread)
+		}
+		k.r.settings.Log.Info("a file is not the one that the checkpoint knows, and is read from its beginning", "file", name)
+	}
+	return entry{}, false
+}
+
+// leave keeps the place in a file that is gone, in case it comes back.
+func (k *keeper) leave(e entry) {
+	k.r.mu.Lock()
+	defer k.r.mu.Unlock()
+	k.absent.add(e)
+}
+
+// missing are the entries of files that once stood at path, or anywhere, and were not found.
+func (k *keeper) missing(path string) []entry {
+	k.r.mu.Lock()
+	defer k.r.mu.Unlock()
+	var out []entry
+	for _, list := range k.absent {
+		for _, e := range list {
+			if path == "" || e.path == path {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// newest is when the youngest file that stood at path and that we know was made; zero when we know none. The one
+// that stands there now does not count.
+func (k *keeper) newest(path string) time.Time {
+	k.r.mu.Lock()
+	defer k.r.mu.Unlock()
+	var t time.Time
+	note := func(e entry) {
+		if born := (stat{key: e.key, changed: e.changed}).born(); e.path == path && born.After(t) {
+			t = born
+		}
+	}
+	for _, list := range k.absent {
+		for _, e := range list {
+			note(e)
+		}
+	}
+	for _, f := range k.r.files {
+		if f.path == path && f.name() != path {
+			e := f.entry()
+			e.key, e.path = f.key, f.path
+			note(e)
+		}
+	}
+	return t
+}

@@ -1,0 +1,190 @@
+package tail
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// progress is what of one file is safe: the window of batches that were handed to the pipeline and not all
+// acknowledged, and the checkpoint, which moves only over the unbroken acknowledged prefix. It also decides in
+// which order batches are sent.
+type progress struct {
+	mu       sync.Mutex
+	acked    int64       // where reading begins after a restart
+	mark     fingerprint // of the content that acked is an offset into
+	size     int64       // of the file at the last look
+	modified int64       // its modification time then, ns since 1970
+	flight   []*call     // oldest first; the first is never done
+	refused  int         // how many of flight were refused and wait to be repeated
+	changed  chan struct{}
+}
+
+// call is one batch in the window. Its buffer is reused as soon as it is dealt with; its place here may have to
+// wait for its elders.
+type call struct {
+	resume  int64 // the checkpoint when this call and all before it are acknowledged
+	items   int
+	started time.Time // zero before its first Consume
+	done    bool
+	refused bool // its last answer; it is repeated when it is the oldest
+}
+
+// stagger is how long a batch must be on its way before the next one of its file starts, unless it has returned.
+// Consume does not say when a batch has its place in the pipeline's queues; a thousandth of a second is plenty for
+// that, and with 256 KiB batches it bounds a file to 256 MB/s into a sink that is slower than that anyway.
+const stagger = time.Millisecond
+
+// waitRoom waits until fewer than limit batches are outstanding. False: ctx ended.
+func (p *progress) waitRoom(ctx context.Context, limit int) bool {
+	return p.wait(ctx, func() (bool, time.Duration) { return len(p.flight) < limit, 0 })
+}
+
+// waitEmpty waits until everything is acknowledged. False: ctx ended.
+func (p *progress) waitEmpty(ctx context.Context) bool { return p.waitRoom(ctx, 1) }
+
+// launch enters a call into the window, behind all others.
+func (p *progress) launch(resume int64, items int) *call {
+	c := &call{resume: resume, items: items}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.flight = append(p.flight, c)
+	return c
+}
+
+// waitTurn waits until the call may be made: in order, side by side with its elders while all goes well, and
+// alone, the oldest first, as soon as one was refused. False: ctx ended.
+func (p *progress) waitTurn(ctx context.Context, c *call) bool {
+	return p.wait(ctx, func() (bool, time.Duration) {
+		if c != p.flight[0] {
+			elder := p.flight[slices.Index(p.flight, c)-1]
+			if p.refused > 0 || elder.started.IsZero() {
+				return false, 0
+			}
+			if ahead := stagger - time.Since(elder.started); ahead > 0 && !elder.done {
+				return false, ahead
+			}
+		}
+		c.started = time.Now()
+		p.broadcast()
+		return true, 0
+	})
+}
+
+// refuse notes that the call was refused.
+func (p *progress) refuse(c *call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !c.refused {
+		c.refused = true
+		p.refused++
+	}
+}
+
+// settle notes that the call is dealt with, and moves the checkpoint as far as the prefix goes.
+func (p *progress) settle(c *call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.done = true
+	if c.refused {
+		p.refused--
+	}
+	n := 0
+	for n < len(p.flight) && p.flight[n].done {
+		p.acked = p.flight[n].resume
+		n++
+	}
+	p.flight = append(p.flight[:0], p.flight[n:]...)
+	p.broadcast()
+}
+
+// restart says that the file's content is another one: what is in flight counts for nothing any more.
+func (p *progress) restart() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acked, p.mark = 0, fingerprint{}
+	for _, c := range p.flight {
+		c.resume = 0
+	}
+}
+
+// recognise notes a longer fingerprint.
+func (p *progress) recognise(m fingerprint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mark = m
+}
+
+// begin sets where reading begins, before anything is read.
+func (p *progress) begin(offset int64, m fingerprint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acked, p.mark = offset, m
+}
+
+// look notes what the file was like when it was last looked at.
+func (p *progress) look(s stat) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size, p.modified = s.size, s.changed
+}
+
+// known is the fingerprint of the content that is being read.
+func (p *progress) known() fingerprint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mark
+}
+
+// entry is what a restart has to know.
+func (p *progress) entry() entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return entry{mark: p.mark, offset: p.acked, size: p.size, changed: p.modified}
+}
+
+// outstanding is how many calls, and how many records in them, are not acknowledged.
+func (p *progress) outstanding() (calls, records int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.flight {
+		if !c.done {
+			records += c.items
+		}
+	}
+	return len(p.flight), records
+}
+
+// wait calls ready under the lock until it says yes, again when something changed, or after the time it names.
+func (p *progress) wait(ctx context.Context, ready func() (bool, time.Duration)) bool {
+	for {
+		p.mu.Lock()
+		ok, in := ready()
+		if p.changed == nil {
+			p.changed = make(chan struct{})
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		if ok {
+			return true
+		}
+		var timer <-chan time.Time
+		if in > 0 {
+			timer = time.After(in)
+		}
+		select {
+		case <-changed:
+		case <-timer:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (p *progress) broadcast() {
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}

@@ -1,0 +1,234 @@
+package tail
+
+import (
+	"bytes"
+	"os"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+const (
+	// quiet is how long a file whose name leads elsewhere must not have grown to be taken as finished: writers
+	// reopen their log some time after it was renamed, and write into the renamed one until then.
+	quiet = 5 * time.Second
+	// idleClose is how long an open file may be at rest before it is closed and only looked at by name.
+	idleClose = time.Minute
+	// turn is how many batches a file may read while others wait for one of max_open_files.
+	turn = 64
+)
+
+// read is the goroutine of one open file: it reads what is there, pauses, and looks again.
+func (r *Receiver) read(f *file, h *os.File) {
+	defer r.readers.Done()
+	defer r.close(f, h)
+	if h == nil {
+		var err error
+		if h, err = r.reopen(f); h == nil {
+			if err != nil {
+				r.complain(f.name(), err)
+			}
+			return
+		}
+	}
+	f.envelope = r.origin.envelopeFor(f.path)
+	f.prefix = make([]byte, 0, fingerprintMax)
+	grew := time.Now()
+	wait := r.cfg.PollInterval
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for r.readingCtx.Err() == nil {
+		size := f.seen.size
+		more, err := r.catchUp(f, h)
+		if err != nil {
+			r.complain(f.name(), err)
+			return
+		}
+		now := time.Now()
+		if more || f.seen.size != size {
+			grew, wait = now, r.cfg.PollInterval
+		}
+		leaving := f.rotated.Load() || f.deleted.Load()
+		if r.crowded.Load() && !leaving || f.packed || f.giveUp.Load() {
+			return
+		}
+		if more {
+			continue
+		}
+		switch still := now.Sub(grew); {
+		case leaving && still >= quiet:
+			if err := r.finish(f, h); err != nil {
+				r.complain(f.name(), err)
+			}
+			return
+		case !leaving && still >= idleClose:
+			return
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-f.wake:
+			wait = r.cfg.PollInterval
+		case <-r.readingCtx.Done():
+		}
+		wait = min(wait*2, r.cfg.PollInterval*idleFactor)
+	}
+}
+
+// idleFactor is how much less often than poll_interval a file at rest is looked at, at most.
+const idleFactor = 10
+
+// reopen opens a file by today's name, if it is still the one. A file that is not there any more is left to the
+// scanner.
+func (r *Receiver) reopen(f *file) (*os.File, error) {
+	h, s, err := openRegular(f.name())
+	if err != nil {
+		if os.IsNotExist(err) {
+			err = nil
+		}
+		return nil, err
+	}
+	if !s.key.same(f.key) {
+		h.Close()
+		return nil, nil
+	}
+	return h, nil
+}
+
+// close ends a reader. What cannot be read any more afterwards is counted.
+func (r *Receiver) close(f *file, h *os.File) {
+	if h != nil {
+		if s, err := statFile(h); err == nil && s.links == 0 {
+			f.deleted.Store(true)
+			r.abandon(f, h)
+		}
+		h.Close()
+	}
+	f.envelope, f.prefix = nil, nil
+	f.disk.Store(0)
+	r.open.Add(-1)
+	f.reading.Store(false)
+}
+
+// catchUp reads everything that is complete, or as much as its turn allows (more).
+func (r *Receiver) catchUp(f *file, h *os.File) (more bool, err error) {
+	for range turn {
+		s, err := statFile(h)
+		if err != nil {
+			return false, err
+		}
+		if err := r.recognise(f, h, s); err != nil || f.packed {
+			return false, err
+		}
+		f.seen = s
+		f.look(s)
+		f.deleted.Store(s.links == 0)
+		if s.links == 0 {
+			f.disk.Store(s.size)
+		}
+		if !f.decided || f.giveUp.Load() {
+			return false, nil
+		}
+		if s.size <= max(f.next, f.skip) || s.size == f.tried {
+			f.unread.Store(max(0, s.size-f.next))
+			return false, nil
+		}
+		f.ended = false
+		if more, err := r.fill(f, h, false); !more || err != nil {
+			return false, err
+		}
+		if r.readingCtx.Err() != nil {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// recognise makes sure that the content is still the one that our offsets are for, and learns more of it while it
+// is short. It runs at each look: a file that is truncated and written again between two looks may be longer than
+// it was.
+func (r *Receiver) recognise(f *file, h *os.File, s stat) error {
+	if s.size == f.seen.size && s.changed == f.seen.changed && len(f.prefix) > 0 {
+		return nil
+	}
+	var buf [fingerprintMax]byte
+	prefix, err := readPrefix(h, buf[:])
+	if err != nil {
+		return err
+	}
+	known := len(f.prefix) > 0 // otherwise there is the mark of an earlier reader or run, or nothing
+	mark := f.known()
+	if s.size < f.next || known && !bytes.HasPrefix(prefix, f.prefix) || !known && !mark.matches(prefix) {
+		r.truncated(f)
+		known = false
+	}
+	if !known || len(prefix) > len(f.prefix) {
+		f.prefix = append(f.prefix[:0], prefix...)
+		f.progress.recognise(fingerprintOf(prefix))
+		r.decide(f, f.rotated.Load())
+	}
+	return nil
+}
+
+// decide finds out from the first bytes what kind of file it is. While they are too few, the file waits, unless it
+// will not get more (last).
+func (r *Receiver) decide(f *file, last bool) {
+	if f.decided {
+		return
+	}
+	yes, maybe := packed(f.prefix)
+	if yes {
+		f.packed = true
+		r.metrics.packed.Inc()
+		r.settings.Log.Info("a compressed file is left alone", "file", f.name())
+		return
+	}
+	if maybe && !last {
+		return
+	}
+	switch r.cfg.Format {
+	case formatCRI:
+		f.lines.cri = true
+	case formatAuto:
+		line, _, whole := bytes.Cut(f.prefix, []byte{'\n'})
+		if !whole && len(line) < criHeaderMax && !last {
+			return
+		}
+		_, f.lines.cri = parseCRI(line, &f.lines.clock)
+	}
+	f.decided = true
+}
+
+// finish delivers what stands behind the last newline, and records that were never completed: nothing more is
+// expected of the file.
+func (r *Receiver) finish(f *file, h *os.File) error {
+	if !f.decided {
+		r.decide(f, true)
+	}
+	for !f.packed && r.readingCtx.Err() == nil {
+		more, err := r.fill(f, h, true)
+		if err != nil {
+			return err
+		}
+		if !more {
+			f.ended = r.readingCtx.Err() == nil
+			break
+		}
+	}
+	return nil
+}
+
+// truncated starts the file anew: it is shorter than what we read of it, or begins differently.
+func (r *Receiver) truncated(f *file) {
+	if lost := f.seen.size - f.next; lost > 0 || f.lines.open() {
+		r.lose(pipeline.DropTruncatedUnread, f.estimate(max(0, lost)), max(0, lost))
+	}
+	r.settings.Log.Info("a file was truncated and is read from its beginning", "file", f.name(), "unread_bytes", max(0, f.seen.size-f.next))
+	f.lines.forget()
+	f.position = position{
+		lines:    lines{max: f.lines.max, attributes: f.lines.attributes, observed: f.lines.observed},
+		envelope: f.envelope, prefix: f.prefix[:0], tried: -1,
+	}
+	f.restart()
+	r.dirty.Store(true)
+}

@@ -1,0 +1,210 @@
+package tail
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// scanner is the goroutine that knows which files there are, and the only one that changes Receiver.files, which it
+// therefore reads without the lock: it lists the folders, decides what a file is (new,
+// renamed, replaced, deleted), looks at those that nobody reads, and starts readers.
+type scanner struct {
+	r      *Receiver
+	lister lister
+	byPath map[string]*file // what each listed path led to last
+	round  int
+	first  bool // the first listing of all: start_at applies
+
+	nextList time.Time
+}
+
+const (
+	// listShare bounds what listing may cost: one part in listShare of one core at most.
+	listShare = 20
+)
+
+func (s *scanner) init(r *Receiver) error {
+	s.r = r
+	s.byPath = map[string]*file{}
+	s.first = true
+	for _, list := range []struct {
+		from []string
+		to   *[]pattern
+	}{{r.cfg.Include, &s.lister.include}, {r.cfg.Exclude, &s.lister.exclude}} {
+		for _, text := range list.from {
+			p, err := parsePattern(text)
+			if err != nil {
+				return fmt.Errorf("cannot use pattern %q: %w", text, err)
+			}
+			*list.to = append(*list.to, p)
+		}
+	}
+	s.lister.problem = r.complain
+	return nil
+}
+
+func (s *scanner) run() {
+	tick := time.NewTicker(s.r.cfg.PollInterval)
+	defer tick.Stop()
+	for now := time.Now(); ; {
+		if !now.Before(s.nextList) {
+			s.list(now)
+			end := time.Now()
+			s.nextList = end.Add(max(s.r.cfg.PollInterval/2, listShare*end.Sub(now)))
+		}
+		s.lookAround(now)
+		select {
+		case now = <-tick.C:
+		case <-s.r.readingCtx.Done():
+			return
+		}
+	}
+}
+
+// list finds out what the patterns give now.
+func (s *scanner) list(now time.Time) {
+	s.round++
+	fresh := s.first && !s.r.keep.existed
+	for _, found := range s.lister.list(now) {
+		key := found.stat.key
+		if f := s.byPath[found.path]; f != nil && f.key == key {
+			f.round = s.round
+			if f.path == found.path {
+				f.rotated.Store(false)
+			}
+			continue
+		}
+		if s.r.readingCtx.Err() != nil {
+			return
+		}
+		if f := s.r.file(key); f != nil {
+			// A file we know under another name: renamed to one that matches, or linked.
+			f.round = s.round
+			s.move(f, found.path)
+			continue
+		}
+		s.appear(found, fresh)
+	}
+	if s.first {
+		s.first = false
+		s.recoverAll()
+	}
+	for _, f := range s.r.files {
+		if s.byPath[f.path] != f || f.round != s.round {
+			s.leave(f)
+		}
+	}
+	s.r.troubles.prune(now)
+}
+
+// appear deals with a path that leads to a file we do not know.
+func (s *scanner) appear(found found, fresh bool) {
+	if !s.r.troubles.ripe(found.path) {
+		return
+	}
+	if before := s.byPath[found.path]; before != nil {
+		s.between(found.path, before.born())
+	} else if !s.first {
+		s.recover(found.path)
+	}
+	f, h := s.adopt(found.path, found.path, fresh)
+	if f == nil {
+		return
+	}
+	f.round = s.round
+	s.byPath[found.path] = f
+	s.begin(f, h)
+}
+
+// begin starts a reader of a file, or leaves it to lookAround when too many are open. h is the open file or nil.
+func (s *scanner) begin(f *file, h *os.File) (begun bool) {
+	if s.r.open.Load() >= int64(s.r.cfg.MaxOpenFiles) || s.r.readingCtx.Err() != nil {
+		if h != nil {
+			h.Close()
+		}
+		return false
+	}
+	s.r.open.Add(1)
+	f.reading.Store(true)
+	s.r.readers.Add(1)
+	go s.r.read(f, h)
+	return true
+}
+
+// lookAround looks at the files that nobody reads, each when its time has come, and starts readers where something
+// changed.
+func (s *scanner) lookAround(now time.Time) {
+	waiting := false
+	for _, f := range s.r.files {
+		if f.reading.Load() || now.Before(f.due) {
+			continue
+		}
+		if f.deleted.Load() {
+			if calls, _ := f.outstanding(); calls == 0 {
+				s.forget(f)
+			}
+			continue
+		}
+		st, err := statPath(f.name())
+		if err != nil && !os.IsNotExist(err) {
+			s.r.complain(f.name(), err)
+			f.rest(now, s.r.cfg.PollInterval)
+			continue
+		}
+		if err != nil || !st.key.same(f.key) {
+			s.miss(f)
+			continue
+		}
+		f.missed = 0
+		f.unread.Store(max(0, st.size-f.next))
+		if !f.wants(st) {
+			f.rest(now, s.r.cfg.PollInterval)
+			continue
+		}
+		f.pause = 0
+		if s.r.troubles.ripe(f.name()) && !s.begin(f, nil) {
+			waiting = true
+		}
+	}
+	s.r.crowded.Store(waiting)
+	s.limitDeleted()
+}
+
+// rest makes the time until the next look longer.
+func (f *file) rest(now time.Time, poll time.Duration) {
+	f.pause = min(max(f.pause*2, poll), poll*idleFactor)
+	f.due = now.Add(f.pause)
+}
+
+// limitDeleted makes the readers of deleted files give up, the largest first, while these hold more disk space than
+// max_deleted_bytes.
+func (s *scanner) limitDeleted() {
+	var total int64
+	var largest *file
+	for _, f := range s.r.files {
+		size := f.disk.Load()
+		if total += size; size > 0 && (largest == nil || size > largest.disk.Load()) {
+			largest = f
+		}
+	}
+	if total > s.r.cfg.MaxDeletedBytes && largest != nil {
+		largest.giveUp.Store(true)
+		largest.nudge()
+	}
+}
+
+// leave notes that a file's first name leads elsewhere, or nowhere.
+func (s *scanner) leave(f *file) {
+	if !f.rotated.Swap(true) {
+		f.nudge()
+		f.due = time.Time{}
+	}
+}
+
+// file is the file of a key.
+func (r *Receiver) file(key fileKey) *file {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.files[key]
+}

@@ -1,0 +1,138 @@
+package tail
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+const (
+	retryMin = 100 * time.Millisecond
+	retryMax = 15 * time.Second
+
+	// smallBatch is the size of the buffer for what a slow file has to say between two looks.
+	smallBatch = 16 << 10
+)
+
+// takeBatch waits for room under max_in_flight_bytes and gives an empty batch: a small one when unread bytes of a
+// file fit. False: reading has ended.
+func (r *Receiver) takeBatch(unread int64, room int) (*batch, bool) {
+	pool := &r.large
+	if int64(room)+2*unread+512 <= smallBatch {
+		pool = &r.small
+	}
+	if r.memory.Acquire(r.readingCtx, int64(pool.size)) != nil {
+		return nil, false
+	}
+	b := pool.get()
+	b.reset(room)
+	return b, true
+}
+
+// giveBatch takes a batch back.
+func (r *Receiver) giveBatch(b *batch) {
+	r.memory.Release(int64(b.pool.size))
+	b.pool.put(b)
+}
+
+// send is the goroutine of one outstanding batch. It repeats what is refused until it is taken: the file is the
+// queue. When the receiver stops, what is not taken stays unacknowledged and is read again at the next start;
+// only the records of a deleted file have no second chance, and for them it goes on as long as it may.
+func (r *Receiver) send(f *file, c *call, b *batch) {
+	defer r.sends.Done()
+	backoff := pipeline.Backoff{Min: retryMin, Max: retryMax}
+	for f.waitTurn(r.patience(f), c) {
+		err := r.offer(b)
+		refused, again := pipeline.AsRefused(err)
+		if !again {
+			if err != nil {
+				// Counted at the receiver's door, by its reason.
+				r.settings.Log.Warn("records were rejected", "file", f.path, "error", err)
+			}
+			r.giveBatch(b)
+			f.settle(c)
+			r.dirty.Store(true)
+			return
+		}
+		f.refuse(c)
+		r.metrics.refusals.Inc()
+		r.troubled(err)
+		select {
+		case <-time.After(max(refused.After, backoff.Next())):
+		case <-r.patience(f).Done():
+		}
+	}
+	r.giveBatch(b)
+}
+
+// patience is the context that ends the repeating of a file's batches.
+func (r *Receiver) patience(f *file) context.Context {
+	if f.deleted.Load() {
+		return r.sendingCtx
+	}
+	return r.readingCtx
+}
+
+// offer is one attempt. The reservation lasts as long as the call: a batch that waits for its next attempt must
+// not keep the receivers beside this one out.
+func (r *Receiver) offer(b *batch) error {
+	lease, err := r.settings.Budget.Reserve(len(b.request))
+	if err != nil {
+		return err
+	}
+	defer lease.Release()
+	return r.next.Consume(r.sendingCtx, pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items})
+}
+
+// troubled says once, and again each minute, that the pipeline takes nothing.
+func (r *Receiver) troubled(err error) {
+	now := time.Now().UnixNano()
+	last := r.lastTrouble.Load()
+	if now-last < int64(time.Minute) || !r.lastTrouble.CompareAndSwap(last, now) || errors.Is(err, context.Canceled) {
+		return
+	}
+	r.settings.Log.Warn("the pipeline refuses records; the files wait", "error", err)
+}
+
+// lose counts records that nobody can read any more.
+func (r *Receiver) lose(why pipeline.Reason, records int, bytes int64) {
+	r.settings.Drop(why, pipeline.Logs, records, int(bytes))
+	r.metrics.lost.WithLabelValues(string(why)).Add(float64(bytes))
+}
+
+// abandon counts what is left of a deleted file that is about to be closed, exactly.
+func (r *Receiver) abandon(f *file, h *os.File) {
+	var records int
+	var size int64
+	buf := r.buffers.Get().([]byte)
+	defer r.buffers.Put(buf)
+	last := byte('\n')
+	for {
+		n, err := h.ReadAt(buf, f.next+size)
+		if n > 0 {
+			records += bytes.Count(buf[:n], []byte{'\n'})
+			last = buf[n-1]
+		}
+		size += int64(n)
+		if err != nil {
+			if err != io.EOF {
+				r.complain(f.name(), err)
+			}
+			break
+		}
+	}
+	if last != '\n' {
+		records++
+	}
+	if size > 0 {
+		r.lose(pipeline.DropRotatedUnread, records, size)
+		r.settings.Log.Warn("a deleted file is left before its end", "file", f.path, "unread_bytes", size, "records", records)
+	}
+	f.next += size
+	f.unread.Store(0)
+}
