@@ -201,3 +201,6 @@ func (s *Service) Stop(ctx context.Context) Left {
 	}
 	return left
 }
+
+// ReloadFailed notes in our own metrics that a new configuration did not even load.
+func (s *Service) ReloadFailed() { s.own.reloaded(false) }

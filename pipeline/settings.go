@@ -21,7 +21,15 @@ type Settings struct {
 	Budget  *Budget               // admission by bytes; receivers reserve here, nobody else
 	Listen  ListenFunc            // opens a listener that outlives a reload
 
+	View View // what runs beside the component, for pages and reports
+
 	doors *doorSet
+}
+
+// View is a look at the running process.
+type View struct {
+	Ledger *Ledger
+	Config *Config // the configuration of the component's own graph
 }
 
 // ListenFunc opens a stream listener, or hands over the one that the graph before this one had on that address.

@@ -71,9 +71,13 @@ func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer s
 	}
 	ctx, cancel := context.WithTimeout(ctx, in.timeout)
 	defer cancel()
-	return info.Items, sink.Consume(ctx, pipeline.Batch{
+	err = sink.Consume(ctx, pipeline.Batch{
 		Signal: sig, Request: req, Items: info.Items, Origin: pipeline.Origin{Peer: peer},
 	})
+	if refused, again := pipeline.AsRefused(err); again {
+		return info.Items, refused // a plain error is one too; from here on it must not look like a bad request
+	}
+	return info.Items, err
 }
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}

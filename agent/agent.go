@@ -1,0 +1,62 @@
+// Package agent is the node daemon: the list of its components, in data-path order, and the configuration that it
+// runs without a file.
+package agent
+
+import (
+	_ "embed"
+
+	"github.com/sluiceio/sluice/agent/host"
+	"github.com/sluiceio/sluice/agent/journald"
+	"github.com/sluiceio/sluice/agent/scrape"
+	"github.com/sluiceio/sluice/agent/tail"
+	"github.com/sluiceio/sluice/collector/otlp"
+	"github.com/sluiceio/sluice/exporters/debug"
+	"github.com/sluiceio/sluice/exporters/file"
+	"github.com/sluiceio/sluice/exporters/loki"
+	"github.com/sluiceio/sluice/exporters/otlpgrpc"
+	"github.com/sluiceio/sluice/exporters/otlphttp"
+	"github.com/sluiceio/sluice/exporters/remotewrite"
+	"github.com/sluiceio/sluice/internal/command"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/processors/batch"
+	"github.com/sluiceio/sluice/processors/memorylimiter"
+	"github.com/sluiceio/sluice/processors/resource"
+)
+
+//go:embed default.yaml
+var defaultYAML []byte
+
+// Components are what a configuration of the agent may name.
+func Components() []pipeline.Component {
+	return []pipeline.Component{
+		scrape.Component(),
+		host.Component(),
+		tail.Component(),
+		journald.Component(),
+		otlp.Component(),
+
+		memorylimiter.Component(),
+		resource.Component(),
+		batch.Component(),
+
+		otlphttp.Component(),
+		otlpgrpc.Component(),
+		remotewrite.Component(),
+		loki.Component(),
+		file.Component(),
+		debug.Component(),
+	}
+}
+
+// Program is the sluice-agent binary.
+func Program() command.Program {
+	return command.Program{
+		Name: "sluice-agent",
+		Doc: "sluice-agent reads a node: it scrapes Prometheus targets, tails logs, reads host metrics, takes OTLP from\n" +
+			"the applications beside it, and sends it all to a collector.",
+		Components: Components(),
+		Default:    config.Text{Name: "embedded default (agent)", YAML: defaultYAML},
+		Options:    config.Options{MetricsEndpoint: "127.0.0.1:8889", HealthEndpoint: "127.0.0.1:13134"},
+	}
+}

@@ -1,0 +1,11 @@
+// Command sluice-collector is the central daemon; package collector lists what it is made of.
+package main
+
+import (
+	"os"
+
+	"github.com/sluiceio/sluice/collector"
+	"github.com/sluiceio/sluice/internal/command"
+)
+
+func main() { os.Exit(command.Main(collector.Program())) }

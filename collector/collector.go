@@ -1,0 +1,58 @@
+// Package collector is the central daemon: the list of its components, in data-path order, and the configuration
+// that it runs without a file.
+package collector
+
+import (
+	_ "embed"
+
+	"github.com/sluiceio/sluice/agent/scrape"
+	"github.com/sluiceio/sluice/collector/otlp"
+	"github.com/sluiceio/sluice/collector/store"
+	"github.com/sluiceio/sluice/exporters/debug"
+	"github.com/sluiceio/sluice/exporters/file"
+	"github.com/sluiceio/sluice/exporters/loki"
+	"github.com/sluiceio/sluice/exporters/otlpgrpc"
+	"github.com/sluiceio/sluice/exporters/otlphttp"
+	"github.com/sluiceio/sluice/exporters/remotewrite"
+	"github.com/sluiceio/sluice/internal/command"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/processors/batch"
+	"github.com/sluiceio/sluice/processors/memorylimiter"
+	"github.com/sluiceio/sluice/processors/resource"
+)
+
+//go:embed default.yaml
+var defaultYAML []byte
+
+// Components are what a configuration of the collector may name.
+func Components() []pipeline.Component {
+	return []pipeline.Component{
+		otlp.Component(),
+		scrape.Component(), // for its own metrics, and small sites without agents
+
+		memorylimiter.Component(),
+		resource.Component(),
+		batch.Component(),
+
+		store.Component(),
+		otlphttp.Component(),
+		otlpgrpc.Component(),
+		remotewrite.Component(),
+		loki.Component(),
+		file.Component(),
+		debug.Component(),
+	}
+}
+
+// Program is the sluice-collector binary.
+func Program() command.Program {
+	return command.Program{
+		Name: "sluice-collector",
+		Doc: "sluice-collector receives telemetry from agents and applications, batches it and routes it to where it\n" +
+			"is stored; without a file it stores and serves it itself.",
+		Components: Components(),
+		Default:    config.Text{Name: "embedded default (collector)", YAML: defaultYAML},
+		Options:    config.Options{MetricsEndpoint: "127.0.0.1:8888", HealthEndpoint: "127.0.0.1:13133"},
+	}
+}

@@ -1,0 +1,149 @@
+// Package command is the command line that the three binaries share: flags, verbs, exit codes and signals. A main
+// hands it the list of components and the embedded default; everything else is the same for all.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluiceio/sluice/internal/build"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config"
+)
+
+// Exit codes. 78 is EX_CONFIG of sysexits(3).
+const (
+	ExitOK      = 0
+	ExitFailure = 1
+	ExitUsage   = 2
+	ExitConfig  = 78
+)
+
+// Program is one binary.
+type Program struct {
+	Name       string
+	Doc        string // what the root command says of itself
+	Components []pipeline.Component
+	Default    config.Text    // runs when no --config is given
+	Options    config.Options // the endpoints of the embedded default
+	Up         bool           // the program runs under the verb `up`, with the flags of a laptop
+}
+
+// Main runs the program with the process' arguments and signals, and returns its exit code.
+func Main(p Program) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return Run(ctx, p, os.Args[1:], os.Stdout, os.Stderr)
+}
+
+// Run is Main with everything given: the program ends when ctx does, as on SIGTERM.
+func Run(ctx context.Context, p Program, args []string, stdout, stderr io.Writer) int {
+	c := &cli{Program: p, out: stdout, err: stderr}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	return c.exit(err)
+}
+
+// cli is one invocation.
+type cli struct {
+	Program
+	out, err io.Writer
+	flags    flags
+}
+
+// errUsage marks what is the fault of the command line.
+type errUsage struct{ cause error }
+
+func (e errUsage) Error() string { return e.cause.Error() }
+func (e errUsage) Unwrap() error { return e.cause }
+
+func (c *cli) exit(err error) int {
+	var faults config.Faults
+	var usage errUsage
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &faults):
+		fmt.Fprintf(c.err, "%s\n%s: the configuration has %d fault(s); nothing was started\n", faults.Error(), c.Name, len(faults))
+		return ExitConfig
+	case errors.As(err, &usage):
+		fmt.Fprintf(c.err, "%s: %v\nTry '%s --help'.\n", c.Name, err, c.Name)
+		return ExitUsage
+	}
+	fmt.Fprintf(c.err, "%s: %v\n", c.Name, err)
+	return ExitFailure
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use: c.Name, Long: c.Doc, SilenceErrors: true, SilenceUsage: true,
+		Args: noArguments, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runDaemon(cmd.Context()) },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
+	if c.Up {
+		root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		root.AddCommand(c.up())
+	}
+	c.flags.register(root.PersistentFlags())
+	root.AddCommand(c.validate(), c.components(), c.printConfig(), &cobra.Command{
+		Use: "version", Short: "say which build this is", Args: noArguments,
+		Run: func(*cobra.Command, []string) { fmt.Fprintln(c.out, build.Line(c.Name)) },
+	})
+	return root
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return errUsage{fmt.Errorf("unknown argument %q for %q", args[0], cmd.CommandPath())}
+}
+
+func (c *cli) validate() *cobra.Command {
+	return &cobra.Command{
+		Use: "validate", Aliases: []string{"check"}, Args: noArguments,
+		Short: "check the configuration and report every fault with its place",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, warnings, err := c.load(cmd.Context())
+			for _, w := range warnings {
+				fmt.Fprintln(c.err, "warning:", w)
+			}
+			if err == nil {
+				fmt.Fprintln(c.out, "the configuration is valid")
+			}
+			return err
+		},
+	}
+}
+
+func (c *cli) components() *cobra.Command {
+	return &cobra.Command{
+		Use: "components", Short: "list the components that a configuration may name", Args: noArguments,
+		RunE: func(*cobra.Command, []string) error { return c.listComponents() },
+	}
+}
+
+func (c *cli) printConfig() *cobra.Command {
+	return &cobra.Command{
+		Use: "print-config", Short: "print the merged configuration, secrets hidden", Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := config.Print(cmd.Context(), c.sources(), c.Components)
+			if err != nil {
+				return err
+			}
+			_, err = c.out.Write(text)
+			return err
+		},
+	}
+}

@@ -1,0 +1,105 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config"
+)
+
+// flags are those of every verb.
+type flags struct {
+	config       []string
+	set          []string
+	allowIgnored bool
+	dataDir      string
+	overlay      []config.Text // made from the flags of `up`
+}
+
+func (f *flags) register(set *pflag.FlagSet) {
+	set.StringArrayVar(&f.config, "config", nil, "configuration `FILE` (or file:, env:, yaml: URI); repeatable, later ones win; without it the embedded default runs")
+	set.StringArrayVar(&f.set, "set", nil, "override one key, as in `exporters.otlp_http.endpoint=http://host:4318`; repeatable")
+	set.BoolVar(&f.allowIgnored, "allow-ignored-keys", false, "keys of the Collector that are not done here warn instead of failing")
+	set.StringVar(&f.dataDir, "data-dir", "", "`FOLDER` for checkpoints and stores (default: see print-config; /var/lib when writable, else below your home)")
+}
+
+// sources are where the configuration comes from: the embedded default only when no file is named.
+func (c *cli) sources() config.Sources {
+	src := config.Sources{Config: c.flags.config, Set: c.flags.set}
+	if len(src.Config) == 0 {
+		src.Embedded = append([]config.Text{c.Default}, c.flags.overlay...)
+	}
+	return src
+}
+
+func (c *cli) load(ctx context.Context) (*pipeline.Config, []config.Warning, error) {
+	o := c.Options
+	o.AllowIgnoredKeys = c.flags.allowIgnored
+	return config.Load(ctx, c.sources(), c.Components, o)
+}
+
+// dataDir is the folder for state: the flag, or /var/lib/NAME when it can be made, or a folder below the home.
+func (c *cli) dataDir() (string, error) {
+	if dir := c.flags.dataDir; dir != "" {
+		return dir, os.MkdirAll(dir, 0o700)
+	}
+	candidates := []string{filepath.Join("/var/lib", c.Name)}
+	if home := os.Getenv("XDG_STATE_HOME"); home != "" {
+		candidates = append(candidates, filepath.Join(home, c.Name))
+	} else if home, err := os.UserHomeDir(); err == nil {
+		candidates = append(candidates, filepath.Join(home, ".local", "state", c.Name))
+	}
+	var last error
+	for _, dir := range candidates {
+		if last = writable(dir); last == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("cannot make a data directory (%w); name one with --data-dir", last)
+}
+
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return err
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
+}
+
+// listComponents prints the list in data-path order, as a table for people.
+func (c *cli) listComponents() error {
+	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
+	for _, kind := range []pipeline.Kind{pipeline.KindReceiver, pipeline.KindProcessor, pipeline.KindExporter} {
+		fmt.Fprintf(w, "%ss\n", strings.ToUpper(string(kind)[:1])+string(kind)[1:])
+		for _, comp := range c.Components {
+			if comp.Kind == kind {
+				row(w, comp)
+			}
+		}
+	}
+	return w.Flush()
+}
+
+func row(w io.Writer, c pipeline.Component) {
+	var signals []string
+	for _, s := range c.Signals {
+		signals = append(signals, s.String())
+	}
+	name := c.Type
+	if len(c.Aliases) > 0 {
+		name += " (" + strings.Join(c.Aliases, ", ") + ")"
+	}
+	fmt.Fprintf(w, "  %s\t%s\t%s\n", name, strings.Join(signals, " "), c.Doc)
+}

@@ -1,0 +1,104 @@
+package command
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"github.com/sluiceio/sluice/internal/build"
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// memoryShare is how much of the cgroup's limit the Go heap may use; the rest is for stacks, the kernel's socket
+// buffers on our account, and memory-mapped blocks of the stores.
+const memoryShare = 0.9
+
+// runDaemon runs the configuration until ctx ends (SIGTERM, SIGINT), reloading on SIGHUP.
+func (c *cli) runDaemon(ctx context.Context) error {
+	cfg, warnings, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	log := c.logger(cfg.Service)
+	for _, w := range warnings {
+		log.Warn("configuration", "warning", w.String())
+	}
+	dir, err := c.dataDir()
+	if err != nil {
+		return err
+	}
+	// Without a cgroup limit this changes nothing, and says so only at debug level.
+	if _, err := memlimit.Set(memlimit.WithRatio(memoryShare)); err != nil {
+		log.Debug("no memory limit taken from the cgroup", "reason", err)
+	}
+	service := pipeline.NewService(log, dir, build.Version())
+	if err := service.Start(ctx, cfg); err != nil {
+		return err
+	}
+	log.Info("running", "program", c.Name, "version", build.Version(), "data_dir", dir, "pipelines", len(cfg.Pipelines))
+
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-hup:
+			c.reload(ctx, log, service)
+		case <-ctx.Done():
+			c.stop(log, service)
+			return nil
+		}
+	}
+}
+
+// reload validates first: a file with a fault changes nothing.
+func (c *cli) reload(ctx context.Context, log *slog.Logger, service *pipeline.Service) {
+	cfg, warnings, err := c.load(ctx)
+	for _, w := range warnings {
+		log.Warn("configuration", "warning", w.String())
+	}
+	if err == nil {
+		err = service.Reload(ctx, cfg)
+	} else {
+		service.ReloadFailed()
+	}
+	if err != nil {
+		log.Error("reload failed; the running configuration stays", "error", err)
+		return
+	}
+	log.Info("reloaded", "pipelines", len(cfg.Pipelines))
+}
+
+// stop drains. A second signal ends the process at once: by then the first one's handler is gone.
+func (c *cli) stop(log *slog.Logger, service *pipeline.Service) {
+	second := make(chan os.Signal, 1)
+	signal.Notify(second, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-second
+		log.Error("second signal: exiting without draining")
+		os.Exit(ExitFailure)
+	}()
+	log.Info("draining", "timeout", service.Config().Service.ShutdownTimeout)
+	left := service.Stop(context.Background())
+	log.Info("stopped",
+		"undelivered_items", left.Undelivered, "dropped_shutdown_timeout_items", left.TimedOut,
+		"unaccounted_items", left.Unaccounted, "took", time.Duration(left.DrainSeconds*float64(time.Second)).Round(time.Millisecond))
+}
+
+// logger is the process' own log, to standard error.
+func (c *cli) logger(s pipeline.ServiceConfig) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if s.LogEncoding == "json" {
+		return slog.New(slog.NewJSONHandler(c.err, o))
+	}
+	return slog.New(slog.NewTextHandler(c.err, o))
+}

@@ -1,0 +1,128 @@
+package command
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluiceio/sluice/pipeline/config"
+)
+
+// laptop is what the flags of `up` ask for.
+type laptop struct {
+	logs      []string
+	scrape    []string
+	retention time.Duration
+	maxDisk   string
+}
+
+// up is the verb that runs everything in one process.
+func (c *cli) up() *cobra.Command {
+	var l laptop
+	cmd := &cobra.Command{
+		Use: "up", Args: noArguments,
+		Short: "run agent, collector and store in one process; look at http://127.0.0.1:7700",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := l.check(); err != nil {
+				return errUsage{err}
+			}
+			text, err := c.overlay(l, cmd.Flags().Changed)
+			if err != nil {
+				return err
+			}
+			c.flags.overlay = []config.Text{text}
+			return c.runDaemon(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&l.logs, "logs", nil, "also tail the files that match `GLOB`; repeatable")
+	f.StringArrayVar(&l.scrape, "scrape", nil, "also scrape `HOST:PORT`/metrics every 15 s; repeatable")
+	f.DurationVar(&l.retention, "retention", 7*24*time.Hour, "how long what is stored is kept")
+	f.StringVar(&l.maxDisk, "max-disk", "5GiB", "how much disk all stores together may use")
+	return cmd
+}
+
+// check finds what only the command line can get wrong; the rest is the configuration's to say.
+func (l laptop) check() error {
+	for _, t := range l.scrape {
+		if _, _, err := net.SplitHostPort(t); err != nil {
+			return fmt.Errorf("--scrape %q: %w; write HOST:PORT", t, err)
+		}
+	}
+	for _, g := range l.logs {
+		if _, err := filepath.Match(strings.ReplaceAll(g, "**", "*"), ""); err != nil {
+			return fmt.Errorf("--logs %q: %w", g, err)
+		}
+	}
+	return nil
+}
+
+// document is the part of the embedded default that the flags change. Lists replace lists when configurations are
+// merged, so what the default lists is listed again.
+type document struct {
+	Receivers struct {
+		Tail struct {
+			Include []string `yaml:"include"`
+			Exclude []string `yaml:"exclude,omitempty"`
+		} `yaml:"tail"`
+		Prometheus struct {
+			Config struct {
+				ScrapeConfigs []map[string]any `yaml:"scrape_configs"`
+			} `yaml:"config"`
+		} `yaml:"prometheus"`
+	} `yaml:"receivers"`
+	Exporters struct {
+		Store map[string]any `yaml:"store,omitempty"`
+	} `yaml:"exporters,omitempty"`
+}
+
+// overlay turns the flags into configuration over the embedded default.
+func (c *cli) overlay(l laptop, changed func(string) bool) (config.Text, error) {
+	var d document
+	if err := yaml.Unmarshal(c.Default.YAML, &d); err != nil {
+		return config.Text{}, fmt.Errorf("BUG: the embedded default is not YAML: %w", err)
+	}
+	d.Exporters.Store = map[string]any{}
+	for _, g := range l.logs {
+		abs, err := filepath.Abs(g)
+		if err != nil {
+			return config.Text{}, err
+		}
+		d.Receivers.Tail.Include = append(d.Receivers.Tail.Include, abs)
+	}
+	d.Receivers.Tail.Exclude = append(d.Receivers.Tail.Exclude, ownOutput()...)
+	if len(l.scrape) > 0 {
+		d.Receivers.Prometheus.Config.ScrapeConfigs = append(d.Receivers.Prometheus.Config.ScrapeConfigs, map[string]any{
+			"job_name": "scrape", "static_configs": []map[string]any{{"targets": l.scrape}},
+		})
+	}
+	if changed("retention") {
+		d.Exporters.Store["retention"] = l.retention.String()
+	}
+	if changed("max-disk") {
+		d.Exporters.Store["max_disk"] = l.maxDisk
+	}
+	text, err := yaml.Marshal(d)
+	return config.Text{Name: "the flags of " + c.Name + " up", YAML: text}, err
+}
+
+// ownOutput names the files that our own standard output and error go to: tailing them would feed on itself.
+func ownOutput() []string {
+	var out []string
+	for _, f := range []*os.File{os.Stdout, os.Stderr} {
+		info, err := f.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd())); err == nil {
+			out = append(out, path)
+		}
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package inflate
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+func deflate(t testing.TB, encoding string, plain []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser
+	switch encoding {
+	case "gzip":
+		w = gzip.NewWriter(&b)
+	case "zstd":
+		z, err := zstd.NewWriter(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w = z
+	default:
+		return plain
+	}
+	if _, err := w.Write(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestRead(t *testing.T) {
+	for _, enc := range []string{"", "identity", "gzip", "zstd"} {
+		for _, n := range []int{0, 1, firstRead - 1, firstRead, firstRead + 1, 300_000} {
+			plain := bytes.Repeat([]byte("0123456789"), n/10+1)[:n]
+			for _, hint := range []int{0, 1, n, 2 * n} {
+				var asked int
+				got, err := Read(nil, iotest.HalfReader(bytes.NewReader(deflate(t, enc, plain))), enc, hint,
+					Limits{Max: 1 << 20, Grow: func(n int) error { asked = n; return nil }})
+				if err != nil || !bytes.Equal(got, plain) {
+					t.Errorf("%q, %d bytes, hint %d: got %d bytes, %v", enc, n, hint, len(got), err)
+				}
+				if asked < len(got) {
+					t.Errorf("%q, %d bytes, hint %d: grew to %d bytes but asked for %d", enc, n, hint, len(got), asked)
+				}
+			}
+		}
+	}
+}
+
+func TestLimitIsOnTheInflatedSize(t *testing.T) {
+	const limit = 100_000
+	for _, enc := range []string{"", "gzip", "zstd"} {
+		exact := deflate(t, enc, make([]byte, limit))
+		if got, err := Read(nil, bytes.NewReader(exact), enc, 0, Limits{Max: limit}); err != nil || len(got) != limit {
+			t.Errorf("%q: exactly the limit: %d bytes, %v", enc, len(got), err)
+		}
+		var most int
+		_, err := Read(nil, bytes.NewReader(deflate(t, enc, make([]byte, 50*limit))), enc, 0,
+			Limits{Max: limit, Grow: func(n int) error { most = max(most, n); return nil }})
+		if !errors.Is(err, ErrTooLarge) || most > limit {
+			t.Errorf("%q: a bomb: %v, grew to %d", enc, err, most)
+		}
+	}
+}
+
+func TestGrowthIsAskedFor(t *testing.T) {
+	no := errors.New("no room")
+	_, err := Read(nil, strings.NewReader(strings.Repeat("x", 1<<20)), "", 0, Limits{Max: 1 << 21, Grow: func(n int) error {
+		if n > 1<<17 {
+			return no
+		}
+		return nil
+	}})
+	if !errors.Is(err, no) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnknownEncoding(t *testing.T) {
+	if _, err := Read(nil, strings.NewReader("x"), "br", 0, Limits{Max: 10}); !errors.Is(err, ErrEncoding) || !strings.Contains(err.Error(), "gzip, zstd") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzRead: whatever comes, no panic, never more than the limit, and a reader from the pool is as good as new
+// afterwards.
+func FuzzRead(f *testing.F) {
+	for _, enc := range []string{"gzip", "zstd"} {
+		f.Add(enc, deflate(f, enc, []byte("hello hello hello")))
+		f.Add(enc, deflate(f, enc, make([]byte, 1<<16))[:20])
+	}
+	good := map[string][]byte{"gzip": deflate(f, "gzip", []byte("good")), "zstd": deflate(f, "zstd", []byte("good"))}
+	f.Fuzz(func(t *testing.T, enc string, body []byte) {
+		got, _ := Read(nil, bytes.NewReader(body), enc, 0, Limits{Max: 1 << 16})
+		if len(got) > 1<<16 {
+			t.Fatalf("%d bytes", len(got))
+		}
+		for enc, body := range good {
+			if got, err := Read(nil, bytes.NewReader(body), enc, 0, Limits{Max: 10}); err != nil || string(got) != "good" {
+				t.Fatalf("after %q: %q, %v", body, got, err)
+			}
+		}
+	})
+}

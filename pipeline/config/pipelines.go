@@ -1,0 +1,179 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// pipelineKeys is one entry of service.pipelines.
+type pipelineKeys struct {
+	Receivers  []string `mapstructure:"receivers"`
+	Processors []string `mapstructure:"processors"`
+	Exporters  []string `mapstructure:"exporters"`
+}
+
+// readPipelines checks service.pipelines against what is declared.
+func (l *loader) readPipelines(pipelines map[string]pipelineKeys) {
+	where := []string{"service", "pipelines"}
+	raw := make(map[string]any, len(pipelines))
+	for name := range pipelines {
+		raw[name] = nil
+	}
+	if len(pipelines) == 0 {
+		l.fault(l.tree.at(where...), "there are no pipelines, so nothing would run; add one, such as logs: {receivers: [...], exporters: [...]}")
+		return
+	}
+	for _, name := range orderedKeys(l.tree.find(where...), raw) {
+		path := extend(where, name)
+		p, ok := l.pipelineName(name, path)
+		if !ok {
+			l.markUsed(pipelines[name])
+			continue
+		}
+		keys := pipelines[name]
+		p.Receivers = l.refs(&p, pipeline.KindReceiver, keys.Receivers)
+		p.Processors = l.refs(&p, pipeline.KindProcessor, keys.Processors)
+		p.Exporters = l.refs(&p, pipeline.KindExporter, keys.Exporters)
+		l.cfg.Pipelines = append(l.cfg.Pipelines, p)
+	}
+	l.checkForwards()
+	l.checkCycles()
+	l.memoryLimit()
+}
+
+func (l *loader) pipelineName(name string, path []string) (pipeline.PipelineConfig, bool) {
+	spot := l.tree.at(path...)
+	id, err := pipeline.ParseID(name)
+	if err != nil {
+		l.fault(spot, "%q is not a pipeline name; write metrics, logs or traces, and /name to tell two apart", name)
+		return pipeline.PipelineConfig{}, false
+	}
+	var names []string
+	for _, sig := range pipeline.Signals {
+		if id.Type == sig.String() {
+			return pipeline.PipelineConfig{ID: id, Signal: sig, Place: spot.place}, true
+		}
+		names = append(names, sig.String())
+	}
+	if id.Type == "profiles" {
+		l.fault(spot, "known to the Collector but not done here; take the pipeline out")
+	} else {
+		l.fault(spot, "%q is not a signal; %s", id.Type, meant(id.Type, names))
+	}
+	return pipeline.PipelineConfig{}, false
+}
+
+// markUsed keeps a pipeline whose name is wrong from making its components look unused.
+func (l *loader) markUsed(keys pipelineKeys) {
+	lists := map[pipeline.Kind][]string{
+		pipeline.KindReceiver: keys.Receivers, pipeline.KindProcessor: keys.Processors, pipeline.KindExporter: keys.Exporters,
+	}
+	for kind, names := range lists {
+		for _, name := range names {
+			if id, err := pipeline.ParseID(name); err == nil {
+				if d := l.lookup(kind, id); d != nil {
+					d.used = true
+				}
+			}
+		}
+	}
+}
+
+// refs checks one list of a pipeline.
+func (l *loader) refs(p *pipeline.PipelineConfig, kind pipeline.Kind, names []string) []pipeline.ID {
+	path := []string{"service", "pipelines", p.ID.String(), sectionOf(kind)}
+	if len(names) == 0 && kind != pipeline.KindProcessor {
+		l.fault(l.tree.at(path...), "a pipeline needs at least one %s; %s", kind, l.offer(kind))
+		return nil
+	}
+	var ids []pipeline.ID
+	for i, name := range names {
+		spot := l.tree.at(extend(path, strconv.Itoa(i))...)
+		spot.path = path
+		id, err := pipeline.ParseID(name)
+		if err != nil {
+			l.fault(spot, "%s", err)
+			continue
+		}
+		if contains(ids, id) {
+			l.fault(spot, "%s is listed twice; take one out", id)
+			continue
+		}
+		ids = append(ids, id)
+		l.ref(spot, p, kind, id)
+	}
+	return ids
+}
+
+// ref checks one name in a list of a pipeline.
+func (l *loader) ref(spot at, p *pipeline.PipelineConfig, kind pipeline.Kind, id pipeline.ID) {
+	d := l.lookup(kind, id)
+	if d == nil {
+		l.fault(spot, "%s", l.undeclared(kind, id))
+		return
+	}
+	d.used = true
+	if d.Component.Type == "" || d.Component.Takes(p.Signal) {
+		return
+	}
+	var signals []string
+	for _, sig := range d.Component.Signals {
+		signals = append(signals, sig.String())
+	}
+	verb := "takes"
+	if kind == pipeline.KindReceiver {
+		verb = "gives"
+	}
+	l.fault(spot, "%s %s %s only %s; take it out of this pipeline of %s", kind, id, verb, strings.Join(signals, " and "), p.Signal)
+}
+
+// lookup finds what a name in a pipeline's list of a kind means: a component, or a connector at either end.
+func (l *loader) lookup(kind pipeline.Kind, id pipeline.ID) *declaration {
+	if d := find(l.declared[kind], id); d != nil {
+		return d
+	}
+	if kind == pipeline.KindProcessor {
+		return nil
+	}
+	return find(l.forwards, id)
+}
+
+// undeclared says what to write for a name that nothing declares.
+func (l *loader) undeclared(kind pipeline.Kind, id pipeline.ID) string {
+	for _, other := range kinds {
+		if other != kind && find(l.declared[other], id) != nil {
+			return id.String() + " is not declared under " + sectionOf(kind) + " but under " + sectionOf(other) + "; list it there"
+		}
+	}
+	if best := nearest(id.String(), l.names(kind)); best != "" {
+		return id.String() + " is not declared under " + sectionOf(kind) + "; did you mean " + quote(best) + "?"
+	}
+	return id.String() + " is not declared under " + sectionOf(kind) + "; declare it there, or take it out of the pipeline"
+}
+
+// names lists what a pipeline may name in its list of a kind.
+func (l *loader) names(kind pipeline.Kind) []string {
+	var names []string
+	for _, d := range l.declared[kind] {
+		if d.Component.Type != "" {
+			names = append(names, d.ID.String())
+		}
+	}
+	if kind != pipeline.KindProcessor {
+		for _, d := range l.forwards {
+			names = append(names, d.ID.String())
+		}
+	}
+	return names
+}
+
+func (l *loader) offer(kind pipeline.Kind) string {
+	const most = 8
+	names := l.names(kind)
+	if len(names) == 0 || len(names) > most {
+		return "declare one under " + sectionOf(kind) + " and list it here"
+	}
+	return "declared are " + strings.Join(names, ", ")
+}

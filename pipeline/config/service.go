@@ -1,0 +1,195 @@
+package config
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// serviceKeys is the section service.
+type serviceKeys struct {
+	Pipelines       map[string]pipelineKeys `mapstructure:"pipelines"`
+	Extensions      []string                `mapstructure:"extensions"`
+	Telemetry       telemetryKeys           `mapstructure:"telemetry"`
+	ShutdownTimeout time.Duration           `mapstructure:"shutdown_timeout"`
+}
+
+type telemetryKeys struct {
+	Logs    logKeys    `mapstructure:"logs"`
+	Metrics metricKeys `mapstructure:"metrics"`
+}
+
+type logKeys struct {
+	Level    string `mapstructure:"level"`
+	Encoding string `mapstructure:"encoding"`
+}
+
+type metricKeys struct {
+	Level   string       `mapstructure:"level"`
+	Address string       `mapstructure:"address"`
+	Readers []readerKeys `mapstructure:"readers"`
+}
+
+type readerKeys struct {
+	Pull struct {
+		Exporter struct {
+			Prometheus struct {
+				Host string `mapstructure:"host"`
+				Port int    `mapstructure:"port"`
+			} `mapstructure:"prometheus"`
+		} `mapstructure:"exporter"`
+	} `mapstructure:"pull"`
+}
+
+const defaultShutdownTimeout = 30 * time.Second
+
+// serviceNotDone are the keys of the Collector's service section that mean nothing here.
+var serviceNotDone = map[string]string{
+	"telemetry::traces":                    "Sluice does not trace itself; take it out",
+	"telemetry::resource":                  "take it out; our own metrics carry no resource",
+	"telemetry::logs::sampling":            "take it out; repeated lines are limited without it",
+	"telemetry::logs::output_paths":        "take it out; logs go to stderr",
+	"telemetry::logs::error_output_paths":  "take it out; logs go to stderr",
+	"telemetry::logs::development":         "take it out, and set level to debug",
+	"telemetry::logs::disable_caller":      "take it out; lines name the component and not the source file",
+	"telemetry::logs::disable_stacktrace":  "take it out; lines carry no stack",
+	"telemetry::logs::initial_fields":      "take it out, and add the fields where the logs are collected",
+	"telemetry::logs::processors":          "take it out; collect stderr instead",
+	"telemetry::metrics::views":            "take it out, and drop metrics where they are scraped",
+	"telemetry::metrics::readers::*::id":   "take it out",
+	"telemetry::metrics::readers::*::name": "take it out",
+	"telemetry::metrics::readers::*::periodic": "take it out, and scrape the pull reader instead " +
+		"(pull: {exporter: {prometheus: {host, port}}})",
+	"telemetry::metrics::readers::*::pull::exporter::prometheus::without_scope_info":            "take it out; our own metrics have no scope labels",
+	"telemetry::metrics::readers::*::pull::exporter::prometheus::without_units":                 "take it out; our own metrics keep their units",
+	"telemetry::metrics::readers::*::pull::exporter::prometheus::without_type_suffix":           "take it out; our own counters keep _total",
+	"telemetry::metrics::readers::*::pull::exporter::prometheus::without_target_info":           "take it out; there is no target_info",
+	"telemetry::metrics::readers::*::pull::exporter::prometheus::with_resource_constant_labels": "take it out; our own metrics carry no resource",
+	"telemetry::metrics::readers::*::pull::exporter::prometheus::translation_strategy":          "take it out; our own metrics have underscore names",
+	"telemetry::metrics::readers::*::pull::exporter::prometheus::resource_constant_labels":      "take it out; our own metrics carry no resource",
+}
+
+// readService reads the section service.
+func (l *loader) readService() {
+	value, ok := l.decode(section{path: []string{"service"}, raw: l.raw["service"], notDone: serviceNotDone}, func() any {
+		return &serviceKeys{ShutdownTimeout: defaultShutdownTimeout}
+	})
+	keys := value.(*serviceKeys)
+	s := &l.cfg.Service
+	s.ShutdownTimeout = keys.ShutdownTimeout
+	if keys.ShutdownTimeout < 0 {
+		l.fault(l.tree.at("service", "shutdown_timeout"), "cannot be negative; write a duration such as 30s")
+	}
+	l.logs(keys.Telemetry.Logs)
+	l.metrics(keys.Telemetry.Metrics)
+	l.runExtensions(keys.Extensions)
+	if ok || len(keys.Pipelines) > 0 {
+		l.readPipelines(keys.Pipelines)
+	}
+}
+
+func (l *loader) logs(keys logKeys) {
+	path := []string{"service", "telemetry", "logs"}
+	s := &l.cfg.Service
+	levels := []string{"debug", "info", "warn", "error"}
+	switch level := strings.ToLower(keys.Level); {
+	case level == "":
+		s.LogLevel = "info"
+	case contains(levels, level):
+		s.LogLevel = level
+	case level == "warning":
+		s.LogLevel = "warn"
+	default:
+		l.fault(l.tree.at(extend(path, "level")...), "%q is not a level; %s", keys.Level, meant(keys.Level, levels))
+	}
+	switch encodings := []string{"console", "text", "json"}; strings.ToLower(keys.Encoding) {
+	case "", "console", "text":
+		s.LogEncoding = "text"
+	case "json":
+		s.LogEncoding = "json"
+	default:
+		l.fault(l.tree.at(extend(path, "encoding")...), "%q is not an encoding; %s", keys.Encoding, meant(keys.Encoding, encodings))
+	}
+}
+
+// metrics finds the endpoint of our own metrics: that of the one reader, else address, else the daemon's.
+func (l *loader) metrics(keys metricKeys) {
+	path := []string{"service", "telemetry", "metrics"}
+	s := &l.cfg.Service
+	n := l.tree.find(path...)
+	s.MetricsEmbedded = n == nil || n.isEmbedded()
+	levels := []string{"none", "basic", "normal", "detailed"}
+	switch level := strings.ToLower(keys.Level); {
+	case level == "none":
+		return
+	case level != "" && !contains(levels, level):
+		l.fault(l.tree.at(extend(path, "level")...), "%q is not a level; %s", keys.Level, meant(keys.Level, levels))
+	}
+	s.MetricsEndpoint = l.options.MetricsEndpoint
+	if keys.Address != "" {
+		s.MetricsEndpoint = l.endpoint(extend(path, "address"), keys.Address)
+	}
+	if len(keys.Readers) == 0 {
+		if n.child("readers") != nil && keys.Address == "" {
+			s.MetricsEndpoint = "" // readers: [] is how the Collector turns them off
+		}
+		return
+	}
+	readers := extend(path, "readers")
+	if len(keys.Readers) > 1 {
+		l.fault(l.tree.at(extend(readers, "1")...), "there is one reader of our own metrics; take the others out")
+	}
+	if keys.Address != "" {
+		l.fault(l.tree.at(extend(path, "address")...), "readers say the address too; take one of them out")
+	}
+	p := keys.Readers[0].Pull.Exporter.Prometheus
+	host, port, err := net.SplitHostPort(s.MetricsEndpoint)
+	if err != nil {
+		host, port = "localhost", "8888"
+	}
+	if p.Host != "" {
+		host = p.Host
+	}
+	if p.Port != 0 {
+		port = strconv.Itoa(p.Port)
+	}
+	s.MetricsEndpoint = l.endpoint(extend(readers, "0", "pull", "exporter", "prometheus"), net.JoinHostPort(host, port))
+}
+
+// endpoint checks host:port.
+func (l *loader) endpoint(path []string, text string) string {
+	_, port, err := net.SplitHostPort(text)
+	n, notNumber := strconv.Atoi(port)
+	if err != nil || notNumber != nil || n < 0 || n > 65535 {
+		l.fault(l.tree.at(path...), "%q is not host:port; write for example localhost:8888", text)
+		return ""
+	}
+	return text
+}
+
+// memoryLimiter is implemented by the configuration of the memory_limiter processor.
+type memoryLimiter interface {
+	MemoryLimit() pipeline.MemoryLimit
+}
+
+// memoryLimit finds the one limit that the pipelines name.
+func (l *loader) memoryLimit() {
+	var first *declaration
+	for _, d := range l.declared[pipeline.KindProcessor] {
+		m, ok := d.Config.(memoryLimiter)
+		if !ok || !d.used || d.faulty {
+			continue
+		}
+		if first == nil {
+			first = d
+			l.cfg.Service.MemoryLimit = m.MemoryLimit()
+			continue
+		}
+		if m.MemoryLimit() != l.cfg.Service.MemoryLimit {
+			l.fault(d.at, "there is one memory limit for the process and %s (%s) sets another; use that one in every pipeline", first.ID, first.Place)
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Sources is where a configuration comes from. Later ones win: Embedded, then Config, then Set, each in order.
+// Maps of several sources are joined; lists and single values are replaced whole, as in the Collector.
+type Sources struct {
+	Embedded []Text   // what comes with the command; leave it empty when the user's files stand alone
+	Config   []string // --config: a path, or file:PATH, env:NAME, yaml:TEXT
+	Set      []string // --set: key.path=value, the value being YAML
+}
+
+// Text is configuration that comes with the command and not from the user.
+type Text struct {
+	Name string // what findings call it: "embedded default"
+	YAML []byte
+}
+
+// layer is one source, read and parsed.
+type layer struct {
+	name     string
+	rank     int
+	text     string
+	embedded bool
+	noLines  bool       // the text is ours, made from a flag: its line numbers mean nothing to the user
+	root     *yaml.Node // a mapping, or nil for an empty source
+}
+
+func (l *layer) place(line int) pipeline.Place {
+	if l.noLines {
+		line = 0
+	}
+	return pipeline.Place{File: l.name, Line: line}
+}
+
+func (l *layer) at(line int, path ...string) at {
+	return at{place: l.place(line), source: l.rank, path: path}
+}
+
+// readLayers reads and parses every source. A source that cannot be read or parsed is reported and left out.
+func readLayers(src Sources, r *report) []*layer {
+	var layers []*layer
+	add := func(l *layer, err error) {
+		l.rank = len(layers)
+		layers = append(layers, l)
+		if err != nil {
+			r.fault(l.at(0), "%s", err)
+			return
+		}
+		if l.root == nil {
+			l.parse(r)
+		}
+	}
+	for _, t := range src.Embedded {
+		add(&layer{name: t.Name, text: string(t.YAML), embedded: true}, nil)
+	}
+	for _, uri := range src.Config {
+		add(readURI(uri))
+	}
+	for _, s := range src.Set {
+		add(readSet(s))
+	}
+	return layers
+}
+
+// readURI reads what one --config names. The Collector reads these with the same three providers; reading here
+// makes the bytes that are parsed for positions and the bytes that are decoded the same ones.
+func readURI(uri string) (*layer, error) {
+	scheme, rest, found := strings.Cut(uri, ":")
+	switch {
+	case !found || len(scheme) < 2 || strings.ContainsAny(scheme, `/\.`):
+		return readFile(uri)
+	case scheme == "file":
+		return readFile(rest)
+	case scheme == "yaml":
+		return &layer{name: "--config yaml", text: rest}, nil
+	case scheme == "env":
+		name, fallback, defaulted := strings.Cut(rest, ":-")
+		l := &layer{name: "env:" + name}
+		value, set := os.LookupEnv(name)
+		switch {
+		case set:
+			l.text = value
+		case defaulted:
+			l.text = fallback
+		default:
+			return l, fmt.Errorf("environment variable %s is not set; set it to the YAML text of a configuration", name)
+		}
+		return l, nil
+	}
+	return &layer{name: "--config"}, fmt.Errorf("%s: is not a scheme Sluice reads; write a path, or file:PATH, env:NAME, yaml:TEXT", scheme)
+}
+
+func readFile(path string) (*layer, error) {
+	l := &layer{name: path}
+	text, err := os.ReadFile(filepath.Clean(path))
+	l.text = string(text)
+	return l, readFault(err)
+}
+
+// readFault says what is the matter with a file without repeating its name, which the place bears already.
+func readFault(err error) error {
+	var p *fs.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &p):
+		return fmt.Errorf("cannot read the file: %w", p.Err)
+	}
+	return fmt.Errorf("cannot read the file: %w", err)
+}
+
+// readSet makes a layer of key.path=value in the Collector's manner: the dots of the key become path delimiters,
+// the value is YAML.
+func readSet(s string) (*layer, error) {
+	l := &layer{name: "--set", noLines: true}
+	key, value, found := strings.Cut(s, "=")
+	key = strings.TrimSpace(key)
+	if !found || key == "" {
+		return l, errors.New("no key and value; write --set key.path=value") // not printed: it may be a secret
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(value), &doc); err != nil {
+		return l, fmt.Errorf("%s: the value is not YAML; put it in quotes", key)
+	}
+	val := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+	if len(doc.Content) > 0 {
+		val = doc.Content[0]
+	}
+	name := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.ReplaceAll(key, ".", delimiter)}
+	l.root = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{name, val}}
+	return l, nil
+}
+
+// parse fills root.
+func (l *layer) parse(r *report) {
+	dec := yaml.NewDecoder(bytes.NewReader([]byte(l.text)))
+	var doc yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return
+	case err != nil:
+		l.syntax(err, r)
+		return
+	}
+	root := doc.Content[0]
+	if text, line := aliasFault(root); text != "" {
+		r.fault(l.at(line), "%s", text)
+		return
+	}
+	if root.Kind == yaml.MappingNode {
+		l.root = root
+	} else if root.ShortTag() != "!!null" {
+		r.fault(l.at(root.Line), "%s is no configuration; write sections: receivers, processors, exporters, service", nodeKind(root))
+		return
+	}
+	var more yaml.Node
+	switch err := dec.Decode(&more); {
+	case err == nil:
+		r.fault(l.at(more.Line), "a second YAML document begins here and would not be read; give each document a file and a --config of its own")
+	case !errors.Is(err, io.EOF):
+		l.syntax(err, r)
+	}
+}
+
+// syntax reports an error of the YAML parser, whose texts begin "yaml: line 3: ".
+func (l *layer) syntax(err error, r *report) {
+	var many *yaml.TypeError
+	texts := []string{err.Error()}
+	if errors.As(err, &many) {
+		texts = many.Errors
+	}
+	for _, text := range texts {
+		line, rest := 1, strings.TrimPrefix(text, "yaml: ")
+		if number, after, found := strings.Cut(strings.TrimPrefix(rest, "line "), ": "); found && strings.HasPrefix(rest, "line ") {
+			if n, err := strconv.Atoi(number); err == nil {
+				line, rest = n, after
+			}
+		}
+		r.fault(l.at(line), "not YAML: %s", rest)
+	}
+}
+
+func nodeKind(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "keys and values"
+	}
+	return "a single value"
+}

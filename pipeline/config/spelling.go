@@ -1,0 +1,61 @@
+package config
+
+import "strings"
+
+// nearest returns the name that was most likely meant, or "". Case, dashes and underscores do not count; beyond
+// that about one letter in three may be wrong.
+func nearest(word string, names []string) string {
+	best, least := "", max(1, len(normal(word))/3)+1
+	for _, name := range names {
+		if d := distance(normal(word), normal(name)); d < least {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete, change or swap with their neighbour that turn a into b.
+func distance(a, b string) int {
+	const far = 1 << 10
+	if len(a) > far || len(b) > far {
+		return far
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, rows[i-2][j-2]+1)
+			}
+			rows[i][j] = d
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+// meant words the fix for a name that is not among those possible.
+func meant(word string, names []string) string {
+	const most = 12
+	switch best := nearest(word, names); {
+	case best != "":
+		return "did you mean " + quote(best) + "?"
+	case len(names) == 0:
+		return "take it out"
+	case len(names) > most:
+		return "take it out, or see the reference for the names there are"
+	}
+	return "write one of " + strings.Join(names, ", ")
+}
+
+func quote(s string) string { return `"` + s + `"` }

@@ -1,0 +1,204 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// node is one key, or one item of a list, of the merged configuration: what confmap forgets about it, its place.
+// The tree of nodes is merged beside confmap by the same rules (maps are joined, the rest is replaced).
+type node struct {
+	key      string
+	place    pipeline.Place
+	source   int
+	embedded bool       // no source but the embedded ones set it
+	broken   bool       // its ${...} could not be expanded, which is reported already
+	value    *yaml.Node // nil for a map that only a key like a::b made
+	kids     []*node    // in the order of the files
+	byKey    map[string]*node
+}
+
+func (n *node) isMap() bool { return n.value == nil || n.value.Kind == yaml.MappingNode }
+
+func (n *node) child(key string) *node {
+	if n == nil {
+		return nil
+	}
+	return n.byKey[key]
+}
+
+func (n *node) add(kid *node) {
+	if n.byKey == nil {
+		n.byKey = map[string]*node{}
+	}
+	n.byKey[kid.key] = kid
+	n.kids = append(n.kids, kid)
+}
+
+// find returns the node of a path, or nil.
+func (n *node) find(path ...string) *node {
+	for _, key := range path {
+		n = n.child(key)
+	}
+	return n
+}
+
+// at is where a path was written: its own place or, when it was written nowhere (a default, or the inside of a
+// ${file:...}), that of the nearest key above it.
+func (n *node) at(path ...string) at {
+	found := n
+	for _, key := range path {
+		kid := found.child(key)
+		if kid == nil {
+			break
+		}
+		found = kid
+	}
+	return at{place: found.place, source: found.source, path: path}
+}
+
+// isEmbedded reports whether nothing but the embedded sources set anything at or below n.
+func (n *node) isEmbedded() bool {
+	if n == nil || !n.embedded {
+		return false
+	}
+	for _, kid := range n.kids {
+		if !kid.isEmbedded() {
+			return false
+		}
+	}
+	return true
+}
+
+// merge lays the tree of a later source over n.
+func (n *node) merge(over *node) {
+	for i, kid := range over.kids {
+		mine := n.child(kid.key)
+		switch {
+		case mine == nil:
+			n.add(kid)
+		case mine.isMap() && kid.isMap():
+			mine.place, mine.source = kid.place, kid.source
+			mine.embedded = mine.embedded && kid.embedded
+			mine.merge(over.kids[i])
+		default:
+			*mine = *kid
+		}
+	}
+}
+
+// grower makes the tree of one layer. It also takes out of the YAML what it reports, so that what is left decodes.
+type grower struct {
+	layer  *layer
+	report *report
+	depth  int // of mappings that are being merged in by <<
+}
+
+// grow makes the node of a YAML value that stands under key on a line.
+func (g *grower) grow(key string, value *yaml.Node, line int, path []string) *node {
+	n := &node{key: key, place: g.layer.place(line), source: g.layer.rank, embedded: g.layer.embedded}
+	for value.Kind == yaml.AliasNode {
+		value = value.Alias
+	}
+	n.value = value
+	switch value.Kind {
+	case yaml.MappingNode:
+		g.mapping(n, value, path)
+	case yaml.SequenceNode:
+		for i, item := range value.Content {
+			name := strconv.Itoa(i)
+			n.add(g.grow(name, item, item.Line, extend(path, name)))
+		}
+	}
+	return n
+}
+
+// mapping adds the pairs of a YAML mapping to n: first those written in it, then those that << brings and that
+// are not written.
+func (g *grower) mapping(n *node, m *yaml.Node, path []string) {
+	kept := m.Content[:0:0]
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		key, value := m.Content[i], m.Content[i+1]
+		if key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge" {
+			merged = append(merged, value)
+			kept = append(kept, key, value)
+			continue
+		}
+		if g.pair(n, key, value, path) {
+			kept = append(kept, key, value)
+		}
+	}
+	m.Content = kept
+	g.depth++
+	for _, value := range merged {
+		g.mergeKey(n, value, path)
+	}
+	g.depth--
+}
+
+// mergeKey adds what << names: a mapping or a list of mappings. Anything else is left for the decoder to report.
+func (g *grower) mergeKey(n *node, value *yaml.Node, path []string) {
+	for value.Kind == yaml.AliasNode {
+		value = value.Alias
+	}
+	switch value.Kind {
+	case yaml.MappingNode:
+		g.mapping(n, value, path)
+	case yaml.SequenceNode:
+		for _, item := range value.Content {
+			g.mergeKey(n, item, path)
+		}
+	}
+}
+
+// pair adds one key and value, and reports whether it may stay in the YAML.
+func (g *grower) pair(n *node, key, value *yaml.Node, path []string) bool {
+	for key.Kind == yaml.AliasNode {
+		key = key.Alias
+	}
+	if key.Kind != yaml.ScalarNode {
+		g.report.fault(g.layer.at(key.Line, path...), "%s cannot be a key; write a plain name", nodeKind(key))
+		return false
+	}
+	// A key like 8080 or true is taken as it is written. Left to itself, YAML would make a number of it and
+	// confmap a map that it does not take.
+	key.Tag = "!!str"
+	parts := strings.Split(key.Value, delimiter)
+	for i, part := range parts[:len(parts)-1] {
+		next := n.child(part)
+		if next == nil {
+			next = &node{key: part, place: g.layer.place(key.Line), source: g.layer.rank, embedded: g.layer.embedded}
+			n.add(next)
+		}
+		if !next.isMap() {
+			g.again(extend(path, parts[:i+1]...), next, key)
+			return false
+		}
+		n = next
+	}
+	name := parts[len(parts)-1]
+	full := extend(path, parts...)
+	if first := n.child(name); first != nil {
+		if g.depth == 0 {
+			g.again(full, first, key)
+			return false
+		}
+		return true
+	}
+	n.add(g.grow(name, value, key.Line, full))
+	return true
+}
+
+func (g *grower) again(path []string, first *node, key *yaml.Node) {
+	g.report.fault(g.layer.at(key.Line, path...), "this key is set twice, first on line %d; take one out", first.place.Line)
+}
+
+// extend is append that never shares.
+func extend(path []string, more ...string) []string {
+	return append(path[:len(path):len(path)], more...)
+}

@@ -1,0 +1,279 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/confmap/xconfmap"
+)
+
+// decodeFaults reports the errors of confmap's decoder, which come as a tree: joined errors, errors that bear the
+// name of a field ("tls.min_version", "list[2]"), and at the leaves a text. It answers with the paths to blame.
+func (d *reading) decodeFaults(err error, below []string) (paths [][]string) {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			paths = append(paths, d.decodeFaults(one, below)...)
+		}
+		return paths
+	case interface {
+		Name() string
+		Unwrap() error
+	}:
+		inner := e.Unwrap()
+		below = d.fieldPath(e.Name(), below)
+		if keys, is := strings.CutPrefix(inner.Error(), "has invalid keys: "); is {
+			return d.invalidKeys(strings.Split(keys, ", "), below)
+		}
+		return d.decodeFaults(inner, below)
+	case interface{ Unwrap() error }:
+		if holdsNames(e.Unwrap()) {
+			return d.decodeFaults(e.Unwrap(), below)
+		}
+	}
+	d.wrong(err, below)
+	return [][]string{below}
+}
+
+// holdsNames reports whether an error has places of its own further inside.
+func holdsNames(err error) bool {
+	for err != nil {
+		if _, ok := err.(interface{ Name() string }); ok {
+			return true
+		}
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, e := range many.Unwrap() {
+				if holdsNames(e) {
+					return true
+				}
+			}
+			return false
+		}
+		w, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			return false
+		}
+		err = w.Unwrap()
+	}
+	return false
+}
+
+// invalidKeys reports the unknown keys of a section that reads itself; those of all others were pruned before.
+func (d *reading) invalidKeys(keys, below []string) (paths [][]string) {
+	m, _ := plain(d.value(below)).(map[string]any)
+	for _, key := range keys {
+		path := extend(below, key)
+		paths = append(paths, path)
+		if _, ok := m[key]; ok {
+			d.unknown(d.shape.walk(below), path)
+			continue
+		}
+		d.fault(d.at(below), "unknown key %q; take it out", key)
+	}
+	return paths
+}
+
+// fieldPath reads a decoder's name of a field by what is really there, since keys may contain its dots.
+func (d *reading) fieldPath(name string, below []string) []string {
+	value := plain(d.value(below))
+	for name != "" {
+		name = strings.TrimPrefix(name, ".")
+		key, rest, ok := "", "", false
+		switch v := value.(type) {
+		case []any:
+			index, after, closed := strings.Cut(strings.TrimPrefix(name, "["), "]")
+			i, err := strconv.Atoi(index)
+			if closed && err == nil && i >= 0 && i < len(v) {
+				key, rest, ok, value = index, after, true, plain(v[i])
+			}
+		case map[string]any:
+			for k := range v {
+				after, plainKey := strings.CutPrefix(name, k)
+				if !plainKey {
+					after, plainKey = strings.CutPrefix(name, "["+k+"]")
+				}
+				if plainKey && len(k) >= len(key) && (after == "" || after[0] == '.' || after[0] == '[') {
+					key, rest, ok = k, after, true
+				}
+			}
+			value = plain(v[key])
+		}
+		if !ok {
+			break
+		}
+		below, name = extend(below, key), rest
+	}
+	return below
+}
+
+// value is what stands at a path below the section.
+func (d *reading) value(below []string) any {
+	value := d.raw
+	for _, key := range below {
+		switch v := plain(value).(type) {
+		case map[string]any:
+			value = v[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(v) {
+				return nil
+			}
+			value = v[i]
+		default:
+			return nil
+		}
+	}
+	return value
+}
+
+// wrong reports a value that does not fit its key.
+func (d *reading) wrong(err error, below []string) {
+	value := d.value(below)
+	hidden := d.hides(below)
+	s := d.shape.walk(below)
+	if text := misfit(value, s, hidden); text != "" {
+		d.fault(d.at(below), "%s", text)
+		return
+	}
+	if hidden {
+		switch plain(value).(type) {
+		case map[string]any, []any:
+			d.fault(d.at(below), "wants a single text, found %s", found(value, hidden))
+			return
+		}
+		d.fault(d.at(below), "the value does not fit; it is not shown because it may be a secret")
+		return
+	}
+	spot, text := d.locate(below, err.Error())
+	d.fault(spot, "%s", text)
+}
+
+func (d *reading) hides(below []string) bool {
+	s := secrecy{shape: d.shape}
+	for _, key := range below {
+		s = s.child(key)
+	}
+	return s.hides()
+}
+
+// misfit words the difference between what a type wants and what stands there, or is empty when the kinds agree.
+func misfit(value any, s shape, hidden bool) string {
+	is := found(value, hidden)
+	v := plain(value)
+	_, isText := v.(string)
+	switch kind := s.kind(); {
+	case s.typ == reflect.TypeFor[time.Duration]():
+		return fmt.Sprintf("wants a duration such as 5s or 200ms, found %s", is)
+	case s.isText():
+		if isText {
+			return ""
+		}
+		return fmt.Sprintf("wants a text, found %s", is)
+	case kind == reflect.Bool:
+		return fmt.Sprintf("wants true or false, found %s", is)
+	case kind >= reflect.Uint && kind <= reflect.Uintptr:
+		return fmt.Sprintf("wants a whole number that is not negative, found %s", is)
+	case kind >= reflect.Int && kind <= reflect.Int64:
+		return fmt.Sprintf("wants a whole number, found %s", is)
+	case kind == reflect.Float32 || kind == reflect.Float64:
+		return fmt.Sprintf("wants a number, found %s", is)
+	case kind == reflect.String:
+		if isText {
+			return ""
+		}
+		if _, isMap := v.(map[string]any); isMap {
+			return fmt.Sprintf("wants a text, found %s", is)
+		}
+		if _, isList := v.([]any); isList {
+			return fmt.Sprintf("wants a single text, found %s", is)
+		}
+		return fmt.Sprintf("wants a text, found %s; put it in quotes", is)
+	case kind == reflect.Slice || kind == reflect.Array:
+		if _, isList := v.([]any); isList {
+			return ""
+		}
+		return fmt.Sprintf("wants a list, found %s", is)
+	case kind == reflect.Struct || kind == reflect.Map:
+		if _, isMap := v.(map[string]any); isMap {
+			return ""
+		}
+		return fmt.Sprintf("wants keys and values, found %s", is)
+	}
+	return ""
+}
+
+// found names a value as its author sees it.
+func found(value any, hidden bool) string {
+	const long = 60
+	switch v := plain(value).(type) {
+	case nil:
+		return "nothing"
+	case map[string]any:
+		return "keys and values"
+	case []any:
+		return "a list"
+	case string:
+		if hidden || len(v) > long {
+			return "a text"
+		}
+		return fmt.Sprintf("the text %q", v)
+	case bool:
+		return fmt.Sprint(v)
+	case time.Time:
+		if e, ok := value.(xconfmap.ExpandedValue); ok && !hidden {
+			return "the date " + e.Original
+		}
+		return "a date"
+	default:
+		if hidden {
+			return "a number"
+		}
+		return fmt.Sprintf("the number %v", v)
+	}
+}
+
+// checkNumber reports a number that the decoder would cut to size without a word: 1.5 for a whole number, or one
+// that its type cannot hold. A number without a unit for a duration is legal and hardly ever meant.
+func (d *reading) checkNumber(value any, s shape, below []string) {
+	if s.typ == nil || s.reads() || s.isText() {
+		return
+	}
+	value = plain(value)
+	if n, is := value.(int); is && n != 0 && s.typ == reflect.TypeFor[time.Duration]() {
+		d.warn(d.at(below), "%d means %d nanoseconds; write a unit, as in %ds", n, n, n)
+		return
+	}
+	zero := reflect.Zero(s.typ)
+	fits := true
+	switch v := reflect.ValueOf(value); {
+	case zero.CanInt():
+		switch {
+		case v.CanInt():
+			fits = !zero.OverflowInt(v.Int())
+		case v.CanUint():
+			fits = v.Uint() <= math.MaxInt64 && !zero.OverflowInt(int64(v.Uint()))
+		case v.CanFloat():
+			fits = isWhole(v.Float()) && !zero.OverflowInt(int64(v.Float()))
+		}
+	case zero.CanUint():
+		switch {
+		case v.CanInt():
+			fits = v.Int() < 0 || !zero.OverflowUint(uint64(v.Int())) // the decoder reports negative ones
+		case v.CanUint():
+			fits = !zero.OverflowUint(v.Uint())
+		case v.CanFloat():
+			fits = v.Float() < 0 || isWhole(v.Float()) && !zero.OverflowUint(uint64(v.Float()))
+		}
+	}
+	if !fits {
+		d.gone = append(d.gone, below)
+		d.fault(d.at(below), "wants a whole number that fits into %d bits, found %s", s.typ.Bits(), found(value, d.hides(below)))
+	}
+}
+
+// isWhole reports whether a number has no fraction and is small enough to be exact.
+func isWhole(f float64) bool { return f == math.Trunc(f) && math.Abs(f) < 1<<53 }
