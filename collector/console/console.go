@@ -1,0 +1,148 @@
+// Package console is the start page of the all-in-one: what runs, live counts, where to look and what to try next.
+// Names that come from configuration or telemetry are attackers' text to it: they go through html/template or
+// textContent, and the page may run no script but its own.
+package console
+
+import (
+	"embed"
+	"encoding/json"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"sort"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+//go:embed page.html static
+var files embed.FS
+
+var page = template.Must(template.ParseFS(files, "page.html"))
+
+// Source is what the page reads.
+type Source struct {
+	View    pipeline.View
+	Version string
+	Stores  func() []Store
+}
+
+// Store is one signal's store.
+type Store struct {
+	Signal string    `json:"signal"`
+	Bytes  int64     `json:"bytes"`
+	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+// Status is what the page refreshes itself with, and what a script may poll.
+type Status struct {
+	Version     string      `json:"version"`
+	Uptime      float64     `json:"uptime_seconds"`
+	Unaccounted int64       `json:"unaccounted_items"`
+	Components  []Component `json:"components"`
+	Stores      []Store     `json:"stores"`
+}
+
+// Component is one door of the ledger.
+type Component struct {
+	Name      string `json:"name"`
+	Pipeline  string `json:"pipeline,omitempty"`
+	Kind      string `json:"kind"`
+	Signal    string `json:"signal"`
+	In        int64  `json:"in"`
+	Out       int64  `json:"out"`
+	Refused   int64  `json:"refused"`
+	Dropped   int64  `json:"dropped"`
+	Held      int64  `json:"held"`
+	Delivered int64  `json:"delivered,omitempty"`
+}
+
+// pipelineRow is one pipeline as the page prints it.
+type pipelineRow struct {
+	Name                             string
+	Receivers, Processors, Exporters []string
+}
+
+type handler struct {
+	src     Source
+	started time.Time
+}
+
+// New makes the page's handler; it serves /, /status.json and /static/.
+func New(src Source) http.Handler {
+	h := &handler{src: src, started: time.Now()}
+	static, err := fs.Sub(files, "static")
+	if err != nil {
+		panic("BUG: the embedded files are fixed: " + err.Error())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", h.page)
+	mux.HandleFunc("GET /status.json", h.status)
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	return secured(mux)
+}
+
+// secured forbids everything that the page does not need.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (h *handler) page(w http.ResponseWriter, r *http.Request) {
+	var rows []pipelineRow
+	for _, p := range h.src.View.Config.Pipelines {
+		rows = append(rows, pipelineRow{p.ID.String(), names(p.Receivers), names(p.Processors), names(p.Exporters)})
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	err := page.Execute(w, map[string]any{
+		"Version": h.src.Version, "Pipelines": rows, "Origin": "http://" + r.Host, "Status": h.read(),
+	})
+	if err != nil {
+		return // the client has gone; there is nobody to tell
+	}
+}
+
+func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	json.NewEncoder(w).Encode(h.read())
+}
+
+// order puts components in the direction in which data flows.
+var order = map[pipeline.Kind]int{pipeline.KindReceiver: 0, pipeline.KindProcessor: 1, pipeline.KindExporter: 2}
+
+func (h *handler) read() Status {
+	s := Status{
+		Version: h.src.Version, Uptime: time.Since(h.started).Seconds(),
+		Unaccounted: h.src.View.Ledger.Unaccounted(), Stores: h.src.Stores(), Components: []Component{},
+	}
+	accounts := h.src.View.Ledger.Read()
+	sort.SliceStable(accounts, func(i, j int) bool { return order[accounts[i].Kind] < order[accounts[j].Kind] })
+	for _, a := range accounts {
+		if a.In.Items == 0 && a.Kind == pipeline.KindExporter && a.Held.Items == 0 {
+			continue // a signal that this exporter could take and no pipeline gives it
+		}
+		c := Component{
+			Name: a.Component, Pipeline: a.Pipeline, Kind: string(a.Kind), Signal: a.Signal.String(),
+			In: a.In.Items, Out: a.Out.Items, Refused: a.Refused.Items, Held: a.Held.Items, Delivered: a.Delivered.Items,
+		}
+		for _, d := range a.Dropped {
+			c.Dropped += d.Items
+		}
+		s.Components = append(s.Components, c)
+	}
+	return s
+}
+
+func names(ids []pipeline.ID) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = id.String()
+	}
+	return out
+}

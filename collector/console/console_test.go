@@ -1,0 +1,68 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+)
+
+func get(t *testing.T, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	s, ledger := pipelinetest.Settings(t, pipeline.KindReceiver, "otlp")
+	sink := s.Entrance(pipeline.Logs, pipeline.SinkFunc(func(context.Context, pipeline.Batch) error {
+		return pipeline.Reject(2, pipeline.DropInvalid, context.Canceled)
+	}))
+	sink.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 7})
+	h := New(Source{
+		View: pipeline.View{Ledger: ledger, Config: &pipeline.Config{Pipelines: []pipeline.PipelineConfig{{
+			ID: pipeline.ID{Type: "logs", Name: "<script>x</script>"}, Receivers: []pipeline.ID{{Type: "otlp"}},
+		}}}},
+		Version: "v9", Stores: func() []Store { return []Store{{Signal: "logs", Bytes: 5, Oldest: time.Unix(1, 0).UTC()}} },
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return w
+}
+
+func TestPageSaysWhatRunsAndTrustsNoName(t *testing.T) {
+	w := get(t, "/")
+	body := w.Body.String()
+	for _, want := range []string{"v9", "<code>otlp</code>", "logs/&lt;script&gt;", "/loki/api/v1/query_range", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if !strings.Contains(w.Header().Get("Content-Security-Policy"), "script-src 'self'") {
+		t.Error("the page may run foreign scripts")
+	}
+}
+
+func TestStatus(t *testing.T) {
+	var s Status
+	if err := json.Unmarshal(get(t, "/status.json").Body.Bytes(), &s); err != nil {
+		t.Fatal(err)
+	}
+	var found bool
+	for _, c := range s.Components {
+		if c.Name == "receiver/otlp" && c.Signal == "logs" {
+			found = c.In == 7 && c.Out == 5 && c.Dropped == 2
+		}
+	}
+	if !found || len(s.Stores) != 1 || s.Stores[0].Bytes != 5 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestFilesAreServedAndNothingElse(t *testing.T) {
+	for path, want := range map[string]int{"/static/page.js": 200, "/static/page.css": 200, "/static/icon.svg": 200, "/nope": 404} {
+		if got := get(t, path).Code; got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+}
