@@ -22,28 +22,30 @@ const (
 const criHeaderMax = 128
 
 // parseCRI reads the header of a line without its newline. It answers false for anything that is not exactly the
-// format, and then the line is delivered whole, as plain text.
-func parseCRI(line []byte, c *clock) (criLine, bool) {
-	var l criLine
+// format, and then the line is delivered whole, as plain text. The result is filled in place: returned, its copy
+// right after its fields were written stalled for a third of the whole time a line takes.
+func parseCRI(line []byte, c *clock, l *criLine) bool {
 	t, n, ok := c.parse(line)
 	// The shortest rest is " stdout F".
 	if !ok || len(line) < n+9 || line[n] != ' ' {
-		return l, false
+		return false
 	}
 	rest := line[n+1:]
+	var stream uint8
 	switch string(rest[:7]) {
 	case "stdout ":
 	case "stderr ":
-		l.stream = stderr
+		stream = stderr
 	default:
-		return l, false
+		return false
 	}
+	partial := false
 	switch rest[7] {
 	case 'F':
 	case 'P':
-		l.partial = true
+		partial = true
 	default:
-		return l, false
+		return false
 	}
 	rest = rest[8:]
 	if len(rest) > 0 && rest[0] == ':' { // further tags, which nobody writes yet
@@ -55,10 +57,10 @@ func parseCRI(line []byte, c *clock) (criLine, bool) {
 	}
 	if len(rest) > 0 {
 		if rest[0] != ' ' {
-			return l, false
+			return false
 		}
 		rest = rest[1:]
 	}
-	l.time, l.body = t, rest
-	return l, true
+	l.time, l.stream, l.partial, l.body = t, stream, partial, rest
+	return true
 }

@@ -52,7 +52,8 @@ func TestParseCRI(t *testing.T) {
 	} {
 		var c clock
 		for range 2 { // the second time from the clock's memory
-			got, ok := parseCRI([]byte(tt.line), &c)
+			var got criLine
+			ok := parseCRI([]byte(tt.line), &c, &got)
 			if ok == tt.no {
 				t.Errorf("%q: taken %t", tt.line, ok)
 				continue
@@ -78,8 +79,8 @@ func FuzzParseCRI(f *testing.F) {
 	warm.parse([]byte("2016-10-06T00:17:09Z"))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		used, fresh := warm, clock{}
-		a, ok := parseCRI(line, &used)
-		b, again := parseCRI(line, &fresh)
+		var a, b criLine
+		ok, again := parseCRI(line, &used, &a), parseCRI(line, &fresh, &b)
 		if ok != again || a.time != b.time || !bytes.Equal(a.body, b.body) {
 			t.Fatalf("with memory %+v %t, without %+v %t", a, ok, b, again)
 		}
@@ -102,8 +103,9 @@ func BenchmarkParseCRI(b *testing.B) {
 	line := []byte("2016-10-06T00:17:09.669794202Z stdout F hello")
 	var c clock
 	b.ReportAllocs()
+	var l criLine
 	for b.Loop() {
-		if _, ok := parseCRI(line, &c); !ok {
+		if !parseCRI(line, &c, &l) {
 			b.Fatal("not taken")
 		}
 	}

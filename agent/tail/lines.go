@@ -111,8 +111,8 @@ func (l *lines) line(line []byte, start int64) {
 		l.record(0, plain, line)
 		return
 	}
-	c, ok := parseCRI(line, &l.clock)
-	if !ok {
+	var c criLine
+	if !parseCRI(line, &l.clock, &c) {
 		l.counts.malformed++
 		l.record(0, plain, line)
 		return
@@ -122,7 +122,7 @@ func (l *lines) line(line []byte, start int64) {
 		l.record(c.time, int(c.stream), c.body)
 		return
 	}
-	p.join(c, start, l.max)
+	p.join(&c, start, l.max)
 	if !c.partial {
 		l.finish(int(c.stream))
 	}
@@ -130,7 +130,7 @@ func (l *lines) line(line []byte, start int64) {
 
 // join appends a line to the record it belongs to. The limit is kept here, so that ten thousand P lines cost no more
 // memory than one; two bytes over it are kept as the sign that record cuts, also when the last is a carriage return.
-func (p *part) join(c criLine, start int64, limit int) {
+func (p *part) join(c *criLine, start int64, limit int) {
 	if !p.open {
 		*p = part{open: true, start: start, time: c.time, body: p.body[:0]}
 	}
@@ -210,18 +210,24 @@ func cutAt(body []byte, limit int) int {
 // appendRepaired appends body with each run of invalid bytes replaced by one U+FFFD, as bytes.ToValidUTF8 does and
 // package wire too.
 func appendRepaired(dst, body []byte) []byte {
+	good := 0 // where the valid run that is not copied yet begins
 	bad := false
-	for len(body) > 0 {
-		r, n := utf8.DecodeRune(body)
-		if r == utf8.RuneError && n == 1 {
-			if !bad {
-				dst = utf8.AppendRune(dst, utf8.RuneError)
-			}
-		} else {
-			dst = append(dst, body[:n]...)
+	for i := 0; i < len(body); {
+		if body[i] < utf8.RuneSelf {
+			i, bad = i+1, false
+			continue
 		}
-		bad = r == utf8.RuneError && n == 1
-		body = body[n:]
+		r, n := utf8.DecodeRune(body[i:])
+		if r != utf8.RuneError || n != 1 {
+			i, bad = i+n, false
+			continue
+		}
+		dst = append(dst, body[good:i]...)
+		if !bad {
+			dst = utf8.AppendRune(dst, utf8.RuneError)
+		}
+		i, bad = i+1, true
+		good = i
 	}
-	return dst
+	return append(dst, body[good:]...)
 }

@@ -158,7 +158,7 @@ func (p *progress) outstanding() (calls, records int) {
 
 // wait calls ready under the lock until it says yes, again when something changed, or after the time it names.
 func (p *progress) wait(ctx context.Context, ready func() (bool, time.Duration)) bool {
-	for {
+	for ctx.Err() == nil {
 		p.mu.Lock()
 		ok, in := ready()
 		if p.changed == nil {
@@ -177,9 +177,9 @@ func (p *progress) wait(ctx context.Context, ready func() (bool, time.Duration))
 		case <-changed:
 		case <-timer:
 		case <-ctx.Done():
-			return false
 		}
 	}
+	return false
 }
 
 func (p *progress) broadcast() {

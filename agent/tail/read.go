@@ -194,7 +194,7 @@ func (r *Receiver) decide(f *file, last bool) {
 		if !whole && len(line) < criHeaderMax && !last {
 			return
 		}
-		_, f.lines.cri = parseCRI(line, &f.lines.clock)
+		f.lines.cri = parseCRI(line, &f.lines.clock, &criLine{})
 	}
 	f.decided = true
 }

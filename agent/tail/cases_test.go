@@ -1,0 +1,208 @@
+package tail
+
+import (
+	"compress/gzip"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/collector/confmap"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/tools/txtar"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// TestCases runs testdata/*.txtar: a configuration, a script of what happens to files and to the receiver, the wanted
+// records in the order of their delivery for each file name ("want in any order": where several files bear it), and
+// the wanted counters where they matter. Time is the script's own.
+func TestCases(t *testing.T) {
+	cases, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(cases) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, path := range cases {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { runCase(t, archive) })
+		})
+	}
+}
+
+func runCase(t *testing.T, archive *txtar.Archive) {
+	w := newWorld(t)
+	sections := map[string]string{}
+	for _, f := range archive.Files {
+		sections[f.Name] = string(f.Data)
+	}
+	var keys map[string]any
+	w.must(yaml.Unmarshal([]byte(strings.ReplaceAll(sections["config"], "DIR", w.dir)), &keys))
+	w.must(confmap.NewFromStringMap(keys).Unmarshal(w.cfg))
+	for n, line := range strings.Split(sections["script"], "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		if err := w.step(line); err != nil {
+			t.Fatalf("script line %d: %s: %v", n+1, line, err)
+		}
+	}
+	counters := w.counters()
+	w.stop()
+
+	var have []string
+	records := w.taken()
+	slices.SortStableFunc(records, func(a, b record) int { return strings.Compare(a.file, b.file) })
+	for _, r := range records {
+		have = append(have, r.String())
+	}
+	want := strings.TrimSpace(sections["want"])
+	if unordered, ok := sections["want in any order"]; ok {
+		lines := strings.Split(strings.TrimSpace(unordered), "\n")
+		slices.Sort(lines)
+		slices.Sort(have)
+		want = strings.Join(lines, "\n")
+	}
+	if got := strings.Join(have, "\n"); got != want {
+		t.Errorf("records:\n%s\nwant:\n%s", got, want)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(sections["counts"]), "\n") {
+		if line == "" {
+			continue
+		}
+		i := strings.LastIndexByte(line, ' ')
+		if want, _ := strconv.ParseFloat(line[i+1:], 64); counters[line[:i]] != want {
+			t.Errorf("%s is %g, want %g; all: %v", line[:i], counters[line[:i]], want, slices.Sorted(maps.Keys(counters)))
+		}
+	}
+	if strings.Contains(sections["counts"], "dropped ") {
+		return
+	}
+	for name, n := range counters {
+		if strings.HasPrefix(name, "dropped ") {
+			t.Errorf("%s %g, but the case wants no drop", name, n)
+		}
+	}
+}
+
+// step does one line of a script.
+func (w *world) step(line string) error {
+	verb, rest, _ := strings.Cut(line, " ")
+	name, arg, _ := strings.Cut(rest, " ")
+	path := w.path(name)
+	text := func() string {
+		s, err := strconv.Unquote(arg)
+		if err != nil {
+			w.t.Fatalf("%s: %v", line, err)
+		}
+		return s
+	}
+	switch verb {
+	case "start":
+		w.start()
+	case "stop":
+		w.stop()
+	case "kill":
+		w.kill()
+	case "sleep":
+		d, err := time.ParseDuration(name)
+		if err != nil {
+			return err
+		}
+		time.Sleep(d)
+	case "write":
+		w.write(name, text())
+	case "append":
+		w.append(name, text())
+	case "repeat": // repeat FILE N "text": appends it N times
+		n, s, _ := strings.Cut(arg, " ")
+		count, err := strconv.Atoi(n)
+		if err != nil {
+			return err
+		}
+		arg = s
+		w.append(name, strings.Repeat(text(), count))
+	case "rename":
+		return os.Rename(path, w.path(arg))
+	case "copy":
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(w.path(arg), b, 0o644)
+	case "gzip":
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		f, err := os.Create(w.path(arg))
+		if err != nil {
+			return err
+		}
+		z := gzip.NewWriter(f)
+		z.Write(b)
+		z.Close()
+		return f.Close()
+	case "truncate":
+		n, err := strconv.ParseInt(arg, 10, 64)
+		if err != nil {
+			return err
+		}
+		return os.Truncate(path, n)
+	case "remove":
+		return os.RemoveAll(path)
+	case "link":
+		return os.Symlink(w.path(arg), path)
+	case "fifo":
+		return syscall.Mkfifo(path, 0o644)
+	case "mkdir":
+		return os.MkdirAll(path, 0o755)
+	case "refuse": // refuse N [AFTER]: the sink refuses the next N calls
+		after, _ := time.ParseDuration(arg)
+		n, err := strconv.Atoi(name)
+		if err != nil {
+			return err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		until := w.calls + n
+		w.answer = func(call int, b pipeline.Batch) error {
+			if call <= until {
+				return pipeline.Refuse(after, fmt.Errorf("call %d is refused", call))
+			}
+			return nil
+		}
+	case "reject": // the sink rejects the next call
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		until := w.calls + 1
+		w.answer = func(call int, b pipeline.Batch) error {
+			if call <= until {
+				return pipeline.Reject(b.Items, pipeline.DropInvalid, fmt.Errorf("call %d is rejected", call))
+			}
+			return nil
+		}
+	case "damage": // overwrites the middle of the checkpoint
+		b, err := os.ReadFile(filepath.Join(w.settings.DataDir, "tail.checkpoint"))
+		if err != nil {
+			return err
+		}
+		copy(b[len(b)/2:], "damage")
+		return os.WriteFile(filepath.Join(w.settings.DataDir, "tail.checkpoint"), b, 0o600)
+	case "forget": // removes the checkpoint
+		return os.Remove(filepath.Join(w.settings.DataDir, "tail.checkpoint"))
+	default:
+		return fmt.Errorf("no such verb")
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package tail
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+)
+
+// BenchmarkTail reads a file of 200 B CRI lines from disk cache to a sink that does nothing: the whole receiver, with
+// its reads, its window and its checkpoint. cpu-ns/line is user and system time of the process.
+func BenchmarkTail(b *testing.B) {
+	const records = 1 << 20
+	dir := tempDir(b)
+	path := filepath.Join(dir, "pods", "ns_pod_0123", "app", "0.log")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	body := strings.Repeat("GET /api/v1/items?page=7 200 ", 6)[:154]
+	at := time.Date(2026, 1, 2, 3, 4, 5, 1, time.UTC)
+	for i := range records {
+		fmt.Fprintf(w, "%s stdout F %s\n", at.Add(time.Duration(i)*20*time.Microsecond+1).Format("2006-01-02T15:04:05.000000000Z07:00"), body)
+	}
+	w.Flush()
+	f.Close()
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.SetBytes(info.Size())
+	var cpu time.Duration
+	for b.Loop() {
+		s, _ := pipelinetest.Settings(b, pipeline.KindReceiver, "tail")
+		cfg := Default()
+		cfg.Include = []string{filepath.Join(dir, "pods/*/*/*.log")}
+		cfg.StartAt = startAtBeginning
+		var sink pipelinetest.Counter
+		r, err := New(s, cfg, pipeline.OutputsTo(s.Entrance(pipeline.Logs, &sink), pipeline.Logs))
+		if err != nil {
+			b.Fatal(err)
+		}
+		before := cpuTime()
+		if err := r.Start(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		for sink.Items.Load() < records {
+			time.Sleep(time.Millisecond)
+		}
+		cpu += cpuTime() - before
+		if err := r.Stop(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N)/records, "cpu-ns/line")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/records, "ns/line")
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,253 @@
+package tail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// record is one delivered log record, as a test wants to see it.
+type record struct {
+	file      string // log.file.name
+	stream    string // log.iostream
+	body      string
+	truncated bool
+	time      uint64
+	observed  uint64
+}
+
+func (r record) String() string {
+	s := fmt.Sprintf("%s %q", r.file, r.body)
+	if r.stream != "" {
+		s += " " + r.stream
+	}
+	if r.truncated {
+		s += " truncated"
+	}
+	return s
+}
+
+// world is a folder of logs, a sink and a receiver that can be stopped, killed and started again.
+type world struct {
+	t        testing.TB
+	dir      string
+	cfg      *Config
+	settings pipeline.Settings
+	ledger   *pipeline.Ledger
+	registry *prometheus.Registry
+	receiver *Receiver
+	rejected int // records in rejected batches
+
+	mu      sync.Mutex
+	records []record
+	answer  func(call int, b pipeline.Batch) error // nil: everything is taken
+	calls   int
+	totals  map[string]float64 // of receivers before this one
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, dir: tempDir(t), cfg: Default(), totals: map[string]float64{}}
+	w.settings, w.ledger = pipelinetest.Settings(t, pipeline.KindReceiver, "tail")
+	w.cfg.Include = []string{filepath.Join(w.dir, "*.log")}
+	w.cfg.StartAt = startAtBeginning
+	return w
+}
+
+// Consume checks what every batch must be, and takes it.
+func (w *world) Consume(_ context.Context, b pipeline.Batch) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls++
+	if w.answer != nil {
+		if err := w.answer(w.calls, b); err != nil {
+			return err
+		}
+	}
+	checked, info, err := wire.Check(wire.Logs, b.Request, wire.Limits{})
+	if err != nil || info.Canonicalized || info.RepairedStrings > 0 || info.Items != b.Items || string(checked) != string(b.Request) {
+		w.t.Errorf("not a canonical request of %d items: %+v, %v", b.Items, info, err)
+	}
+	w.records = append(w.records, recordsOf(b.Request)...)
+	return nil
+}
+
+func recordsOf(r wire.Request) []record {
+	var out []record
+	for rs := r.Resources(); rs.Next(); {
+		name, _ := wire.ResourceAttributes(rs.Resource()).Find("log.file.name")
+		for ss := rs.Scopes(); ss.Next(); {
+			for items := ss.Items(); items.Next(); {
+				l := wire.ParseLog(items.Bytes())
+				stream, _ := l.Attributes().Find("log.iostream")
+				cut, _ := l.Attributes().Find("log.truncated")
+				out = append(out, record{file: string(name.Str()), stream: string(stream.Str()), body: string(l.Body.Str()), truncated: cut.Bool(), time: l.Time, observed: l.ObservedTime})
+			}
+		}
+	}
+	return out
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w *world) start() {
+	w.t.Helper()
+	if err := w.cfg.Validate(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.registry = prometheus.NewRegistry()
+	s := w.settings
+	s.Metrics = w.registry
+	r, err := New(s, w.cfg, pipeline.OutputsTo(s.Entrance(pipeline.Logs, w), pipeline.Logs))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := r.Start(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.receiver = r
+}
+
+func (w *world) stop() {
+	w.t.Helper()
+	if w.receiver == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := w.receiver.Stop(ctx); err != nil {
+		w.t.Fatal(err)
+	}
+	w.bank()
+}
+
+// kill ends the receiver as SIGKILL does: what is on disk at this moment is all that the next one has.
+func (w *world) kill() {
+	w.t.Helper()
+	b, err := os.ReadFile(w.receiver.keep.path)
+	w.receiver.stopSending()
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	w.receiver.Stop(gone)
+	if err == nil {
+		err = os.WriteFile(w.receiver.keep.path, b, 0o600)
+	} else if errors.Is(err, os.ErrNotExist) {
+		err = os.RemoveAll(w.receiver.keep.path)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.bank()
+}
+
+// bank adds the counters of the receiver that has ended to totals.
+func (w *world) bank() {
+	maps.Copy(w.totals, w.counters())
+	w.receiver, w.registry = nil, nil
+}
+
+// counters is the sum of the receivers' own metrics so far, and the ledger's drops, without what is 0.
+func (w *world) counters() map[string]float64 {
+	w.t.Helper()
+	out := maps.Clone(w.totals)
+	for name := range out {
+		if strings.HasPrefix(name, "dropped ") {
+			delete(out, name)
+		}
+	}
+	if w.registry != nil {
+		families, err := w.registry.Gather()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, f := range families {
+			name := strings.TrimPrefix(f.GetName(), "sluice_tail_")
+			for _, m := range f.Metric {
+				label := ""
+				for _, l := range m.Label {
+					label = " " + l.GetValue()
+				}
+				if m.Counter != nil {
+					out[name+label] += m.Counter.GetValue()
+				} else if m.Gauge != nil {
+					out[name+label] = m.Gauge.GetValue()
+				}
+			}
+		}
+	}
+	for _, a := range w.ledger.Read() {
+		for why, n := range a.Dropped {
+			out["dropped "+string(why)] = float64(n.Items)
+		}
+	}
+	maps.DeleteFunc(out, func(_ string, v float64) bool { return v == 0 })
+	return out
+}
+
+// taken is what was delivered so far.
+func (w *world) taken() []record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]record(nil), w.records...)
+}
+
+// bodies is the taken records' bodies, joined by bars.
+func (w *world) bodies() string {
+	var out []string
+	for _, r := range w.taken() {
+		out = append(out, r.body)
+	}
+	return strings.Join(out, "|")
+}
+
+// want waits until the bodies are as wanted.
+func (w *world) want(bodies string) {
+	w.t.Helper()
+	w.until(func() bool { return w.bodies() == bodies }, func() string { return "have " + w.bodies() + "\nwant " + bodies })
+}
+
+// until waits for a condition, in real or in a bubble's time.
+func (w *world) until(ok func() bool, state func() string) {
+	w.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatal(state())
+		}
+	}
+}
+
+func (w *world) write(name, content string) { w.t.Helper(); write(w.t, w.path(name), content) }
+
+func (w *world) append(name, content string) {
+	w.t.Helper()
+	f, err := os.OpenFile(w.path(name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = f.WriteString(content)
+		err = errors.Join(err, f.Close())
+	}
+	w.must(err)
+}
+
+func (w *world) rename(from, to string) { w.t.Helper(); w.must(os.Rename(w.path(from), w.path(to))) }
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
