@@ -1,0 +1,68 @@
+package delivery
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxExcerpt is how many bytes of a destination's own words go into an error.
+const maxExcerpt = 200
+
+// minSecret is the length from which on a configured value is removed from a destination's words. Shorter ones would
+// turn up in ordinary text.
+const minSecret = 4
+
+// retryAfter reads a Retry-After header: seconds, or a date. What cannot be read, or is past, is 0; what is too long
+// is cut by the backoff.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if v == "" {
+		return 0
+	}
+	if s, err := strconv.ParseUint(v, 10, 64); err == nil {
+		return time.Duration(min(s, uint64(maxRetryAfter/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}
+
+// excerpt makes a destination's words fit for an error: printable, on one line, without any of the secrets that we
+// sent it, and at most 200 bytes. Some servers answer a wrong token with the token.
+func excerpt(text string, secrets []string) string {
+	for _, s := range secrets {
+		if len(s) >= minSecret {
+			text = strings.ReplaceAll(text, s, "<redacted>")
+		}
+	}
+	var b strings.Builder
+	space := false
+	for _, r := range text {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			r = ' '
+		}
+		if r == ' ' {
+			space = b.Len() > 0
+			continue
+		}
+		n := utf8.RuneLen(r)
+		if space {
+			n++
+		}
+		if b.Len()+n > maxExcerpt {
+			break
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,80 @@
+package delivery
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                              0,
+		"7":                             7 * time.Second,
+		" 7 ":                           7 * time.Second,
+		"0":                             0,
+		"-3":                            0,
+		"1000000000":                    maxRetryAfter,
+		"99999999999999999999999":       0,
+		"soon":                          0,
+		"1.5":                           0,
+		"Mon, 23 Nov 2026 12:00:09 GMT": 9 * time.Second,
+		"Mon, 23 Nov 2026 11:00:00 GMT": 0,
+		"Sun, 23 Nov 2036 12:00:00 GMT": maxRetryAfter,
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+			t.Errorf("Retry-After %q is %s, want %s", value, got, want)
+		}
+	}
+}
+
+func TestExcerpt(t *testing.T) {
+	secrets := []string{"tok-8f3a9c", "abc", ""}
+	for _, c := range []struct{ name, text, want string }{
+		{"plain", "rate limited", "rate limited"},
+		{"lines and tabs", " a\r\n\tb  c\n", "a b c"},
+		{"control and broken bytes", "a\x00\x1b[31mb\xffc", "a [31mb c"},
+		{"a secret", "token tok-8f3a9c is wrong", "token <redacted> is wrong"},
+		{"a short value is not a secret", "abc", "abc"},
+		{"nothing", "\n\n", ""},
+	} {
+		if got := excerpt(c.text, secrets); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	long := excerpt(strings.Repeat("grüße ", 100), nil)
+	if len(long) > maxExcerpt || len(long) < maxExcerpt-8 || !utf8.ValidString(long) {
+		t.Errorf("a long text is cut to %d bytes: %q", len(long), long)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	cfg := DefaultRetryConfig()
+	bounds := []time.Duration{200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000}
+	low, high := make([]time.Duration, len(bounds)), make([]time.Duration, len(bounds))
+	for n := range 400 {
+		b := backoff{cfg: &cfg}
+		for i := range bounds {
+			w := b.next(0)
+			if n == 0 || w < low[i] {
+				low[i] = w
+			}
+			high[i] = max(high[i], w)
+		}
+	}
+	for i, bound := range bounds {
+		bound *= time.Millisecond
+		if high[i] > bound || high[i] < bound*8/10 || low[i] > bound*2/10 {
+			t.Errorf("wait %d is between %s and %s; full jitter fills 0 to %s", i, low[i], high[i], bound)
+		}
+	}
+	b := backoff{cfg: &cfg}
+	if w := b.next(7 * time.Second); w < 7*time.Second || w > 7200*time.Millisecond {
+		t.Errorf("asked for 7s, waits %s", w)
+	}
+	if w := b.next(1e9 * time.Second); w > maxRetryAfter+cfg.MaxInterval {
+		t.Errorf("asked for 30 years, waits %s", w)
+	}
+}

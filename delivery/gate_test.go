@@ -1,0 +1,85 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+)
+
+func TestGateLetsCallersInAsTheyCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gate{places: 1}
+		if err := g.enter(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		order := make(chan int, 3)
+		for i := range 3 {
+			go func() {
+				if err := g.enter(t.Context(), 1); err == nil {
+					order <- i
+				}
+			}()
+			synctest.Wait()
+		}
+		for want := range 3 {
+			g.leave()
+			synctest.Wait()
+			if got := <-order; got != want {
+				t.Fatalf("caller %d was let in before caller %d", got, want)
+			}
+			if len(order) != 0 {
+				t.Fatal("two callers were let in for one place")
+			}
+		}
+	})
+}
+
+func TestGateRefusesOverItsWeightButAlwaysTakesOneWaiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gate{places: 1, maxWeight: 10}
+		_ = g.enter(t.Context(), 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		heavy := make(chan error, 1)
+		go func() { heavy <- g.enter(ctx, 99) }()
+		synctest.Wait()
+		if g.callers() != 1 {
+			t.Fatal("a batch heavier than the whole queue does not wait")
+		}
+		if err := g.enter(t.Context(), 1); !errors.Is(err, errGateFull) {
+			t.Fatalf("over the weight: %v", err)
+		}
+		cancel()
+		if err := <-heavy; !errors.Is(err, context.Canceled) {
+			t.Fatalf("a caller that left got %v", err)
+		}
+		go func() { heavy <- g.enter(t.Context(), 10) }()
+		synctest.Wait()
+		g.leave()
+		if err := <-heavy; err != nil {
+			t.Fatalf("the weight of a caller that left is still counted: %v", err)
+		}
+	})
+}
+
+// A place that is given to a caller in the moment in which it leaves must not be lost.
+func TestGateKeepsPlacesOfCallersThatLeave(t *testing.T) {
+	g := gate{places: 1}
+	for range 2000 {
+		if err := g.enter(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- g.enter(ctx, 1) }()
+		go cancel()
+		g.leave()
+		if err := <-done; err == nil {
+			g.leave()
+		}
+		cancel()
+	}
+	if g.places != 1 || g.callers() != 0 {
+		t.Fatalf("%d places and %d waiters after all left", g.places, g.callers())
+	}
+}

@@ -1,0 +1,86 @@
+package delivery
+
+import (
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// counters are what an exporter says about its destination. Items in, out, refused and dropped are the ledger's.
+type counters struct {
+	requests  *prometheus.CounterVec // by code
+	duration  prometheus.Histogram
+	sentBytes prometheus.Counter
+	retries   prometheus.Counter
+	late      prometheus.Counter
+	inFlight  atomic.Int64
+}
+
+func newCounters(reg prometheus.Registerer, waiting func() float64) (*counters, error) {
+	c := &counters{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_exporter_requests_total",
+			Help: "Requests that ended, by HTTP status or gRPC code; timeout and error had no answer.",
+		}, []string{"code"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "sluice_exporter_request_duration_seconds",
+			Help:    "Time from the first byte of a request to its answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}),
+		sentBytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_exporter_sent_bytes_total",
+			Help: "Bytes of request bodies that were answered, as they go on the wire (compressed).",
+		}),
+		retries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_exporter_retries_total",
+			Help: "Requests that were sent again within the same call.",
+		}),
+		late: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_exporter_delivered_after_refusal_items_total",
+			Help: "Items that arrived after their caller had been refused: the bound on duplicates of our making.",
+		}),
+	}
+	for _, m := range []prometheus.Collector{
+		c.requests, c.duration, c.sentBytes, c.retries, c.late,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_exporter_in_flight_requests", Help: "Requests on the wire.",
+		}, func() float64 { return float64(c.inFlight.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_exporter_waiting_callers", Help: "Callers that wait for a place on the wire.",
+		}, waiting),
+	} {
+		if err := reg.Register(m); err != nil {
+			return nil, fmt.Errorf("cannot register the exporter's metrics: %w", err)
+		}
+	}
+	return c, nil
+}
+
+func (c *counters) attempted(p *Payload, out Outcome, took time.Duration) {
+	c.requests.WithLabelValues(out.Code).Inc()
+	c.duration.Observe(took.Seconds())
+	if out.Code != codeError && out.Code != codeTimeout {
+		c.sentBytes.Add(float64(p.Len()))
+	}
+}
+
+// Codes of requests that were not answered.
+const (
+	codeError   = "error"
+	codeTimeout = "timeout"
+)
+
+// HTTPCode is the label of an HTTP status. The list is closed: what a server invents is booked by its first digit.
+func HTTPCode(status int) string {
+	switch status {
+	case 200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 501, 502, 503, 504:
+		return strconv.Itoa(status)
+	}
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return strconv.Itoa(status/100) + "xx"
+}

@@ -1,0 +1,95 @@
+package delivery
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// PartialSuccess reads an Export{Metrics,Logs,Trace}ServiceResponse, which the three signals share in shape: how many
+// items the destination turned down, and why. Anything that is not such a message reads as full success, because the
+// status has said so. The message is a view of body.
+func PartialSuccess(body []byte) (items int64, message []byte) {
+	for pos := 0; pos < len(body); {
+		f, next, ok := readField(body, pos)
+		if !ok {
+			return 0, nil
+		}
+		pos = next
+		if f.number == 1 && f.wiretype == 2 {
+			items, message = partial(f.bytes, items, message)
+		}
+	}
+	return items, message
+}
+
+// partial reads an Export*PartialSuccess over what an earlier occurrence of it said.
+func partial(b []byte, items int64, message []byte) (int64, []byte) {
+	for pos := 0; pos < len(b); {
+		f, next, ok := readField(b, pos)
+		if !ok {
+			return 0, nil
+		}
+		pos = next
+		switch {
+		case f.number == 1 && f.wiretype == 0:
+			items = int64(f.value)
+		case f.number == 2 && f.wiretype == 2:
+			message = f.bytes
+		}
+	}
+	return items, message
+}
+
+// protoField is one field of a message from outside.
+type protoField struct {
+	number   uint64
+	wiretype uint8
+	value    uint64 // varint
+	bytes    []byte // length-delimited
+}
+
+// readField reads the field at pos and returns where the next one begins. It is for small answers of destinations
+// that nobody has checked; wire's cursors are for requests that somebody has.
+func readField(b []byte, pos int) (f protoField, next int, ok bool) {
+	tag, n := binary.Uvarint(b[pos:])
+	if n <= 0 || tag>>3 == 0 {
+		return f, 0, false
+	}
+	pos += n
+	f.number, f.wiretype = tag>>3, uint8(tag&7)
+	switch f.wiretype {
+	case 0:
+		f.value, n = binary.Uvarint(b[pos:])
+		return f, pos + n, n > 0
+	case 1:
+		return f, pos + 8, len(b)-pos >= 8
+	case 2:
+		size, n := binary.Uvarint(b[pos:])
+		if n <= 0 || size > uint64(len(b)-pos-n) {
+			return f, 0, false
+		}
+		f.bytes = b[pos+n : pos+n+int(size)]
+		return f, pos + n + int(size), true
+	case 5:
+		return f, pos + 4, len(b)-pos >= 4
+	}
+	return f, 0, false
+}
+
+// Partial looks for a partial success in the body of an OTLP answer that took the request. words cuts the
+// destination's message to what may stand in an error.
+func (o *Outcome) Partial(body []byte, words func(string) string) {
+	items, message := PartialSuccess(body)
+	if items <= 0 {
+		if len(message) > 0 {
+			o.Err = fmt.Errorf("the destination took everything and says: %s", words(string(message)))
+		}
+		return
+	}
+	o.Items = int(min(items, math.MaxInt32))
+	o.Reason = pipeline.DropRejected
+	o.Err = fmt.Errorf("the destination rejected %d items: %s", items, words(string(message)))
+}

@@ -1,0 +1,68 @@
+package delivery
+
+import (
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	collogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+func TestPartialSuccess(t *testing.T) {
+	resp := plogotlp.NewExportResponse()
+	resp.PartialSuccess().SetRejectedLogRecords(7)
+	resp.PartialSuccess().SetErrorMessage("too old")
+	body, err := resp.MarshalProto()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, msg := PartialSuccess(body); n != 7 || string(msg) != "too old" {
+		t.Errorf("%d items, %q", n, msg)
+	}
+	if n, msg := PartialSuccess(nil); n != 0 || msg != nil {
+		t.Errorf("an empty answer is %d items, %q", n, msg)
+	}
+	if n, _ := PartialSuccess([]byte("<html>502</html>")); n != 0 {
+		t.Errorf("a page is %d items", n)
+	}
+}
+
+// Whatever protobuf's own decoder takes, we read alike; whatever it refuses, we must survive.
+func FuzzPartialSuccess(f *testing.F) {
+	for _, items := range []int64{0, 1, -1, 1 << 40} {
+		b, _ := proto.Marshal(&collogs.ExportLogsServiceResponse{PartialSuccess: &collogs.ExportLogsPartialSuccess{
+			RejectedLogRecords: items, ErrorMessage: "why",
+		}})
+		f.Add(b)
+		f.Add(append(b, b...))
+	}
+	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		items, message := PartialSuccess(body)
+		var want collogs.ExportLogsServiceResponse
+		if proto.Unmarshal(body, &want) != nil {
+			return
+		}
+		if hasGroup(body) {
+			return // proto2 groups, which OTLP does not have: we read them as no partial success
+		}
+		if p := want.GetPartialSuccess(); items != p.GetRejectedLogRecords() || string(message) != p.GetErrorMessage() {
+			t.Errorf("%x is %d %q, want %v", body, items, message, p)
+		}
+	})
+}
+
+// hasGroup says whether a message or a partial success in it has a field of the group wire type.
+func hasGroup(b []byte) bool {
+	for pos := 0; pos < len(b); {
+		f, next, ok := readField(b, pos)
+		if !ok {
+			return true
+		}
+		if f.number == 1 && f.wiretype == 2 && hasGroup(f.bytes) {
+			return true
+		}
+		pos = next
+	}
+	return false
+}

@@ -1,0 +1,125 @@
+package delivery
+
+import (
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// errReleased is what a transport gets that reads on after the request was given up.
+var errReleased = errors.New("the request was given up")
+
+// A Payload is the body of one request to a destination. It may be read any number of times, also by several readers
+// at once: after an early answer a transport still reads for the attempt before, while the next one runs.
+//
+// A payload either owns its bytes (a Buffer, usually compressed) or borrows those of a batch. Readers copy under the
+// payload's lock, and no reader gets a byte after release, so that no transport ever sees a buffer that was given
+// back; waiting for the transport's Body.Close would prove the same and could take as long as a dead peer. When a
+// caller leaves before its request has ended, borrowed bytes are copied first.
+type Payload struct {
+	Signal pipeline.Signal
+	Tenant string // of the batch's origin; empty without one
+	Items  int
+	Size   int // of the batch in bytes, as the ledger counts it
+
+	length int
+	pool   *Pool
+
+	mu       sync.Mutex
+	data     []byte // nil once released
+	own      *Buffer
+	released bool
+}
+
+// Borrow makes a payload of b's request as it is. It copies nothing unless the caller leaves early.
+func Borrow(b pipeline.Batch, pool *Pool) *Payload {
+	p := payloadOf(b)
+	p.pool, p.data, p.length = pool, b.Request, len(b.Request)
+	return p
+}
+
+// Own makes a payload for b out of other bytes, taking over the reference to buf.
+func Own(b pipeline.Batch, buf *Buffer) *Payload {
+	p := payloadOf(b)
+	p.pool, p.own, p.data, p.length = buf.pool, buf, buf.B, len(buf.B)
+	return p
+}
+
+func payloadOf(b pipeline.Batch) *Payload {
+	return &Payload{Signal: b.Signal, Tenant: b.Origin.Tenant, Items: b.Items, Size: len(b.Request)}
+}
+
+// Len is the length of the body.
+func (p *Payload) Len() int { return p.length }
+
+// Reader returns a reader of the whole body.
+func (p *Payload) Reader() io.ReadCloser { return &reader{p: p} }
+
+// Buffer returns the body in a buffer with a reference of the caller's own, for transports that count references.
+// It is nil once the payload is released.
+func (p *Payload) Buffer() *Buffer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.released {
+		return nil
+	}
+	p.ownLocked()
+	p.own.Retain()
+	return p.own
+}
+
+// detach makes the payload independent of the batch it was made from.
+func (p *Payload) detach() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.released {
+		p.ownLocked()
+	}
+}
+
+func (p *Payload) ownLocked() {
+	if p.own == nil {
+		p.own = p.pool.Copy(p.data)
+		p.data = p.own.B
+	}
+}
+
+// release ends the use of the bytes: when it returns no reader will touch them.
+func (p *Payload) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.released {
+		return
+	}
+	p.released, p.data = true, nil
+	if p.own != nil {
+		p.own.Release()
+		p.own = nil
+	}
+}
+
+// reader reads a payload from its beginning.
+type reader struct {
+	p   *Payload
+	off int
+}
+
+// Read implements io.Reader. The last bytes come together with io.EOF, which saves the transport a call.
+func (r *reader) Read(dst []byte) (int, error) {
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	if r.p.released {
+		return 0, errReleased
+	}
+	n := copy(dst, r.p.data[r.off:])
+	r.off += n
+	if r.off == len(r.p.data) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (r *reader) Close() error { return nil }

@@ -1,0 +1,5 @@
+//go:build !race && !poison
+
+package delivery
+
+const poisonFreed = false

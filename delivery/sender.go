@@ -1,0 +1,279 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// A Destination sends a payload once and says what became of it. The context carries the attempt's own timeout,
+// never a caller's. Attempts of one payload do not overlap, but a transport may still be reading for the one before.
+type Destination interface {
+	Attempt(ctx context.Context, p *Payload) Outcome
+}
+
+// Options say how a Sender works. They come from an exporter's configuration.
+type Options struct {
+	Queue       QueueConfig
+	Retry       RetryConfig
+	Timeout     time.Duration // of one attempt; 0 for none
+	MaxInFlight int           // requests on the wire at once in a lane
+	Lanes       int           // independent lines of requests, each in order when MaxInFlight is 1; 0 means one
+}
+
+// A Sender is the loop that is the same for all exporters. Its promise is the Sink's: nil only when the destination
+// has confirmed. A caller whose context ends while it waits, for a place or between attempts, is withdrawn: its bytes
+// are not sent. One whose context ends while its request is on the wire is refused at once, and the request goes on
+// without it, on bytes of its own; if that succeeds it is counted as delivered after refusal.
+type Sender struct {
+	settings pipeline.Settings
+	opts     Options
+	dest     Destination
+	lanes    []gate
+	counters *counters
+	notices  notices
+	running  tally
+	life     context.Context // ends when Stop has waited long enough
+	end      context.CancelFunc
+}
+
+// New makes a Sender.
+func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
+	k := &Sender{settings: s, opts: o, dest: d, lanes: make([]gate, max(o.Lanes, 1)), notices: notices{log: s.Log}}
+	for i := range k.lanes {
+		k.lanes[i].places = o.MaxInFlight
+		k.lanes[i].maxWeight = o.Queue.limit()
+	}
+	var err error
+	if k.counters, err = newCounters(s.Metrics, k.waiting); err != nil {
+		return nil, err
+	}
+	k.life, k.end = context.WithCancel(context.Background())
+	return k, nil
+}
+
+// Send delivers a batch through the first lane. encode makes the payload once there is a place on the wire, so that
+// callers who wait hold no memory; it may return nil when nothing of the batch is left to send.
+func (k *Sender) Send(ctx context.Context, b pipeline.Batch, encode func(pipeline.Batch) (*Payload, error)) error {
+	k.running.begin()
+	defer k.running.finish()
+	g := &k.lanes[0]
+	if err := k.enter(ctx, g, b.Items, len(b.Request)); err != nil {
+		return err
+	}
+	p, err := encode(b)
+	if err != nil || p == nil {
+		g.leave()
+		return err
+	}
+	return k.deliver(ctx, g, p)
+}
+
+// SendPayload delivers a payload through a lane, and takes it over.
+func (k *Sender) SendPayload(ctx context.Context, lane int, p *Payload) error {
+	k.running.begin()
+	defer k.running.finish()
+	g := &k.lanes[lane]
+	if err := k.enter(ctx, g, p.Items, p.Size); err != nil {
+		p.release()
+		return err
+	}
+	return k.deliver(ctx, g, p)
+}
+
+func (k *Sender) enter(ctx context.Context, g *gate, items, bytes int) error {
+	err := g.enter(ctx, k.opts.Queue.weight(items, bytes))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errGateFull):
+		return &pipeline.Refused{
+			Err:      fmt.Errorf(`cannot queue for %s: %w; it is slow, or "sending_queue::queue_size" is too small`, k.settings.ID, err),
+			Overload: true, After: k.opts.Retry.InitialInterval,
+		}
+	}
+	return pipeline.Withdrawn(ctx)
+}
+
+// deliver sends a payload until there is an answer that ends the matter. It gives back the place and the payload,
+// unless an attempt outlives the caller; then that does.
+func (k *Sender) deliver(ctx context.Context, g *gate, p *Payload) error {
+	wait := backoff{cfg: &k.opts.Retry}
+	start := time.Now()
+	for {
+		if ctx.Err() != nil {
+			k.giveBack(g, p)
+			return pipeline.Withdrawn(ctx)
+		}
+		out, stayed := k.attempt(ctx, g, p)
+		if !stayed {
+			return pipeline.Withdrawn(ctx)
+		}
+		if err, ended := k.settle(p, out); ended {
+			k.giveBack(g, p)
+			return err
+		}
+		pause := wait.next(out.After)
+		if why := k.giveUp(ctx, start, pause); why != "" {
+			k.giveBack(g, p)
+			return &pipeline.Refused{Err: fmt.Errorf("%s: %w", why, out.Err), After: pause, Overload: out.Overload}
+		}
+		if !k.sleep(ctx, pause) {
+			k.giveBack(g, p)
+			return k.withdrawn(ctx, out.Err)
+		}
+		k.counters.retries.Inc()
+	}
+}
+
+// settle books an answer and says whether it ends the matter.
+func (k *Sender) settle(p *Payload, out Outcome) (err error, ended bool) {
+	switch out.Verdict {
+	case Taken:
+		return k.taken(p, out), true
+	case Rejected:
+		items := out.Items
+		if items == 0 {
+			items = p.Items
+		}
+		return pipeline.Reject(items, out.Reason, out.Err), true
+	}
+	return nil, false
+}
+
+// taken books what was delivered, less what a partial success turned down.
+func (k *Sender) taken(p *Payload, out Outcome) error {
+	bad := min(max(out.Items, 0), p.Items)
+	if bad == 0 {
+		k.settings.Delivered(p.Signal, p.Items, p.Size)
+		return nil
+	}
+	k.settings.Delivered(p.Signal, p.Items-bad, p.Size-int(int64(p.Size)*int64(bad)/int64(p.Items)))
+	return pipeline.Reject(bad, out.Reason, out.Err)
+}
+
+// giveUp says why a caller is refused rather than made to wait for the next attempt; empty if it is not.
+func (k *Sender) giveUp(ctx context.Context, start time.Time, pause time.Duration) string {
+	r := &k.opts.Retry
+	if !r.Enabled {
+		return "not delivered, and retry_on_failure is off"
+	}
+	if r.MaxElapsedTime > 0 && time.Since(start)+pause > r.MaxElapsedTime {
+		return "not delivered within retry_on_failure::max_elapsed_time"
+	}
+	// A caller that will not live to see the next attempt learns it now, with the delay to come back after.
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause {
+		return "not delivered within the caller's time"
+	}
+	return ""
+}
+
+// sleep reports whether the time passed in full.
+func (k *Sender) sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+	case <-k.life.Done():
+	}
+	return false
+}
+
+// withdrawn is the answer to a caller whose batch is given up between attempts.
+func (k *Sender) withdrawn(ctx context.Context, last error) error {
+	if ctx.Err() == nil {
+		return pipeline.Refuse(0, fmt.Errorf("not delivered before the shutdown: %w", last))
+	}
+	return pipeline.Refuse(0, fmt.Errorf("%w; before that: %w", pipeline.Withdrawn(ctx), last))
+}
+
+func (k *Sender) giveBack(g *gate, p *Payload) {
+	p.release()
+	g.leave()
+}
+
+// The states of an attempt whose caller may leave. Exactly one of landed and abandoned is reached.
+const (
+	flying int32 = iota
+	landed
+	abandoned
+)
+
+// attempt sends once. It reports false when the caller left first; then the attempt goes on and gives back what the
+// caller held.
+func (k *Sender) attempt(ctx context.Context, g *gate, p *Payload) (out Outcome, stayed bool) {
+	if ctx.Done() == nil {
+		return k.once(p), true
+	}
+	var state atomic.Int32
+	answer := make(chan Outcome, 1)
+	k.running.begin()
+	go func() {
+		defer k.running.finish()
+		out := k.once(p)
+		if state.CompareAndSwap(flying, landed) {
+			answer <- out
+			return
+		}
+		if out.Verdict == Taken {
+			k.counters.late.Add(float64(p.Items - min(max(out.Items, 0), p.Items)))
+			_ = k.taken(p, out) // for the ledger; the caller was refused and will come back with all of it
+		}
+		k.giveBack(g, p)
+	}()
+	select {
+	case out := <-answer:
+		return out, true
+	case <-ctx.Done():
+	}
+	p.detach()
+	if state.CompareAndSwap(flying, abandoned) {
+		return Outcome{}, false
+	}
+	return <-answer, true
+}
+
+// once runs one attempt and counts it.
+func (k *Sender) once(p *Payload) Outcome {
+	ctx, cancel := k.life, context.CancelFunc(func() {})
+	if k.opts.Timeout > 0 {
+		ctx, cancel = context.WithTimeout(k.life, k.opts.Timeout)
+	}
+	defer cancel()
+	start := time.Now()
+	k.counters.inFlight.Add(1)
+	out := k.dest.Attempt(ctx, p)
+	k.counters.inFlight.Add(-1)
+	k.counters.attempted(p, out, time.Since(start))
+	k.notices.outcome(out)
+	return out
+}
+
+func (k *Sender) waiting() float64 {
+	n := 0
+	for i := range k.lanes {
+		n += k.lanes[i].callers()
+	}
+	return float64(n)
+}
+
+// Stop returns when no request is on the wire. When ctx ends first, those that are on the wire are cut off. Callers
+// must have stopped before.
+func (k *Sender) Stop(ctx context.Context) error {
+	defer k.end()
+	if k.running.wait(ctx) {
+		return nil
+	}
+	k.end()
+	// What is cut off returns at once; this second wait is for its goroutines.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	k.running.wait(grace)
+	return fmt.Errorf("cannot finish the requests on the wire: %w", context.Cause(ctx))
+}
