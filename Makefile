@@ -1,0 +1,54 @@
+# Sluice. `make` alone lists the targets.
+
+TAGS    := remove_all_sd,enable_kubernetes_sd
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/sluiceio/sluice/internal/build.version=$(VERSION)
+GO      := go
+BINS    := sluice sluice-agent sluice-collector
+SOAK    ?= 60m
+
+# What links a TSDB, a log store or the node exporter runs without -race, to keep the suite short.
+NORACE  := /store|/internal/allinone|/internal/rules|/agent$$|/agent/host|/collector$$|/cmd/|/dashboards|/internal/deps
+
+.PHONY: help build run test unit e2e soak fuzz bench dashboards docker clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## build the three binaries into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(BINS))
+
+run: build ## run everything on this machine; look at http://127.0.0.1:7700
+	./bin/sluice up --data-dir ./data
+
+test: build unit e2e ## the whole suite
+
+unit: ## vet and test every package, the hot and concurrent ones with -race
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet -tags $(TAGS) ./...
+	$(GO) test -tags $(TAGS) -race $$($(GO) list -tags $(TAGS) ./... | grep -Ev '$(NORACE)')
+	$(GO) test -tags $(TAGS) $$($(GO) list -tags $(TAGS) ./... | grep -E '$(NORACE)')
+
+e2e: build ## drive the built binaries from outside
+	cd e2e && $(GO) vet ./... && $(GO) test -count=1 -timeout 12m ./...
+
+soak: build ## run under load for SOAK (60m) and fail on growth
+	cd e2e && SLUICE_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run TestSoak -v .
+
+fuzz: ## fuzz every parser for a minute each
+	@for t in $$(git grep -lE '^func Fuzz' -- '*_test.go'); do \
+	  for f in $$(grep -ohE '^func Fuzz[A-Za-z0-9_]+' $$t | cut -c6-); do \
+	    echo "== $$f in $$(dirname $$t)"; $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s ./$$(dirname $$t) || exit 1; \
+	  done; done
+
+bench: build ## the end-to-end measurements of bench/RESULTS.md
+	cd bench && $(GO) run . all
+
+dashboards: ## generate dashboards and rules from Go
+	$(GO) run -tags $(TAGS) ./dashboards/generate
+
+docker: ## build the three images
+	for t in agent collector sluice; do docker build --target $$t -t sluice-$$t:$(VERSION) --build-arg VERSION=$(VERSION) . || exit 1; done
+
+clean: ## remove what was built
+	rm -rf bin

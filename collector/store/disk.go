@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// disk keeps the stores within their budget and the disk above its floor.
+type disk struct {
+	set   pipeline.Settings
+	cfg   Config
+	dir   string
+	parts map[pipeline.Signal]part
+	free  func() (int64, error) // what the disk has left for us
+
+	low    atomic.Bool
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	dropped prometheus.Counter
+}
+
+// How often the disk is looked at. Free room can vanish quickly and costs one system call; the stores' own size
+// grows slowly.
+const (
+	checkFreeEvery = 5 * time.Second
+	checkSizeEvery = 30 * time.Second
+)
+
+// retryWhenFull is what a refused sender is told to wait: the next look at the disk is at most that far away.
+const retryWhenFull = checkFreeEvery
+
+func newDisk(s pipeline.Settings, cfg Config, dir string, parts map[pipeline.Signal]part) (*disk, error) {
+	d := &disk{
+		set: s, cfg: cfg, dir: dir, parts: parts, free: func() (int64, error) { return freeBytes(dir) },
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_store_units_removed_total", Help: "Blocks and days that were removed to stay within max_disk.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{
+		d.dropped,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_store_disk_bytes", Help: "What all stores together use.",
+		}, func() float64 { return float64(d.used()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_store_disk_limit_bytes", Help: "What all stores together may use.",
+		}, func() float64 { return float64(cfg.MaxDisk) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_store_disk_low", Help: "1 while the disk has less room than min_free_disk and nothing is taken in.",
+		}, func() float64 {
+			if d.low.Load() {
+				return 1
+			}
+			return 0
+		}),
+	} {
+		if err := s.Metrics.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	d.lookFree()
+	return d, nil
+}
+
+func (d *disk) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	d.cancel = cancel
+	d.done.Go(func() {
+		free, size := time.NewTicker(checkFreeEvery), time.NewTicker(checkSizeEvery)
+		defer free.Stop()
+		defer size.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-free.C:
+				d.lookFree()
+			case <-size.C:
+				d.trim(ctx)
+			}
+		}
+	})
+}
+
+func (d *disk) stop() {
+	if d.cancel != nil {
+		d.cancel()
+		d.done.Wait()
+	}
+}
+
+// full refuses while the disk is below its floor.
+func (d *disk) full() error {
+	if !d.low.Load() {
+		return nil
+	}
+	return pipeline.Refuse(retryWhenFull, fmt.Errorf("the disk of %s has less than %s left; free some, or lower min_free_disk", d.dir, d.cfg.MinFreeDisk))
+}
+
+func (d *disk) lookFree() {
+	left, err := d.free()
+	if err != nil {
+		d.set.Log.Warn("cannot see how much room the disk has", "error", err)
+		return
+	}
+	low := left < int64(d.cfg.MinFreeDisk)
+	if d.low.Swap(low) != low {
+		d.set.Log.Warn("room on the disk against min_free_disk", "low", low, "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
+	}
+}
+
+func (d *disk) used() int64 {
+	var n int64
+	for _, p := range d.parts {
+		n += p.DiskBytes()
+	}
+	return n
+}
+
+// trim removes the oldest unit of any store until all fit. A store whose oldest unit cannot be removed (it is the
+// one being written) is left alone.
+func (d *disk) trim(ctx context.Context) {
+	stuck := map[pipeline.Signal]bool{}
+	for d.used() > int64(d.cfg.MaxDisk) && ctx.Err() == nil {
+		sig, ok := d.oldest(stuck)
+		if !ok {
+			d.set.Log.Warn("the stores exceed max_disk and have nothing old to remove", "used_bytes", d.used(), "max_disk", d.cfg.MaxDisk)
+			return
+		}
+		before := d.parts[sig].DiskBytes()
+		through, err := d.parts[sig].DropOldest(ctx)
+		if err != nil {
+			d.set.Log.Warn("cannot remove the oldest of a store", "signal", sig, "error", err)
+		}
+		if err != nil || d.parts[sig].DiskBytes() >= before {
+			stuck[sig] = true
+			continue
+		}
+		d.dropped.Inc()
+		d.set.Log.Info("removed the oldest to stay within max_disk", "signal", sig, "through", through)
+	}
+}
+
+// oldest is the store with the oldest data that is not stuck.
+func (d *disk) oldest(stuck map[pipeline.Signal]bool) (pipeline.Signal, bool) {
+	var which pipeline.Signal
+	var when time.Time
+	for _, sig := range pipeline.Signals {
+		if stuck[sig] {
+			continue
+		}
+		if t, ok := d.parts[sig].Oldest(); ok && (which == 0 || t.Before(when)) {
+			which, when = sig, t
+		}
+	}
+	return which, which != 0
+}
+
+func freeBytes(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, fmt.Errorf("cannot stat the file system of %s: %w", dir, err)
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}

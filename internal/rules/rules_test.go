@@ -1,0 +1,280 @@
+// Package rules holds what this repository promises about itself, as tests: which folder may import which, where
+// pdata may appear, what every folder must have.
+package rules
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sluiceio/sluice/"
+
+// floors are the folders from the ground up. A package imports only from floors below its own, and from below its
+// own folder.
+var floors = [][]string{
+	{"wire", "internal/build", "internal/inflate"},
+	{"wire/prom"},
+	{"pipeline"},
+	{"pipeline/pipelinetest", "pipeline/config", "delivery"},
+	{"processors", "exporters", "collector/otlp", "collector/console", "agent/scrape", "agent/host", "agent/tail", "agent/journald"},
+	{"collector/store"},
+	{"internal/command"},
+	{"agent", "collector"},
+	{"internal/allinone"},
+	{"cmd", "dashboards"},
+	{"internal/rules"},
+}
+
+// sameFloor lists the imports between neighbours that are meant, with the reason.
+var sameFloor = map[string]string{
+	"agent/host -> agent/scrape":      "host metrics go through the scrape template, so that both encode alike",
+	"internal/allinone -> dashboards": "the store serves the generated rules",
+	"collector -> agent/scrape":       "the collector scrapes itself",
+}
+
+// source is one parsed Go file.
+type source struct {
+	path string // relative to the repository
+	dir  string
+	file *ast.File
+	text string
+	test bool
+}
+
+var fset = token.NewFileSet()
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := repository(t)
+	var out []source
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		if d.IsDir() {
+			if name := d.Name(); rel != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin" || name == "data" || rel == "e2e" || rel == "bench" || rel == "internal/deps") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		f, err := parser.ParseFile(fset, path, text, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		out = append(out, source{rel, filepath.ToSlash(filepath.Dir(rel)), f, string(text), strings.HasSuffix(path, "_test.go")})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func repository(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// floorOf is the floor and the folder that claims dir; the longest claim wins.
+func floorOf(dir string) (floor int, folder string) {
+	floor = -1
+	for i, names := range floors {
+		for _, n := range names {
+			if (dir == n || strings.HasPrefix(dir, n+"/")) && len(n) > len(folder) {
+				floor, folder = i, n
+			}
+		}
+	}
+	return floor, folder
+}
+
+func TestImportsRunDownward(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		from, folder := floorOf(s.dir)
+		if from < 0 {
+			t.Errorf("%s: folder %s has no floor; give it one in this file", s.path, s.dir)
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			target, ours := strings.CutPrefix(strings.Trim(imp.Path.Value, `"`), module)
+			if !ours || strings.HasPrefix(target, s.dir+"/") {
+				continue
+			}
+			to, toFolder := floorOf(target)
+			if to < from || (to == from && folder == toFolder && sharesParent(s.dir, target, folder)) {
+				continue
+			}
+			if sameFloor[folder+" -> "+toFolder] == "" {
+				t.Errorf("%s imports %s, which is not below it", s.path, target)
+			}
+		}
+	}
+}
+
+// sharesParent allows a component to import from its own folder, not from its neighbour's.
+func sharesParent(dir, target, folder string) bool {
+	own := func(d string) string {
+		rest := strings.TrimPrefix(strings.TrimPrefix(d, folder), "/")
+		first, _, _ := strings.Cut(rest, "/")
+		return first
+	}
+	return own(dir) == own(target) || own(dir) == ""
+}
+
+// TestPdataStaysAtJSONsDoor: decoding into objects is what this project exists to avoid.
+func TestPdataStaysAtJSONsDoor(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || s.path == "collector/otlp/json.go" {
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			if strings.Contains(imp.Path.Value, "go.opentelemetry.io/collector/pdata") {
+				t.Errorf("%s imports %s; only collector/otlp/json.go may", s.path, imp.Path.Value)
+			}
+		}
+	}
+}
+
+// TestOneDecompressor: what inflates by itself forgets the cap (opentelemetry-collector-contrib#48697).
+func TestOneDecompressor(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || strings.HasPrefix(s.path, "internal/inflate/") {
+			continue
+		}
+		for _, call := range []string{"gzip.NewReader(", "zstd.NewReader(", "flate.NewReader(", "zlib.NewReader(", "gzip.Reader"} {
+			if strings.Contains(s.text, call) {
+				t.Errorf("%s inflates by itself (%s); use internal/inflate", s.path, call)
+			}
+		}
+	}
+}
+
+func TestEveryPackageIsDocumentedOnce(t *testing.T) {
+	docs := map[string]int{}
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		docs[s.dir] += 0
+		if s.file.Doc != nil {
+			docs[s.dir]++
+		}
+	}
+	for dir, n := range docs {
+		if n != 1 {
+			t.Errorf("package %s has %d package comments, want one", dir, n)
+		}
+	}
+}
+
+func TestFilesStaySmall(t *testing.T) {
+	const most = 400
+	for _, s := range sources(t) {
+		if n := strings.Count(s.text, "\n"); !s.test && n > most {
+			t.Errorf("%s has %d lines, more than %d; is a wall missing?", s.path, n, most)
+		}
+	}
+}
+
+func TestMainsAreThin(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.file.Name.Name == "main" && strings.HasPrefix(s.dir, "cmd/") && strings.Count(s.text, "\n") > 15 {
+			t.Errorf("%s has more than 15 lines; a daemon is a list in its own package", s.path)
+		}
+	}
+}
+
+func TestNoHiddenStart(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+				t.Errorf("%s has an init function; what a program does is written where it does it", s.path)
+			}
+		}
+	}
+}
+
+func TestNoVagueNames(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, bad := range []string{"util", "utils", "common", "helpers", "misc"} {
+			if filepath.Base(s.dir) == bad || filepath.Base(s.path) == bad+".go" || filepath.Base(s.path) == "types.go" {
+				t.Errorf("%s: name it after what it is for", s.path)
+			}
+		}
+	}
+}
+
+func TestGoModHasNoReplaceAndNoCopyleft(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository(t), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "replace") {
+			t.Errorf("go.mod: %s", line)
+		}
+		for _, agpl := range []string{"github.com/grafana/loki ", "github.com/grafana/loki/v3 ", "github.com/grafana/tempo ", "github.com/grafana/mimir "} {
+			if strings.HasPrefix(line, agpl) {
+				t.Errorf("go.mod requires %s, which is AGPL", strings.TrimSpace(agpl))
+			}
+		}
+	}
+}
+
+// TestComponentsAreComplete: a component folder has a README and a config.go.
+func TestComponentsAreComplete(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || !strings.Contains(s.text, "\nfunc Component() pipeline.Component {") {
+			continue
+		}
+		for _, want := range []string{"README.md", "config.go"} {
+			if _, err := os.Stat(filepath.Join(repository(t), s.dir, want)); err != nil {
+				t.Errorf("component %s has no %s", s.dir, want)
+			}
+		}
+	}
+}
+
+// TestMakefileStaysShort: at most 15 targets, each with its line of help.
+func TestMakefileStaysShort(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		name, rest, ok := strings.Cut(line, ":")
+		if !ok || strings.HasPrefix(line, "\t") || strings.HasPrefix(name, ".") || strings.ContainsAny(name, " =#") {
+			continue
+		}
+		n++
+		if !strings.Contains(rest, "## ") {
+			t.Errorf("target %s has no help", name)
+		}
+	}
+	if n > 15 {
+		t.Errorf("%d targets, more than 15", n)
+	}
+}

@@ -1,0 +1,19 @@
+// Package memorylimiter is the processor memory_limiter. In the Collector it refuses batches inside a pipeline when
+// the heap is full. Here memory is admitted at the doors, before a body is read, so the processor itself is not in
+// the data path: its keys set the budget of the whole process.
+package memorylimiter
+
+import "github.com/sluiceio/sluice/pipeline"
+
+// Component describes memory_limiter.
+func Component() pipeline.Component {
+	return pipeline.Processor("memory_limiter", Default, New, pipeline.Metrics, pipeline.Logs, pipeline.Traces).
+		WithDoc("sets the memory budget of the process; refusing happens at the receivers").
+		WithNotDone(map[string]string{
+			"min_gc_interval_when_soft_limited": "take it out; the collector is not forced, GOMEMLIMIT steers it",
+			"min_gc_interval_when_hard_limited": "take it out; the collector is not forced, GOMEMLIMIT steers it",
+		})
+}
+
+// New returns next: there is nothing to do on the way.
+func New(_ pipeline.Settings, _ *Config, next pipeline.Sink) (pipeline.Sink, error) { return next, nil }
