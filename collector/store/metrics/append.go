@@ -1,0 +1,254 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/prom"
+)
+
+// Append stores a batch. Nil means that all of it is in the write-ahead log, but for the points that are counted as
+// dropped; otherwise nothing was stored and the batch may come again.
+func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
+	if b.Signal != pipeline.Metrics {
+		return pipeline.Reject(b.Items, pipeline.DropInvalid, fmt.Errorf("the metric store takes no %s", b.Signal))
+	}
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return pipeline.Withdrawn(ctx)
+	}
+	if s.closed {
+		return pipeline.Refuse(0, errors.New("the metric store is closed"))
+	}
+	w := s.writer
+	w.begin(ctx, time.Now())
+	report, err := w.translator.Walk(b.Request, w)
+	if err != nil {
+		return pipeline.Refuse(time.Second, errors.Join(fmt.Errorf("cannot append: %w", err), w.app.Rollback()))
+	}
+	if err := w.app.Commit(); err != nil {
+		return pipeline.Refuse(time.Second, fmt.Errorf("cannot write the metric store: %w", err))
+	}
+	w.settle(b, &report)
+	return nil
+}
+
+// writer appends the samples of one batch after the other. It is used under Store.turn.
+type writer struct {
+	store      *Store
+	translator *prom.Translator
+	builder    labels.ScratchBuilder
+	exemplars  []exemplar.Exemplar
+	seen       seen
+	quiet      map[pipeline.Reason]time.Time // when a refusal was logged last
+
+	// Of the batch that is appended.
+	ctx              context.Context
+	app              storage.AppenderV2
+	oldest, newest   int64 // times that are taken, ms
+	lateLimit        int64 // nothing late is taken before, ms; math.MinInt64 while the store is empty
+	refusals         refusals
+	samples          int
+	refusedExemplars int
+}
+
+func newWriter(s *Store) *writer {
+	c := *s.options.Translate
+	c.CacheBytes = s.options.CacheBytes
+	return &writer{
+		store: s, translator: prom.New(c),
+		builder: labels.NewScratchBuilder(16),
+		quiet:   map[pipeline.Reason]time.Time{},
+	}
+}
+
+func (w *writer) begin(ctx context.Context, now time.Time) {
+	w.ctx = ctx
+	w.oldest = now.Add(-w.store.options.Retention).UnixMilli()
+	w.newest = now.Add(aheadLimit).UnixMilli()
+	w.lateLimit = math.MinInt64
+	if newest := w.store.db.Head().MaxTime(); newest > math.MinInt64 {
+		w.lateLimit = newest - lateWindow.Milliseconds()
+	}
+	w.app = w.store.db.AppenderV2(ctx)
+	w.seen.reset()
+	w.refusals.reset()
+	w.samples, w.refusedExemplars = 0, 0
+}
+
+// Sample implements prom.Sink. An error ends the batch: the TSDB itself is broken.
+func (w *writer) Sample(s *prom.Sample) error {
+	if s.Family.Slot == 0 {
+		s.Family.Slot = 1
+		w.store.families.add(s.Family)
+	}
+	switch {
+	case s.Time < w.oldest:
+		w.refusals.add(s, pipeline.DropTooOld)
+		return nil
+	case s.Time > w.newest:
+		w.refusals.add(s, pipeline.DropTooNew)
+		return nil
+	}
+	if *s.Slot == 0 {
+		known, err := w.resolve(s)
+		if err != nil || !known {
+			return err
+		}
+	}
+	switch w.seen.note(*s.Slot, s.Time, bits(s)) {
+	case again:
+		return nil
+	case conflict:
+		w.refusals.add(s, pipeline.DropDuplicate)
+		return nil
+	case backwards:
+		return w.late(s)
+	}
+	return w.add(s, labels.EmptyLabels())
+}
+
+// resolve finds the reference of a series that the cache is new to, and makes the series if need be. It answers false
+// when the series cannot be had.
+func (w *writer) resolve(s *prom.Sample) (bool, error) {
+	ls := w.labels(s.Labels)
+	if refs, ok := w.app.(storage.GetRef); ok {
+		if ref, _ := refs.GetRef(ls, ls.Hash()); ref != 0 {
+			*s.Slot = uint64(ref)
+			return true, nil
+		}
+	}
+	if w.store.db.Head().NumSeries() >= uint64(w.store.options.MaxSeries) {
+		w.refusals.add(s, pipeline.DropOverflow)
+		return false, nil
+	}
+	// A series is made by its first sample, so there is nothing that it could conflict with.
+	if err := w.add(s, ls); err != nil || *s.Slot == 0 {
+		return false, err
+	}
+	w.seen.note(*s.Slot, s.Time, bits(s))
+	return false, nil
+}
+
+// add appends a sample that is newer than what its series holds, as far as this batch knows. ls may be empty when the
+// slot has a reference.
+func (w *writer) add(s *prom.Sample, ls labels.Labels) error {
+	err := w.append(s, ls, storage.AOptions{RejectOutOfOrder: true})
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, storage.ErrOutOfOrderSample):
+		return w.late(s)
+	}
+	return w.refused(s, err)
+}
+
+// append hands a sample to the TSDB. A reference that the TSDB has forgotten, because its series had no sample for
+// hours, is found by labels again.
+func (w *writer) append(s *prom.Sample, ls labels.Labels, opts storage.AOptions) error {
+	opts.Exemplars = w.readExemplars(s.Exemplars)
+	h := w.histogram(s)
+	ref, err := w.app.Append(storage.SeriesRef(*s.Slot), ls, s.Start, s.Time, s.Value, h, nil, opts)
+	if ls.IsEmpty() && errors.Is(err, tsdb.ErrInvalidSample) {
+		ref, err = w.app.Append(0, w.labels(s.Labels), s.Start, s.Time, s.Value, h, nil, opts)
+	}
+	var partial *storage.AppendPartialError
+	if errors.As(err, &partial) {
+		w.refusedExemplars += len(partial.ExemplarErrors)
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	*s.Slot = uint64(ref)
+	w.samples++
+	if w.lateLimit == math.MinInt64 { // the first sample of an empty store sets the clock
+		w.lateLimit = s.Time - lateWindow.Milliseconds()
+	}
+	return nil
+}
+
+// refused counts what the TSDB said no to. What is not about the sample ends the batch.
+func (w *writer) refused(s *prom.Sample, err error) error {
+	switch {
+	case errors.Is(err, storage.ErrTooOldSample), errors.Is(err, storage.ErrOutOfBounds):
+		w.refusals.add(s, pipeline.DropTooOld)
+	case errors.Is(err, storage.ErrOutOfOrderSample):
+		w.refusals.add(s, pipeline.DropOutOfOrder)
+	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
+		w.refusals.add(s, pipeline.DropDuplicate)
+	case errors.Is(err, tsdb.ErrInvalidSample), s.Histogram != nil:
+		w.refusals.add(s, pipeline.DropInvalid)
+	default:
+		return err
+	}
+	return nil
+}
+
+// labels builds the label set of a series, for its first sample.
+func (w *writer) labels(from prom.Labels) labels.Labels {
+	w.builder.Reset()
+	for c := from.Cursor(); c.Next(); {
+		w.builder.Add(string(c.Name), string(c.Value))
+	}
+	return w.builder.Labels()
+}
+
+// readExemplars copies exemplars for the TSDB, which keeps their labels.
+func (w *writer) readExemplars(from []prom.Exemplar) []exemplar.Exemplar {
+	if len(from) == 0 {
+		return nil
+	}
+	w.exemplars = w.exemplars[:0]
+	for _, x := range from {
+		w.exemplars = append(w.exemplars, exemplar.Exemplar{
+			Labels: w.labels(x.Labels), Value: x.Value, Ts: x.Time, HasTs: true,
+		})
+	}
+	return w.exemplars
+}
+
+// histogram copies a native histogram for the TSDB, which keeps it until the commit.
+func (w *writer) histogram(s *prom.Sample) *histogram.Histogram {
+	from := s.Histogram
+	switch {
+	case from == nil:
+		return nil
+	case s.Stale:
+		return &histogram.Histogram{Sum: prom.StaleNaN()}
+	}
+	return &histogram.Histogram{
+		Schema: from.Schema, ZeroThreshold: from.ZeroThreshold, ZeroCount: from.ZeroCount,
+		Count: from.Count, Sum: from.Sum,
+		PositiveSpans: spans(from.PositiveSpans), PositiveBuckets: append([]int64(nil), from.PositiveDeltas...),
+		NegativeSpans: spans(from.NegativeSpans), NegativeBuckets: append([]int64(nil), from.NegativeDeltas...),
+	}
+}
+
+func spans(from []prom.Span) []histogram.Span {
+	to := make([]histogram.Span, len(from))
+	for i, s := range from {
+		to[i] = histogram.Span{Offset: s.Offset, Length: s.Length}
+	}
+	return to
+}
+
+// bits tells two values of one series and time apart.
+func bits(s *prom.Sample) uint64 {
+	if h := s.Histogram; h != nil {
+		return math.Float64bits(h.Sum) ^ h.Count*0x9e3779b97f4a7c15 ^ h.ZeroCount<<32
+	}
+	return math.Float64bits(s.Value)
+}

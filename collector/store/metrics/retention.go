@@ -1,0 +1,84 @@
+package metrics
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/prometheus/model/timestamp"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+// doomed are the blocks that DropOldest wants deleted. The TSDB asks for them when it next looks at its blocks.
+type doomed struct {
+	mu     sync.Mutex
+	blocks map[ulid.ULID]bool
+}
+
+func (d *doomed) add(id ulid.ULID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.blocks == nil {
+		d.blocks = map[ulid.ULID]bool{}
+	}
+	d.blocks[id] = true
+}
+
+// blocksToDelete is the TSDB's own retention and the doomed blocks.
+func (s *Store) blocksToDelete(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
+	s.doomed.mu.Lock()
+	defer s.doomed.mu.Unlock()
+	out := map[ulid.ULID]struct{}{}
+	if s.db != nil { // the first look is taken inside of tsdb.Open
+		out = tsdb.DefaultBlocksToDelete(s.db)(blocks)
+	}
+	there := map[ulid.ULID]bool{}
+	for _, b := range blocks {
+		id := b.Meta().ULID
+		there[id] = true
+		if s.doomed.blocks[id] {
+			out[id] = struct{}{}
+		}
+	}
+	for id := range s.doomed.blocks {
+		if !there[id] {
+			delete(s.doomed.blocks, id)
+		}
+	}
+	return out
+}
+
+// DropOldest deletes the block with the oldest samples, for the disk budget that the stores share, and waits until
+// its files are gone (about ten seconds). The zero time says that there is no block: what is left are the samples of
+// the last two to three hours, which the TSDB cannot give up one by one.
+func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err error) {
+	blocks := s.db.Blocks()
+	if len(blocks) == 0 {
+		return time.Time{}, nil
+	}
+	oldest := blocks[0].Meta() // sorted by time
+	s.doomed.add(oldest.ULID)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for s.has(oldest.ULID) {
+		select {
+		case <-ctx.Done():
+			return time.Time{}, fmt.Errorf("cannot wait for block %s to be deleted: %w", oldest.ULID, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+	s.settings.Log.Info("deleted the oldest block for the disk budget", "block", oldest.ULID,
+		"from", timestamp.Time(oldest.MinTime), "to", timestamp.Time(oldest.MaxTime), "series", oldest.Stats.NumSeries)
+	return timestamp.Time(oldest.MaxTime), nil
+}
+
+func (s *Store) has(id ulid.ULID) bool {
+	for _, b := range s.db.Blocks() {
+		if b.Meta().ULID == id {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
+)
+
+// Prometheus' own defaults: how long an alert's `for` survives a gap, and how often a firing one is repeated.
+const (
+	outageTolerance = time.Hour
+	forGracePeriod  = 10 * time.Minute
+	resendDelay     = time.Minute
+)
+
+// startRules loads the rule files and starts to evaluate them. Recordings go straight into the TSDB; they are no
+// items of any batch. Alerts are shown, and sent to nobody.
+func (s *Store) startRules() error {
+	external, err := url.Parse(s.options.ExternalURL)
+	if err != nil {
+		return fmt.Errorf("cannot read %q: %w", "external_url", err)
+	}
+	loader := ruleLoader{store: s}
+	s.rules = rules.NewManager(&rules.ManagerOptions{
+		ExternalURL:            external,
+		QueryFunc:              rules.EngineQueryFunc(s.engine, s.db),
+		NotifyFunc:             func(context.Context, string, ...*rules.Alert) {},
+		Context:                context.Background(), // Stop ends it
+		Appendable:             s.db,
+		Queryable:              s.db,
+		Logger:                 s.settings.Log,
+		Registerer:             s.settings.Metrics,
+		OutageTolerance:        outageTolerance,
+		ForGracePeriod:         forGracePeriod,
+		ResendDelay:            resendDelay,
+		GroupLoader:            loader,
+		DefaultRuleQueryOffset: func() time.Duration { return 0 },
+		Parser:                 s.parser,
+	})
+	if err := s.ReloadRules(); err != nil {
+		return err
+	}
+	s.running.Go(s.rules.Run)
+	return nil
+}
+
+// stopRules stops the evaluation and waits for it.
+func (s *Store) stopRules() {
+	s.stopping.Do(func() {
+		s.rules.Stop()
+		s.running.Wait()
+	})
+}
+
+// ReloadRules reads the rule files again. When one of them has a fault, the rules that run stay as they are and the
+// error names file and place.
+func (s *Store) ReloadRules() error {
+	files, err := ruleLoader{store: s}.find()
+	if err != nil {
+		return err
+	}
+	if err := s.rules.Update(s.options.EvaluationInterval, files, labels.EmptyLabels(), s.options.ExternalURL, nil); err != nil {
+		// The manager has logged the faults and answers with none of them.
+		return errors.Join(append(ruleLoader{store: s}.faults(files), err)...)
+	}
+	return nil
+}
+
+// builtin marks rule files that come from Options.RulesFS; it is what /api/v1/rules shows as their file.
+const builtin = "builtin:"
+
+// ruleLoader reads rule files from the disk and from Options.RulesFS.
+type ruleLoader struct{ store *Store }
+
+// find lists the rule files.
+func (l ruleLoader) find() ([]string, error) {
+	var files []string
+	for _, pattern := range l.store.options.RuleFiles {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %q is not a pattern; write for example /etc/sluice/rules/*.yaml", "rule_files", pattern)
+		}
+		files = append(files, found...)
+	}
+	if l.store.options.RulesFS != nil {
+		err := fs.WalkDir(l.store.options.RulesFS, ".", func(name string, d fs.DirEntry, err error) error {
+			if ext := path.Ext(name); err == nil && !d.IsDir() && (ext == ".yaml" || ext == ".yml") {
+				files = append(files, builtin+name)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("cannot list the built-in rules: %w", err)
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files), nil
+}
+
+// Load implements rules.GroupLoader.
+func (l ruleLoader) Load(file string, ignoreUnknown bool, scheme model.ValidationScheme) (*rulefmt.RuleGroups, []error) {
+	name, ok := strings.CutPrefix(file, builtin)
+	if !ok {
+		return rulefmt.ParseFile(file, ignoreUnknown, scheme, l.store.parser, l.store.settings.Log)
+	}
+	b, err := fs.ReadFile(l.store.options.RulesFS, name)
+	if err != nil {
+		return nil, []error{err}
+	}
+	groups, errs := rulefmt.Parse(b, ignoreUnknown, scheme, l.store.parser, l.store.settings.Log)
+	for i := range errs {
+		errs[i] = fmt.Errorf("%s: %w", file, errs[i])
+	}
+	return groups, errs
+}
+
+// Parse implements rules.GroupLoader.
+func (l ruleLoader) Parse(query string) (parser.Expr, error) { return l.store.parser.ParseExpr(query) }
+
+// faults lists what is wrong with the files.
+func (l ruleLoader) faults(files []string) (faults []error) {
+	for _, f := range files {
+		_, errs := l.Load(f, false, model.UTF8Validation)
+		faults = append(faults, errs...)
+	}
+	return faults
+}
