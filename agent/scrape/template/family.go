@@ -1,0 +1,208 @@
+package template
+
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/textparse"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// typeCode is a metric type as the metadata prometheus.type says it.
+type typeCode uint8
+
+const (
+	typeNone typeCode = iota // no TYPE line
+	typeUnknown
+	typeCounter
+	typeGauge
+	typeHistogram
+	typeGaugeHistogram
+	typeSummary
+	typeInfo
+	typeStateset
+)
+
+var typeNames = [...]string{
+	"unknown", "unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset",
+}
+
+func codeOf(t model.MetricType) typeCode {
+	for i := typeUnknown; int(i) < len(typeNames); i++ {
+		if typeNames[i] == string(t) {
+			return i
+		}
+	}
+	return typeUnknown
+}
+
+// preamble is a line that puts a parser in the state it has after a TYPE line of this type. Only two types change
+// what a line means: the le of histograms and the quantile of summaries are written in one form.
+func (c typeCode) preamble() string {
+	switch c {
+	case typeHistogram:
+		return "# TYPE a histogram\n"
+	case typeSummary:
+		return "# TYPE a summary\n"
+	}
+	return ""
+}
+
+// family is what the comments of a body say about a metric.
+type family struct {
+	code typeCode
+	help string
+	unit string
+}
+
+// role is what a line is in its family.
+type role uint8
+
+const (
+	roleNumber role = iota // a number point under its own name
+	roleCount
+	roleSum
+	roleBucket
+	roleQuantile
+)
+
+// suffixes lists how the lines of a family are named other than the family.
+var suffixes = [...]struct {
+	text  string
+	codes [2]typeCode
+	role  role
+}{
+	{"_total", [2]typeCode{typeCounter}, roleNumber},
+	{"_bucket", [2]typeCode{typeHistogram, typeGaugeHistogram}, roleBucket},
+	{"_count", [2]typeCode{typeHistogram, typeSummary}, roleCount},
+	{"_sum", [2]typeCode{typeHistogram, typeSummary}, roleSum},
+	{"_gcount", [2]typeCode{typeGaugeHistogram}, roleNumber},
+	{"_gsum", [2]typeCode{typeGaugeHistogram}, roleNumber},
+	{"_info", [2]typeCode{typeInfo}, roleNumber},
+}
+
+// families is what all comments of a body say, by the name of the family.
+type families map[string]family
+
+// readFamilies collects the comments of the walked body. The names are views of it.
+func (w *walk) readFamilies(into families, lines []line) {
+	clear(into)
+	for i := range lines {
+		l := &lines[i]
+		if l.kind != kindMeta {
+			continue
+		}
+		w.typ = typeNone
+		p := w.parser(int(l.off), int(l.off+l.n))
+		for {
+			e, err := p.Next()
+			if err != nil {
+				break
+			}
+			into.read(p, e)
+		}
+	}
+}
+
+// read takes one comment. Type and unit are copied by the parser or fixed; name and help are copied here, because the
+// parser's text is reused for the next comments.
+func (f families) read(p textparse.Parser, e textparse.Entry) {
+	switch e {
+	case textparse.EntryType:
+		name, mt := p.Type()
+		at := f[view(name)]
+		at.code = codeOf(mt)
+		f[string(name)] = at
+	case textparse.EntryHelp:
+		name, help := p.Help()
+		at := f[view(name)]
+		at.help = string(help)
+		f[string(name)] = at
+	case textparse.EntryUnit:
+		name, unit := p.Unit()
+		at := f[view(name)]
+		at.unit = string(unit)
+		f[string(name)] = at
+	}
+}
+
+// of finds the family of a series and what the series is in it. base is the family's name.
+func (f families) of(name string) (fam family, base string, r role) {
+	if fam, ok := f[name]; ok {
+		switch fam.code {
+		case typeSummary:
+			return fam, name, roleQuantile
+		case typeHistogram, typeGaugeHistogram, typeInfo:
+			// The lines of these have suffixes: this one is something else of that name.
+			if fam.code != typeInfo {
+				return family{}, name, roleNumber
+			}
+		}
+		return fam, name, roleNumber
+	}
+	for _, s := range suffixes {
+		base, found := strings.CutSuffix(name, s.text)
+		if !found {
+			continue
+		}
+		if fam, ok := f[base]; ok && (fam.code == s.codes[0] || fam.code == s.codes[1] && fam.code != typeNone) {
+			if fam.code == typeGaugeHistogram {
+				return fam, base, roleNumber // OTLP has no such histogram
+			}
+			return fam, base, s.role
+		}
+	}
+	return family{}, name, roleNumber
+}
+
+// shape is the OTLP data that a metric is.
+type shape uint8
+
+const (
+	shapeGauge     shape = iota
+	shapeMonotonic       // Sum, cumulative and monotonic
+	shapeSum             // Sum, cumulative
+	shapeHistogram
+	shapeSummary
+)
+
+// shapeOf is the data that number points of a type become. Buckets and counts of a histogram that is no OTLP
+// histogram still only grow.
+func shapeOf(c typeCode, r role) shape {
+	switch {
+	case c == typeCounter, r == roleBucket, r == roleCount:
+		return shapeMonotonic
+	case c == typeInfo, c == typeStateset, r == roleSum:
+		return shapeSum
+	}
+	return shapeGauge
+}
+
+// dataField is the field of Metric for a shape.
+func (s shape) dataField() int {
+	switch s {
+	case shapeMonotonic, shapeSum:
+		return wire.FieldMetricSum
+	case shapeHistogram:
+		return wire.FieldMetricHistogram
+	case shapeSummary:
+		return wire.FieldMetricSummary
+	}
+	return wire.FieldMetricGauge
+}
+
+// dataHead is what stands in the data message before the points.
+func (s shape) dataHead() string {
+	switch s {
+	case shapeMonotonic:
+		return "\x10\x02\x18\x01" // temporality cumulative, monotonic
+	case shapeSum, shapeHistogram:
+		return "\x10\x02"
+	}
+	return ""
+}
+
+// view is b as a string, for a lookup.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

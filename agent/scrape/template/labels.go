@@ -1,0 +1,81 @@
+package template
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+)
+
+// final turns the labels of a line into those of its series: target labels, then metric_relabel_configs, then the
+// checks. Empty labels mean that the line is dropped. The order and the rules are those of Prometheus' scrape loop.
+func (s *Settings) final(p *slowPath) (labels.Labels, error) {
+	b := p.builder
+	b.Reset(p.lset)
+	s.addTarget(b, p.lset)
+	if !relabel.ProcessBuilder(b, s.Relabel...) {
+		return labels.EmptyLabels(), nil
+	}
+	out := b.Labels()
+	if out.IsEmpty() {
+		return out, nil
+	}
+	if !out.Has(labels.MetricName) {
+		return out, fmt.Errorf("%w: missing metric name (%s label)", ErrInvalid, labels.MetricName)
+	}
+	if !out.IsValid(s.Validation) {
+		return out, fmt.Errorf("%w: invalid metric name or label names: %s", ErrInvalid, out.String())
+	}
+	return out, s.checkLimits(out)
+}
+
+// addTarget sets the target's labels. One that the line has too wins under honor_labels; otherwise the line's is
+// kept under exported_, as often as that takes.
+func (s *Settings) addTarget(b *labels.Builder, lset labels.Labels) {
+	var conflicts []labels.Label
+	s.Target.Range(func(l labels.Label) {
+		own := lset.Get(l.Name)
+		if s.HonorLabels {
+			if !lset.Has(l.Name) {
+				b.Set(l.Name, l.Value)
+			}
+			return
+		}
+		if own != "" {
+			conflicts = append(conflicts, labels.Label{Name: l.Name, Value: own})
+		}
+		b.Set(l.Name, l.Value)
+	})
+	slices.SortStableFunc(conflicts, func(a, b labels.Label) int { return len(a.Name) - len(b.Name) })
+	for _, l := range conflicts {
+		name := model.ExportedLabelPrefix + l.Name
+		for b.Get(name) != "" {
+			name = model.ExportedLabelPrefix + name
+		}
+		b.Set(name, l.Value)
+	}
+}
+
+// checkLimits fails on a series over label_limit, label_name_length_limit or label_value_length_limit.
+func (s *Settings) checkLimits(lset labels.Labels) error {
+	name := lset.Get(labels.MetricName)
+	if s.LabelLimit > 0 && lset.Len() > s.LabelLimit {
+		return fmt.Errorf("%w: label_limit %d, %.50s has %d labels", ErrLabelLimit, s.LabelLimit, name, lset.Len())
+	}
+	if s.LabelNameLength == 0 && s.LabelValueLength == 0 {
+		return nil
+	}
+	return lset.Validate(func(l labels.Label) error {
+		if s.LabelNameLength > 0 && len(l.Name) > s.LabelNameLength {
+			return fmt.Errorf("%w: label_name_length_limit %d, label %.50s of %.50s has %d bytes",
+				ErrLabelLimit, s.LabelNameLength, l.Name, name, len(l.Name))
+		}
+		if s.LabelValueLength > 0 && len(l.Value) > s.LabelValueLength {
+			return fmt.Errorf("%w: label_value_length_limit %d, the value of label %.50s of %.50s has %d bytes",
+				ErrLabelLimit, s.LabelValueLength, l.Name, name, len(l.Value))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,162 @@
+package template
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/prometheus/prometheus/model/value"
+)
+
+// pow10 holds the powers of ten that a float64 holds exactly.
+var pow10 = [...]float64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+}
+
+// parseValue reads the number at the start of b. It returns the bits of the float64 and how many bytes the number
+// has; 0 when there is none, or none that Prometheus takes.
+//
+// Most numbers are at most 2^53 times a small power of ten: then both are exact floats and one operation rounds
+// correctly (Clinger's fast path). The others go to strconv.
+func parseValue(b []byte) (bits uint64, n int) {
+	i := 0
+	negative := false
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		negative = b[0] == '-'
+		i = 1
+	}
+	begin := i
+	var mantissa uint64
+	for i < len(b) {
+		c := b[i] - '0'
+		if c > 9 {
+			break
+		}
+		mantissa = mantissa*10 + uint64(c)
+		i++
+	}
+	digits, exp := i-begin, 0
+	if i < len(b) && b[i] == '.' {
+		i++
+		point := i
+		for i < len(b) {
+			c := b[i] - '0'
+			if c > 9 {
+				break
+			}
+			mantissa = mantissa*10 + uint64(c)
+			i++
+		}
+		exp = point - i
+		digits += i - point
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		e, k := parseExponent(b[i+1:])
+		if k == 0 {
+			return parseSlow(b)
+		}
+		exp += e
+		i += 1 + k
+	}
+	if digits == 0 || digits > 19 || mantissa > 1<<53 || i < len(b) && b[i] > ' ' {
+		return parseSlow(b)
+	}
+	f := float64(mantissa)
+	switch {
+	case exp == 0:
+	case exp < 0 && exp >= -22:
+		f /= pow10[-exp]
+	case exp > 0 && exp <= 22:
+		f *= pow10[exp]
+	default:
+		return parseSlow(b)
+	}
+	if negative {
+		f = -f
+	}
+	return math.Float64bits(f), i
+}
+
+// parseExponent reads a sign and up to three digits; k is 0 when there is none.
+func parseExponent(b []byte) (e, k int) {
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		k = 1
+	}
+	begin := k
+	for k < len(b) && k < begin+3 && b[k]-'0' <= 9 {
+		e = e*10 + int(b[k]-'0')
+		k++
+	}
+	if k == begin || k < len(b) && b[k]-'0' <= 9 {
+		return 0, 0
+	}
+	if b[0] == '-' {
+		e = -e
+	}
+	return e, k
+}
+
+// parseSlow reads what parseValue does not: NaN, infinities, long mantissas, large exponents.
+func parseSlow(b []byte) (bits uint64, n int) {
+	n = bytes.IndexAny(b, " \t\n")
+	if n < 0 {
+		n = len(b)
+	}
+	s := unsafe.String(unsafe.SliceData(b), n)
+	if strings.ContainsAny(s, "pP_") { // Prometheus keeps to the forms of Go before 1.13
+		return 0, 0
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, 0
+	}
+	if f != f {
+		return value.NormalNaN, n
+	}
+	return math.Float64bits(f), n
+}
+
+// tail reads what follows a value that ends at b[i]: nothing, or a timestamp in milliseconds. end is the index
+// after the newline, or 0 when the line is for the parser.
+func tail(b []byte, i int, f format) (end int, ms int64, stamped bool) {
+	if f == formatOpenMetrics {
+		return tailOpenMetrics(b, i)
+	}
+	i = skipBlanks(b, i)
+	begin := i
+	for i < len(b) && b[i]-'0' <= 9 {
+		ms = ms*10 + int64(b[i]-'0')
+		i++
+	}
+	if i-begin > 18 {
+		return 0, 0, false
+	}
+	stamped = i > begin
+	i = skipBlanks(b, i)
+	if i >= len(b) || b[i] != '\n' {
+		return 0, 0, false
+	}
+	return i + 1, ms, stamped
+}
+
+func tailOpenMetrics(b []byte, i int) (end int, ms int64, stamped bool) {
+	if i < len(b) && b[i] == '\n' {
+		return i + 1, 0, false
+	}
+	if i+1 >= len(b) || b[i] != ' ' {
+		return 0, 0, false
+	}
+	bits, n := parseValue(b[i+1:])
+	i += 1 + n
+	if n == 0 || i >= len(b) || b[i] != '\n' {
+		return 0, 0, false
+	}
+	seconds := math.Float64frombits(bits)
+	if seconds != seconds || math.IsInf(seconds, 0) {
+		return 0, 0, false
+	}
+	return i + 1, int64(seconds * 1000), true
+}

@@ -1,0 +1,341 @@
+package template
+
+import (
+	"hash/maphash"
+	"math"
+	"slices"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// metric is a Metric message in otlp. Its header (name, description, unit, metadata) is otlp[body:data], the tag of
+// its data stands at data, and its points are otlp[points:end].
+type metric struct {
+	body, data, points, end uint32
+	count                   uint32 // data points
+	first                   uint32 // its first series; the next metric's first ends them
+	shape                   shape
+}
+
+// layout is the work of laying out otlp anew: which series share a metric, which lines make a histogram or summary.
+type layout struct {
+	fams    families
+	ids     map[metricID]int32
+	cands   map[uint64]int32 // by hash of family and attributes
+	metrics []draft
+	entries []entry
+	groups  []candidate
+	keys    []byte // attributes of the candidates
+	lines   []line // of a failed scrape
+	parked  []uint32
+	refs    []uint32 // of the old series: the new one
+
+	otlp    []byte
+	arena   []byte
+	series  []series
+	renamed []names
+	kept    []metric
+	made    []group
+	values  []uint64
+}
+
+// metricID is what series must share to share a metric.
+type metricID struct {
+	name  string
+	shape shape
+	code  typeCode
+	loose bool
+}
+
+// draft is a metric to be.
+type draft struct {
+	id     metricID
+	fam    family
+	items  []int32 // entries, or candidates where the shape is a histogram or summary
+	points int     // bytes of the framed points
+}
+
+// entry is a series to be placed.
+type entry struct {
+	ref   uint32
+	role  role
+	cand  int32 // its candidate, or -1
+	bound float64
+	name  names
+	base  string // of its family
+	fam   family
+}
+
+func (l layout) emptied() layout {
+	clear(l.fams)
+	clear(l.ids)
+	clear(l.cands)
+	clear(l.entries)
+	clear(l.groups)
+	clear(l.renamed)
+	for i := range l.metrics {
+		l.metrics[i] = draft{items: l.metrics[i].items[:0]}
+	}
+	l.metrics, l.entries, l.groups, l.keys, l.parked = l.metrics[:0], l.entries[:0], l.groups[:0], l.keys[:0], l.parked[:0]
+	l.refs, l.otlp, l.arena, l.series, l.renamed = l.refs[:0], l.otlp[:0], l.arena[:0], l.series[:0], l.renamed[:0]
+	l.kept, l.made, l.values = l.kept[:0], l.made[:0], l.values[:0]
+	return l
+}
+
+// needsRebuild reports whether otlp does not hold exactly the series that have a sample.
+func (w *walk) needsRebuild() bool {
+	return w.t.unsettled || w.regroup || len(w.parked) > 0 || w.live != w.t.placed || w.newMetas || w.building && w.metas != w.t.metas
+}
+
+// rebuild lays out otlp anew, for the series of the present lines that have a sample in this scrape; with all, for
+// all of them, which is for keeping them and not for sending.
+func (w *walk) rebuild(all bool) {
+	w.res.Rebuilt = true
+	y := &w.lay
+	*y = y.emptied()
+	if y.fams == nil {
+		y.fams, y.ids, y.cands = families{}, map[metricID]int32{}, map[uint64]int32{}
+	}
+	w.readFamilies(y.fams, w.t.lines)
+	w.draftEntries(all)
+	w.draftMetrics()
+	for _, loose := range [...]bool{false, true} {
+		for i := range y.metrics {
+			if y.metrics[i].id.loose == loose {
+				w.layMetric(&y.metrics[i])
+			}
+		}
+		if !loose {
+			w.t.fixed = len(y.otlp)
+		}
+	}
+	for _, ref := range y.parked {
+		w.layParked(ref)
+	}
+	w.keep()
+}
+
+// draftEntries lists the series to be placed in the order of their lines, and the candidates for histograms and
+// summaries.
+func (w *walk) draftEntries(all bool) {
+	t, y := w.t, &w.lay
+	y.refs = slices.Grow(y.refs, len(t.series))[:len(t.series)]
+	for i := range y.refs {
+		y.refs[i] = noRef
+	}
+	var last entry
+	for i := range t.lines {
+		l := &t.lines[i]
+		if l.kind == kindMeta || l.kind == kindEnd || l.kind == kindDropped || y.refs[l.ref] != noRef {
+			continue
+		}
+		y.refs[l.ref] = 0 // listed
+		s := &t.series[l.ref]
+		if !all && !w.has(s) {
+			y.parked = append(y.parked, l.ref)
+			continue
+		}
+		e := entry{ref: l.ref, cand: -1}
+		e.name = w.namesOf(s, l)
+		if e.name.exposed == last.name.exposed {
+			e.fam, e.base, e.role = last.fam, last.base, last.role
+		} else {
+			e.fam, e.base, e.role = y.fams.of(e.name.exposed)
+		}
+		last = e
+		if e.role != roleNumber && s.flags&seriesPlain == 0 && w.timeOf(s) == w.now && e.name.exposed == e.name.final {
+			w.draftMember(&e, s)
+		}
+		y.entries = append(y.entries, e)
+	}
+}
+
+// namesOf returns the names of a series; l is a line of it.
+func (w *walk) namesOf(s *series, l *line) names {
+	if s.name > 0 {
+		return w.t.renamed[s.name-1]
+	}
+	n := view(nameOf(w.body[l.off : l.off+l.key]))
+	return names{n, n}
+}
+
+// draftMetrics gives every series a metric: that of its group where the group is one, its own otherwise.
+func (w *walk) draftMetrics() {
+	y := &w.lay
+	for i := range y.entries {
+		e := &y.entries[i]
+		if e.cand >= 0 {
+			c := &y.groups[e.cand]
+			if !c.judged {
+				w.judge(c)
+			}
+			if c.exact {
+				if !c.placed {
+					c.placed = true
+					d := w.draft(metricID{e.base, c.shape, e.fam.code, c.loose}, e.fam)
+					d.items = append(d.items, e.cand)
+					d.points += c.size()
+				}
+				continue
+			}
+		}
+		s := &w.t.series[e.ref]
+		id := metricID{e.name.final, shapeOf(e.fam.code, e.role), e.fam.code, s.flags&seriesLoose != 0}
+		if e.name.final != e.name.exposed && e.role != roleNumber {
+			id.code, id.shape = typeUnknown, shapeGauge // renamed out of its family
+		}
+		d := w.draft(id, e.fam)
+		d.items = append(d.items, int32(i))
+		d.points += sizePoint(int(s.alen))
+	}
+}
+
+// draft finds or makes the metric to be.
+func (w *walk) draft(id metricID, f family) *draft {
+	y := &w.lay
+	i, ok := y.ids[id]
+	if !ok {
+		i = int32(len(y.metrics))
+		y.ids[id] = i
+		if len(y.metrics) < cap(y.metrics) {
+			y.metrics = y.metrics[:i+1]
+		} else {
+			y.metrics = append(y.metrics, draft{})
+		}
+		d := &y.metrics[i]
+		*d = draft{id: id, fam: f, items: d.items[:0]}
+	}
+	return &y.metrics[i]
+}
+
+// layMetric writes a metric with its points.
+func (w *walk) layMetric(d *draft) {
+	y := &w.lay
+	m := metric{shape: d.id.shape, count: uint32(len(d.items)), first: uint32(len(y.series))}
+	head := appendMetricHead(nil, d.id, d.fam)
+	data := len(m.shape.dataHead()) + d.points
+	dst := wire.AppendTag(y.otlp, wire.FieldScopeXItem, wire.TypeBytes)
+	dst = wire.AppendVarint(dst, uint64(len(head)+1+wire.SizeVarint(uint64(data))+data))
+	m.body = uint32(len(dst))
+	dst = append(dst, head...)
+	m.data = uint32(len(dst))
+	dst = wire.AppendTag(dst, m.shape.dataField(), wire.TypeBytes)
+	dst = wire.AppendVarint(dst, uint64(data))
+	dst = append(dst, m.shape.dataHead()...)
+	m.points = uint32(len(dst))
+	y.otlp = dst
+	for _, i := range d.items {
+		if m.shape >= shapeHistogram {
+			w.layGroup(&y.groups[i])
+		} else {
+			w.layPoint(y.entries[i].ref)
+		}
+	}
+	m.end = uint32(len(y.otlp))
+	y.kept = append(y.kept, m)
+}
+
+// layPoint writes the number point of a series.
+func (w *walk) layPoint(ref uint32) {
+	t, y := w.t, &w.lay
+	old := &t.series[ref]
+	y.otlp = appendPoint(y.otlp, t.attrsOf(old), parked{w.bitsOf(old), w.timeOf(old)}, 0)
+	n := *old
+	n.place = placePoint
+	n.val = uint32(len(y.otlp) - 2 - 8)
+	n.attrs = n.val - 1 - 18 - n.alen
+	w.laySeries(ref, n)
+}
+
+// layParked keeps a series that has no bytes.
+func (w *walk) layParked(ref uint32) {
+	n := w.t.series[ref]
+	w.layAttrs(&n)
+	n.place = placeParked
+	w.laySeries(ref, n)
+}
+
+// layAttrs keeps the attributes of a series that has no number point.
+func (w *walk) layAttrs(n *series) {
+	y := &w.lay
+	at := uint32(len(y.arena))
+	y.arena = append(y.arena, w.t.attrsOf(n)...)
+	n.attrs = at
+}
+
+func (w *walk) laySeries(ref uint32, n series) {
+	y := &w.lay
+	if n.name > 0 {
+		y.renamed = append(y.renamed, w.t.renamed[n.name-1])
+		n.name = uint32(len(y.renamed))
+	}
+	y.refs[ref] = uint32(len(y.series))
+	y.series = append(y.series, n)
+}
+
+// bitsOf is the last value of a series; 0 when it has none yet.
+func (w *walk) bitsOf(s *series) uint64 {
+	switch {
+	case s.place == placePoint:
+		return get64(w.t.otlp, s.val)
+	case s.place == placeMember:
+		return w.t.values[s.val]
+	case w.has(s):
+		return w.parked[s.val].bits
+	}
+	return 0
+}
+
+// keep takes the new layout over, and what refers to series by index with it.
+func (w *walk) keep() {
+	t, y := w.t, &w.lay
+	t.otlp = append(t.otlp[:0], y.otlp...)
+	t.arena = append(t.arena[:0], y.arena...)
+	t.series = append(t.series[:0], y.series...)
+	t.renamed = append(t.renamed[:0], y.renamed...)
+	t.metrics = append(t.metrics[:0], y.kept...)
+	t.groups = append(t.groups[:0], y.made...)
+	t.values = append(t.values[:0], y.values...)
+	t.placed, t.points, t.metas = len(t.series)-len(y.parked), 0, 0
+	for i := range t.metrics {
+		if int(t.metrics[i].end) <= t.fixed {
+			t.points += int(t.metrics[i].count)
+		}
+	}
+	for i := range t.lines {
+		l := &t.lines[i]
+		switch l.kind {
+		case kindMeta:
+			t.metas++
+		case kindEnd, kindDropped:
+		default:
+			l.ref = y.refs[l.ref]
+			l.kind = t.kindFor(l)
+		}
+	}
+	for i := range w.extra {
+		w.extra[i].ref = y.refs[w.extra[i].ref]
+	}
+	for i := range w.exemplars {
+		w.exemplars[i].ref = y.refs[w.exemplars[i].ref]
+	}
+	w.parked, w.live = w.parked[:0], t.placed
+	w.regroup, w.newMetas, w.building = false, false, false
+}
+
+// hashCandidate is where the candidate of a line is looked up.
+func hashCandidate(base string, key []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(hashSeed)
+	_, _ = h.WriteString(base)
+	_ = h.WriteByte(0)
+	_, _ = h.Write(key)
+	return h.Sum64()
+}
+
+// isCount reports whether a value can be an OTLP count and come back the same: an integer from 0 to 2^53.
+func isCount(bits uint64) (uint64, bool) {
+	f := math.Float64frombits(bits)
+	n := uint64(f)
+	return n, bits>>63 == 0 && f <= 1<<53 && float64(n) == f
+}

@@ -1,0 +1,300 @@
+package template
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"math"
+
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+)
+
+// slowPath is what a line costs that is not known: Prometheus' parser, labels, relabelling.
+type slowPath struct {
+	text    []byte // a body of one line for the parser
+	symbols *labels.SymbolTable
+	builder *labels.Builder
+	lset    labels.Labels // of the line in hand, after relabelling
+	name    string        // of the line in hand, before relabelling
+	buf     []byte
+}
+
+func (s slowPath) emptied() slowPath {
+	return slowPath{text: s.text[:0], buf: s.buf[:0], symbols: s.symbols, builder: s.builder}
+}
+
+// comments takes the comments at pos.
+func (w *walk) comments() error {
+	t := w.t
+	end := w.commentsEnd()
+	if end == w.pos { // # EOF, or something that only begins so
+		return w.parse(noLine)
+	}
+	text := w.body[w.pos:end]
+	if i, old, found := w.find(text); found && !w.strict {
+		if old && t.lines[i].flag&flagUsed == 0 {
+			return w.known(i)
+		}
+		again, _ := w.line(lineIndex{i, old})
+		w.declare(typeCode(again.ref))
+		w.append(line{off: uint32(w.pos), n: uint32(len(text)), key: uint32(len(text)), ref: again.ref, kind: kindMeta})
+		return nil
+	}
+	p := w.parser(w.pos, end)
+	last := typeNone
+	for {
+		e, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		if e == textparse.EntryType {
+			_, mt := p.Type()
+			last = codeOf(mt)
+		}
+	}
+	w.declare(last)
+	w.newMetas = true
+	w.append(line{off: uint32(w.pos), n: uint32(len(text)), key: uint32(len(text)), ref: uint32(last), kind: kindMeta})
+	return nil
+}
+
+// commentsEnd returns where the run of comments at pos ends. In the text format blanks may stand before a comment,
+// and lines may be empty.
+func (w *walk) commentsEnd() int {
+	i := w.pos
+	for i < len(w.body) && w.isComment(i) {
+		n := bytes.IndexByte(w.body[i:], '\n')
+		if n < 0 {
+			return len(w.body)
+		}
+		i += n + 1
+	}
+	return i
+}
+
+// isComment reports whether the line at i is a comment or empty. # EOF is neither.
+func (w *walk) isComment(i int) bool {
+	b := w.body[i:]
+	if w.t.format == formatOpenMetrics {
+		return b[0] == '#' && !bytes.HasPrefix(b, []byte("# EOF"))
+	}
+	k := skipBlanks(b, 0)
+	return k < len(b) && (b[k] == '#' || b[k] == '\n')
+}
+
+// append adds a line that begins at pos to out, and goes on behind it.
+func (w *walk) append(l line) {
+	w.out = append(w.out, l)
+	w.pos += int(l.n)
+	w.index()
+}
+
+// parser makes a parser for body[from:to], in the state it would have there: what it keeps from line to line is
+// the last type.
+func (w *walk) parser(from, to int) textparse.Parser {
+	s := &w.slow
+	if s.symbols == nil {
+		s.symbols = labels.NewSymbolTable()
+		s.builder = labels.NewBuilder(labels.EmptyLabels())
+	}
+	s.text = append(s.text[:0], w.typ.preamble()...)
+	s.text = append(s.text, w.body[from:to]...)
+	if w.t.format == formatOpenMetrics {
+		if to < len(w.body) {
+			s.text = append(s.text, "# EOF\n"...)
+		}
+		p := textparse.NewOpenMetricsParser(s.text, s.symbols)
+		w.skipPreamble(p)
+		return p
+	}
+	s.text = append(s.text, '\n')[:len(s.text)] // the parser appends one; it shall not move the text for it
+	p := textparse.NewPromParser(s.text, s.symbols, false)
+	w.skipPreamble(p)
+	return p
+}
+
+func (w *walk) skipPreamble(p textparse.Parser) {
+	if w.typ.preamble() != "" {
+		_, _ = p.Next()
+	}
+}
+
+// parse takes the line at pos with Prometheus' parser. x is the line that has the same text before its value, as far
+// as the caller knows.
+func (w *walk) parse(x lineIndex) error {
+	if !x.old || x.i != w.next {
+		w.build()
+	}
+	w.res.Parsed++
+	to := len(w.body)
+	if _, val, ok := splitLine(w.body[w.pos:], w.t.format); ok {
+		if n := bytes.IndexByte(w.body[w.pos+val:], '\n'); n >= 0 {
+			to = w.pos + val + n + 1
+		}
+	}
+	p := w.parser(w.pos, to)
+	e, err := p.Next()
+	if errors.Is(err, io.EOF) {
+		return w.parsedEnd()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if e != textparse.EntrySeries {
+		return fmt.Errorf("%w: cannot find the end of the line %.100q", ErrInvalid, w.body[w.pos:])
+	}
+	met, ts, v := p.Series()
+	if cap(w.slow.text)-cap(met) != len(w.typ.preamble()) {
+		return fmt.Errorf("%w: cannot find the start of the line %.100q", ErrInvalid, w.body[w.pos:])
+	}
+	val := skipBlanks(w.body, w.pos+len(met)) - w.pos
+	n := bytes.IndexByte(w.body[w.pos+val:], '\n')
+	if n < 0 {
+		return fmt.Errorf("%w: data does not end with # EOF", ErrInvalid)
+	}
+	w.res.Scraped++
+	s := sample{bits: math.Float64bits(v), parser: p}
+	if ts != nil && w.t.set.HonorTimestamps {
+		s.ms, s.stamped = *ts, true
+	}
+	l := line{off: uint32(w.pos), n: uint32(val + n + 1), key: uint32(val), kind: kindSlow}
+	if isNameByte(w.body[w.pos+val-1]) {
+		l.flag = flagBare // as in "a-1"
+	}
+	return w.parsed(x, l, s)
+}
+
+// parsedEnd ends the walk where the parser sees the end: at # EOF, and in the text format at a NUL where a line
+// would begin, whatever follows.
+func (w *walk) parsedEnd() error {
+	n := len(w.body) - w.pos
+	if w.t.format == formatOpenMetrics {
+		w.append(line{off: uint32(w.pos), n: uint32(n), key: uint32(n), kind: kindEnd})
+	}
+	w.pos = len(w.body)
+	return errEnd
+}
+
+// parsed takes a sample that the parser has read; l is its line.
+func (w *walk) parsed(x lineIndex, l line, s sample) error {
+	if x == noLine {
+		if i, old, found := w.find(rawOf(w.body, &l)); found {
+			x = lineIndex{i, old}
+		}
+	}
+	if x == noLine {
+		if err := w.resolve(&l, s.parser); err != nil {
+			return err
+		}
+		if l.kind == kindDropped || w.add(&l, s, false) {
+			w.append(l)
+			return nil
+		}
+		w.pos += int(l.n)
+		return nil
+	}
+	same, _ := w.line(x)
+	l.ref, l.kind = same.ref, same.kind
+	l.flag |= same.flag &^ (flagUsed | flagExemplar | flagBare)
+	first := x.old && same.flag&flagUsed == 0
+	if !first {
+		w.markTwice(x)
+		l.flag |= flagTwice
+	}
+	if l.kind != kindDropped {
+		w.add(&l, s, true)
+	}
+	switch {
+	case first && !w.building:
+		*same = l
+	case first:
+		same.flag |= flagUsed
+		same.n = uint32(len(w.out))
+		w.out = append(w.out, l)
+	default:
+		w.out = append(w.out, l)
+	}
+	if first {
+		w.next = x.i + 1
+	}
+	w.pos += int(l.n)
+	return nil
+}
+
+// resolve finds what a new line means: its labels through relabelling, or that it is dropped.
+func (w *walk) resolve(l *line, p textparse.Parser) error {
+	s := &w.slow
+	p.Labels(&s.lset)
+	s.name = s.lset.Get(labels.MetricName)
+	lset, err := w.t.set.final(s)
+	if err != nil {
+		return err
+	}
+	s.lset = lset
+	if lset.IsEmpty() {
+		l.kind, l.ref = kindDropped, 0
+		return nil
+	}
+	l.kind, l.ref = kindSlow, noRef
+	return nil
+}
+
+// noRef is the series of a line whose series is not looked up yet: a sample that is not taken makes none.
+const noRef = math.MaxUint32
+
+// seriesOf finds or makes the series with the labels in hand.
+func (w *walk) seriesOf(l *line) uint32 {
+	t, s := w.t, &w.slow
+	s.buf = s.lset.Bytes(s.buf[:0])
+	h := maphash.Bytes(hashSeed, s.buf)
+	if i, ok := w.findSeries(h); ok {
+		return i
+	}
+	at := len(t.arena)
+	t.arena = t.appendAttrs(t.arena, s.lset)
+	n := series{hash: h, attrs: uint32(at), alen: uint32(len(t.arena) - at)}
+	final := s.lset.Get(labels.MetricName)
+	raw := rawOf(w.body, l)
+	if plain := nameOf(raw); string(plain) != s.name || final != s.name {
+		t.renamed = append(t.renamed, names{exposed: s.name, final: final})
+		n.name = uint32(len(t.renamed))
+	}
+	t.series = append(t.series, n)
+	i := uint32(len(t.series) - 1)
+	w.seriesTable.put(h, i)
+	return i
+}
+
+// nameOf is the name that the text of a series begins with.
+func nameOf(raw []byte) []byte {
+	i := 0
+	for i < len(raw) && isNameByte(raw[i]) {
+		i++
+	}
+	return raw[:i]
+}
+
+// addExemplars takes the exemplars of the sample in hand.
+func (w *walk) addExemplars(ref uint32, s sample) (some bool) {
+	var e exemplar.Exemplar
+	for s.parser.Exemplar(&e) {
+		if !e.HasTs {
+			e.Ts = s.ms
+			if !s.stamped {
+				e.Ts = int64(w.now / 1e6)
+			}
+		}
+		at := len(w.exbuf)
+		w.exbuf = appendExemplar(w.exbuf, e)
+		w.exemplars = append(w.exemplars, exemplarRef{ref, uint32(at), uint32(len(w.exbuf))})
+		e, some = exemplar.Exemplar{}, true
+	}
+	return some
+}

@@ -1,0 +1,157 @@
+package template
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+const (
+	textType = "text/plain; version=0.0.4; charset=utf-8"
+	openType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+)
+
+func settings() Settings {
+	return Settings{
+		Scope:           "github.com/sluiceio/sluice/agent/scrape",
+		Target:          labels.FromStrings("job", "test", "instance", "host:9100", "zone", "a"),
+		HonorTimestamps: true,
+		Validation:      model.UTF8Validation,
+	}
+}
+
+// pair drives a Template and the reference with the same scrapes.
+type pair struct {
+	t   testing.TB
+	tpl *Template
+	ref *reference
+	now time.Time
+}
+
+func newPair(t testing.TB, s Settings) *pair {
+	return &pair{t: t, tpl: New(s), ref: newReference(s), now: time.UnixMilli(1_700_000_000_000)}
+}
+
+// scrape gives both one scrape and fails the test where they differ.
+func (p *pair) scrape(contentType, body string, err error) Result {
+	p.t.Helper()
+	p.now = p.now.Add(15 * time.Second)
+	in := Input{Time: p.now, ContentType: contentType, Err: err}
+	if err == nil {
+		in.Body = []byte(body)
+	}
+	want, ref := p.ref.scrape(in)
+	req, res := p.tpl.Scrape(nil, in)
+	got := decode(p.t, req)
+	if n := wire.Count(wire.Metrics, req); n != res.Items {
+		p.t.Fatalf("the result says %d items, the request has %d", res.Items, n)
+	}
+	got, reported := splitReport(got)
+	if d := diff(got, want); d != "" {
+		p.t.Fatalf("samples differ (+ ours, - Prometheus)\n%s\nbody:\n%s", d, body)
+	}
+	if (res.Err == nil) != (ref.err == nil) || res.Scraped != ref.scraped || res.Kept != ref.kept || res.Added != ref.added ||
+		res.OutOfBounds != ref.outOfBounds {
+		p.t.Fatalf("counts differ: ours %+v, Prometheus' %+v\nbody:\n%s", res, ref, body)
+	}
+	up := 1.0
+	if ref.err != nil {
+		up = 0
+	}
+	wantReport := []float64{up, 0, float64(ref.scraped), float64(ref.kept), float64(ref.added)}
+	for i, v := range wantReport {
+		if reported[i].bits != math.Float64bits(v) || reported[i].ms != p.now.UnixMilli() {
+			p.t.Fatalf("report %s is %v, want %v", reports[i].name, reported[i], v)
+		}
+	}
+	return res
+}
+
+// splitReport takes the synthetic series off the end.
+func splitReport(ps []point) (rest, report []point) {
+	n := len(ps) - reportsBase
+	return ps[:n], ps[n:]
+}
+
+func TestSequences(t *testing.T) {
+	const base = `# HELP a A.
+# TYPE a counter
+a{x="1"} 1
+a{x="2"} 2
+# TYPE h histogram
+h_bucket{le="1"} 1
+h_bucket{le="2.0"} 3
+h_bucket{le="+Inf"} 4
+h_sum 7.5
+h_count 4
+# TYPE s summary
+s{quantile="0.5"} 1
+s{quantile="0.99"} NaN
+s_sum 3
+s_count 2
+b 5
+`
+	f := func(name string, change func(*Settings), typ string, bodies ...string) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			s := settings()
+			if change != nil {
+				change(&s)
+			}
+			p := newPair(t, s)
+			for _, b := range bodies {
+				if b == "fail" {
+					p.scrape("", "", ErrInvalid)
+					continue
+				}
+				p.scrape(typ, b, nil)
+			}
+		})
+	}
+	r := strings.NewReplacer
+	f("same", nil, textType, base, base, base)
+	f("values", nil, textType, base, r(`"1"} 1`, `"1"} 10`, "7.5", "1e3", "NaN", "2").Replace(base), base)
+	f("gone and back", nil, textType, base, r("a{x=\"1\"} 1\n", "").Replace(base), base, "b 5\n", base)
+	f("fail", nil, textType, base, "fail", "fail", base, "", base)
+	f("inexact histogram", nil, textType, base, r("+Inf\"} 4", "+Inf\"} 5").Replace(base), base)
+	f("bucket gone", nil, textType, base, r("h_bucket{le=\"1\"} 1\n", "").Replace(base), base)
+	f("parse error", nil, textType, base, base+"c d\n", base, "x 1\ny z\n", base)
+	f("limit", func(s *Settings) { s.SampleLimit = 5 }, textType, "a 1\nb 2\n", base, "a 1\nb 2\n", "a 3\nb 2\nc 5\n", base, base)
+	f("stamps", nil, textType, "a 1 1000\nb 2\n", "a 1 1000\nb 2 2000\n", "a 1\nb 2 3000\n", "a 1 5\na 1 6\n")
+	f("duplicates", nil, textType, "a 1\na 2\nb 1\n", "a 1\na 3\nb 1\n", "a 4\nb 1\na 3\n", "a 1\nb 1\n")
+	f("order", nil, textType, "a 1\nb 2\nc 3\n", "c 3\nb 3\na 1\n", "b 2\nc 3\na 1\n")
+	f("open", nil, openType, "# TYPE a counter\na_total 1\n# EOF\n", "# TYPE a counter\na_total 2\n# EOF\n", "# TYPE a counter\na_total 2", "# TYPE a counter\na_total 2\n# EOF")
+	f("exemplars", nil, openType,
+		"# TYPE a counter\na_total 1 # {trace_id=\"0102030405060708090a0b0c0d0e0f10\"} 0.5\n# EOF\n",
+		"# TYPE a counter\na_total 2\n# EOF\n",
+		"# TYPE a counter\na_total 2 # {trace_id=\"x\"} 0.5 1.5\n# EOF\n",
+		"# TYPE a counter\n# EOF\n")
+}
+
+func TestParseValue(t *testing.T) {
+	for _, s := range []string{
+		"0", "-0", "1", "+1", "1.5", ".5", "5.", "1e3", "1E-3", "1e22", "1e23", "9007199254740993", "9007199254740992",
+		"0.1", "123456789012345678901234567890", "1.7976931348623157e308", "5e-324", "NaN", "nan", "+Inf", "-inf", "Infinity",
+		"0.00012345678901234567", "8.589934592e+09", "1.7543241e+09", "00012", "1e0", "1e+5", "3.141592653589793",
+	} {
+		want, err := parseFloatRef(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bits, n := parseValue([]byte(s + "\n"))
+		if n != len(s) || bits != want {
+			t.Errorf("%q: %x %d, want %x", s, bits, n, want)
+		}
+	}
+	for _, s := range []string{"", "x", "1x", "1e", "1e+", "--1", ".", "0x1p-2", "1_000", "1e400", "0x10", "1{"} {
+		if _, n := parseValue([]byte(s + "\n")); n != 0 {
+			t.Errorf("%q: taken", s)
+		}
+	}
+}

@@ -1,0 +1,289 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+	"time"
+)
+
+// walk is the work on one scrape. It is pooled with its buffers, so that a target at rest holds none of them.
+type walk struct {
+	t   *Template
+	res Result
+	now uint64 // the scrape's time, ns
+	max int64  // the latest timestamp that is taken, ms
+
+	body   []byte   // of this scrape
+	pos    int      // where the next line begins
+	next   int      // the line of the last body expected there
+	typ    typeCode // of the last TYPE before it
+	left   int      // samples until the limit
+	live   int      // placed series that have a sample in this scrape
+	strict bool     // every line is for the parser: the format changed
+
+	building bool // the lines differ from the last body's: out is their list
+	prefix   int  // lines of the last body that were in lockstep before: the first ones of out
+	out      []line
+	metas    int  // comments of the last body that this one has too
+	newMetas bool // this body has comments that the last one had not
+
+	parked  []parked // samples of series that have no bytes in otlp
+	extra   []extra  // second samples of a series, with timestamps of their own
+	regroup bool     // groups or loose points must be laid out anew
+	limited bool     // the sample limit was hit
+
+	exemplars []exemplarRef
+	exbuf     []byte
+
+	lineTable   table
+	seriesTable table
+	rest        []byte // the part of the request that is not otlp[:fixed]
+	slow        slowPath
+	lay         layout
+}
+
+// walks holds walks that are not in use, for all targets.
+var walks = sync.Pool{New: func() any { return new(walk) }}
+
+// maxAhead is how far a sample's own timestamp may be ahead of the clock, as in Prometheus' scrape loop.
+const maxAhead = 10 * time.Minute
+
+// errEnd ends a walk at the end of the exposition.
+var errEnd = io.EOF
+
+func newWalk(t *Template, at time.Time) *walk {
+	w := walks.Get().(*walk)
+	w.t = t
+	ms := at.UnixMilli()
+	w.now = uint64(ms) * 1e6
+	w.max = time.Now().Add(maxAhead).UnixMilli()
+	w.left = math.MaxInt
+	if t.set.SampleLimit > 0 {
+		w.left = t.set.SampleLimit
+	}
+	return w
+}
+
+// release gives the buffers back.
+func (w *walk) release() {
+	*w = walk{
+		out: w.out[:0], parked: w.parked[:0], extra: w.extra[:0], exemplars: w.exemplars[:0], exbuf: w.exbuf[:0],
+		lineTable: w.lineTable.emptied(), seriesTable: w.seriesTable.emptied(), rest: w.rest[:0],
+		slow: w.slow.emptied(), lay: w.lay.emptied(),
+	}
+	walks.Put(w)
+}
+
+// walk takes every line of a body.
+func (w *walk) walk(body []byte, f format) error {
+	t := w.t
+	if n := len(body); body[n-1] != '\n' && (f == formatText || n >= 5 && string(body[n-5:]) == "# EOF") {
+		body = append(body, '\n') // so that every line ends with one; both parsers read it so
+	}
+	w.body = body
+	if f != t.format {
+		// Another grammar: equal bytes prove nothing. Series stay known by their text, as in Prometheus.
+		w.strict, w.building, w.next = true, true, len(t.lines)
+		t.format = f
+	}
+	for w.pos < len(w.body) {
+		w.lockstep()
+		if w.pos >= len(w.body) {
+			break
+		}
+		if err := w.step(); errors.Is(err, errEnd) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if f == formatOpenMetrics {
+		return fmt.Errorf("%w: data does not end with # EOF", ErrInvalid)
+	}
+	return nil
+}
+
+// lockstep takes lines as long as they are those of the last body, in its order, and nothing but the value changed.
+// It is the hot path: the loop does all there is to do for such a line.
+func (w *walk) lockstep() {
+	t := w.t
+	body, prev, lines, series, otlp := w.body, t.body, t.lines, t.series, t.otlp
+	pos, next, iter, now, trust := w.pos, w.next, t.iter, w.now, !t.distrust
+	begin, metas, kept, limit := next, 0, 0, w.left
+	for next < len(lines) {
+		l := &lines[next]
+		off, n, key := int(l.off), int(l.n), int(l.key)
+		rest := body[pos:]
+		if l.flag != 0 || l.kind > kindDropped || len(rest) < key || string(rest[:key]) != string(prev[off:off+key]) {
+			break
+		}
+		if l.kind == kindMeta {
+			w.declare(typeCode(l.ref))
+			metas++
+		} else {
+			changed := !trust || len(rest) < n || string(rest[key:n]) != string(prev[off+key:off+n])
+			var bits uint64
+			if changed {
+				var k int
+				bits, k = parseValue(rest[key:])
+				n = key + k + 1
+				if k == 0 || n > len(rest) || rest[n-1] != '\n' {
+					break
+				}
+			}
+			if l.kind <= kindMember {
+				s := &series[l.ref]
+				if s.seen == iter || s.wrote == iter || kept == limit {
+					break
+				}
+				if l.kind == kindPoint {
+					if changed {
+						put64(otlp, s.val, bits)
+					}
+					put64(otlp, s.val-timeBefore, now)
+				} else if changed {
+					t.values[s.val] = bits
+					t.groups[s.group].changed = true
+				}
+				s.seen = iter
+				kept++
+			}
+		}
+		if w.building {
+			w.moved(l, pos, n)
+		} else {
+			l.off, l.n = uint32(pos), uint32(n)
+		}
+		pos += n
+		next++
+	}
+	w.pos, w.next = pos, next
+	w.metas += metas
+	w.left -= kept
+	w.live += kept
+	w.res.Kept += kept
+	w.res.Scraped += next - begin - metas
+}
+
+// declare notes the type that a run of comments ended with.
+func (w *walk) declare(c typeCode) {
+	if c != typeNone {
+		w.typ = c
+	}
+}
+
+// moved puts a line of the last body into the list of this one's.
+func (w *walk) moved(l *line, pos, n int) {
+	now := *l
+	now.off, now.n = uint32(pos), uint32(n)
+	l.flag |= flagUsed
+	l.n = uint32(len(w.out)) // of no more use to the old line: where it is now
+	w.out = append(w.out, now)
+}
+
+// build begins the list of lines: this body's differ from the last one's.
+func (w *walk) build() {
+	if !w.building {
+		w.building, w.prefix = true, w.next
+		w.out = append(w.out[:0], w.t.lines[:w.next]...)
+	}
+}
+
+// step takes the line at pos, whatever it is, or finds the line of the last body that lockstep goes on with.
+func (w *walk) step() error {
+	t := w.t
+	for w.next < len(t.lines) && t.lines[w.next].flag&flagUsed != 0 {
+		w.next++
+	}
+	if w.matches(w.next) {
+		return w.known(w.next)
+	}
+	w.build()
+	if w.isComment(w.pos) {
+		return w.comments()
+	}
+	// Lines that went away are few and together.
+	for j := w.next + 1; j <= w.next+lookAhead && j < len(t.lines); j++ {
+		if w.matches(j) {
+			return w.known(j)
+		}
+	}
+	ser, val, ok := splitLine(w.body[w.pos:], t.format)
+	if ok && !w.strict {
+		if j, old, found := w.find(w.body[w.pos : w.pos+ser]); found {
+			if old && t.lines[j].flag&flagUsed == 0 && int(t.lines[j].key) == val {
+				return w.known(j)
+			}
+			return w.parse(lineIndex{j, old})
+		}
+	}
+	return w.parse(noLine)
+}
+
+// lookAhead is how many lines of the last body may be missing before the hash table is asked.
+const lookAhead = 8
+
+// matches reports whether line j of the last body, not yet found, is at pos up to its value.
+func (w *walk) matches(j int) bool {
+	t := w.t
+	if w.strict || j >= len(t.lines) {
+		return false
+	}
+	l := &t.lines[j]
+	rest := w.body[w.pos:]
+	return l.flag&(flagUsed|flagBare) == 0 && len(rest) >= int(l.key) &&
+		string(rest[:l.key]) == string(t.body[l.off:l.off+l.key])
+}
+
+// known takes line j of the last body, which is at pos up to its value.
+func (w *walk) known(j int) error {
+	t := w.t
+	l := &t.lines[j]
+	w.next = j
+	switch l.kind {
+	case kindMeta:
+		w.declare(typeCode(l.ref))
+		w.metas++
+		w.consume(l, int(l.n))
+		return nil
+	case kindEnd:
+		if w.pos+int(l.n) != len(w.body) {
+			return fmt.Errorf("%w: unexpected data after # EOF", ErrInvalid)
+		}
+		w.consume(l, int(l.n))
+		return errEnd
+	}
+	at := w.pos + int(l.key)
+	bits, k := parseValue(w.body[at:])
+	if k == 0 {
+		return w.parse(lineIndex{j, true})
+	}
+	end, ms, stamped := tail(w.body, at+k, t.format)
+	if end == 0 {
+		return w.parse(lineIndex{j, true})
+	}
+	now := *l
+	now.off = uint32(w.pos)
+	now.flag &^= flagExemplar
+	w.res.Scraped++
+	if l.kind != kindDropped {
+		w.add(&now, sample{bits: bits, ms: ms, stamped: stamped && t.set.HonorTimestamps}, true)
+	}
+	l.kind, l.flag = now.kind, now.flag
+	w.consume(l, end-w.pos)
+	return nil
+}
+
+// consume ends the work on line next of the last body, which has n bytes now.
+func (w *walk) consume(l *line, n int) {
+	w.next++
+	if w.building {
+		w.moved(l, w.pos, n)
+	} else {
+		l.off, l.n = uint32(w.pos), uint32(n)
+	}
+	w.pos += n
+}
