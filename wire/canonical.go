@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"math"
 	"unicode/utf8"
 )
 
@@ -9,75 +10,91 @@ import (
 // at most three times as long as the body (one invalid byte becomes a U+FFFD of three).
 func canonical(m message, body []byte) (Request, int) {
 	w := rewriter{}
-	out := w.message(make([]byte, 0, len(body)+len(body)/16), m, [][]byte{body})
+	out := w.message(make([]byte, 0, len(body)+len(body)/16), m, fields{b: body})
 	return out, w.repaired
 }
 
 // A rewriter brings messages to canonical form.
-type rewriter struct{ repaired int }
+type rewriter struct {
+	repaired int
+	depth    int // values around the current message
+}
 
-// message appends the canonical form of a message that is the concatenation of parts: how protobuf defines several
-// occurrences of one singular message. Recursion is as deep as Check allowed.
-func (w *rewriter) message(dst []byte, m message, parts [][]byte) []byte {
-	// The first pass finds which occurrence of a singular field or oneof counts, and which are to be merged.
-	var last, count [slots]int
-	scopes := 0
-	for c := (fields{parts: parts}); c.next(); {
+// message appends the canonical form of the message whose fields are given, possibly as the concatenation of several
+// occurrences: this is how protobuf merges them. Recursion is as deep as Check allowed.
+func (w *rewriter) message(dst []byte, m message, in fields) []byte {
+	// The first pass finds which occurrence of a singular field or oneof counts, and which fields come more than once.
+	var last [slots]int
+	var seen, twice uint32
+	scopes := false
+	for c := in; c.next(); {
 		f := c.field(m)
-		last[f.slot] = c.ordinal
-		count[f.slot]++
-		if scopeOf(m) != msgNone && c.num == FieldResourceXScope {
-			scopes++
-		}
+		last[f.slot()] = c.ordinal
+		bit := uint32(1) << f.slot()
+		twice |= seen & bit
+		seen |= bit
+		scopes = scopes || c.num == FieldResourceXScope
 	}
 	var done uint32
-	for c := (fields{parts: parts}); c.next(); {
+	for c := in; c.next(); {
 		f := c.field(m)
-		if c.num == deprecatedScope && f.kind == kindMessage {
-			if scopes > 0 {
+		if c.num == deprecatedScope && f.kind() == kindMessage {
+			if scopes {
 				continue
 			}
 			c.num = FieldResourceXScope
 		}
-		switch f.kind {
-		case kindUnknown:
-			dst = c.append(dst)
+		bit := uint32(1) << f.slot() &^ 1 // repeated fields have none
+		switch f.kind() {
 		case kindPackedFixed, kindPackedVarint:
-			if done&(1<<f.slot) == 0 {
-				dst = packedField(dst, c.num, f, parts)
+			if done&bit == 0 {
+				dst = packedField(dst, c.num, f, in)
 			}
 		case kindMessage, kindItem, kindMember:
 			switch {
-			case f.slot == 0 || count[f.slot] == 1 || f.kind == kindMember && last[f.slot] == c.ordinal:
-				dst = w.nested(dst, c.num, f.sub, [][]byte{c.body})
-			case f.kind == kindMessage && done&(1<<f.slot) == 0:
-				dst = w.nested(dst, c.num, f.sub, occurrences(parts, c.num))
+			case twice&bit == 0 || f.kind() == kindMember && last[f.slot()] == c.ordinal:
+				dst = w.nested(dst, c.num, f.sub(), fields{b: c.body})
+			case f.kind() == kindMessage && done&bit == 0:
+				dst = w.nested(dst, c.num, f.sub(), occurrences(in, c.num))
 			}
 		case kindString:
-			if f.slot == 0 || last[f.slot] == c.ordinal {
+			if bit == 0 || last[f.slot()] == c.ordinal {
 				dst = w.text(dst, c.num, c.body)
 			}
 		default:
-			if f.slot == 0 || last[f.slot] == c.ordinal {
+			if bit == 0 || last[f.slot()] == c.ordinal {
 				dst = c.append(dst)
 			}
 		}
-		done |= 1 << f.slot &^ 1
+		done |= bit
 	}
 	return dst
 }
 
 // nested appends a message field. Its length rarely changes its own size, so that the body is rarely moved.
-func (w *rewriter) nested(dst []byte, num int, m message, parts [][]byte) []byte {
-	size := 0
-	for _, p := range parts {
+func (w *rewriter) nested(dst []byte, num int, m message, in fields) []byte {
+	dst = AppendTag(dst, num, TypeBytes)
+	// Most of an irregular request is regular. To look whether this part is costs a tenth of rewriting it; below a value
+	// it is not looked any more, lest a body nested for the purpose be read once for each of its levels.
+	if w.depth == 0 && len(in.parts) == 0 {
+		c := checker{body: in.b, maxItems: math.MaxInt}
+		if c.message(m, 0, len(in.b)) && !c.irregular {
+			return append(AppendVarint(dst, uint64(len(in.b))), in.b...)
+		}
+	}
+	if m == msgValue {
+		w.depth++
+		defer func() { w.depth-- }()
+	}
+	size := len(in.b)
+	for _, p := range in.parts {
 		size += len(p)
 	}
 	reserved := SizeVarint(uint64(size))
 	var room [10]byte
-	dst = append(AppendTag(dst, num, TypeBytes), room[:reserved]...)
+	dst = append(dst, room[:reserved]...)
 	mark := len(dst)
-	return endReserved(w.message(dst, m, parts), mark, reserved)
+	return endReserved(w.message(dst, m, in), mark, reserved)
 }
 
 // text appends a string field; each run of invalid bytes becomes one U+FFFD.
@@ -90,11 +107,11 @@ func (w *rewriter) text(dst []byte, num int, s []byte) []byte {
 }
 
 // occurrences collects the bodies of a singular message sent several times.
-func occurrences(parts [][]byte, num int) [][]byte {
-	var out [][]byte
-	for c := (fields{parts: parts}); c.next(); {
+func occurrences(in fields, num int) fields {
+	var out fields
+	for c := in; c.next(); {
 		if c.num == num && c.wire == TypeBytes {
-			out = append(out, c.body)
+			out.parts = append(out.parts, c.body)
 		}
 	}
 	return out
@@ -102,12 +119,12 @@ func occurrences(parts [][]byte, num int) [][]byte {
 
 // packedField appends one packed field holding the elements of all its occurrences. As in pdata, a packed
 // occurrence of fixed64 elements replaces what came before, everything else adds to it.
-func packedField(dst []byte, num int, f field, parts [][]byte) []byte {
+func packedField(dst []byte, num int, f field, in fields) []byte {
 	dst, mark := BeginMessage(dst, num)
-	for c := (fields{parts: parts}); c.next(); {
+	for c := in; c.next(); {
 		switch {
 		case c.num != num:
-		case f.kind == kindPackedFixed && c.wire == TypeBytes:
+		case f.kind() == kindPackedFixed && c.wire == TypeBytes:
 			dst = append(dst[:mark], c.body...)
 		case c.wire == TypeBytes:
 			for pos := 0; pos < len(c.body); {
@@ -152,9 +169,7 @@ func (c *fields) next() bool {
 	case TypeVarint:
 		c.value, pos = longUvarint(c.b, pos)
 	case TypeBytes:
-		c.body, pos = longView(c.b, pos)
-		c.pos = pos
-		return true
+		start, pos = long(c.b, pos)
 	case TypeFixed64:
 		pos += 8
 	case TypeFixed32:
@@ -175,7 +190,7 @@ func (c *fields) field(m message) field {
 	if c.num == deprecatedScope && scopeOf(m) != msgNone {
 		return many(scopeOf(m))
 	}
-	return field{}
+	return 0
 }
 
 // append appends the current field with minimal varints.

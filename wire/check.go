@@ -1,6 +1,9 @@
 package wire
 
-import "unicode/utf8"
+import (
+	"math"
+	"unicode/utf8"
+)
 
 // Check validates a body from outside as an export request of the signal and returns it in canonical form. A body that
 // is canonical already is returned as it is, in one pass and without allocation; an irregular one is rewritten into a
@@ -15,6 +18,9 @@ func Check(s Signal, body []byte, l Limits) (Request, Info, error) {
 		return nil, Info{}, &Error{Signal: s, Offset: l.MaxBytes, Err: ErrTooLarge}
 	}
 	c := checker{body: body, maxItems: l.MaxItems}
+	if l.MaxItems <= 0 {
+		c.maxItems = math.MaxInt
+	}
 	if !c.message(m, 0, len(body)) {
 		return nil, Info{}, &Error{Signal: s, Path: locate(m, body, c.at), Offset: c.at, Err: c.err}
 	}
@@ -28,7 +34,7 @@ func Check(s Signal, body []byte, l Limits) (Request, Info, error) {
 // A checker is the state of one pass over a body.
 type checker struct {
 	body      []byte
-	maxItems  int // 0: no limit
+	maxItems  int
 	items     int
 	depth     int  // arrays and maps around the current message
 	irregular bool // legal, but not canonical
@@ -42,113 +48,140 @@ func (c *checker) fail(at int, err error) bool {
 	return false
 }
 
-// message checks body[pos:end] as a message of type m.
+// message checks body[pos:end] as a message of type m. It is most of the cost of Check.
 func (c *checker) message(m message, pos, end int) bool {
 	b := c.body[:end]
-	fields := &schemas[m]
+	rows := &schemas[m]
 	var seen uint32
 	for pos < len(b) {
-		at := pos
-		tag := uint64(b[pos])
-		pos++
-		f := field{wire: 0xff}
-		if tag < 0x80 {
-			f = fields[uint8(tag)>>3]
-		} else {
-			if tag, pos = c.varint(b, at); pos < 0 {
-				return c.fail(at, c.err)
-			}
-			if num := tag >> 3; num < slots {
-				f = fields[num]
-			} else if num == deprecatedScope && scopeOf(m) != msgNone {
-				f = many(scopeOf(m))
-				c.irregular = true
-			}
+		at, tag := pos, b[pos]
+		f := rows[tag>>3]
+		if tag < 0x80 && tag&7+1 == f.wire() {
+			pos++
+		} else if f, pos = c.rare(m, at, end); pos < 0 {
+			return c.fail(at, c.err)
 		}
-		if tag>>3-1 >= 1<<29-1 {
-			return c.fail(at, ErrFieldNumber)
-		}
-		wire := uint8(tag & 7)
-		if f.kind == kindUnknown || wire != f.wire {
-			if f.kind != kindUnknown && !c.unpacked(f, wire) {
-				return c.fail(at, ErrWireType)
-			}
-			f = field{}
-		}
-		bit := uint32(1) << (f.slot & 31) &^ 1
+		bit := uint32(1) << (f.slot() & 31) &^ 1
 		if seen&bit != 0 {
 			c.irregular = true
 		}
 		seen |= bit
-		switch wire {
-		case TypeVarint:
-			if _, pos = c.varint(b, pos); pos < 0 {
+		switch f.kind() {
+		case kindVarint:
+			if pos < len(b) && b[pos] < 0x80 {
+				pos++
+			} else if _, pos = c.varint(b, pos); pos < 0 {
 				return c.fail(at, c.err)
 			}
-		case TypeFixed64:
+		case kindFixed64:
 			if pos += 8; pos > len(b) {
 				return c.fail(at, ErrTruncated)
 			}
-		case TypeFixed32:
+		case kindFixed32:
 			if pos += 4; pos > len(b) {
 				return c.fail(at, ErrTruncated)
 			}
-		case TypeBytes:
-			n, start := c.varint(b, pos)
-			if start < 0 {
+		default:
+			n := uint64(0)
+			if pos < len(b) && b[pos] < 0x80 {
+				n = uint64(b[pos])
+				pos++
+			} else if n, pos = c.varint(b, pos); pos < 0 {
 				return c.fail(at, c.err)
 			}
-			if n > uint64(len(b)-start) {
+			if n > uint64(len(b)-pos) {
 				return c.fail(at, ErrTruncated)
 			}
-			pos = start + int(n)
-			if f.kind != kindUnknown && !c.payload(f, at, start, pos) {
-				return false
+			start := pos
+			pos += int(n)
+			switch f.kind() {
+			case kindMessage:
+				if f.sub() == msgKeyValue && plainKeyValue(b[start:pos]) {
+					continue
+				}
+				if !c.message(f.sub(), start, pos) {
+					return false
+				}
+			case kindString:
+				if !validText(b[start:pos]) {
+					c.irregular = true
+				}
+			default:
+				if !c.payload(f, at, start, pos) {
+					return false
+				}
 			}
-		case 3, 4:
-			return c.fail(at, ErrGroup)
-		default:
-			return c.fail(at, ErrWireType)
 		}
 	}
 	return true
 }
 
-// unpacked reports whether the wire type is that of one element of a packed field, which is legal.
-func (c *checker) unpacked(f field, wire uint8) bool {
-	if f.kind == kindPackedFixed && wire == TypeFixed64 || f.kind == kindPackedVarint && wire == TypeVarint {
-		c.irregular = true
-		return true
+// rare reads the tag of every field that is not a known one below 16 with its canonical wire type. The row it
+// returns says how the value is to be read; the position is negative, with c.err set, for what is illegal.
+func (c *checker) rare(m message, at, end int) (field, int) {
+	tag, pos := c.varint(c.body[:end], at)
+	if pos < 0 {
+		return 0, -1
 	}
-	return false
+	num, wire := tag>>3, uint8(tag&7)
+	if num-1 >= 1<<29-1 {
+		c.err = ErrFieldNumber
+		return 0, -1
+	}
+	f := field(0)
+	if num < slots {
+		f = schemas[m][num]
+	} else if num == deprecatedScope && scopeOf(m) != msgNone {
+		f = many(scopeOf(m))
+		c.irregular = true
+	}
+	switch {
+	case f.kind() == kindUnknown || wire == 3 || wire == 4:
+	case f.wire() == wire+1:
+		return f, pos
+	case f.kind() == kindPackedFixed && wire == TypeFixed64 || f.kind() == kindPackedVarint && wire == TypeVarint:
+		c.irregular = true // an element of a packed field on its own
+	default:
+		c.err = ErrWireType
+		return f, -1
+	}
+	switch wire {
+	case TypeVarint:
+		return field(kindVarint), pos
+	case TypeFixed64:
+		return field(kindFixed64), pos
+	case TypeBytes:
+		return field(kindBytes), pos
+	case TypeFixed32:
+		return field(kindFixed32), pos
+	case 3, 4:
+		c.err = ErrGroup
+	default:
+		c.err = ErrWireType
+	}
+	return 0, -1
 }
 
-// payload checks body[start:end], the length-delimited payload of the field whose tag is at.
+// payload checks body[start:end], the payload of the length-delimited field whose tag is at.
 func (c *checker) payload(f field, at, start, end int) bool {
 	n := end - start
-	switch f.kind {
+	switch f.kind() {
 	case kindItem:
-		if c.items++; c.items > c.maxItems && c.maxItems > 0 {
+		if c.items++; c.items > c.maxItems {
 			return c.fail(at, ErrTooManyItems)
 		}
-		return c.message(f.sub, start, end)
-	case kindMessage:
-		return c.message(f.sub, start, end)
+		return c.message(f.sub(), start, end)
 	case kindMember:
-		if f.sub != msgArray && f.sub != msgMap {
-			return c.message(f.sub, start, end)
+		if f.sub() != msgArray && f.sub() != msgMap {
+			return c.message(f.sub(), start, end)
 		}
 		if c.depth == MaxDepth {
 			return c.fail(at, ErrTooDeep)
 		}
 		c.depth++
-		ok := c.message(f.sub, start, end)
+		ok := c.message(f.sub(), start, end)
 		c.depth--
 		return ok
-	case kindString:
-		if !utf8.Valid(c.body[start:end]) {
-			c.irregular = true
-		}
 	case kindTraceID:
 		if n != 16 && n != 0 {
 			return c.fail(at, ErrIDLength)
@@ -173,15 +206,7 @@ func (c *checker) payload(f field, at, start, end int) bool {
 
 // varint reads a varint and notes whether it is longer than it need be. The position is negative if there is none,
 // and c.err says why.
-func (c *checker) varint(b []byte, pos int) (uint64, int) {
-	if pos < len(b) && b[pos] < 0x80 {
-		return uint64(b[pos]), pos + 1
-	}
-	return c.longVarint(b, pos)
-}
-
-// longVarint is varint for more than one byte.
-func (c *checker) longVarint(b []byte, pos int) (v uint64, end int) {
+func (c *checker) varint(b []byte, pos int) (v uint64, end int) {
 	for shift := uint(0); shift < 64; shift += 7 {
 		if pos >= len(b) {
 			c.err = ErrTruncated
@@ -192,7 +217,7 @@ func (c *checker) longVarint(b []byte, pos int) (v uint64, end int) {
 		v |= uint64(x&0x7f) << shift
 		if x < 0x80 {
 			// The tenth byte holds one bit; what is above it is cut off, as in pdata.
-			if x == 0 || shift == 63 && x > 1 {
+			if x == 0 && shift > 0 || shift == 63 && x > 1 {
 				c.irregular = true
 			}
 			return v, pos
@@ -200,4 +225,56 @@ func (c *checker) longVarint(b []byte, pos int) (v uint64, end int) {
 	}
 	c.err = ErrVarint
 	return 0, -1
+}
+
+// plainKeyValue reports whether b is a canonical KeyValue of the kind that nearly all are: an ASCII key of less than
+// 128 bytes, before or behind a value of less than 128 bytes that is a scalar. It exists for speed; false means nothing.
+func plainKeyValue(b []byte) bool {
+	n := len(b)
+	if n < 4 || b[1] >= 0x80 {
+		return false
+	}
+	second := int(b[1]) + 2
+	if second+2 > n || b[second+1] >= 0x80 || int(b[second+1]) != n-second-2 {
+		return false
+	}
+	switch uint16(b[0])<<8 | uint16(b[second]) {
+	case keyTag<<8 | valueTag:
+		return ascii(b[2:second]) && plainValue(b[second+2:])
+	case valueTag<<8 | keyTag:
+		return ascii(b[second+2:]) && plainValue(b[2:second])
+	}
+	return false
+}
+
+// plainValue reports whether b is a canonical AnyValue that is empty or a scalar of less than 128 bytes.
+func plainValue(b []byte) bool {
+	n := len(b)
+	if n < 2 {
+		return n == 0
+	}
+	switch b[0] {
+	case FieldValueString<<3 | TypeBytes:
+		return b[1] < 0x80 && int(b[1]) == n-2 && ascii(b[2:])
+	case FieldValueBool<<3 | TypeVarint:
+		return n == 2 && b[1] < 0x80
+	case FieldValueInt<<3 | TypeVarint:
+		if n > 10 {
+			return false // ten bytes: negative, or cut off
+		}
+		for _, x := range b[1 : n-1] {
+			if x < 0x80 {
+				return false
+			}
+		}
+		return b[n-1] < 0x80 && (b[n-1] > 0 || n == 2)
+	case FieldValueDouble<<3 | TypeFixed64:
+		return n == 9
+	}
+	return false
+}
+
+// validText reports whether s is valid UTF-8.
+func validText(s []byte) bool {
+	return ascii(s) || utf8.Valid(s)
 }

@@ -28,7 +28,7 @@ func (c *Resources) Bytes() []byte { return c.body() }
 
 // Range returns where the current ResourceX stands in the request, its tag and length included, so that r[start:end]
 // is a request of its own.
-func (c *Resources) Range() (start, end int) { return c.frame, c.end }
+func (c *Resources) Range() (start, end int) { return c.frame, c.pos }
 
 // Resource returns the body of the Resource, nil if there is none.
 func (c *Resources) Resource() []byte { return find(c.body(), FieldResourceXResource) }
@@ -119,16 +119,48 @@ func attributes(body []byte, field int) Attributes {
 
 // Next moves to the next attribute.
 func (a *Attributes) Next() bool {
+	b, pos := a.b, a.pos
+	if pos >= len(b) {
+		return false
+	}
+	// Nearly all attributes are a key and a value, both of less than 128 bytes: one look, no loop and no call. SDKs write
+	// the key first, pdata writes it last.
+	if pos+6 <= len(b) && b[pos] == a.tag && b[pos+1] < 0x80 {
+		end, second := pos+2+int(b[pos+1]), pos+4+int(b[pos+3])
+		if end <= len(b) && second+2 <= end && int(b[second+1]) == end-second-2 {
+			switch uint16(b[pos+2])<<8 | uint16(b[second]) {
+			case keyTag<<8 | valueTag:
+				a.key, a.value = b[pos+4:second:second], b[second+2:end:end]
+				a.start, a.pos = pos+2, end
+				return true
+			case valueTag<<8 | keyTag:
+				a.value, a.key = b[pos+4:second:second], b[second+2:end:end]
+				a.start, a.pos = pos+2, end
+				return true
+			}
+		}
+	}
+	return a.slowNext()
+}
+
+// The tags of the two fields of a KeyValue.
+const (
+	keyTag   = FieldKeyValueKey<<3 | TypeBytes
+	valueTag = FieldKeyValueValue<<3 | TypeBytes
+)
+
+// slowNext is Next for every shape.
+func (a *Attributes) slowNext() bool {
 	if !a.next() {
 		return false
 	}
-	kv := a.b[a.start:a.end]
+	kv := a.b[a.start:a.pos]
 	a.key, a.value = nil, nil
 	for pos := 0; pos < len(kv); {
 		switch kv[pos] {
-		case FieldKeyValueKey<<3 | TypeBytes:
+		case keyTag:
 			a.key, pos = view(kv, pos+1)
-		case FieldKeyValueValue<<3 | TypeBytes:
+		case valueTag:
 			a.value, pos = view(kv, pos+1)
 		default:
 			pos = skip(kv, pos)

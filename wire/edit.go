@@ -13,9 +13,10 @@ func EditResources(dst []byte, r Request, edit func(dst, resource []byte) ([]byt
 	for rs := r.Resources(); rs.Next(); {
 		old := list{b: rs.body(), tag: FieldResourceXResource<<3 | TypeBytes}
 		var resource []byte
-		frame := 0 // of the Resource field in the body of the ResourceX
+		frame, end := 0, 0 // of the Resource field in the body of the ResourceX
 		if old.next() {
 			resource = old.body()
+			end = old.pos
 			frame = old.start - SizeVarint(uint64(len(resource))) - 1
 		}
 		mark := len(e.out)
@@ -25,7 +26,7 @@ func EditResources(dst []byte, r Request, edit func(dst, resource []byte) ([]byt
 			continue
 		}
 		e.out = out
-		e.splice(mark, &rs, frame, old.end)
+		e.splice(mark, &rs, frame, end)
 	}
 	if e.copied == 0 {
 		return r, false

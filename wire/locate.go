@@ -79,7 +79,7 @@ func locate(m message, body []byte, at int) string {
 				f = many(scopeOf(m))
 			}
 			next, payload := end, end
-			if pos != at || f.sub != msgNone && tag&7 == TypeBytes {
+			if pos != at || f.sub() != msgNone && tag&7 == TypeBytes {
 				next = skipIrregular(body[:end], pos)
 				_, payload = longUvarint(body[:end], start)
 			}
@@ -92,15 +92,15 @@ func locate(m message, body []byte, at int) string {
 				path = append(path, '.')
 			}
 			path = append(path, fieldName(m, num)...)
-			if f.kind != kindUnknown && f.slot == 0 {
+			if f.kind() != kindUnknown && f.slot() == 0 {
 				path = append(path, '[')
 				path = strconv.AppendInt(path, int64(*count), 10)
 				path = append(path, ']')
 			}
-			if f.sub == msgNone || tag&7 != TypeBytes || at < payload {
+			if f.sub() == msgNone || tag&7 != TypeBytes || at < payload {
 				return string(path)
 			}
-			m, pos, end = f.sub, payload, next
+			m, pos, end = f.sub(), payload, next
 			break
 		}
 	}

@@ -13,49 +13,52 @@ type Log struct {
 }
 
 // ParseLog reads a LogRecord body.
-func ParseLog(item []byte) Log {
-	l := Log{}
-	first, last := -1, 0
+func ParseLog(item []byte) (l Log) {
+	var attrs run
 	for pos := 0; pos < len(item); {
-		var v uint64
-		switch item[pos] {
-		case FieldLogTime<<3 | TypeFixed64:
-			l.Time, pos = fixed64(item, pos+1)
-		case FieldLogObservedTime<<3 | TypeFixed64:
-			l.ObservedTime, pos = fixed64(item, pos+1)
-		case FieldLogSeverityNumber<<3 | TypeVarint:
-			v, pos = uvarint(item, pos+1)
-			l.SeverityNumber = int32(v)
-		case FieldLogSeverityText<<3 | TypeBytes:
-			l.SeverityText, pos = view(item, pos+1)
-		case FieldLogBody<<3 | TypeBytes:
-			var b []byte
-			b, pos = view(item, pos+1)
-			l.Body = parseValue(b)
-		case FieldLogAttributes<<3 | TypeBytes:
-			if first < 0 {
-				first = pos
+		tag, at := item[pos], pos
+		pos++
+		if tag&7 == TypeBytes && tag < 0x80 {
+			start, end := short(item, pos)
+			if end == 0 {
+				start, end = long(item, pos)
 			}
-			_, pos = view(item, pos+1)
-			last = pos
+			pos = end
+			switch tag >> 3 {
+			case FieldLogAttributes:
+				attrs.add(at, end)
+			case FieldLogBody:
+				l.Body = parseValue(item[start:end:end])
+			case FieldLogSeverityText:
+				l.SeverityText = item[start:end:end]
+			case FieldLogTraceID:
+				l.TraceID = item[start:end:end]
+			case FieldLogSpanID:
+				l.SpanID = item[start:end:end]
+			case FieldLogEventName:
+				l.EventName = item[start:end:end]
+			}
+			continue
+		}
+		var v uint64
+		switch tag {
+		case FieldLogTime<<3 | TypeFixed64:
+			l.Time, pos = fixed64(item, pos)
+		case FieldLogObservedTime<<3 | TypeFixed64:
+			l.ObservedTime, pos = fixed64(item, pos)
+		case FieldLogSeverityNumber<<3 | TypeVarint:
+			v, pos = uvarint(item, pos)
+			l.SeverityNumber = int32(v)
 		case FieldLogDroppedAttributes<<3 | TypeVarint:
-			v, pos = uvarint(item, pos+1)
+			v, pos = uvarint(item, pos)
 			l.DroppedAttributes = uint32(v)
 		case FieldLogFlags<<3 | TypeFixed32:
-			l.Flags, pos = fixed32(item, pos+1)
-		case FieldLogTraceID<<3 | TypeBytes:
-			l.TraceID, pos = view(item, pos+1)
-		case FieldLogSpanID<<3 | TypeBytes:
-			l.SpanID, pos = view(item, pos+1)
-		case FieldLogEventName<<3 | TypeBytes:
-			l.EventName, pos = view(item, pos+1)
+			l.Flags, pos = fixed32(item, pos)
 		default:
-			pos = skip(item, pos)
+			pos = skip(item, at)
 		}
 	}
-	if first >= 0 {
-		l.attrs = item[first:last]
-	}
+	l.attrs = attrs.of(item)
 	return l
 }
 

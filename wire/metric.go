@@ -137,32 +137,42 @@ type NumberPoint struct {
 	Flags       uint32
 	IsInt       bool // Int holds the value, else Double
 	HasValue    bool
-	body        []byte
+	attrs       []byte
+	exemplars   []byte
 }
 
 // ParseNumberPoint reads a NumberDataPoint body.
-func ParseNumberPoint(b []byte) NumberPoint {
-	p := NumberPoint{body: b}
+func ParseNumberPoint(b []byte) (p NumberPoint) {
+	var attrs, exemplars run
 	for pos := 0; pos < len(b); {
+		at, tag := pos, b[pos]
+		pos++
 		var v uint64
-		switch b[pos] {
+		switch tag {
+		case FieldNumberAttributes<<3 | TypeBytes:
+			pos = skip(b, at)
+			attrs.add(at, pos)
 		case FieldNumberStart<<3 | TypeFixed64:
-			p.Start, pos = fixed64(b, pos+1)
+			p.Start, pos = fixed64(b, pos)
 		case FieldNumberTime<<3 | TypeFixed64:
-			p.Time, pos = fixed64(b, pos+1)
+			p.Time, pos = fixed64(b, pos)
 		case FieldNumberDouble<<3 | TypeFixed64:
-			v, pos = fixed64(b, pos+1)
+			v, pos = fixed64(b, pos)
 			p.Double, p.HasValue = math.Float64frombits(v), true
 		case FieldNumberInt<<3 | TypeFixed64:
-			v, pos = fixed64(b, pos+1)
+			v, pos = fixed64(b, pos)
 			p.Int, p.IsInt, p.HasValue = int64(v), true, true
 		case FieldNumberFlags<<3 | TypeVarint:
-			v, pos = uvarint(b, pos+1)
+			v, pos = uvarint(b, pos)
 			p.Flags = uint32(v)
+		case FieldNumberExemplars<<3 | TypeBytes:
+			pos = skip(b, at)
+			exemplars.add(at, pos)
 		default:
-			pos = skip(b, pos)
+			pos = skip(b, at)
 		}
 	}
+	p.attrs, p.exemplars = attrs.of(b), exemplars.of(b)
 	return p
 }
 
@@ -175,10 +185,10 @@ func (p NumberPoint) Value() float64 {
 }
 
 // Attributes returns a cursor over the attributes of the point.
-func (p NumberPoint) Attributes() Attributes { return attributes(p.body, FieldNumberAttributes) }
+func (p NumberPoint) Attributes() Attributes { return attributes(p.attrs, FieldNumberAttributes) }
 
 // Exemplars returns a cursor over the exemplars of the point.
-func (p NumberPoint) Exemplars() Exemplars { return exemplars(p.body, FieldNumberExemplars) }
+func (p NumberPoint) Exemplars() Exemplars { return exemplars(p.exemplars, FieldNumberExemplars) }
 
 // Exemplars walks the exemplars of a point.
 type Exemplars struct{ list }

@@ -27,24 +27,40 @@ func longUvarint(b []byte, pos int) (v uint64, end int) {
 	return 0, len(b)
 }
 
-// view reads a length and the bytes it covers.
-func view(b []byte, pos int) ([]byte, int) {
-	if pos < len(b) {
-		if n := int(b[pos]); n < 0x80 && n < len(b)-pos {
-			return b[pos+1 : pos+1+n], pos + 1 + n
-		}
+// short reads a length of one byte, which nearly all are, and returns where the bytes it covers begin and end. The end
+// is 0 if there is more to it: then long reads the length.
+func short(b []byte, pos int) (start, end int) {
+	if pos >= len(b) || b[pos] >= 0x80 {
+		return 0, 0
 	}
-	return longView(b, pos)
+	start = pos + 1
+	if end = start + int(b[pos]); end > len(b) {
+		return 0, 0
+	}
+	return start, end
 }
 
-// longView is view for lengths of more than one byte.
-func longView(b []byte, pos int) ([]byte, int) {
-	n, start := longUvarint(b, pos)
-	if n > uint64(len(b)-start) {
-		return nil, len(b)
+// long reads a length of any size and returns where the bytes it covers begin and end.
+func long(b []byte, pos int) (start, end int) {
+	var n uint64
+	if pos+1 < len(b) && b[pos+1] < 0x80 && b[pos] >= 0x80 {
+		n, start = uint64(b[pos]&0x7f)|uint64(b[pos+1])<<7, pos+2
+	} else {
+		n, start = longUvarint(b, pos)
 	}
-	end := start + int(n)
-	return b[start:end], end
+	if n > uint64(len(b)-start) {
+		return len(b), len(b)
+	}
+	return start, start + int(n)
+}
+
+// view reads a length and the bytes it covers.
+func view(b []byte, pos int) ([]byte, int) {
+	start, end := short(b, pos)
+	if end == 0 {
+		start, end = long(b, pos)
+	}
+	return b[start:end:end], end
 }
 
 // fixed64 reads eight bytes.
@@ -65,6 +81,27 @@ func fixed32(b []byte, pos int) (uint32, int) {
 
 // skip returns the position behind the field whose tag is at pos.
 func skip(b []byte, pos int) int {
+	if pos+1 < len(b) && b[pos] < 0x80 {
+		switch b[pos] & 7 {
+		case TypeVarint:
+			if b[pos+1] < 0x80 {
+				return pos + 2
+			}
+		case TypeFixed64:
+			if pos+9 <= len(b) {
+				return pos + 9
+			}
+		case TypeBytes:
+			if end := pos + 2 + int(b[pos+1]); b[pos+1] < 0x80 && end <= len(b) {
+				return end
+			}
+		}
+	}
+	return longSkip(b, pos)
+}
+
+// longSkip is skip for every tag and length.
+func longSkip(b []byte, pos int) int {
 	tag, pos := uvarint(b, pos)
 	switch tag & 7 {
 	case TypeVarint:
@@ -81,6 +118,20 @@ func skip(b []byte, pos int) int {
 	return pos
 }
 
+// A run is a part of a message that holds all occurrences of one repeated field, found while the message is read.
+type run struct{ first, end int }
+
+// add widens the run by an occurrence. No field ends at 0, hence the zero run is the empty one.
+func (r *run) add(at, end int) {
+	if r.end == 0 {
+		r.first = at
+	}
+	r.end = end
+}
+
+// of returns the bytes of the run.
+func (r *run) of(b []byte) []byte { return b[r.first:r.end] }
+
 // zigzag undoes the encoding of a sint32, truncating as pdata does.
 func zigzag(v uint64) int32 {
 	return int32(uint32(v>>1)) ^ -int32(v&1)
@@ -89,10 +140,10 @@ func zigzag(v uint64) int32 {
 // A list walks the length-delimited occurrences of one field of a message and skips everything else. The field has a
 // number below 16, so that its tag is one byte.
 type list struct {
-	b          []byte
-	pos        int
-	start, end int // of the current body
-	tag        byte
+	b     []byte
+	pos   int // behind the current occurrence
+	start int // of its body
+	tag   byte
 }
 
 // next moves to the next occurrence.
@@ -102,8 +153,11 @@ func (l *list) next() bool {
 			l.pos = skip(l.b, l.pos)
 			continue
 		}
-		body, end := view(l.b, l.pos+1)
-		l.start, l.end, l.pos = end-len(body), end, end
+		start, end := short(l.b, l.pos+1)
+		if end == 0 {
+			start, end = long(l.b, l.pos+1)
+		}
+		l.start, l.pos = start, end
 		return true
 	}
 	return false
@@ -111,7 +165,7 @@ func (l *list) next() bool {
 
 // body returns the bytes of the current occurrence.
 func (l *list) body() []byte {
-	return l.b[l.start:l.end:l.end]
+	return l.b[l.start:l.pos:l.pos]
 }
 
 // find returns the body of the only occurrence of a length-delimited field, nil if there is none.

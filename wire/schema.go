@@ -61,13 +61,20 @@ const (
 	messageCount
 )
 
-// A field is one row of a message's schema: four bytes, so that the rows of a message share two cache lines.
-type field struct {
-	kind kind
-	sub  message // what a message field holds
-	wire uint8   // the wire type that the canonical form has
-	slot uint8   // 0: repeated; else the same for all fields of which the canonical form has at most one
+// A field is one row of a message's schema, packed into one word because Check reads one for every field of a body:
+// the kind, the message that a message field holds, one more than the wire type of the canonical form (0 if the field
+// is unknown), and the slot (0 if the field is repeated, else the same number for all fields of which the canonical
+// form has at most one).
+type field uint32
+
+func row(k kind, m message, wire, slot uint8) field {
+	return field(k) | field(m)<<8 | field(wire+1)<<16 | field(slot)<<24
 }
+
+func (f field) kind() kind   { return kind(f) }
+func (f field) sub() message { return message(f >> 8) }
+func (f field) wire() uint8  { return uint8(f >> 16) }
+func (f field) slot() uint8  { return uint8(f >> 24) }
 
 // slots bounds field numbers and slots: a one-byte tag shifted by three is below it, which spares a bounds check.
 const slots = 32
@@ -78,20 +85,20 @@ const deprecatedScope = 1000
 
 // Constructors of the rows; n is the field's own number, or the lowest one of its oneof.
 
-func varint(n uint8) field   { return field{kindVarint, 0, TypeVarint, n} }
-func f64(n uint8) field      { return field{kindFixed64, 0, TypeFixed64, n} }
-func f32(n uint8) field      { return field{kindFixed32, 0, TypeFixed32, n} }
-func str(n uint8) field      { return field{kindString, 0, TypeBytes, n} }
-func raw(n uint8) field      { return field{kindBytes, 0, TypeBytes, n} }
-func traceID(n uint8) field  { return field{kindTraceID, 0, TypeBytes, n} }
-func spanID(n uint8) field   { return field{kindSpanID, 0, TypeBytes, n} }
-func packed64(n uint8) field { return field{kindPackedFixed, 0, TypeBytes, n} }
-func packed(n uint8) field   { return field{kindPackedVarint, 0, TypeBytes, n} }
+func varint(n uint8) field   { return row(kindVarint, 0, TypeVarint, n) }
+func f64(n uint8) field      { return row(kindFixed64, 0, TypeFixed64, n) }
+func f32(n uint8) field      { return row(kindFixed32, 0, TypeFixed32, n) }
+func str(n uint8) field      { return row(kindString, 0, TypeBytes, n) }
+func raw(n uint8) field      { return row(kindBytes, 0, TypeBytes, n) }
+func traceID(n uint8) field  { return row(kindTraceID, 0, TypeBytes, n) }
+func spanID(n uint8) field   { return row(kindSpanID, 0, TypeBytes, n) }
+func packed64(n uint8) field { return row(kindPackedFixed, 0, TypeBytes, n) }
+func packed(n uint8) field   { return row(kindPackedVarint, 0, TypeBytes, n) }
 
-func many(m message) field            { return field{kindMessage, m, TypeBytes, 0} }
-func one(m message, n uint8) field    { return field{kindMessage, m, TypeBytes, n} }
-func member(m message, n uint8) field { return field{kindMember, m, TypeBytes, n} }
-func item(m message) field            { return field{kindItem, m, TypeBytes, 0} }
+func many(m message) field            { return row(kindMessage, m, TypeBytes, 0) }
+func one(m message, n uint8) field    { return row(kindMessage, m, TypeBytes, n) }
+func member(m message, n uint8) field { return row(kindMember, m, TypeBytes, n) }
+func item(m message) field            { return row(kindItem, m, TypeBytes, 0) }
 
 // schemas holds the fields of every message by number. A test holds it against the descriptors of opentelemetry-proto.
 var schemas = [messageCount][slots]field{
@@ -162,7 +169,7 @@ func root(s Signal) (message, bool) {
 func scopeOf(m message) message {
 	switch m {
 	case msgResourceMetrics, msgResourceLogs, msgResourceSpans:
-		return schemas[m][FieldResourceXScope].sub
+		return schemas[m][FieldResourceXScope].sub()
 	}
 	return msgNone
 }

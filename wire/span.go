@@ -9,59 +9,82 @@ type Span struct {
 	Kind, StatusCode                               int32
 	Flags                                          uint32
 	DroppedAttributes, DroppedEvents, DroppedLinks uint32
-	body                                           []byte
+	attrs, events, links                           []byte
 }
 
-// spanFlagsTag is the tag of Span.flags, the one known field whose tag takes two bytes.
+// The two bytes of the tag of Span.flags, the one known field whose number is above 15.
 const spanFlagsTag0, spanFlagsTag1 = 0x80 | FieldSpanFlags<<3&0x7f | TypeFixed32, FieldSpanFlags >> 4
 
 // ParseSpan reads a Span body.
-func ParseSpan(item []byte) Span {
-	s := Span{body: item}
+func ParseSpan(item []byte) (s Span) {
+	var attrs, events, links run
 	for pos := 0; pos < len(item); {
-		var v uint64
-		switch item[pos] {
-		case FieldSpanTraceID<<3 | TypeBytes:
-			s.TraceID, pos = view(item, pos+1)
-		case FieldSpanSpanID<<3 | TypeBytes:
-			s.SpanID, pos = view(item, pos+1)
-		case FieldSpanTraceState<<3 | TypeBytes:
-			s.TraceState, pos = view(item, pos+1)
-		case FieldSpanParentSpanID<<3 | TypeBytes:
-			s.ParentSpanID, pos = view(item, pos+1)
-		case FieldSpanName<<3 | TypeBytes:
-			s.Name, pos = view(item, pos+1)
-		case FieldSpanKind<<3 | TypeVarint:
-			v, pos = uvarint(item, pos+1)
-			s.Kind = int32(v)
-		case FieldSpanStart<<3 | TypeFixed64:
-			s.Start, pos = fixed64(item, pos+1)
-		case FieldSpanEnd<<3 | TypeFixed64:
-			s.End, pos = fixed64(item, pos+1)
-		case FieldSpanDroppedAttributes<<3 | TypeVarint:
-			v, pos = uvarint(item, pos+1)
-			s.DroppedAttributes = uint32(v)
-		case FieldSpanDroppedEvents<<3 | TypeVarint:
-			v, pos = uvarint(item, pos+1)
-			s.DroppedEvents = uint32(v)
-		case FieldSpanDroppedLinks<<3 | TypeVarint:
-			v, pos = uvarint(item, pos+1)
-			s.DroppedLinks = uint32(v)
-		case FieldSpanStatus<<3 | TypeBytes:
-			var b []byte
-			b, pos = view(item, pos+1)
-			s.parseStatus(b)
-		case spanFlagsTag0:
-			if pos+1 < len(item) && item[pos+1] == spanFlagsTag1 {
-				s.Flags, pos = fixed32(item, pos+2)
-				continue
+		tag, at := item[pos], pos
+		pos++
+		if tag&7 == TypeBytes && tag < 0x80 {
+			start, end := short(item, pos)
+			if end == 0 {
+				start, end = long(item, pos)
 			}
-			pos = skip(item, pos)
-		default:
-			pos = skip(item, pos)
+			pos = end
+			switch tag >> 3 {
+			case FieldSpanAttributes:
+				attrs.add(at, end)
+			case FieldSpanTraceID:
+				s.TraceID = item[start:end:end]
+			case FieldSpanSpanID:
+				s.SpanID = item[start:end:end]
+			case FieldSpanTraceState:
+				s.TraceState = item[start:end:end]
+			case FieldSpanParentSpanID:
+				s.ParentSpanID = item[start:end:end]
+			case FieldSpanName:
+				s.Name = item[start:end:end]
+			case FieldSpanEvents:
+				events.add(at, end)
+			case FieldSpanLinks:
+				links.add(at, end)
+			case FieldSpanStatus:
+				s.parseStatus(item[start:end])
+			}
+			continue
 		}
+		pos = s.parseNumber(item, at)
 	}
+	s.attrs, s.events, s.links = attrs.of(item), events.of(item), links.of(item)
 	return s
+}
+
+// parseNumber reads the field at pos, which is not length-delimited, and returns the position behind it.
+func (s *Span) parseNumber(item []byte, pos int) int {
+	var v uint64
+	switch item[pos] {
+	case FieldSpanKind<<3 | TypeVarint:
+		v, pos = uvarint(item, pos+1)
+		s.Kind = int32(v)
+	case FieldSpanStart<<3 | TypeFixed64:
+		s.Start, pos = fixed64(item, pos+1)
+	case FieldSpanEnd<<3 | TypeFixed64:
+		s.End, pos = fixed64(item, pos+1)
+	case FieldSpanDroppedAttributes<<3 | TypeVarint:
+		v, pos = uvarint(item, pos+1)
+		s.DroppedAttributes = uint32(v)
+	case FieldSpanDroppedEvents<<3 | TypeVarint:
+		v, pos = uvarint(item, pos+1)
+		s.DroppedEvents = uint32(v)
+	case FieldSpanDroppedLinks<<3 | TypeVarint:
+		v, pos = uvarint(item, pos+1)
+		s.DroppedLinks = uint32(v)
+	case spanFlagsTag0:
+		if pos+1 < len(item) && item[pos+1] == spanFlagsTag1 {
+			s.Flags, pos = fixed32(item, pos+2)
+			return pos
+		}
+		return skip(item, pos)
+	default:
+		return skip(item, pos)
+	}
+	return pos
 }
 
 // parseStatus reads a Status body.
@@ -81,16 +104,16 @@ func (s *Span) parseStatus(b []byte) {
 }
 
 // Attributes returns a cursor over the attributes of the span.
-func (s Span) Attributes() Attributes { return attributes(s.body, FieldSpanAttributes) }
+func (s Span) Attributes() Attributes { return attributes(s.attrs, FieldSpanAttributes) }
 
 // Events returns a cursor over the events of the span.
 func (s Span) Events() Events {
-	return Events{list{b: s.body, tag: FieldSpanEvents<<3 | TypeBytes}}
+	return Events{list{b: s.events, tag: FieldSpanEvents<<3 | TypeBytes}}
 }
 
 // Links returns a cursor over the links of the span.
 func (s Span) Links() Links {
-	return Links{list{b: s.body, tag: FieldSpanLinks<<3 | TypeBytes}}
+	return Links{list{b: s.links, tag: FieldSpanLinks<<3 | TypeBytes}}
 }
 
 // Events walks the events of a span.

@@ -15,11 +15,11 @@ func (v Value) AppendText(dst []byte) []byte {
 	case ValueString:
 		return append(dst, v.b...)
 	case ValueBool:
-		return strconv.AppendBool(dst, v.num != 0)
+		return strconv.AppendBool(dst, v.Bool())
 	case ValueInt:
-		return strconv.AppendInt(dst, int64(v.num), 10)
+		return strconv.AppendInt(dst, v.Int(), 10)
 	case ValueDouble:
-		return appendDoubleText(dst, math.Float64frombits(v.num))
+		return appendDoubleText(dst, v.Double())
 	case ValueBytes:
 		return base64.StdEncoding.AppendEncode(dst, v.b)
 	case ValueArray, ValueMap:
@@ -64,9 +64,12 @@ func (v Value) appendJSON(dst []byte) (_ []byte, ok bool) {
 	case ValueString:
 		return appendQuoted(dst, v.b), true
 	case ValueDouble:
-		f := math.Float64frombits(v.num)
+		f := v.Double()
 		return appendNumber(dst, f), !math.IsNaN(f) && !math.IsInf(f, 0)
 	case ValueBytes:
+		if len(v.b) == 0 {
+			return append(dst, "null"...), true // as pdata, which holds no bytes as a nil slice
+		}
 		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), v.b)
 		return append(dst, '"'), true
 	case ValueArray:

@@ -17,10 +17,10 @@ const (
 	ValueBytes
 )
 
-// A Value is a view of an AnyValue. Its accessors return the zero value when the kind is another one.
+// A Value is a view of an AnyValue. Its accessors return the zero value when the kind is another one. It is four words,
+// the most that the compiler keeps in registers; numbers are therefore decoded when asked for.
 type Value struct {
-	b    []byte // string, bytes, or body of ArrayValue and KeyValueList
-	num  uint64
+	b    []byte // payload of the member: of a number its encoding
 	kind ValueKind
 }
 
@@ -29,29 +29,30 @@ func ParseValue(body []byte) Value { return parseValue(body) }
 
 // parseValue reads an AnyValue body.
 func parseValue(b []byte) Value {
+	if n := len(b); n >= 2 && b[0] == FieldValueString<<3|TypeBytes && b[1] < 0x80 && int(b[1]) == n-2 {
+		return Value{b[2:], ValueString}
+	}
 	for pos := 0; pos < len(b); {
+		start := pos + 1
 		switch b[pos] {
 		case FieldValueString<<3 | TypeBytes:
-			s, _ := view(b, pos+1)
-			return Value{b: s, kind: ValueString}
+			s, _ := view(b, start)
+			return Value{s, ValueString}
 		case FieldValueBool<<3 | TypeVarint:
-			v, _ := uvarint(b, pos+1)
-			return Value{num: v, kind: ValueBool}
+			return Value{b[start:skip(b, pos)], ValueBool}
 		case FieldValueInt<<3 | TypeVarint:
-			v, _ := uvarint(b, pos+1)
-			return Value{num: v, kind: ValueInt}
+			return Value{b[start:skip(b, pos)], ValueInt}
 		case FieldValueDouble<<3 | TypeFixed64:
-			v, _ := fixed64(b, pos+1)
-			return Value{num: v, kind: ValueDouble}
+			return Value{b[start:skip(b, pos)], ValueDouble}
 		case FieldValueArray<<3 | TypeBytes:
-			s, _ := view(b, pos+1)
-			return Value{b: s, kind: ValueArray}
+			s, _ := view(b, start)
+			return Value{s, ValueArray}
 		case FieldValueMap<<3 | TypeBytes:
-			s, _ := view(b, pos+1)
-			return Value{b: s, kind: ValueMap}
+			s, _ := view(b, start)
+			return Value{s, ValueMap}
 		case FieldValueBytes<<3 | TypeBytes:
-			s, _ := view(b, pos+1)
-			return Value{b: s, kind: ValueBytes}
+			s, _ := view(b, start)
+			return Value{s, ValueBytes}
 		}
 		pos = skip(b, pos)
 	}
@@ -70,14 +71,21 @@ func (v Value) Str() []byte {
 }
 
 // Bool returns the boolean.
-func (v Value) Bool() bool { return v.kind == ValueBool && v.num != 0 }
+func (v Value) Bool() bool {
+	if v.kind != ValueBool {
+		return false
+	}
+	n, _ := uvarint(v.b, 0)
+	return n != 0
+}
 
 // Int returns the integer.
 func (v Value) Int() int64 {
 	if v.kind != ValueInt {
 		return 0
 	}
-	return int64(v.num)
+	n, _ := uvarint(v.b, 0)
+	return int64(n)
 }
 
 // Double returns the floating point number.
@@ -85,7 +93,8 @@ func (v Value) Double() float64 {
 	if v.kind != ValueDouble {
 		return 0
 	}
-	return math.Float64frombits(v.num)
+	n, _ := fixed64(v.b, 0)
+	return math.Float64frombits(n)
 }
 
 // Bytes returns the byte string.
