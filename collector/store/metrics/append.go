@@ -164,13 +164,13 @@ func (w *writer) append(s *prom.Sample, ls labels.Labels, opts storage.AOptions)
 	if ls.IsEmpty() && errors.Is(err, tsdb.ErrInvalidSample) {
 		ref, err = w.app.Append(0, w.labels(s.Labels), s.Start, s.Time, s.Value, h, nil, opts)
 	}
-	var partial *storage.AppendPartialError
-	if errors.As(err, &partial) {
-		w.refusedExemplars += len(partial.ExemplarErrors)
-		err = nil
-	}
 	if err != nil {
-		return err
+		// Not before: what is looked for escapes to the heap.
+		var partial *storage.AppendPartialError
+		if !errors.As(err, &partial) {
+			return err
+		}
+		w.refusedExemplars += len(partial.ExemplarErrors)
 	}
 	*s.Slot = uint64(ref)
 	w.samples++
