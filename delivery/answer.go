@@ -33,9 +33,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
-// excerpt makes a destination's words fit for an error: printable, on one line, without any of the secrets that we
+// Excerpt makes a destination's words fit for an error: printable, on one line, without any of the secrets that we
 // sent it, and at most 200 bytes. Some servers answer a wrong token with the token.
-func excerpt(text string, secrets []string) string {
+func Excerpt(text string, secrets []string) string {
 	for _, s := range secrets {
 		if len(s) >= minSecret {
 			text = strings.ReplaceAll(text, s, "<redacted>")

@@ -40,11 +40,11 @@ func TestExcerpt(t *testing.T) {
 		{"a short value is not a secret", "abc", "abc"},
 		{"nothing", "\n\n", ""},
 	} {
-		if got := excerpt(c.text, secrets); got != c.want {
+		if got := Excerpt(c.text, secrets); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
-	long := excerpt(strings.Repeat("grüße ", 100), nil)
+	long := Excerpt(strings.Repeat("grüße ", 100), nil)
 	if len(long) > maxExcerpt || len(long) < maxExcerpt-8 || !utf8.ValidString(long) {
 		t.Errorf("a long text is cut to %d bytes: %q", len(long), long)
 	}

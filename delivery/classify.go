@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 )
+
+// ErrTimeout is the error of an attempt that had no answer in time.
+var ErrTimeout = errors.New(`the destination did not answer within "timeout"`)
 
 // A Verdict is what an answer of a destination means for a batch.
 type Verdict uint8

@@ -162,7 +162,7 @@ func (h *HTTP) Outcome(a Answer) Outcome {
 
 // Excerpt cuts a destination's words to what may stand in an error.
 func (h *HTTP) Excerpt(text string) string {
-	return excerpt(text, append(h.auth.Secrets(), h.secrets...))
+	return Excerpt(text, append(h.auth.Secrets(), h.secrets...))
 }
 
 // words is what the destination said about an error, introduced by a colon; empty if it said nothing readable.
@@ -184,15 +184,15 @@ func (h *HTTP) words(a Answer) string {
 // unanswered judges a request without an answer. Whether the destination has it is not known; it is sent again, and a
 // duplicate is possible.
 func (h *HTTP) unanswered(a Answer) Outcome {
-	out := Outcome{Verdict: Retry, Code: codeError}
+	out := Outcome{Verdict: Retry, Code: CodeError}
 	err := a.err
 	var u *url.Error
 	if errors.As(err, &u) { // it repeats the URL, and with it what a user may have put into the query
 		err = u.Err
 	}
 	if errors.Is(a.ctx, context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		out.Code = codeTimeout
-		out.Err = errors.New(`the destination did not answer within "timeout"`)
+		out.Code = CodeTimeout
+		out.Err = ErrTimeout
 		return out
 	}
 	out.Err = fmt.Errorf("cannot reach the destination: %w", redacted{err, h})

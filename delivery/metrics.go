@@ -62,15 +62,15 @@ func newCounters(reg prometheus.Registerer, waiting func() float64) (*counters, 
 func (c *counters) attempted(p *Payload, out Outcome, took time.Duration) {
 	c.requests.WithLabelValues(out.Code).Inc()
 	c.duration.Observe(took.Seconds())
-	if out.Code != codeError && out.Code != codeTimeout {
+	if out.Code != CodeError && out.Code != CodeTimeout {
 		c.sentBytes.Add(float64(p.Len()))
 	}
 }
 
 // Codes of requests that were not answered.
 const (
-	codeError   = "error"
-	codeTimeout = "timeout"
+	CodeError   = "error"
+	CodeTimeout = "timeout"
 )
 
 // HTTPCode is the label of an HTTP status. The list is closed: what a server invents is booked by its first digit.

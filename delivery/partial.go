@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -92,4 +93,41 @@ func (o *Outcome) Partial(body []byte, words func(string) string) {
 	o.Items = int(min(items, math.MaxInt32))
 	o.Reason = pipeline.DropRejected
 	o.Err = fmt.Errorf("the destination rejected %d items: %s", items, words(string(message)))
+}
+
+// RetryInfo reads a google.rpc.RetryInfo, which tells a gRPC client when to come back.
+func RetryInfo(body []byte) (delay time.Duration) {
+	for pos := 0; pos < len(body); {
+		f, next, ok := readField(body, pos)
+		if !ok {
+			return 0
+		}
+		pos = next
+		if f.number == 1 && f.wiretype == 2 {
+			delay = duration(f.bytes)
+		}
+	}
+	return delay
+}
+
+// duration reads a google.protobuf.Duration, cut to what a destination may ask for.
+func duration(b []byte) time.Duration {
+	var seconds, nanos int64
+	for pos := 0; pos < len(b); {
+		f, next, ok := readField(b, pos)
+		if !ok {
+			return 0
+		}
+		pos = next
+		switch {
+		case f.wiretype == 0 && f.number == 1:
+			seconds = int64(f.value)
+		case f.wiretype == 0 && f.number == 2:
+			nanos = int64(int32(f.value))
+		}
+	}
+	if seconds >= int64(maxRetryAfter/time.Second) {
+		return maxRetryAfter
+	}
+	return max(time.Duration(max(seconds, 0))*time.Second+time.Duration(nanos), 0)
 }

@@ -2,10 +2,13 @@ package delivery
 
 import (
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	collogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 func TestPartialSuccess(t *testing.T) {
@@ -65,4 +68,21 @@ func hasGroup(b []byte) bool {
 		pos = next
 	}
 	return false
+}
+
+func TestRetryInfo(t *testing.T) {
+	for in, want := range map[time.Duration]time.Duration{
+		0: 0, 1500 * time.Millisecond: 1500 * time.Millisecond, -time.Second: 0, 24 * time.Hour: maxRetryAfter,
+	} {
+		b, err := proto.Marshal(&errdetails.RetryInfo{RetryDelay: durationpb.New(in)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := RetryInfo(b); got != want {
+			t.Errorf("a RetryInfo of %s reads as %s", in, got)
+		}
+	}
+	if RetryInfo([]byte{0x0a, 0x05, 1}) != 0 {
+		t.Error("a broken RetryInfo delays")
+	}
 }

@@ -375,7 +375,7 @@ func TestStopWaitsAndThenCutsOff(t *testing.T) {
 		r := newRig(t, Options{}, func(ctx context.Context, _ int, _ string) Outcome {
 			select {
 			case <-ctx.Done():
-				return Outcome{Verdict: Retry, Code: codeError, Err: ctx.Err()}
+				return Outcome{Verdict: Retry, Code: CodeError, Err: ctx.Err()}
 			case <-time.After(10 * time.Second):
 				return Outcome{Code: "200"}
 			}

@@ -80,9 +80,9 @@ func TestNobodySeesAnotherRequestsBytes(t *testing.T) {
 			})
 			var wg sync.WaitGroup
 			var left, taken atomic.Int64
-			for g := range 16 {
+			for g := range 8 {
 				wg.Go(func() {
-					for n := range 40 {
+					for n := range 24 {
 						body := sealed(g*1000+n, 1000+rand.IntN(200_000))
 						ctx, cancel := context.WithTimeout(t.Context(), patience(n))
 						err := sink.Consume(ctx, pipeline.Batch{Signal: pipeline.Logs, Request: body, Items: 1})

@@ -1,0 +1,69 @@
+package otlpgrpc
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// dial makes a connection of the Collector's client configuration without its instrumentation, compression and headers.
+// It does not connect.
+func dial(s pipeline.Settings, c *Config, encoding string) (*grpc.ClientConn, error) {
+	target, secure := strings.CutPrefix(c.Endpoint, "https://")
+	target = strings.TrimPrefix(target, "http://")
+	tlsConfig, err := c.TLS.LoadTLSConfig(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("cannot load the TLS configuration: %w", err)
+	}
+	creds := insecure.NewCredentials()
+	switch {
+	case tlsConfig != nil:
+		creds = credentials.NewTLS(tlsConfig)
+	case secure:
+		creds = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	}
+	agent := c.UserAgent
+	if agent == "" {
+		agent = "sluice/" + s.Version
+	}
+	opts := []grpc.DialOption{
+		grpc.WithTransportCredentials(creds),
+		grpc.WithUserAgent(agent),
+		// Repeating is ours. What grpc repeats by itself, the server provably did not process.
+		grpc.WithDisableRetry(),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.WaitForReady(c.WaitForReady)),
+	}
+	if encoding != "" {
+		opts = append(opts, grpc.WithCompressor(compressed(encoding))) //nolint:staticcheck // see compressed
+	}
+	if k := c.Keepalive.Get(); k != nil {
+		opts = append(opts, grpc.WithKeepaliveParams(keepalive.ClientParameters{
+			Time: k.Time, Timeout: k.Timeout, PermitWithoutStream: k.PermitWithoutStream,
+		}))
+	}
+	if c.ReadBufferSize > 0 {
+		opts = append(opts, grpc.WithReadBufferSize(c.ReadBufferSize))
+	}
+	if c.WriteBufferSize > 0 {
+		opts = append(opts, grpc.WithWriteBufferSize(c.WriteBufferSize))
+	}
+	if c.BalancerName != "" {
+		opts = append(opts, grpc.WithDefaultServiceConfig(fmt.Sprintf(`{"loadBalancingConfig":[{%q:{}}]}`, c.BalancerName)))
+	}
+	if c.Authority != "" {
+		opts = append(opts, grpc.WithAuthority(c.Authority))
+	}
+	conn, err := grpc.NewClient(target, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the endpoint: %w", err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,128 @@
+// Package otlpgrpc is the exporter that sends OTLP requests, as the bytes they came in, to any OTLP/gRPC endpoint.
+package otlpgrpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// methods are the Export calls of the three signals.
+var methods = [...]string{
+	pipeline.Metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+	pipeline.Logs:    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+	pipeline.Traces:  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+}
+
+// Exporter is the component.
+type Exporter struct {
+	sender  *delivery.Sender
+	conn    *grpc.ClientConn
+	header  metadata.MD
+	auth    *delivery.Credential
+	secrets []string
+	encode  func(pipeline.Batch) (*delivery.Payload, error)
+	pool    delivery.Pool
+}
+
+// New makes the exporter.
+func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
+	e := &Exporter{header: metadata.MD{}}
+	compressor, err := delivery.NewCompressor(c.Compression, 0, &e.pool)
+	if err != nil {
+		return nil, err
+	}
+	e.encode = func(b pipeline.Batch) (*delivery.Payload, error) { return compressor.Payload(b), nil }
+	for name, value := range c.Headers.Iter {
+		e.header.Set(name, string(value))
+		e.secrets = append(e.secrets, string(value))
+	}
+	if e.auth, err = delivery.NewCredential(s.Log, c.Credentials); err != nil {
+		return nil, err
+	}
+	if e.sender, err = delivery.New(s, c.Options(c.Timeout), e); err != nil {
+		return nil, err
+	}
+	if e.conn, err = dial(s, c, compressor.Encoding()); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Start implements pipeline.Starter: it begins to connect, so that the first request does not wait for that.
+func (e *Exporter) Start(context.Context) error {
+	e.conn.Connect()
+	return nil
+}
+
+// Consume implements pipeline.Sink.
+func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
+	return e.sender.Send(ctx, b, e.encode)
+}
+
+// Attempt implements delivery.Destination.
+func (e *Exporter) Attempt(ctx context.Context, p *delivery.Payload) delivery.Outcome {
+	md := e.header.Copy()
+	if v := e.auth.Header(); v != "" {
+		md.Set("authorization", v)
+	}
+	var answer []byte
+	err := e.conn.Invoke(metadata.NewOutgoingContext(ctx, md), methods[p.Signal], p, &answer)
+	if err == nil {
+		out := delivery.Outcome{Code: codes.OK.String()}
+		out.Partial(answer, e.words)
+		return out
+	}
+	return e.failed(ctx, err)
+}
+
+// failed judges an answer that is not OK.
+func (e *Exporter) failed(ctx context.Context, err error) delivery.Outcome {
+	st := status.Convert(err)
+	verdict, reason := delivery.JudgeGRPC(st.Code(), st.Message())
+	out := delivery.Outcome{
+		Verdict: verdict, Reason: reason, Code: st.Code().String(), After: delay(st),
+		Overload: st.Code() == codes.ResourceExhausted,
+		Err:      fmt.Errorf("the destination answered %s: %s", st.Code(), e.words(st.Message())),
+	}
+	if verdict != delivery.Retry {
+		out.After = 0
+	}
+	if st.Code() == codes.Unauthenticated {
+		e.auth.Refused()
+	}
+	if st.Code() == codes.DeadlineExceeded && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		out.Code, out.Err = delivery.CodeTimeout, delivery.ErrTimeout
+	}
+	return out
+}
+
+// delay is what the destination asks for by a RetryInfo.
+func delay(st *status.Status) time.Duration {
+	for _, d := range st.Proto().GetDetails() {
+		if strings.HasSuffix(d.GetTypeUrl(), "/google.rpc.RetryInfo") {
+			return delivery.RetryInfo(d.GetValue())
+		}
+	}
+	return 0
+}
+
+// words cuts a destination's words to what may stand in an error.
+func (e *Exporter) words(text string) string {
+	return delivery.Excerpt(text, append(e.auth.Secrets(), e.secrets...))
+}
+
+// Stop implements pipeline.Stopper.
+func (e *Exporter) Stop(ctx context.Context) error {
+	return errors.Join(e.sender.Stop(ctx), e.conn.Close())
+}
