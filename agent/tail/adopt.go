@@ -37,7 +37,7 @@ func (s *scanner) adopt(name, path string, fresh bool) (*file, *os.File) {
 	f.look(st)
 	switch e, known := s.r.keep.claim(name, st, prefix); {
 	case known:
-		f.path, f.next = e.path, e.offset
+		f.kept, f.path, f.next = true, e.path, e.offset
 	case fresh && s.r.cfg.StartAt == startAtEnd:
 		f.next = lastLineEnd(h, st.size)
 	}
@@ -81,19 +81,25 @@ func (s *scanner) recoverAll() {
 	for path := range paths {
 		s.recover(path)
 	}
-	for path := range s.byPath {
-		if !paths[path] {
-			s.between(path, s.r.keep.newest(path))
+	for path, f := range s.byPath {
+		if f.kept || paths[path] || !s.r.keep.existed {
+			continue
 		}
+		known := s.r.keep.newest(path)
+		if known.IsZero() {
+			// The checkpoint never saw a file at this path: those that stood there were made after it was written.
+			known = s.r.keep.saved.Add(-settle)
+		}
+		s.between(path, known)
 	}
 }
 
 // recover reads on in the files that once stood at path and now stand beside it, and in those that stood there
-// after them.
-func (s *scanner) recover(path string) {
+// after them, if the checkpoint knows any.
+func (s *scanner) recover(path string) (known bool) {
 	missing := s.r.keep.missing(path)
 	if len(missing) == 0 {
-		return
+		return false
 	}
 	newest := s.r.keep.newest(path)
 	for _, name := range siblings(path) {
@@ -108,10 +114,12 @@ func (s *scanner) recover(path string) {
 		}
 	}
 	s.between(path, newest)
+	return true
 }
 
-// between reads the files that stood at path after one that we know (born then) and before the one that stands
-// there now: two rotations between two looks. They bear a rotated name, and were born later than what we know.
+// between reads the files that stood at path after a known time, when a file that we know was born or when we
+// looked last, and before the one that stands there now: two rotations between two looks. They bear a rotated name,
+// and were born later than that.
 func (s *scanner) between(path string, known time.Time) {
 	if known.IsZero() {
 		return

@@ -9,6 +9,7 @@ import (
 type file struct {
 	key  fileKey
 	path string // the name it was first found under; its records carry it
+	kept bool   // the checkpoint knew it
 
 	progress
 

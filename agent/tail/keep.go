@@ -19,8 +19,9 @@ const (
 // keeper is the checkpoint file.
 type keeper struct {
 	r       *Receiver
-	path    string // empty: nothing is kept
-	existed bool   // there was a checkpoint when we started: files it does not know are newer than it
+	path    string    // empty: nothing is kept
+	existed bool      // there was a checkpoint when we started: files it does not know are newer than it
+	saved   time.Time // when it was written, by the file system's clock
 	failing bool
 	absent  absent // under r.mu
 }
@@ -51,6 +52,9 @@ func (k *keeper) load() {
 		return
 	}
 	k.existed = true
+	if info, serr := os.Stat(k.path); serr == nil {
+		k.saved = info.ModTime()
+	}
 	var entries []entry
 	if err == nil {
 		entries, err = decodeCheckpoint(b)

@@ -17,6 +17,7 @@ type scanner struct {
 	first  bool // the first listing of all: start_at applies
 
 	nextList time.Time
+	listed   time.Time // when the last listing began
 }
 
 const (
@@ -90,6 +91,7 @@ func (s *scanner) list(now time.Time) {
 		s.first = false
 		s.recoverAll()
 	}
+	s.listed = now
 	for _, f := range s.r.files {
 		if s.byPath[f.path] != f || f.round != s.round {
 			s.leave(f)
@@ -105,8 +107,8 @@ func (s *scanner) appear(found found, fresh bool) {
 	}
 	if before := s.byPath[found.path]; before != nil {
 		s.between(found.path, before.born())
-	} else if !s.first {
-		s.recover(found.path)
+	} else if !s.first && !s.recover(found.path) {
+		s.between(found.path, s.listed.Add(-settle))
 	}
 	f, h := s.adopt(found.path, found.path, fresh)
 	if f == nil {

@@ -99,8 +99,13 @@ func (r *Receiver) Start(context.Context) error {
 		return nil
 	}
 	r.keep.load()
-	r.loops.Go(r.scan.run)
-	r.loops.Go(r.keep.run)
+	r.loops.Go(func() {
+		r.scan.list(time.Now())
+		// At once: from here on a restart can tell what it has seen from what came later.
+		r.keep.save(time.Now())
+		r.loops.Go(r.keep.run)
+		r.scan.run()
+	})
 	return nil
 }
 

@@ -30,6 +30,7 @@ type record struct {
 	truncated bool
 	time      uint64
 	observed  uint64
+	at        time.Time // of its delivery
 }
 
 func (r record) String() string {
@@ -96,7 +97,7 @@ func recordsOf(r wire.Request) []record {
 				l := wire.ParseLog(items.Bytes())
 				stream, _ := l.Attributes().Find("log.iostream")
 				cut, _ := l.Attributes().Find("log.truncated")
-				out = append(out, record{file: string(name.Str()), stream: string(stream.Str()), body: string(l.Body.Str()), truncated: cut.Bool(), time: l.Time, observed: l.ObservedTime})
+				out = append(out, record{file: string(name.Str()), stream: string(stream.Str()), body: string(l.Body.Str()), truncated: cut.Bool(), time: l.Time, observed: l.ObservedTime, at: time.Now()})
 			}
 		}
 	}

@@ -1,0 +1,273 @@
+package tail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// numbers is how often each number was delivered, for lines "<number> ...".
+func (w *world) numbers() map[int]int {
+	seen := map[int]int{}
+	for _, r := range w.taken() {
+		text, _, _ := strings.Cut(r.body, " ")
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			w.t.Fatalf("a torn line: %q", r.body)
+		}
+		seen[n]++
+	}
+	return seen
+}
+
+// complete waits until 0..n-1 are all there and says how many came more than once.
+func (w *world) complete(n int) (doubled int) {
+	w.t.Helper()
+	var seen map[int]int
+	w.until(func() bool { seen = w.numbers(); return len(seen) >= n }, func() string {
+		var lost []int
+		for i := range n {
+			if seen[i] == 0 {
+				lost = append(lost, i)
+			}
+		}
+		return fmt.Sprintf("lost %d of %d, from %v; counters %v", len(lost), n, lost[:min(len(lost), 5)], w.counters())
+	})
+	for _, times := range seen {
+		doubled += times - 1
+	}
+	return doubled
+}
+
+// writer writes numbered lines to a.log until stopped, rotating as it goes: a.log to a.log.1 to ... to nothing.
+type writer struct {
+	w       *world
+	pause   time.Duration // between lines
+	rotate  time.Duration // between rotations; 0: never
+	keep    int           // rotated files
+	stopped atomic.Bool
+	written int
+	done    chan struct{}
+}
+
+func (x *writer) run() {
+	defer close(x.done)
+	f := x.open()
+	turned := time.Now()
+	for !x.stopped.Load() {
+		if _, err := fmt.Fprintf(f, "%d a line of some length that is not the same each time: %s\n", x.written, strings.Repeat("x", x.written%97)); err != nil {
+			x.w.t.Error(err)
+		}
+		x.written++
+		if x.rotate > 0 && time.Since(turned) > x.rotate {
+			turned = time.Now()
+			f.Close()
+			os.Remove(x.name(x.keep))
+			for i := x.keep; i > 0; i-- {
+				os.Rename(x.name(i-1), x.name(i))
+			}
+			f = x.open()
+		}
+		if x.pause > 0 && x.written%10 == 0 {
+			time.Sleep(x.pause)
+		}
+	}
+	f.Close()
+}
+
+func (x *writer) name(i int) string {
+	if i == 0 {
+		return x.w.path("a.log")
+	}
+	return x.w.path("a.log." + strconv.Itoa(i))
+}
+
+func (x *writer) open() *os.File {
+	f, err := os.OpenFile(x.name(0), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		x.w.t.Error(err)
+	}
+	return f
+}
+
+func (w *world) writer(rotate time.Duration, keep int) *writer {
+	x := &writer{w: w, pause: time.Millisecond, rotate: rotate, keep: keep, done: make(chan struct{})}
+	go x.run()
+	return x
+}
+
+// stop ends the writer and returns how many lines it wrote.
+func (x *writer) stop() int {
+	x.stopped.Store(true)
+	<-x.done
+	return x.written
+}
+
+// TestRotationUnderLoad renames ten times a second and keeps two files: nothing is lost, nothing comes twice, and the
+// lines of each file come in order.
+func TestRotationUnderLoad(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.PollInterval = 50 * time.Millisecond
+	w.start()
+	x := w.writer(100*time.Millisecond, 2)
+	time.Sleep(2 * time.Second)
+	n := x.stop()
+	if doubled := w.complete(n); doubled != 0 {
+		t.Errorf("%d of %d came twice", doubled, n)
+	}
+	w.stop()
+	if c := w.counters(); c["dropped rotated_unread"] != 0 {
+		t.Error("counted as lost what was not", c)
+	}
+}
+
+// TestKillUnderLoad kills and restarts the receiver while lines are written and rotated, with a sink that answers late
+// and out of order and refuses now and then: nothing is lost, and what comes twice is within the bound, a second
+// of deliveries (the checkpoint's age) for each kill.
+func TestKillUnderLoad(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.PollInterval = 20 * time.Millisecond
+	w.answer = func(call int, b pipeline.Batch) error {
+		if call%7 == 0 {
+			return errors.New("now and then")
+		}
+		return nil
+	}
+	const kills = 3
+	x := w.writer(400*time.Millisecond, 20)
+	bound := 0
+	for range kills {
+		w.start()
+		time.Sleep(time.Duration(1100+rand.IntN(500)) * time.Millisecond)
+		// What is in flight at the kill counts as delivered here, because the sink has it.
+		killed := time.Now()
+		w.kill()
+		for _, r := range w.taken() {
+			if killed.Sub(r.at) < saveEvery+200*time.Millisecond {
+				bound++
+			}
+		}
+		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
+	}
+	w.start()
+	time.Sleep(300 * time.Millisecond)
+	n := x.stop()
+	doubled := w.complete(n)
+	w.stop()
+	t.Logf("%d lines, %d doubled in %d kills, of at most %d", n, doubled, kills, bound)
+	if doubled > bound {
+		t.Errorf("%d of %d lines came twice, at most %d may", doubled, n, bound)
+	}
+}
+
+// TestEveryByte writes a file byte by byte, looking after each.
+func TestEveryByte(t *testing.T) {
+	text := "2026-01-02T03:04:05.123456789Z stdout P on\n2026-01-02T03:04:05.123456789Z stderr F two\n2026-01-02T03:04:05.123456789Z stdout F e é\n"
+	w := newWorld(t)
+	w.cfg.PollInterval = time.Millisecond
+	w.start()
+	for i := range len(text) {
+		w.append("a.log", text[i:i+1])
+		time.Sleep(2 * time.Millisecond)
+	}
+	w.want("two|one é")
+	w.stop()
+}
+
+// TestKillAtEveryByte kills after each byte: whatever was delivered, each record comes whole at least once.
+func TestKillAtEveryByte(t *testing.T) {
+	text := "0 first\n1 second\n2 third\n"
+	w := newWorld(t)
+	w.cfg.PollInterval = time.Millisecond
+	for i := range len(text) {
+		w.append("a.log", text[i:i+1])
+		w.start()
+		time.Sleep(3 * time.Millisecond)
+		if i%2 == 0 {
+			w.kill()
+		} else {
+			w.stop()
+		}
+	}
+	w.start()
+	w.complete(3)
+	w.stop()
+	for _, r := range w.taken() {
+		if !slices.Contains([]string{"0 first", "1 second", "2 third"}, r.body) {
+			t.Errorf("not a line: %q", r.body)
+		}
+	}
+}
+
+// TestOneFileOverASlowSink is the promise that a sink that takes 20 ms for each answer does not bound a file to
+// one batch per answer.
+func TestOneFileOverASlowSink(t *testing.T) {
+	w := newWorld(t)
+	const n = 200_000
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "%d %s\n", i, strings.Repeat("x", 180))
+	}
+	w.write("a.log", text.String())
+	var delivered atomic.Int64
+	slow := pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
+		time.Sleep(20 * time.Millisecond)
+		delivered.Add(int64(b.Items))
+		return nil
+	})
+	r, err := New(w.settings, w.cfg, pipeline.OutputsTo(slow, pipeline.Logs))
+	w.must(err)
+	begin := time.Now()
+	w.must(r.Start(t.Context()))
+	w.until(func() bool { return delivered.Load() == n }, func() string { return fmt.Sprint(delivered.Load()) })
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("%d lines took %s: less than 50,000 a second", n, took)
+	} else {
+		t.Logf("%.0f lines/s", n/took.Seconds())
+	}
+	w.must(r.Stop(t.Context()))
+}
+
+// TestManyFiles reads far more files than may be open: all of them, each in order, and no more are open than allowed.
+func TestManyFiles(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.PollInterval = 10 * time.Millisecond
+	w.cfg.MaxOpenFiles = 8
+	const files, rounds = 400, 3
+	w.start()
+	most := int64(0)
+	for round := range rounds {
+		for i := range files {
+			w.append(fmt.Sprintf("%03d.log", i), fmt.Sprintf("%d of %d\n", round*files+i, i))
+		}
+		w.until(func() bool {
+			most = max(most, w.receiver.open.Load())
+			return len(w.taken()) >= (round+1)*files
+		}, func() string { return fmt.Sprintf("round %d: %d records, %v", round, len(w.taken()), w.counters()) })
+	}
+	if doubled := w.complete(files * rounds); doubled != 0 {
+		t.Errorf("%d came twice", doubled)
+	}
+	if most > 8 {
+		t.Errorf("%d files were open", most)
+	}
+	last := map[string]int{}
+	for _, r := range w.taken() {
+		n, _ := strconv.Atoi(strings.Fields(r.body)[0])
+		if before, ok := last[r.file]; ok && n < before {
+			t.Errorf("%s: %d after %d", r.file, n, before)
+		}
+		last[r.file] = n
+	}
+	w.stop()
+}
