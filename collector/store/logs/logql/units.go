@@ -74,3 +74,9 @@ func parseSize(s string) (float64, bool) {
 	unit, ok := sizeUnits[strings.ToLower(strings.TrimLeft(s[n:], " "))]
 	return v * unit, ok
 }
+
+// IsSize reports whether s is a number with a unit of bytes.
+func IsSize(s string) bool {
+	_, ok := parseSize(s)
+	return ok
+}

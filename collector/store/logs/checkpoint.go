@@ -1,0 +1,61 @@
+package logs
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+)
+
+// persistPause is the wait between looks whether the library has written everything.
+const persistPause = 10 * time.Millisecond
+
+// checkpoint makes the library write all rows to disk and empties the write-ahead log. Appends wait meanwhile.
+func (s *Store) checkpoint() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return nil
+	}
+	return s.checkpointLocked()
+}
+
+func (s *Store) checkpointLocked() error {
+	if records, _ := s.wal.state(); records == 0 && s.wal.healthy() {
+		return nil
+	}
+	start := time.Now()
+	if err := s.persist(); err != nil {
+		return err
+	}
+	if err := s.wal.restart(); err != nil {
+		return err
+	}
+	s.metrics.checkpoint(time.Since(start))
+	return nil
+}
+
+// persist returns when the library has no row in memory. The snapshot it makes is thrown away: it is the one call of
+// the library that writes rows out at once. Nobody may append meanwhile.
+func (s *Store) persist() error {
+	s.mu.Lock()
+	days := s.dirty
+	s.dirty = map[int64]bool{}
+	s.mu.Unlock()
+	for {
+		s.lib.DebugFlush()
+		for day := range days {
+			for _, path := range s.lib.PartitionSnapshotMustCreate(dayName(day)) {
+				if err := s.lib.PartitionSnapshotDelete(path); err != nil {
+					return fmt.Errorf("cannot remove a snapshot: %w", err)
+				}
+			}
+		}
+		var st logstorage.StorageStats
+		s.lib.UpdateStats(&st)
+		if st.InmemoryRowsCount == 0 {
+			return nil
+		}
+		time.Sleep(persistPause)
+	}
+}

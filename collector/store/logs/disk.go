@@ -1,0 +1,72 @@
+package logs
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+	"github.com/VictoriaMetrics/VictoriaMetrics/lib/fs"
+)
+
+// DiskBytes is what the store takes on disk.
+func (s *Store) DiskBytes() int64 {
+	_, size := s.wal.state()
+	st, ok := s.stats()
+	if !ok {
+		return size
+	}
+	return size + int64(st.IndexdbSizeBytes+st.CompressedSmallPartSize+st.CompressedBigPartSize)
+}
+
+// Oldest is the time of the oldest row; false when there is none.
+func (s *Store) Oldest() (time.Time, bool) {
+	st, ok := s.stats()
+	if !ok || st.MinTimestamp == math.MinInt64 || st.MinTimestamp == math.MaxInt64 {
+		return time.Time{}, false
+	}
+	return time.Unix(0, st.MinTimestamp), true
+}
+
+func (s *Store) stats() (logstorage.StorageStats, bool) {
+	var st logstorage.StorageStats
+	s.reads.RLock()
+	defer s.reads.RUnlock()
+	if s.running.Err() != nil {
+		return st, false
+	}
+	s.lib.UpdateStats(&st)
+	return st, true
+}
+
+// DropOldest removes the oldest day and returns the end of it. The newest day is never removed: then the time is zero,
+// and only less intake helps. Rows of the day that are still in the write-ahead log are written out before, so that no
+// start brings them back. Queries that run are waited for.
+func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
+	s.reads.Lock()
+	defer s.reads.Unlock()
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return time.Time{}, errClosed
+	}
+	days := s.lib.PartitionList()
+	if len(days) < 2 {
+		return time.Time{}, ctx.Err()
+	}
+	if err := s.checkpointLocked(); err != nil {
+		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)
+	}
+	day, ok := parseDay(days[0])
+	if !ok {
+		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: the folder %s is no day", days[0])
+	}
+	if err := s.lib.PartitionDetach(days[0]); err != nil {
+		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)
+	}
+	fs.MustRemoveDir(filepath.Join(s.dir, "data", "partitions", days[0]))
+	s.names.forget(day + 1)
+	return time.Unix(0, (day+1)*nsPerDay).UTC(), nil
+}

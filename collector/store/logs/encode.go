@@ -1,0 +1,303 @@
+package logs
+
+import (
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// chunkBytes is how much of a request becomes one piece of rows with a number of its own. The cut depends on the
+// bytes alone, so that a replay cuts the same.
+const chunkBytes = 1 << 20
+
+// maxChunks is how many pieces a request of n bytes has at most: of two neighbours, one is at least half full.
+func maxChunks(n int) uint64 { return uint64(2*n/chunkBytes + 2) }
+
+// An encoder turns requests into rows of the library. One goroutine uses it at a time; its buffers are reused. All
+// rows of a chunk carry the chunk's number, and the library writes the rows of one chunk and day to disk together or
+// not at all.
+type encoder struct {
+	names *names
+	rows  *logstorage.LogRows
+	// put hands a chunk of rows to the library. Days says on which days they lie.
+	put func(rows *logstorage.LogRows, days []int64)
+	// skip, of a replay, reports that the rows of this chunk and day are there already.
+	skip func(seq uint64, day int64) bool
+
+	seq      uint64
+	seqText  []byte
+	received int64 // when the request came in, nanoseconds: the time of rows that have none
+	oldest   int64 // rows before are too old
+	newest   int64 // rows behind are too new
+	days     []int64
+	bytes    int // of the chunk so far
+	added    int // rows of the request that became rows of the library
+	drops    [dropKinds]dropped
+
+	intern interner
+	stream []logstorage.Field // labels of the current stream, in front of every row
+	nth    uint64             // number of the current resource
+	res    metadata           // of the current resource
+	scope  metadata           // of the current scope
+	fields []logstorage.Field // the row that is built
+	row    uint64             // its number
+	text   []byte             // values of the row that do not stand in the request as text
+	rest   []byte             // labels of the row that are not admitted as fields
+}
+
+// dropped counts rows that are left out on purpose.
+type dropped struct{ items, bytes int }
+
+const (
+	dropOld = iota
+	dropNew
+	dropLarge
+	dropKinds
+)
+
+var dropReasons = [dropKinds]pipeline.Reason{pipeline.DropTooOld, pipeline.DropTooNew, pipeline.DropTooLarge}
+
+// metadata is a set of labels that rows share. The values are kept in text.
+type metadata struct {
+	labels []sharedLabel
+	text   []byte
+}
+
+type sharedLabel struct {
+	name  *name
+	value string
+}
+
+// begin prepares for a request that was received at the given time.
+func (e *encoder) begin(seq uint64, received int64, retention time.Duration) {
+	e.rows = logstorage.GetLogRows(nil, nil, nil, nil, "")
+	e.received = received
+	e.oldest = received - int64(retention)
+	e.newest = received + int64(futureLimit)
+	e.drops, e.added = [dropKinds]dropped{}, 0
+	e.intern.trim()
+	e.startChunk(seq)
+}
+
+func (e *encoder) startChunk(seq uint64) {
+	e.seq, e.bytes, e.days = seq, 0, e.days[:0]
+	e.seqText = strconv.AppendUint(e.seqText[:0], seq, 10)
+}
+
+// end hands over what is left and gives the buffers back.
+func (e *encoder) end() {
+	e.flush()
+	logstorage.PutLogRows(e.rows)
+	e.rows = nil
+}
+
+func (e *encoder) flush() {
+	if e.rows.RowsCount() > 0 {
+		e.put(e.rows, e.days)
+		e.rows.ResetKeepSettings()
+	}
+}
+
+// request turns every record of a request into a row.
+func (e *encoder) request(r wire.Request) {
+	for rs := r.Resources(); rs.Next(); {
+		e.resource(rs.Resource())
+		for sc := rs.Scopes(); sc.Next(); {
+			e.scopeLabels(sc.Scope())
+			for it := sc.Items(); it.Next(); {
+				item := it.Bytes()
+				if e.bytes += len(item); e.bytes > chunkBytes && e.bytes > len(item) {
+					e.flush()
+					e.startChunk(e.seq + 1)
+					e.bytes = len(item)
+				}
+				e.record(item)
+			}
+		}
+	}
+}
+
+// record adds one row, or counts why not.
+func (e *encoder) record(item []byte) {
+	l := wire.ParseLog(item)
+	ns := e.timeOf(&l)
+	switch {
+	case ns < e.oldest:
+		e.drop(dropOld, item)
+		return
+	case ns > e.newest:
+		e.drop(dropNew, item)
+		return
+	}
+	day := dayOf(ns)
+	if e.skip != nil && e.skip(e.seq, day) {
+		return
+	}
+	e.build(&l, day)
+	if logstorage.EstimatedJSONRowLen(e.fields) > maxRowBytes {
+		e.drop(dropLarge, item)
+		return
+	}
+	e.rows.MustAdd(logstorage.TenantID{}, ns, e.fields, len(e.stream))
+	e.added++
+	if len(e.days) == 0 || e.days[len(e.days)-1] != day {
+		e.days = append(e.days, day)
+	}
+}
+
+// timeOf is the time of the record, else when it was observed, else when it came in.
+func (e *encoder) timeOf(l *wire.Log) int64 {
+	ns := l.Time
+	if ns == 0 {
+		ns = l.ObservedTime
+	}
+	if ns == 0 {
+		return e.received
+	}
+	if ns > 1<<63-1 {
+		return 1<<63 - 1
+	}
+	return int64(ns)
+}
+
+func (e *encoder) drop(kind int, item []byte) {
+	e.drops[kind].items++
+	e.drops[kind].bytes += len(item)
+}
+
+// build fills e.fields with the row. Of labels with the same name the first one added counts: what the record says of
+// itself goes before its attributes, these before those of the scope and of the resource.
+func (e *encoder) build(l *wire.Log, day int64) {
+	e.row++
+	e.fields = append(e.fields[:0], e.stream...)
+	e.text, e.rest = e.text[:0], e.rest[:0]
+	e.fields = append(e.fields, logstorage.Field{Name: fieldSeq, Value: view(e.seqText)})
+	line := e.valueText(l.Body)
+	e.fields = append(e.fields, logstorage.Field{Name: fieldLine, Value: line})
+
+	level := severityLevel(l.SeverityNumber)
+	if level == "" {
+		level = wordLevel(view(l.SeverityText))
+	}
+	if level == "" {
+		level = lineLevel(line)
+	}
+	e.own(labelLevel, level)
+	if l.SeverityNumber != 0 {
+		e.own("severity_number", e.number(int64(l.SeverityNumber)))
+	}
+	e.own("severity_text", view(l.SeverityText))
+	if len(l.TraceID) > 0 {
+		e.own("trace_id", e.hex(l.TraceID))
+	}
+	if len(l.SpanID) > 0 {
+		e.own("span_id", e.hex(l.SpanID))
+	}
+	if l.Flags != 0 {
+		e.own("flags", e.number(int64(l.Flags)))
+	}
+	if l.Time != 0 && l.ObservedTime != 0 {
+		e.own("observed_timestamp", e.unsigned(l.ObservedTime))
+	}
+	e.own("event_name", view(l.EventName))
+	if l.DroppedAttributes != 0 {
+		e.own("dropped_attributes_count", e.number(int64(l.DroppedAttributes)))
+	}
+
+	attrs := l.Attributes()
+	for i := 0; attrs.Next(); i++ {
+		e.attribute(e.intern.key(i, attrs.Key()), attrs.Value(), day)
+	}
+	e.shared(e.scope.labels, day)
+	e.shared(e.res.labels, day)
+	if len(e.rest) > 0 {
+		e.fields = append(e.fields, logstorage.Field{Name: fieldRest, Value: view(e.rest)})
+	}
+}
+
+// own adds one of the labels that every row may have; they are few and need no admission.
+func (e *encoder) own(label, value string) {
+	if value != "" {
+		e.putOnce(e.intern.fixed(label), value)
+	}
+}
+
+// attribute adds an attribute of the record; a map gives a label for each entry, as in Loki.
+func (e *encoder) attribute(n *name, v wire.Value, day int64) {
+	if v.Kind() == wire.ValueMap {
+		for m := v.Map(); m.Next(); {
+			e.attribute(e.intern.child(n, m.Key()), m.Value(), day)
+		}
+		return
+	}
+	e.label(n, e.valueText(v), day)
+}
+
+func (e *encoder) shared(labels []sharedLabel, day int64) {
+	for _, l := range labels {
+		e.label(l.name, l.value, day)
+	}
+}
+
+// label adds a label of structured metadata as a field, or to the rest.
+func (e *encoder) label(n *name, value string, day int64) {
+	if value == "" {
+		return
+	}
+	if n.stream == e.nth {
+		n = e.intern.duplicate(n)
+	}
+	if n.day != day {
+		n.day, n.admitted = day, e.names.admit(day, n.label)
+	}
+	if n.admitted {
+		e.putOnce(n, value)
+		return
+	}
+	if n.row != e.row {
+		n.row = e.row
+		e.rest = appendRest(e.rest, n.label, value)
+	}
+}
+
+// putOnce adds a field unless the row has one of that name.
+func (e *encoder) putOnce(n *name, value string) {
+	if n.row == e.row {
+		return
+	}
+	n.row = e.row
+	e.fields = append(e.fields, logstorage.Field{Name: n.label, Value: value})
+}
+
+// valueText is the text of a value; a string is not copied.
+func (e *encoder) valueText(v wire.Value) string {
+	if v.Kind() == wire.ValueString {
+		return view(v.Str())
+	}
+	start := len(e.text)
+	e.text = v.AppendText(e.text)
+	return view(e.text[start:])
+}
+
+func (e *encoder) number(n int64) string {
+	start := len(e.text)
+	e.text = strconv.AppendInt(e.text, n, 10)
+	return view(e.text[start:])
+}
+
+func (e *encoder) unsigned(n uint64) string {
+	start := len(e.text)
+	e.text = strconv.AppendUint(e.text, n, 10)
+	return view(e.text[start:])
+}
+
+func (e *encoder) hex(b []byte) string {
+	start := len(e.text)
+	e.text = hex.AppendEncode(e.text, b)
+	return view(e.text[start:])
+}

@@ -1,0 +1,84 @@
+package logs
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+)
+
+// recentDays is how many of the newest days are looked at for rows without a stream.
+const recentDays = 2
+
+// heal registers the streams of rows that are on disk without being in the index (see the package comment). The
+// library registers a stream when it gets a row of it, so it is given one: with the labels of the stream, which every
+// row has among its fields, too, and a mark by which queries leave it out.
+func (s *Store) heal(days map[int64]bool) error {
+	for _, p := range lastOf(s.lib.PartitionList(), recentDays) {
+		if day, ok := parseDay(p); ok {
+			days[day] = true
+		}
+	}
+	healed := 0
+	for day := range days {
+		n, err := s.healDay(day)
+		if err != nil {
+			return fmt.Errorf("cannot look for streams that are not registered: %w", err)
+		}
+		healed += n
+	}
+	if healed > 0 {
+		s.lib.DebugFlush()
+		s.log.Info("registered streams again", "streams", healed)
+	}
+	return nil
+}
+
+func lastOf[T any](s []T, n int) []T { return s[max(0, len(s)-n):] }
+
+func (s *Store) healDay(day int64) (int, error) {
+	from, to := day*nsPerDay, (day+1)*nsPerDay-1
+	var orphans []string
+	err := s.each(s.running, libraryQuery{text: "* | stats by (_stream_id, _stream) count() hits", from: from, to: to},
+		func(row map[string]string) error {
+			if row[fieldStream] == "" {
+				orphans = append(orphans, row["_stream_id"])
+			}
+			return nil
+		})
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range orphans {
+		q := libraryQuery{text: "_stream_id:" + strconv.Quote(id) + " | limit 1", from: from, to: to}
+		if err := s.each(s.running, q, s.register); err != nil {
+			return 0, err
+		}
+	}
+	return len(orphans), nil
+}
+
+// register adds a marker to the stream of a row.
+func (s *Store) register(row map[string]string) error {
+	at, err := time.Parse(time.RFC3339Nano, row[fieldTime])
+	if err != nil {
+		return fmt.Errorf("cannot read the time of a row: %w", err)
+	}
+	var fields []logstorage.Field
+	for _, label := range indexAttributes {
+		if v := row[label]; v != "" {
+			fields = append(fields, logstorage.Field{Name: label, Value: v})
+		}
+	}
+	slices.SortFunc(fields, func(a, b logstorage.Field) int { return strings.Compare(a.Name, b.Name) })
+	stream := len(fields)
+	fields = append(fields, logstorage.Field{Name: fieldMarker, Value: "1"})
+	rows := logstorage.GetLogRows(nil, nil, nil, nil, "")
+	defer logstorage.PutLogRows(rows)
+	rows.MustAdd(logstorage.TenantID{}, at.UnixNano(), fields, stream)
+	s.put(rows, []int64{dayOf(at.UnixNano())})
+	return nil
+}

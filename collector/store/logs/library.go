@@ -1,0 +1,62 @@
+package logs
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+	"github.com/VictoriaMetrics/VictoriaMetrics/lib/cgroup"
+)
+
+// What the library does on its own. Its windows are wider than ours on both sides, so that it never drops a row in
+// silence that we took: the row in question may lie between our look at the clock and the library's, and a clock that
+// is set back must not make it remove days as lying in the future.
+const (
+	flushInterval    = 10 * time.Second // rows in memory become a file part; the write-ahead log covers them till then
+	retentionSlack   = time.Hour
+	futureLimit      = 24 * time.Hour
+	libraryFuture    = 30 * 24 * time.Hour
+	minLibraryMemory = 16 << 20
+)
+
+// openLibrary opens the storage in dir. The library panics where others return errors (a folder in use by another
+// process, damaged files); here that becomes an error.
+func openLibrary(dir string, o Options) (_ *logstorage.Storage, err error) {
+	if err := setUpLibrary(o); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cannot open the log storage in %s: %v", dir, r)
+		}
+	}()
+	return logstorage.MustOpenStorage(filepath.Join(dir, "data"), &logstorage.StorageConfig{
+		Retention:              o.Retention + retentionSlack,
+		FutureRetention:        libraryFuture,
+		FlushInterval:          flushInterval,
+		DefaultParallelReaders: workers(),
+	}), nil
+}
+
+// workers is how many goroutines of the library call back at once while a query runs.
+func workers() int { return cgroup.AvailableCPUs() }
+
+// setUpLibrary sets what the library takes from package-level flags only: its memory (60 % of the machine unless told)
+// and the level of its own log, which goes to standard error. The library refuses to start before the standard flag
+// set was parsed; our commands use another one, so it is parsed here, with no arguments. Flags that somebody has
+// parsed (go test) stay as they are.
+func setUpLibrary(o Options) error {
+	if !flag.Parsed() {
+		if err := flag.CommandLine.Parse(nil); err != nil {
+			return fmt.Errorf("cannot prepare the flags of the log storage: %w", err)
+		}
+	}
+	return errors.Join(
+		flag.Set("memory.allowedBytes", strconv.FormatInt(max(o.MemoryBytes, minLibraryMemory), 10)),
+		flag.Set("loggerLevel", "ERROR"),
+	)
+}

@@ -1,0 +1,183 @@
+// Package logs stores log records in VictoriaLogs' storage library and answers Loki's HTTP API from it.
+//
+// # In
+//
+// [Store.Append] walks the bytes of an OTLP request and makes a row of each record. The resource attributes that
+// Loki makes labels by default are the labels of the row's stream; everything else is structured metadata, in fields
+// of the same row. The library keeps the stream's labels apart from the row's fields (the field _stream), which is how
+// a query tells them.
+//
+// # Safe before nil
+//
+// The library holds rows in memory for some seconds. So the request is first written to a write-ahead log, and Append
+// answers nil once the kernel has the bytes: they survive a SIGKILL. From time to time a checkpoint makes the library
+// write everything to disk and then removes the log; a start finds what is left and puts it in again.
+//
+// No row is doubled by that, although the library writes rows out on its own, too, whenever it likes. Rows go to it in
+// chunks; every chunk of the log has a number that is never used again, and each row carries the number of its chunk
+// (the field _sluice_seq). What the library writes to disk is made of whole pieces: the rows that one call adds to one
+// day stay together from its buffer into a part in memory, and only whole parts are merged and written. So after a
+// kill, a chunk's rows of one day are on disk either all or not at all, and one query for the numbers in the log tells
+// which. The replay cuts the same request into the same chunks, because the cut depends on its bytes alone, and adds
+// what is missing. A kill during the replay changes nothing, for the log is still there and is asked again.
+//
+// A checkpoint holds appends back while the library's own snapshot call writes parts in memory to disk, and repeats it
+// until the library says that no row is in memory: a part that is being merged at that moment is passed over by the
+// snapshot. The library's index of streams has the same gap and no such figure, so that a kill right after a checkpoint
+// may leave rows on disk whose stream is not registered. Every start looks for these and registers the stream again
+// (heal.go).
+//
+// # Out
+//
+// Selectors, line filters, comparisons of labels and the time range of a LogQL query become a query of the library;
+// what remains runs over the rows it finds, block by block, in package logql.
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Store is a log store in a folder of its own.
+type Store struct {
+	settings pipeline.Settings
+	options  Options
+	log      *slog.Logger
+	metrics  *ownMetrics
+	dir      string
+	names    *names
+	lib      *logstorage.Storage
+
+	// gate is held for reading by appends, and for writing by whoever needs the library and the log to agree.
+	gate     sync.RWMutex
+	closed   bool
+	wal      *wal
+	encoders sync.Pool
+
+	// reads is held for reading by whoever asks the library for rows, and for writing by whoever takes days away from it.
+	// It is taken before gate.
+	reads   sync.RWMutex
+	running context.Context // ends with the store; queries end with it
+	cancel  context.CancelCauseFunc
+	slots   chan struct{} // one for each query that runs
+
+	mu      sync.Mutex
+	dirty   map[int64]bool // days with rows that came after the last checkpoint
+	flushed time.Time      // when rows were last made visible to queries
+	unseen  atomic.Bool    // rows came after that
+
+	due  chan struct{} // asks for a checkpoint
+	done sync.WaitGroup
+}
+
+// Open opens the store in dir, which is made if it is not there, and puts in what a killed process left in the
+// write-ahead log. The library has settings for the whole process; two stores must not be opened at the same time.
+func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	st := &Store{
+		settings: s, options: o, log: s.Log, dir: dir,
+		slots: make(chan struct{}, o.MaxQueries),
+		dirty: map[int64]bool{}, due: make(chan struct{}, 1),
+	}
+	st.encoders.New = func() any { return st.newEncoder() }
+	st.running, st.cancel = context.WithCancelCause(context.Background())
+	var err error
+	if st.names, err = openNames(filepath.Join(dir, "names")); err != nil {
+		return nil, err
+	}
+	if st.lib, err = openLibrary(dir, o); err != nil {
+		return nil, err
+	}
+	st.metrics = newOwnMetrics(st)
+	if err := st.restore(); err != nil {
+		st.lib.MustClose()
+		return nil, fmt.Errorf("cannot open the log store: %w", err)
+	}
+	st.metrics.register(s.Metrics)
+	st.done.Add(1)
+	go st.maintain()
+	return st, nil
+}
+
+// errClosed is what calls after Close are told.
+var errClosed = errors.New("the log store is closed")
+
+// Close ends running queries, writes everything to disk and gives the folder free. Calls that come later fail.
+func (s *Store) Close() error {
+	s.cancel(errClosed)
+	s.done.Wait()
+	s.reads.Lock()
+	defer s.reads.Unlock()
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.metrics.unregister(s.settings.Metrics)
+	s.lib.MustClose() // writes out every row
+	if err := errors.Join(s.wal.restart(), s.wal.close()); err != nil {
+		return fmt.Errorf("cannot close the log store: %w", err)
+	}
+	return nil
+}
+
+// maintain syncs the write-ahead log each second, makes checkpoints when they are due and removes what is too old.
+func (s *Store) maintain() {
+	defer s.done.Done()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	last, swept := time.Now(), time.Now()
+	for {
+		due := false
+		select {
+		case <-s.running.Done():
+			return
+		case <-s.due:
+			due = true
+		case <-tick.C:
+			s.report("sync the write-ahead log", s.wal.sync())
+			due = time.Since(last) >= s.options.CheckpointEvery
+		}
+		if due {
+			s.report("make a checkpoint", s.checkpoint())
+			last = time.Now()
+		}
+		if time.Since(swept) >= time.Minute {
+			s.sweep()
+			swept = time.Now()
+		}
+	}
+}
+
+// sweep forgets the field names of days that the library has removed, and keeps the size that Options set.
+func (s *Store) sweep() {
+	s.names.forget(dayOf(time.Now().Add(-s.options.Retention - retentionSlack).UnixNano()))
+	for s.options.MaxBytes > 0 && s.DiskBytes() > s.options.MaxBytes {
+		through, err := s.DropOldest(s.running)
+		s.report("remove the oldest day", err)
+		if err != nil || through.IsZero() {
+			return
+		}
+		s.log.Info("removed the oldest logs for want of space", "through", through)
+	}
+}
+
+func (s *Store) report(what string, err error) {
+	if err != nil {
+		s.log.Error("cannot "+what, "error", err)
+	}
+}

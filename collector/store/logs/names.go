@@ -1,0 +1,123 @@
+package logs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxDayNames is how many labels of structured metadata become fields of their own in one day. The library drops rows
+// in silence, now or at a later merge, when a block comes to more than 2,000 names counting the row's own, and a block
+// can come to hold any rows of one stream and day. 900 for all streams of a day and some 40 fixed ones, taken twice, stay
+// below that. Labels over the limit, and names that are too long, go into fieldRest together: they are found by queries
+// like all others, only more slowly.
+const maxDayNames = 900
+
+// names remembers which labels are fields, day by day, on disk too: after a restart the set of a day must not begin
+// anew. A name is written down before the first row with it.
+type names struct {
+	dir  string
+	mu   sync.Mutex
+	days map[int64]map[string]bool
+}
+
+func openNames(dir string) (*names, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("cannot make the folder of field names: %w", err)
+	}
+	return &names{dir: dir, days: map[int64]map[string]bool{}}, nil
+}
+
+// admit reports whether the label is a field on that day. One that cannot be written down is none.
+func (n *names) admit(day int64, label string) bool {
+	if len(label) > maxNameBytes {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	set, ok := n.days[day]
+	if !ok {
+		set = n.load(day)
+		n.days[day] = set
+	}
+	if set[label] {
+		return true
+	}
+	if len(set) >= maxDayNames || !n.append(day, label) {
+		return false
+	}
+	set[strings.Clone(label)] = true
+	return true
+}
+
+func (n *names) file(day int64) string { return filepath.Join(n.dir, dayName(day)) }
+
+// load reads the names of a day. A last line that is not whole was not used yet; it is cut off.
+func (n *names) load(day int64) map[string]bool {
+	set := map[string]bool{}
+	data, err := os.ReadFile(n.file(day))
+	if err != nil {
+		return set
+	}
+	whole := strings.LastIndexByte(string(data), '\n') + 1
+	if whole < len(data) && os.Truncate(n.file(day), int64(whole)) != nil {
+		return fullSet()
+	}
+	for _, l := range strings.Split(string(data[:whole]), "\n") {
+		if l != "" {
+			set[l] = true
+		}
+	}
+	return set
+}
+
+// fullSet admits nothing more: for a file that cannot be kept.
+func fullSet() map[string]bool {
+	set := make(map[string]bool, maxDayNames)
+	for i := range maxDayNames {
+		set[fmt.Sprintf("\x00%d", i)] = true
+	}
+	return set
+}
+
+func (n *names) append(day int64, label string) bool {
+	f, err := os.OpenFile(n.file(day), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	if err != nil {
+		return false
+	}
+	_, err = f.WriteString(label + "\n")
+	return f.Close() == nil && err == nil
+}
+
+// forget removes the names of days before the given one.
+func (n *names) forget(before int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	entries, err := os.ReadDir(n.dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		day, ok := parseDay(e.Name())
+		if ok && day < before {
+			delete(n.days, day)
+			_ = os.Remove(filepath.Join(n.dir, e.Name())) // a file too many does no harm; the next call tries again
+		}
+	}
+}
+
+const nsPerDay = int64(24 * time.Hour)
+
+// dayOf is the number of the UTC day that a time lies in: the library's unit of partition.
+func dayOf(ns int64) int64 { return ns / nsPerDay }
+
+// dayName is how the library calls a day's folder.
+func dayName(day int64) string { return time.Unix(0, day*nsPerDay).UTC().Format("20060102") }
+
+func parseDay(name string) (int64, bool) {
+	t, err := time.Parse("20060102", name)
+	return t.UnixNano() / nsPerDay, err == nil
+}

@@ -1,0 +1,60 @@
+package logs
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ownMetrics are the figures about the store itself.
+type ownMetrics struct {
+	torn, corrupt, replayed prometheus.Counter
+	checkpoints             prometheus.Histogram
+	queries                 *prometheus.CounterVec
+	all                     []prometheus.Collector
+}
+
+func newOwnMetrics(s *Store) *ownMetrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_store_logs_" + name, Help: help})
+	}
+	m := &ownMetrics{
+		torn:     counter("wal_torn_bytes_total", "Bytes at the end of the write-ahead log that a killed process did not finish; no caller was told that they are safe."),
+		corrupt:  counter("wal_corrupt_records_total", "Requests in the write-ahead log whose checksum was wrong: lost."),
+		replayed: counter("replayed_rows_total", "Rows put in from the write-ahead log at the start."),
+		checkpoints: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_store_logs_checkpoint_seconds", Help: "How long appends waited for the store to write everything to disk.",
+			Buckets: []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10},
+		}),
+		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_store_logs_queries_total", Help: "Requests to the query API, by status code.",
+		}, []string{"code"}),
+	}
+	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sluice_store_logs_wal_bytes", Help: "Size of the write-ahead log.",
+	}, func() float64 {
+		_, size := s.wal.state()
+		return float64(size)
+	})
+	m.all = []prometheus.Collector{m.torn, m.corrupt, m.replayed, m.checkpoints, m.queries, size}
+	return m
+}
+
+func (m *ownMetrics) register(r prometheus.Registerer) {
+	for _, c := range m.all {
+		r.MustRegister(c)
+	}
+}
+
+func (m *ownMetrics) unregister(r prometheus.Registerer) {
+	for _, c := range m.all {
+		r.Unregister(c)
+	}
+}
+
+func (m *ownMetrics) checkpoint(took time.Duration) { m.checkpoints.Observe(took.Seconds()) }
+
+func (m *ownMetrics) damaged(d walDamage) {
+	m.torn.Add(float64(d.torn))
+	m.corrupt.Add(float64(d.corrupt))
+}
