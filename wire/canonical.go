@@ -10,7 +10,7 @@ import (
 // at most three times as long as the body (one invalid byte becomes a U+FFFD of three).
 func canonical(m message, body []byte) (Request, int) {
 	w := rewriter{}
-	out := w.message(make([]byte, 0, len(body)+len(body)/16), m, fields{b: body})
+	out := w.message(make([]byte, 0, len(body)+len(body)/16), m, scan{b: body})
 	return out, w.repaired
 }
 
@@ -22,7 +22,7 @@ type rewriter struct {
 
 // message appends the canonical form of the message whose fields are given, possibly as the concatenation of several
 // occurrences: this is how protobuf merges them. Recursion is as deep as Check allowed.
-func (w *rewriter) message(dst []byte, m message, in fields) []byte {
+func (w *rewriter) message(dst []byte, m message, in scan) []byte {
 	// The first pass finds which occurrence of a singular field or oneof counts, and which fields come more than once.
 	var last [slots]int
 	var seen, twice uint32
@@ -53,7 +53,7 @@ func (w *rewriter) message(dst []byte, m message, in fields) []byte {
 		case kindMessage, kindItem, kindMember:
 			switch {
 			case twice&bit == 0 || f.kind() == kindMember && last[f.slot()] == c.ordinal:
-				dst = w.nested(dst, c.num, f.sub(), fields{b: c.body})
+				dst = w.nested(dst, c.num, f.sub(), scan{b: c.body})
 			case f.kind() == kindMessage && done&bit == 0:
 				dst = w.nested(dst, c.num, f.sub(), occurrences(in, c.num))
 			}
@@ -72,7 +72,7 @@ func (w *rewriter) message(dst []byte, m message, in fields) []byte {
 }
 
 // nested appends a message field. Its length rarely changes its own size, so that the body is rarely moved.
-func (w *rewriter) nested(dst []byte, num int, m message, in fields) []byte {
+func (w *rewriter) nested(dst []byte, num int, m message, in scan) []byte {
 	dst = AppendTag(dst, num, TypeBytes)
 	// Most of an irregular request is regular. To look whether this part is costs a tenth of rewriting it; below a value
 	// it is not looked any more, lest a body nested for the purpose be read once for each of its levels.
@@ -107,8 +107,8 @@ func (w *rewriter) text(dst []byte, num int, s []byte) []byte {
 }
 
 // occurrences collects the bodies of a singular message sent several times.
-func occurrences(in fields, num int) fields {
-	var out fields
+func occurrences(in scan, num int) scan {
+	var out scan
 	for c := in; c.next(); {
 		if c.num == num && c.wire == TypeBytes {
 			out.parts = append(out.parts, c.body)
@@ -119,7 +119,7 @@ func occurrences(in fields, num int) fields {
 
 // packedField appends one packed field holding the elements of all its occurrences. As in pdata, a packed
 // occurrence of fixed64 elements replaces what came before, everything else adds to it.
-func packedField(dst []byte, num int, f field, in fields) []byte {
+func packedField(dst []byte, num int, f field, in scan) []byte {
 	dst, mark := BeginMessage(dst, num)
 	for c := in; c.next(); {
 		switch {
@@ -141,8 +141,8 @@ func packedField(dst []byte, num int, f field, in fields) []byte {
 	return EndMessage(dst, mark)
 }
 
-// fields walks the fields of a checked message that may be irregular and may come in parts.
-type fields struct {
+// A scan walks the fields of a checked message that may be irregular and may come in parts.
+type scan struct {
 	parts   [][]byte // what follows b
 	b       []byte
 	pos     int
@@ -154,7 +154,7 @@ type fields struct {
 }
 
 // next moves to the next field.
-func (c *fields) next() bool {
+func (c *scan) next() bool {
 	for c.pos >= len(c.b) {
 		if len(c.parts) == 0 {
 			return false
@@ -183,7 +183,7 @@ func (c *fields) next() bool {
 }
 
 // field returns the schema row of the current field. An element of a packed field sent alone is known, too.
-func (c *fields) field(m message) field {
+func (c *scan) field(m message) field {
 	if c.num < slots {
 		return schemas[m][c.num]
 	}
@@ -194,7 +194,7 @@ func (c *fields) field(m message) field {
 }
 
 // append appends the current field with minimal varints.
-func (c *fields) append(dst []byte) []byte {
+func (c *scan) append(dst []byte) []byte {
 	switch c.wire {
 	case TypeVarint:
 		return AppendUint(dst, c.num, c.value)

@@ -70,6 +70,9 @@ func locate(m message, body []byte, at int) string {
 		deprecated := 0
 		for pos < end {
 			tag, start := longUvarint(body[:end], pos)
+			if tag == 0 && body[pos] != 0 {
+				return string(path) // the tag itself is cut short or too long
+			}
 			num := int(tag >> 3)
 			var f field
 			count := &deprecated
@@ -109,7 +112,7 @@ func locate(m message, body []byte, at int) string {
 
 // skipIrregular returns the position behind the field whose tag is at pos, whose varints may be padded.
 func skipIrregular(b []byte, pos int) int {
-	f := fields{b: b, pos: pos}
+	f := scan{b: b, pos: pos}
 	if !f.next() {
 		return len(b)
 	}
