@@ -36,20 +36,23 @@ type tally struct {
 	bytes  []int64 // of lines; for the functions that want it
 }
 
-// count answers a range expression; it is the Leaf of an evaluator.
-func (s *Store) count(ctx context.Context, e *logql.RangeExpr, f logql.Fold, steps logql.Steps) ([]logql.Series, error) {
+func (s *Store) newCounter(e *logql.RangeExpr, f logql.Fold, steps logql.Steps) *counter {
 	steps.Start -= int64(e.Offset)
-	c := &counter{
+	return &counter{
 		expr: e, fold: f, plan: newPlan(e.Log), steps: steps,
 		maxSeries: s.options.MaxSeries, maxCells: s.options.MaxResultBytes / 8, seen: map[string]bool{},
 	}
+}
+
+// count runs a counter over the rows of its windows.
+func (s *Store) count(ctx context.Context, c *counter) ([]logql.Series, error) {
 	text, want := c.columns()
 	readers := make([]countReader, workers())
 	for i := range readers {
 		readers[i] = countReader{c: c, series: map[string]*tally{}}
 		readers[i].rows.row.Want = want
 	}
-	q := libraryQuery{text: text, from: steps.Start - int64(e.Range) + 1, to: steps.At(steps.Count - 1)}
+	q := libraryQuery{text: text, from: c.steps.Start - int64(c.expr.Range) + 1, to: c.steps.At(c.steps.Count - 1)}
 	err := s.blocks(ctx, q, func(worker int, b *logstorage.DataBlock) error { return readers[worker].read(b) })
 	if err != nil {
 		return nil, err

@@ -42,8 +42,8 @@ func (s *Store) detectedFields(ctx context.Context, r request) ([]byte, error) {
 		return nil, err
 	}
 	streams, err := s.lines(ctx, lineQuery{
-		expr: expr, from: start.UnixNano(), to: end.UnixNano(), limit: min(sample, s.options.MaxLines), categorize: true,
-	})
+		from: start.UnixNano(), to: end.UnixNano(), limit: min(sample, s.options.MaxLines), categorize: true,
+	}, newPlan(expr))
 	if err != nil {
 		return nil, err
 	}

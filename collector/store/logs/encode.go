@@ -48,6 +48,7 @@ type encoder struct {
 	row    uint64             // its number
 	text   []byte             // values of the row that do not stand in the request as text
 	rest   []byte             // labels of the row that are not admitted as fields
+	level  string             // what an attribute of the row says
 }
 
 // dropped counts rows that are left out on purpose.
@@ -175,19 +176,11 @@ func (e *encoder) drop(kind int, item []byte) {
 func (e *encoder) build(l *wire.Log, day int64) {
 	e.row++
 	e.fields = append(e.fields[:0], e.stream...)
-	e.text, e.rest = e.text[:0], e.rest[:0]
+	e.text, e.rest, e.level = e.text[:0], e.rest[:0], ""
 	e.fields = append(e.fields, logstorage.Field{Name: fieldSeq, Value: view(e.seqText)})
 	line := e.valueText(l.Body)
 	e.fields = append(e.fields, logstorage.Field{Name: fieldLine, Value: line})
 
-	level := severityLevel(l.SeverityNumber)
-	if level == "" {
-		level = wordLevel(view(l.SeverityText))
-	}
-	if level == "" {
-		level = lineLevel(line)
-	}
-	e.own(labelLevel, level)
 	if l.SeverityNumber != 0 {
 		e.own("severity_number", e.number(int64(l.SeverityNumber)))
 	}
@@ -215,9 +208,25 @@ func (e *encoder) build(l *wire.Log, day int64) {
 	}
 	e.shared(e.scope.labels, day)
 	e.shared(e.res.labels, day)
+	e.own(labelLevel, e.levelOf(l, line))
 	if len(e.rest) > 0 {
 		e.fields = append(e.fields, logstorage.Field{Name: fieldRest, Value: view(e.rest)})
 	}
+}
+
+// levelOf finds the level of a record where Loki does: an attribute that tells it, the severity, the line.
+func (e *encoder) levelOf(l *wire.Log, line string) string {
+	level := e.level
+	if level == "" {
+		level = severityLevel(l.SeverityNumber)
+	}
+	if level == "" {
+		level = wordLevel(view(l.SeverityText))
+	}
+	if level == "" {
+		level = lineLevel(line)
+	}
+	return level
 }
 
 // own adds one of the labels that every row may have; they are few and need no admission.
@@ -249,13 +258,16 @@ func (e *encoder) label(n *name, value string, day int64) {
 	if value == "" {
 		return
 	}
+	if n.tellsLevel && e.level == "" {
+		e.level = wordLevel(value)
+	}
 	if n.stream == e.nth {
 		n = e.intern.duplicate(n)
 	}
-	if n.day != day {
+	if n.day != day && !n.always {
 		n.day, n.admitted = day, e.names.admit(day, n.label)
 	}
-	if n.admitted {
+	if n.admitted || n.always {
 		e.putOnce(n, value)
 		return
 	}

@@ -103,6 +103,9 @@ type name struct {
 	day       int64  // for which admitted holds
 	admitted  bool
 	duplicate *name
+
+	always     bool // a field on every day, see alwaysField
+	tellsLevel bool // of the record
 }
 
 // maxInterned bounds the names that an encoder keeps from one request to the next.
@@ -179,7 +182,7 @@ func (t *interner) trim() {
 func (t *interner) add(key, label string) *name {
 	n := t.byName[label]
 	if n == nil {
-		n = &name{key: key, label: label, day: -1}
+		n = &name{key: key, label: label, day: -1, always: alwaysField(label), tellsLevel: isLevelKey(label)}
 		t.byName[label] = n
 	}
 	t.byKey[key] = n

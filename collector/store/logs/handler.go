@@ -150,10 +150,10 @@ func (s *Store) queryRange(ctx context.Context, r request) ([]byte, error) {
 	}
 	if l, ok := e.(*logql.LogExpr); ok {
 		q := lineQuery{
-			expr: l, from: start.UnixNano(), to: end.UnixNano() - 1, limit: limit, forward: forward,
+			from: start.UnixNano(), to: end.UnixNano() - 1, limit: limit, forward: forward,
 			categorize: wantsCategories(r.http),
 		}
-		streams, err := s.lines(ctx, q)
+		streams, err := s.lines(ctx, q, newPlan(l))
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +173,7 @@ func (s *Store) queryRange(ctx context.Context, r request) ([]byte, error) {
 func (s *Store) evaluate(ctx context.Context, e logql.Expr, steps logql.Steps) (logql.Result, error) {
 	v := logql.Evaluator{Steps: steps}
 	v.Leaf = func(ctx context.Context, e *logql.RangeExpr, f logql.Fold) ([]logql.Series, error) {
-		return s.count(ctx, e, f, steps)
+		return s.count(ctx, s.newCounter(e, f, steps))
 	}
 	return v.Eval(ctx, e)
 }

@@ -18,7 +18,6 @@ import (
 
 // A lineQuery asks for the newest or the oldest lines of a log selection.
 type lineQuery struct {
-	expr       *logql.LogExpr
 	from, to   int64 // both inside
 	limit      int
 	forward    bool // oldest first
@@ -44,10 +43,9 @@ type entry struct {
 // firstWindows is into how many pieces a range is cut at first: the newest lines are likely in the newest piece.
 const firstWindows = 64
 
-// lines runs a query. The range is walked from the wanted end in windows that double, and left as soon as there are
+// lines runs a query by the plan for its selection. The range is walked from the wanted end in windows that double, and left as soon as there are
 // enough lines: whatever is found later lies further away.
-func (s *Store) lines(ctx context.Context, q lineQuery) ([]*stream, error) {
-	p := newPlan(q.expr)
+func (s *Store) lines(ctx context.Context, q lineQuery, p plan) ([]*stream, error) {
 	c := &lineCollector{query: q, plan: p, max: s.options.MaxResultBytes, streams: map[string]*stream{}, names: map[string]string{}}
 	c.edge.Store(math.MinInt64)
 	if q.forward {

@@ -151,8 +151,8 @@ func (p *parser) selector() (Selector, error) {
 	var s Selector
 	for !p.accept("}") {
 		if len(s) > 0 {
-			if err := p.expect(","); err != nil {
-				return nil, err
+			if !p.accept(",") {
+				return nil, p.unexpected("expecting , or }")
 			}
 			if p.accept("}") {
 				return s, nil
