@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/grpc/encoding"
+)
+
+// A subject is a program between the generator and the sink.
+type subject struct {
+	name   string
+	binary func(options) string
+	config func(in, out ports, encoding, protocol string) string
+	args   []string
+}
+
+// ports of one side.
+type ports struct{ http, grpc int }
+
+var gatewaySubjects = []subject{
+	{name: "Sluice", binary: func(o options) string { return filepath.Join(o.bin, "sluice-collector") }, config: func(in, out ports, enc, proto string) string {
+		return gatewayConfig(in, out, enc, proto, "")
+	}},
+	{name: "Collector 0.158, sending_queue off", binary: otelcol, config: func(in, out ports, enc, proto string) string {
+		return gatewayConfig(in, out, enc, proto, "    sending_queue: {enabled: false}\n")
+	}},
+	{name: "Collector 0.158, default", binary: otelcol, config: func(in, out ports, enc, proto string) string {
+		return gatewayConfig(in, out, enc, proto, "")
+	}},
+}
+
+func otelcol(o options) string { return filepath.Join(o.peers, "otelcol") }
+
+// gatewayConfig is the same file for all subjects: otlp in, otlp out, nothing between.
+func gatewayConfig(in, out ports, encoding, protocol, exporterKeys string) string {
+	exporter, endpoint, receiver := "otlp_http", fmt.Sprintf("http://127.0.0.1:%d", out.http), fmt.Sprintf("http: {endpoint: 127.0.0.1:%d}", in.http)
+	if protocol == "gRPC" {
+		exporter, endpoint, receiver = "otlp_grpc", fmt.Sprintf("127.0.0.1:%d", out.grpc), fmt.Sprintf("grpc: {endpoint: 127.0.0.1:%d}", in.grpc)
+	}
+	if encoding == "" {
+		encoding = "none"
+	}
+	return fmt.Sprintf(`receivers:
+  otlp:
+    protocols:
+      %s
+exporters:
+  %s:
+    endpoint: %s
+    compression: %s
+    tls: {insecure: true}
+%sservice:
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    logs: {receivers: [otlp], exporters: [%s]}
+`, receiver, exporter, endpoint, encoding, exporterKeys, exporter)
+}
+
+// figure is what one run of a subject measured.
+type figure struct{ cpu, rss, wire series }
+
+// gateway measures OTLP in and out: CPU per record and peak memory.
+func gateway(o options) (table, error) {
+	encoding.RegisterCompressor(zstdCompressor{})
+	t := table{
+		title:   "OTLP in, OTLP out: 1,000 different logs of about 350 B a request, one core (GOMAXPROCS=1)",
+		command: "make bench, or: cd bench && go run . gateway",
+		head:    []string{"way", "program", "CPU µs/log", "to Sluice's CPU", "peak RSS MiB", "B/log out"},
+		notes:   []string{fmt.Sprintf("Median (min–max) of %d alternating runs of %d records each after warm-up; no processor between.", o.runs, o.logs)},
+	}
+	plain, err := logRequests()
+	if err != nil {
+		return t, err
+	}
+	packed, err := zstdAll(plain)
+	if err != nil {
+		return t, err
+	}
+	for _, way := range []struct{ protocol, encoding string }{{"HTTP", ""}, {"HTTP", "zstd"}, {"gRPC", ""}, {"gRPC", "zstd"}} {
+		requests := plain
+		if way.encoding != "" && way.protocol == "HTTP" {
+			requests = packed // gRPC's client compresses by itself
+		}
+		figures := make([]figure, len(gatewaySubjects))
+		for range o.runs {
+			for i, s := range gatewaySubjects {
+				if err := gatewayRun(o, s, way.protocol, way.encoding, requests, &figures[i]); err != nil {
+					return t, fmt.Errorf("%s, %s %s: %w", s.name, way.protocol, way.encoding, err)
+				}
+			}
+		}
+		for i, s := range gatewaySubjects {
+			f := figures[i]
+			name := way.protocol + ", uncompressed"
+			if way.encoding != "" {
+				name = way.protocol + ", " + way.encoding
+			}
+			t.rows = append(t.rows, []string{name, s.name, f.cpu.format(3), ratio(f.cpu, figures[0].cpu).format(1), f.rss.format(0), f.wire.format(0)})
+		}
+	}
+	return t, nil
+}
+
+func gatewayRun(o options, s subject, protocol, codec string, requests [][]byte, f *figure) error {
+	out, err := newSink()
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	in := ports{}
+	if in.http, err = freePort(); err != nil {
+		return err
+	}
+	if in.grpc, err = freePort(); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "sluice-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(file, []byte(s.config(in, ports{out.http, out.grpc}, codec, protocol)), 0o600); err != nil {
+		return err
+	}
+	p, err := launch([]string{"GOMAXPROCS=1", "XDG_STATE_HOME=" + dir}, s.binary(o), append(s.args, "--config", file)...)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	port, send := in.http, httpSender(in.http, codec)
+	if protocol == "gRPC" {
+		var closeConn func() error
+		if send, closeConn, err = grpcSender(in.grpc, codec); err != nil {
+			return err
+		}
+		defer closeConn()
+		port = in.grpc
+	}
+	if err := p.waitFor(ctx, "listener", listening(port)); err != nil {
+		return err
+	}
+	n := o.logs / logsPerRequest
+	warm := n / 10
+	if err := drive(ctx, send, requests, warm); err != nil {
+		return p.failed(err)
+	}
+	before, err := p.cpu()
+	if err != nil {
+		return err
+	}
+	if err := drive(ctx, send, requests, n); err != nil {
+		return p.failed(err)
+	}
+	sent := int64((warm + n) * logsPerRequest)
+	if err := p.waitFor(ctx, "all records", func() bool { return out.items.Load() >= sent }); err != nil {
+		return err
+	}
+	after, err := p.cpu()
+	if err != nil {
+		return err
+	}
+	rss, err := p.memory("VmHWM")
+	if err != nil {
+		return err
+	}
+	if err := out.check(sent); err != nil {
+		return p.failed(err)
+	}
+	f.cpu = append(f.cpu, float64((after-before).Microseconds())/float64(n*logsPerRequest))
+	f.rss = append(f.rss, rss)
+	f.wire = append(f.wire, float64(out.bytes.Load())/float64(sent))
+	return nil
+}

@@ -1,0 +1,107 @@
+// Command bench measures Sluice beside its peers, from outside: the built binaries as processes, their CPU time
+// and memory from /proc, and sinks that count what arrived. It writes its tables into RESULTS.md.
+//
+//	go run . gateway | scrape | tail | start | all
+//
+// A figure is the median of alternating runs with the spread behind it. A run in which less arrives than was sent
+// is no figure but a failure.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// options are what the command line sets.
+type options struct {
+	bin     string // where the product's binaries are
+	peers   string // where the peers are built to
+	runs    int
+	results string
+	tail    int64 // bytes of log lines
+	logs    int   // records a gateway run measures
+	seconds int   // that a scrape run measures
+}
+
+// A measurement makes one table.
+type measurement struct {
+	name string
+	run  func(options) (table, error)
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.bin, "bin", "../bin", "folder of the built binaries")
+	flag.StringVar(&o.peers, "peers", "", "folder of the built peers; built into a temporary one when empty")
+	flag.IntVar(&o.runs, "runs", 5, "alternating runs of each figure")
+	flag.StringVar(&o.results, "results", "RESULTS.md", "file whose tables are replaced")
+	flag.Int64Var(&o.tail, "tail-bytes", 1<<30, "bytes of log lines that a tail run reads")
+	flag.IntVar(&o.logs, "logs", 2_000_000, "records that a gateway run sends")
+	flag.IntVar(&o.seconds, "scrape-seconds", 30, "seconds that a scrape run measures")
+	flag.Parse()
+	if err := run(o, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o options, names []string) error {
+	all := []measurement{{"gateway", gateway}, {"scrape", scrape}, {"tail", tail}, {"start", start}}
+	if o.peers == "" {
+		dir, err := os.MkdirTemp("", "sluice-peers-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.peers = dir
+		if err := buildPeers(dir); err != nil {
+			return err
+		}
+	}
+	bin, err := filepath.Abs(o.bin)
+	if err != nil {
+		return err
+	}
+	o.bin = bin
+	done := 0
+	for _, m := range all {
+		if !wanted(names, m.name) {
+			continue
+		}
+		done++
+		fmt.Fprintln(os.Stderr, "measuring", m.name)
+		t, err := m.run(o)
+		if err != nil {
+			return fmt.Errorf("cannot measure %s: %w", m.name, err)
+		}
+		fmt.Println(t.markdown())
+		if err := t.replaceIn(o.results, m.name); err != nil {
+			return err
+		}
+	}
+	if done == 0 {
+		return fmt.Errorf("unknown measurement %q; use gateway, scrape, tail, start or all", strings.Join(names, " "))
+	}
+	return nil
+}
+
+func wanted(names []string, name string) bool {
+	for _, n := range names {
+		if n == name || n == "all" {
+			return true
+		}
+	}
+	return false
+}
+
+// buildPeers compiles the peers of this module, as the product is compiled: without cgo, stripped, with its tags.
+func buildPeers(dir string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "remove_all_sd,enable_kubernetes_sd", "-ldflags", "-s -w", "-o", dir+"/", "./peer/...")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
+}
