@@ -95,7 +95,7 @@ func (w *walk) readFamilies(into families, lines []line) {
 			continue
 		}
 		w.typ = typeNone
-		p := w.parser(int(l.off), int(l.off+l.n))
+		p := w.parser(int(l.off), int(l.off+l.n), "")
 		for {
 			e, err := p.Next()
 			if err != nil {

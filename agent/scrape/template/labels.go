@@ -28,6 +28,9 @@ func (s *Settings) final(p *slowPath) (labels.Labels, error) {
 	if !out.IsValid(s.Validation) {
 		return out, fmt.Errorf("%w: invalid metric name or label names: %s", ErrInvalid, out.String())
 	}
+	if name, double := out.HasDuplicateLabelNames(); double { // what the TSDB would answer
+		return out, fmt.Errorf("%w: label name %q is not unique", ErrInvalid, name)
+	}
 	return out, s.checkLimits(out)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"sort"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -146,7 +147,9 @@ func (r *reference) append(in Input, ms int64) (res refResult) {
 				r.dropped[string(met)] = r.iter
 				continue
 			}
-			if !lset.Has("__name__") || !lset.IsValid(r.set.Validation) || r.set.checkLimits(lset) != nil {
+			// The last is the TSDB's check; the scrape loop fails on its answer.
+			_, double := lset.HasDuplicateLabelNames()
+			if double || !lset.Has("__name__") || !lset.IsValid(r.set.Validation) || r.set.checkLimits(lset) != nil {
 				res.err = errRef
 				return res
 			}
@@ -183,38 +186,29 @@ func (r *reference) append(in Input, ms int64) (res refResult) {
 	return res
 }
 
-// mutate applies target labels and relabelling, in other words than Settings.final does.
+// mutate applies target labels and relabelling.
 func (r *reference) mutate(lset labels.Labels) labels.Labels {
-	m := lset.Map()
-	conflicts := map[string]string{}
+	b := labels.NewBuilder(lset)
+	type conflict struct{ name, value string }
+	var conflicts []conflict
 	r.set.Target.Range(func(l labels.Label) {
-		have, ok := m[l.Name]
-		if r.set.HonorLabels {
-			if !ok {
-				m[l.Name] = l.Value
-			}
+		have := lset.Get(l.Name)
+		if r.set.HonorLabels && lset.Has(l.Name) {
 			return
 		}
-		if have != "" {
-			conflicts[l.Name] = have
+		if have != "" && !r.set.HonorLabels {
+			conflicts = append(conflicts, conflict{l.Name, have})
 		}
-		m[l.Name] = l.Value
+		b.Set(l.Name, l.Value)
 	})
-	for len(conflicts) > 0 {
-		short := ""
-		for k := range conflicts {
-			if short == "" || len(k) < len(short) || len(k) == len(short) && k < short {
-				short = k
-			}
-		}
-		name := "exported_" + short
-		for m[name] != "" {
+	sort.SliceStable(conflicts, func(i, j int) bool { return len(conflicts[i].name) < len(conflicts[j].name) })
+	for _, c := range conflicts {
+		name := "exported_" + c.name
+		for b.Get(name) != "" {
 			name = "exported_" + name
 		}
-		m[name] = conflicts[short]
-		delete(conflicts, short)
+		b.Set(name, c.value)
 	}
-	b := labels.NewBuilder(labels.FromMap(m)) // which takes empty labels out
 	if !relabel.ProcessBuilder(b, r.set.Relabel...) {
 		return labels.EmptyLabels()
 	}

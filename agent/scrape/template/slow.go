@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -27,6 +28,9 @@ func (s slowPath) emptied() slowPath {
 	return slowPath{text: s.text[:0], buf: s.buf[:0], symbols: s.symbols, builder: s.builder}
 }
 
+// sentinel follows comments in the text format: a NUL in one of them ends the exposition for the parser.
+const sentinel = "a 1\n"
+
 // comments takes the comments at pos.
 func (w *walk) comments() error {
 	t := w.t
@@ -44,15 +48,21 @@ func (w *walk) comments() error {
 		w.append(line{off: uint32(w.pos), n: uint32(len(text)), key: uint32(len(text)), ref: again.ref, kind: kindMeta})
 		return nil
 	}
-	p := w.parser(w.pos, end)
+	p := w.parser(w.pos, end, sentinel)
 	last := typeNone
 	for {
 		e, err := p.Next()
 		if errors.Is(err, io.EOF) {
+			if t.format == formatText {
+				return w.parsedEnd()
+			}
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
+			return w.oddComment()
+		}
+		if e == textparse.EntrySeries {
+			break
 		}
 		if e == textparse.EntryType {
 			_, mt := p.Type()
@@ -64,6 +74,43 @@ func (w *walk) comments() error {
 	w.append(line{off: uint32(w.pos), n: uint32(len(text)), key: uint32(len(text)), ref: uint32(last), kind: kindMeta})
 	return nil
 }
+
+// oddComment takes one comment that is more than a line, which a quoted name in it may make it, or fails.
+func (w *walk) oddComment() error {
+	p := w.parser(w.pos, min(len(w.body), w.pos+window), "")
+	e, err := p.Next()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	var name []byte
+	last := typeNone
+	switch e {
+	case textparse.EntryType:
+		var mt model.MetricType
+		name, mt = p.Type()
+		last = codeOf(mt)
+	case textparse.EntryHelp:
+		name, _ = p.Help()
+	case textparse.EntryUnit:
+		name, _ = p.Unit()
+	default:
+		name = w.slow.text[len(w.typ.preamble()):]
+		name = name[:1]
+	}
+	end := w.pos + cap(w.slow.text) - cap(name) - len(w.typ.preamble()) + len(name)
+	n := bytes.IndexByte(w.body[end:], '\n')
+	if n < 0 {
+		return fmt.Errorf("%w: data does not end with # EOF", ErrInvalid)
+	}
+	n += end + 1 - w.pos
+	w.declare(last)
+	w.newMetas = true
+	w.append(line{off: uint32(w.pos), n: uint32(n), key: uint32(n), ref: uint32(last), kind: kindMeta})
+	return nil
+}
+
+// window is how far the parser may look for the end of a line that we cannot find.
+const window = 1 << 16
 
 // commentsEnd returns where the run of comments at pos ends. In the text format blanks may stand before a comment,
 // and lines may be empty.
@@ -97,8 +144,8 @@ func (w *walk) append(l line) {
 }
 
 // parser makes a parser for body[from:to], in the state it would have there: what it keeps from line to line is
-// the last type.
-func (w *walk) parser(from, to int) textparse.Parser {
+// the last type. In the text format, more follows the text.
+func (w *walk) parser(from, to int, more string) textparse.Parser {
 	s := &w.slow
 	if s.symbols == nil {
 		s.symbols = labels.NewSymbolTable()
@@ -114,6 +161,7 @@ func (w *walk) parser(from, to int) textparse.Parser {
 		w.skipPreamble(p)
 		return p
 	}
+	s.text = append(s.text, more...)
 	s.text = append(s.text, '\n')[:len(s.text)] // the parser appends one; it shall not move the text for it
 	p := textparse.NewPromParser(s.text, s.symbols, false)
 	w.skipPreamble(p)
@@ -133,13 +181,13 @@ func (w *walk) parse(x lineIndex) error {
 		w.build()
 	}
 	w.res.Parsed++
-	to := len(w.body)
+	to := min(len(w.body), w.pos+window)
 	if _, val, ok := splitLine(w.body[w.pos:], w.t.format); ok {
 		if n := bytes.IndexByte(w.body[w.pos+val:], '\n'); n >= 0 {
 			to = w.pos + val + n + 1
 		}
 	}
-	p := w.parser(w.pos, to)
+	p := w.parser(w.pos, to, "")
 	e, err := p.Next()
 	if errors.Is(err, io.EOF) {
 		return w.parsedEnd()
@@ -157,7 +205,7 @@ func (w *walk) parse(x lineIndex) error {
 	val := skipBlanks(w.body, w.pos+len(met)) - w.pos
 	n := bytes.IndexByte(w.body[w.pos+val:], '\n')
 	if n < 0 {
-		return fmt.Errorf("%w: data does not end with # EOF", ErrInvalid)
+		n = len(w.body) - w.pos - val - 1 // the end of an OpenMetrics body that lacks # EOF
 	}
 	w.res.Scraped++
 	s := sample{bits: math.Float64bits(v), parser: p}
@@ -168,11 +216,18 @@ func (w *walk) parse(x lineIndex) error {
 	if isNameByte(w.body[w.pos+val-1]) {
 		l.flag = flagBare // as in "a-1"
 	}
-	return w.parsed(x, l, s)
+	if err := w.parsed(x, l, s); err != nil || w.t.format == formatText {
+		return err
+	}
+	// Some faults after a value are seen by the OpenMetrics parser only when it goes on.
+	if _, err := p.Next(); !errors.Is(err, io.EOF) && w.pos < len(w.body) {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return nil
 }
 
 // parsedEnd ends the walk where the parser sees the end: at # EOF, and in the text format at a NUL where a line
-// would begin, whatever follows.
+// would begin or in a comment, whatever follows.
 func (w *walk) parsedEnd() error {
 	n := len(w.body) - w.pos
 	if w.t.format == formatOpenMetrics {
