@@ -32,7 +32,7 @@ func (l *loader) entries(name string) []*declaration {
 	m, isMap := value.(map[string]any)
 	if !isMap {
 		if value != nil {
-			l.fault(l.tree.at(name), "wants component names with their settings, found %s", found(value, false))
+			l.fault(l.tree.at(name), "wants component names with their settings, found %s", l.found([]string{name}, value, false))
 		}
 		return nil
 	}
@@ -91,19 +91,28 @@ func (l *loader) typeNames(kind pipeline.Kind) (types, aliases []string) {
 
 // unknownType says what to write for a type that the list does not have.
 func (l *loader) unknownType(kind pipeline.Kind, typ string) string {
+	types, aliases := l.typeNames(kind)
+	all := append(slices.Clone(types), aliases...)
+	for _, name := range all {
+		if normal(name) == normal(typ) {
+			return "unknown " + string(kind) + " type; did you mean " + quote(name) + "?"
+		}
+	}
 	if text, known := knownType(kind, typ); known {
 		if text == "" || !l.has(text) {
-			return "known to the Collector but not done here; take it out, and out of the pipelines that name it"
+			return notDone + "; take it out, and out of the pipelines that name it"
 		}
-		return "known to the Collector but not done here; use " + text
+		return notDone + "; use " + text
 	}
 	for _, other := range kinds {
 		if _, ok := l.component(other, typ); ok {
 			return typ + " is a " + string(other) + "; move it to " + sectionOf(other)
 		}
 	}
-	types, aliases := l.typeNames(kind)
-	if best := nearest(typ, append(slices.Clone(types), aliases...)); best != "" {
+	if typ == pipeline.ConnectorForward {
+		return "forward is a connector; move it to connectors"
+	}
+	if best := nearest(typ, all); best != "" {
 		return "unknown " + string(kind) + " type; did you mean " + quote(best) + "?"
 	}
 	return "unknown " + string(kind) + " type; " + meant(typ, types)

@@ -16,7 +16,7 @@ func (l *loader) readConnectors() {
 		if d.ID.Type != pipeline.ConnectorForward {
 			d.faulty = true
 			if _, known := knownConnectors[normal(d.ID.Type)]; known {
-				l.fault(d.at, "known to the Collector but not done here; the only connector is forward")
+				l.fault(d.at, notDone+"; the only connector is forward")
 				continue
 			}
 			l.fault(d.at, "unknown connector type; the only connector is forward")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +36,7 @@ func resolve(ctx context.Context, src Sources, r *report) (res resolved, broken 
 			continue
 		}
 		g := grower{layer: l, report: r}
-		res.tree.merge(g.grow("", l.root, 0, nil))
+		res.tree.merge(g.grow("", l.root, &yaml.Node{}, nil))
 		if !l.noLines {
 			res.tree.place.File = l.name
 		}
@@ -84,16 +83,20 @@ func (x *expander) check(root, n *node, path []string) {
 		return
 	}
 	x.unset = nil
+	refs, skipped := references(v.Value)
 	err := errCircle
-	if !isCircle(v.Value, nil) {
+	if round := (&circles{map[string]bool{}, map[string]bool{}}); !round.in(v.Value) {
 		_, err = x.resolve([]map[string]any{{"value": v.Value}})
 	}
 	if err != nil {
-		x.report.fault(root.at(path...), "%s", expandFault(err, references(v.Value)))
+		x.report.fault(root.at(path...), "%s", expandFault(err, refs))
 		// Null, so that the rest can be looked at.
 		n.broken = true
 		v.Tag, v.Value, v.Style = "!!null", "null", 0
 		return
+	}
+	if len(skipped) > 0 {
+		x.report.warn(root.at(path...), "%s is not expanded, because an escaped $${ stands before it; put the value into two keys, or the escaped part into a variable", bare(skipped))
 	}
 	for _, name := range x.unset {
 		x.report.warn(root.at(path...), "environment variable %s is not set and nothing stands here; set it, or write ${env:%s:-default}", name, name)
@@ -161,35 +164,55 @@ func (p envProvider) Retrieve(ctx context.Context, uri string, w confmap.Watcher
 	return p.Provider.Retrieve(ctx, uri, w)
 }
 
-// references lists the ${...} of a value that are not escaped, innermost where they are nested.
-func references(value string) []string {
-	var refs []string
+// references lists the ${...} of a value that are not escaped, innermost where they are nested. skipped are those
+// that stand behind an escaped one: the Collector stops there.
+func references(value string) (refs, skipped []string) {
+	escaped := false
 	for {
 		end := strings.IndexByte(value, '}')
 		if end < 0 {
-			return refs
+			return refs, skipped
 		}
-		if start := strings.LastIndex(value[:end], "${"); start >= 0 {
-			dollars := len(value[:start]) - len(strings.TrimRight(value[:start], "$"))
-			if dollars%2 == 0 {
-				refs = append(refs, value[start:end+1])
-			}
+		start := strings.LastIndex(value[:end], "${")
+		dollars := 0
+		if start >= 0 {
+			dollars = start - len(strings.TrimRight(value[:start], "$"))
+		}
+		switch {
+		case start < 0:
+		case dollars%2 == 1:
+			escaped = true
+		case escaped:
+			skipped = append(skipped, value[start:end+1])
+		default:
+			refs = append(refs, value[start:end+1])
 		}
 		value = value[end+1:]
 	}
 }
 
-// isCircle reports whether a value contains itself by way of variables and files. The Collector's resolver would
-// follow it a thousand times, and a variable that names itself twice doubles each time.
-func isCircle(value string, open []string) bool {
-	for _, ref := range references(value) {
+// circles looks for values that contain themselves by way of variables and files. The Collector's resolver would
+// follow them a thousand times, and a variable that names itself twice doubles each time.
+type circles struct {
+	open, clean map[string]bool
+}
+
+func (c *circles) in(value string) bool {
+	refs, _ := references(value)
+	for _, ref := range refs {
 		uri := ref[2 : len(ref)-1]
-		if slices.Contains(open, uri) || strings.HasPrefix(uri, layerScheme+":") {
+		if c.open[uri] || strings.HasPrefix(uri, layerScheme+":") {
 			return true
 		}
-		if isCircle(content(uri), append(open, uri)) {
+		if c.clean[uri] {
+			continue
+		}
+		c.open[uri] = true
+		if c.in(content(uri)) {
 			return true
 		}
+		delete(c.open, uri)
+		c.clean[uri] = true
 	}
 	return false
 }
@@ -216,14 +239,19 @@ func content(uri string) string {
 	return ""
 }
 
+// bare prints references without their defaults, which may be secrets.
+func bare(refs []string) string {
+	var names []string
+	for _, ref := range refs {
+		name, _, _ := strings.Cut(strings.TrimSuffix(ref, "}"), ":-")
+		names = append(names, name+"}")
+	}
+	return strings.Join(names, ", ")
+}
+
 // expandFault words an error of the resolver. The resolver's own text may repeat values, so it is never shown.
 func expandFault(err error, refs []string) string {
-	for i, ref := range refs {
-		if name, _, defaulted := strings.Cut(ref, ":-"); defaulted {
-			refs[i] = name + "}" // the default may be a secret
-		}
-	}
-	what := strings.Join(refs, ", ")
+	what := bare(refs)
 	if what == "" {
 		what = "a value"
 	}

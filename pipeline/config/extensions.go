@@ -35,7 +35,7 @@ var healthNotDone = map[string]string{
 // readExtensions reads extensions, of which there is one type.
 func (l *loader) readExtensions() {
 	for _, d := range l.entries("extensions") {
-		l.health = append(l.health, d)
+		l.extensions = append(l.extensions, d)
 		if d.faulty {
 			continue
 		}
@@ -45,7 +45,7 @@ func (l *loader) readExtensions() {
 		}
 		d.faulty = true
 		if advice, known := knownExtensions[normal(d.ID.Type)]; known {
-			l.ignorable(l.allowIgnored, d.at, "known to the Collector but not done here; "+advice)
+			l.ignorable(l.allowIgnored, d.at, notDone+"; "+advice)
 			continue
 		}
 		l.fault(d.at, "unknown extension type; the only extension is health_check")
@@ -72,7 +72,7 @@ func (l *loader) runExtensions(names []string) {
 			l.fault(spot, "%s", err)
 			continue
 		}
-		d := find(l.health, id)
+		d := find(l.extensions, id)
 		switch {
 		case d == nil:
 			l.fault(spot, "%s is not declared under extensions; declare it there, or take it out", id)
@@ -91,7 +91,7 @@ func (l *loader) runExtensions(names []string) {
 			l.cfg.Service.HealthEmbedded = d.Embedded
 		}
 	}
-	for _, d := range l.health {
+	for _, d := range l.extensions {
 		if !d.used && !d.faulty && !d.Embedded {
 			l.warn(d.at, "it is not listed in service::extensions, so it is not started; list it there or take it out")
 		}

@@ -15,7 +15,7 @@ type Finding struct {
 	Path  string // "receivers::otlp::protocols"; empty when the finding is about a whole file
 	Text  string // what is wrong; what to write instead
 
-	source int // rank of the file on the command line, for the order of printing
+	source, column int // rank of the file on the command line, and column: for the order of printing
 }
 
 // String is file:line: path: text.
@@ -54,6 +54,7 @@ type report struct {
 type at struct {
 	place  pipeline.Place
 	source int
+	column int
 	path   []string
 }
 
@@ -75,7 +76,7 @@ func (r *report) ignorable(allowed bool, a at, text string) {
 }
 
 func finding(a at, text string) Finding {
-	return Finding{Place: a.place, Path: joinPath(a.path), Text: oneLine(text), source: a.source}
+	return Finding{Place: a.place, Path: joinPath(a.path), Text: oneLine(text), source: a.source, column: a.column}
 }
 
 // finish sorts, drops repetitions, and takes secrets out of the texts.
@@ -86,7 +87,7 @@ func (r *report) finish(secrets []string) ([]Warning, Faults) {
 			list[i].Text = hide.Replace(list[i].Text)
 		}
 		slices.SortStableFunc(list, func(a, b Finding) int {
-			return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.Place.Line, b.Place.Line))
+			return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.column, b.column))
 		})
 		seen := map[Finding]bool{}
 		return slices.DeleteFunc(list, func(f Finding) bool {
@@ -97,6 +98,9 @@ func (r *report) finish(secrets []string) ([]Warning, Faults) {
 	}
 	return order(r.warnings), order(r.faults)
 }
+
+// notDone is what is said of everything that an existing Collector file may rightly contain.
+const notDone = "known to the Collector but not done here"
 
 // joinPath writes a path as the Collector does.
 func joinPath(path []string) string { return strings.Join(path, delimiter) }

@@ -48,10 +48,10 @@ type loader struct {
 	components []pipeline.Component
 	options    Options
 
-	declared map[pipeline.Kind][]*declaration
-	forwards []*declaration // connectors
-	health   []*declaration // extensions
-	cfg      pipeline.Config
+	declared   map[pipeline.Kind][]*declaration
+	forwards   []*declaration // connectors
+	extensions []*declaration
+	cfg        pipeline.Config
 }
 
 // declaration is one entry of a section of components.
@@ -89,6 +89,9 @@ func (l *loader) load() *pipeline.Config {
 
 // warnUnused reports what is configured in vain. The embedded default is not the user's to tidy.
 func (l *loader) warnUnused() {
+	if l.isGone("service", "pipelines") {
+		return // a list that could not be read may have named it
+	}
 	lists := append([]*declaration{}, l.forwards...)
 	for _, kind := range kinds {
 		lists = append(lists, l.declared[kind]...)

@@ -58,7 +58,7 @@ func (l *loader) pipelineName(name string, path []string) (pipeline.PipelineConf
 		names = append(names, sig.String())
 	}
 	if id.Type == "profiles" {
-		l.fault(spot, "known to the Collector but not done here; take the pipeline out")
+		l.fault(spot, notDone+"; take the pipeline out")
 	} else {
 		l.fault(spot, "%q is not a signal; %s", id.Type, meant(id.Type, names))
 	}
@@ -84,6 +84,9 @@ func (l *loader) markUsed(keys pipelineKeys) {
 // refs checks one list of a pipeline.
 func (l *loader) refs(p *pipeline.PipelineConfig, kind pipeline.Kind, names []string) []pipeline.ID {
 	path := []string{"service", "pipelines", p.ID.String(), sectionOf(kind)}
+	if len(names) == 0 && l.isGone(path...) {
+		return nil
+	}
 	if len(names) == 0 && kind != pipeline.KindProcessor {
 		l.fault(l.tree.at(path...), "a pipeline needs at least one %s; %s", kind, l.offer(kind))
 		return nil

@@ -24,6 +24,12 @@ type reader struct {
 	resolved
 	allowIgnored bool
 	secrets      []string
+	gone         [][]string // paths that are missing only because of a fault that is reported
+}
+
+// isGone reports whether a path, or something below it, is missing because of a fault that is reported.
+func (r *reader) isGone(path ...string) bool {
+	return slices.ContainsFunc(r.gone, func(gone []string) bool { return isBelow(gone, path) })
 }
 
 // reading is the work on one section.
@@ -52,7 +58,7 @@ func (r *reader) decode(s section, fresh func() any) (value any, ok bool) {
 	case map[string]any:
 		keys = d.pruneMap(raw, d.shape, nil)
 	default:
-		r.fault(d.at(nil), "wants keys and values, found %s", found(s.raw, false))
+		r.fault(d.at(nil), "wants keys and values, found %s", d.found(nil))
 		return into, false
 	}
 	// What does not fit is reported, taken out, and the rest tried again: a wrong value must not hide another, nor
@@ -67,6 +73,9 @@ func (r *reader) decode(s section, fresh func() any) (value any, ok bool) {
 			break
 		}
 		into = fresh()
+	}
+	for _, path := range d.gone {
+		r.gone = append(r.gone, extend(s.path, path...))
 	}
 	return into, len(r.faults) == before
 }
@@ -155,8 +164,10 @@ func (d *reading) pruneMap(m map[string]any, s shape, below []string) map[string
 	for _, key := range d.keys(m, below) {
 		path := extend(below, key)
 		if advice, is := d.notDoneAt(path); is {
-			d.gone = append(d.gone, path)
-			d.ignorable(d.allowIgnored, d.at(path), "known to the Collector but not done here: "+advice)
+			if !d.allowIgnored {
+				d.gone = append(d.gone, path)
+			}
+			d.ignorable(d.allowIgnored, d.at(path), notDone+"; "+advice)
 			continue
 		}
 		kid, ok := s.child(key)

@@ -120,7 +120,12 @@ func (l *loader) metrics(keys metricKeys) {
 	path := []string{"service", "telemetry", "metrics"}
 	s := &l.cfg.Service
 	n := l.tree.find(path...)
-	s.MetricsEmbedded = n == nil || n.isEmbedded()
+	s.MetricsEmbedded = true
+	for _, key := range []string{"address", "readers"} {
+		if kid := n.child(key); kid != nil && !kid.isEmbedded() {
+			s.MetricsEmbedded = false
+		}
+	}
 	levels := []string{"none", "basic", "normal", "detailed"}
 	switch level := strings.ToLower(keys.Level); {
 	case level == "none":

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -47,8 +48,12 @@ func (l *layer) place(line int) pipeline.Place {
 	return pipeline.Place{File: l.name, Line: line}
 }
 
-func (l *layer) at(line int, path ...string) at {
-	return at{place: l.place(line), source: l.rank, path: path}
+// at is where a YAML node is; nil stands for the source as a whole.
+func (l *layer) at(n *yaml.Node, path ...string) at {
+	if n == nil {
+		n = &yaml.Node{}
+	}
+	return at{place: l.place(n.Line), column: n.Column, source: l.rank, path: path}
 }
 
 // readLayers reads and parses every source. A source that cannot be read or parsed is reported and left out.
@@ -58,7 +63,7 @@ func readLayers(src Sources, r *report) []*layer {
 		l.rank = len(layers)
 		layers = append(layers, l)
 		if err != nil {
-			r.fault(l.at(0), "%s", err)
+			r.fault(l.at(nil), "%s", err)
 			return
 		}
 		if l.root == nil {
@@ -133,6 +138,9 @@ func readSet(s string) (*layer, error) {
 	if !found || key == "" {
 		return l, errors.New("no key and value; write --set key.path=value") // not printed: it may be a secret
 	}
+	if !utf8.ValidString(s) {
+		return l, errors.New("not UTF-8; write key.path=value as text")
+	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(value), &doc); err != nil {
 		return l, fmt.Errorf("%s: the value is not YAML; put it in quotes", key)
@@ -158,20 +166,20 @@ func (l *layer) parse(r *report) {
 		return
 	}
 	root := doc.Content[0]
-	if text, line := aliasFault(root); text != "" {
-		r.fault(l.at(line), "%s", text)
+	if text, n := measure(root); text != "" {
+		r.fault(l.at(n), "%s", text)
 		return
 	}
 	if root.Kind == yaml.MappingNode {
 		l.root = root
 	} else if root.ShortTag() != "!!null" {
-		r.fault(l.at(root.Line), "%s is no configuration; write sections: receivers, processors, exporters, service", nodeKind(root))
+		r.fault(l.at(root), "%s is no configuration; write sections: receivers, processors, exporters, service", nodeKind(root))
 		return
 	}
 	var more yaml.Node
 	switch err := dec.Decode(&more); {
 	case err == nil:
-		r.fault(l.at(more.Line), "a second YAML document begins here and would not be read; give each document a file and a --config of its own")
+		r.fault(l.at(&more), "a second YAML document begins here and would not be read; give each document a file and a --config of its own")
 	case !errors.Is(err, io.EOF):
 		l.syntax(err, r)
 	}
@@ -191,7 +199,7 @@ func (l *layer) syntax(err error, r *report) {
 				line, rest = n, after
 			}
 		}
-		r.fault(l.at(line), "not YAML: %s", rest)
+		r.fault(l.at(&yaml.Node{Line: line}), "not YAML: %s", rest)
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,7 @@ type node struct {
 	key      string
 	place    pipeline.Place
 	source   int
+	column   int
 	embedded bool       // no source but the embedded ones set it
 	broken   bool       // its ${...} could not be expanded, which is reported already
 	value    *yaml.Node // nil for a map that only a key like a::b made
@@ -58,7 +60,7 @@ func (n *node) at(path ...string) at {
 		}
 		found = kid
 	}
-	return at{place: found.place, source: found.source, path: path}
+	return at{place: found.place, source: found.source, column: found.column, path: path}
 }
 
 // isEmbedded reports whether nothing but the embedded sources set anything at or below n.
@@ -82,7 +84,9 @@ func (n *node) merge(over *node) {
 		case mine == nil:
 			n.add(kid)
 		case mine.isMap() && kid.isMap():
-			mine.place, mine.source = kid.place, kid.source
+			if kid.place.Line > 0 { // a --set below a section is not where the section is
+				mine.place, mine.source, mine.column = kid.place, kid.source, kid.column
+			}
 			mine.embedded = mine.embedded && kid.embedded
 			mine.merge(over.kids[i])
 		default:
@@ -98,9 +102,15 @@ type grower struct {
 	depth  int // of mappings that are being merged in by <<
 }
 
-// grow makes the node of a YAML value that stands under key on a line.
-func (g *grower) grow(key string, value *yaml.Node, line int, path []string) *node {
-	n := &node{key: key, place: g.layer.place(line), source: g.layer.rank, embedded: g.layer.embedded}
+func (g *grower) node(key string, where *yaml.Node) *node {
+	return &node{
+		key: key, place: g.layer.place(where.Line), column: where.Column, source: g.layer.rank, embedded: g.layer.embedded,
+	}
+}
+
+// grow makes the node of a YAML value that stands under a key.
+func (g *grower) grow(key string, value, where *yaml.Node, path []string) *node {
+	n := g.node(key, where)
 	for value.Kind == yaml.AliasNode {
 		value = value.Alias
 	}
@@ -111,7 +121,7 @@ func (g *grower) grow(key string, value *yaml.Node, line int, path []string) *no
 	case yaml.SequenceNode:
 		for i, item := range value.Content {
 			name := strconv.Itoa(i)
-			n.add(g.grow(name, item, item.Line, extend(path, name)))
+			n.add(g.grow(name, item, item, extend(path, name)))
 		}
 	}
 	return n
@@ -125,6 +135,10 @@ func (g *grower) mapping(n *node, m *yaml.Node, path []string) {
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		key, value := m.Content[i], m.Content[i+1]
 		if key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge" {
+			if !isMergeable(value) {
+				g.report.fault(g.layer.at(key, path...), "<< wants *name of keys and values that an anchor &name stands before; correct it or take it out")
+				continue
+			}
 			merged = append(merged, value)
 			kept = append(kept, key, value)
 			continue
@@ -141,7 +155,20 @@ func (g *grower) mapping(n *node, m *yaml.Node, path []string) {
 	g.depth--
 }
 
-// mergeKey adds what << names: a mapping or a list of mappings. Anything else is left for the decoder to report.
+// isMergeable reports whether YAML takes a value behind <<: a mapping or a list of them, as such or by alias.
+func isMergeable(value *yaml.Node) bool {
+	switch value.Kind {
+	case yaml.AliasNode:
+		return value.Alias.Kind == yaml.MappingNode
+	case yaml.SequenceNode:
+		return !slices.ContainsFunc(value.Content, func(item *yaml.Node) bool {
+			return item.Kind == yaml.SequenceNode || !isMergeable(item)
+		})
+	}
+	return value.Kind == yaml.MappingNode
+}
+
+// mergeKey adds what << names.
 func (g *grower) mergeKey(n *node, value *yaml.Node, path []string) {
 	for value.Kind == yaml.AliasNode {
 		value = value.Alias
@@ -162,17 +189,25 @@ func (g *grower) pair(n *node, key, value *yaml.Node, path []string) bool {
 		key = key.Alias
 	}
 	if key.Kind != yaml.ScalarNode {
-		g.report.fault(g.layer.at(key.Line, path...), "%s cannot be a key; write a plain name", nodeKind(key))
+		g.report.fault(g.layer.at(key, path...), "%s cannot be a key; write a plain name", nodeKind(key))
 		return false
 	}
 	// A key like 8080 or true is taken as it is written. Left to itself, YAML would make a number of it and
 	// confmap a map that it does not take.
 	key.Tag = "!!str"
 	parts := strings.Split(key.Value, delimiter)
+	for _, part := range parts {
+		if part == "" || part[0] == ':' || part[len(part)-1] == ':' {
+			// confmap joins and splits paths, so that it would read such a key as another one, and the empty key
+			// as the whole configuration.
+			g.report.fault(g.layer.at(key, path...), "%q is not a key; write a name, and :: only between two of them", key.Value)
+			return false
+		}
+	}
 	for i, part := range parts[:len(parts)-1] {
 		next := n.child(part)
 		if next == nil {
-			next = &node{key: part, place: g.layer.place(key.Line), source: g.layer.rank, embedded: g.layer.embedded}
+			next = g.node(part, key)
 			n.add(next)
 		}
 		if !next.isMap() {
@@ -190,12 +225,12 @@ func (g *grower) pair(n *node, key, value *yaml.Node, path []string) bool {
 		}
 		return true
 	}
-	n.add(g.grow(name, value, key.Line, full))
+	n.add(g.grow(name, value, key, full))
 	return true
 }
 
 func (g *grower) again(path []string, first *node, key *yaml.Node) {
-	g.report.fault(g.layer.at(key.Line, path...), "this key is set twice, first on line %d; take one out", first.place.Line)
+	g.report.fault(g.layer.at(key, path...), "this key is set twice, first on line %d; take one out", first.place.Line)
 }
 
 // extend is append that never shares.

@@ -47,6 +47,11 @@ func (d *reading) echoes(below []string, text string) bool {
 		if isBelow(below, gone) || len(gone) > 0 && contains(quoted(text), gone[len(gone)-1]) {
 			return true
 		}
+		for _, key := range quoted(text) {
+			if isBelow(gone, extend(below, strings.Split(key, delimiter)...)) {
+				return true
+			}
+		}
 		hit = hit || isBelow(gone, below)
 	}
 	return hit && d.named(below, text) == nil

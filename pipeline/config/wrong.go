@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/confmap/xconfmap"
+	"go.yaml.in/yaml/v3"
 )
 
 // decodeFaults reports the errors of confmap's decoder, which come as a tree: joined errors, errors that bear the
@@ -133,16 +133,15 @@ func (d *reading) value(below []string) any {
 // wrong reports a value that does not fit its key.
 func (d *reading) wrong(err error, below []string) {
 	value := d.value(below)
-	hidden := d.hides(below)
-	s := d.shape.walk(below)
-	if text := misfit(value, s, hidden); text != "" {
-		d.fault(d.at(below), "%s", text)
+	is := d.found(below)
+	if wants := misfit(plain(value), d.shape.walk(below)); wants != "" {
+		d.fault(d.at(below), "wants %s, found %s%s", wants, is, quotesHelp(wants, plain(value)))
 		return
 	}
-	if hidden {
+	if d.hides(below) {
 		switch plain(value).(type) {
 		case map[string]any, []any:
-			d.fault(d.at(below), "wants a single text, found %s", found(value, hidden))
+			d.fault(d.at(below), "wants a single text, found %s", is)
 			return
 		}
 		d.fault(d.at(below), "the value does not fit; it is not shown because it may be a secret")
@@ -150,6 +149,11 @@ func (d *reading) wrong(err error, below []string) {
 	}
 	spot, text := d.locate(below, err.Error())
 	d.fault(spot, "%s", text)
+}
+
+// found names the value at a path below the section.
+func (d *reading) found(below []string) string {
+	return d.reader.found(extend(d.path, below...), d.value(below), d.hides(below))
 }
 
 func (d *reading) hides(below []string) bool {
@@ -160,80 +164,108 @@ func (d *reading) hides(below []string) bool {
 	return s.hides()
 }
 
-// misfit words the difference between what a type wants and what stands there, or is empty when the kinds agree.
-func misfit(value any, s shape, hidden bool) string {
-	is := found(value, hidden)
-	v := plain(value)
+// misfit says what a type wants, or nothing when the value is of that kind and there is something else.
+func misfit(v any, s shape) string {
 	_, isText := v.(string)
+	_, isMap := v.(map[string]any)
+	_, isList := v.([]any)
 	switch kind := s.kind(); {
 	case s.typ == reflect.TypeFor[time.Duration]():
-		return fmt.Sprintf("wants a duration such as 5s or 200ms, found %s", is)
+		return "a duration such as 5s or 200ms"
+	case s.isText() && !isText:
+		return "a text"
 	case s.isText():
-		if isText {
-			return ""
-		}
-		return fmt.Sprintf("wants a text, found %s", is)
+		return ""
 	case kind == reflect.Bool:
-		return fmt.Sprintf("wants true or false, found %s", is)
+		return "true or false"
 	case kind >= reflect.Uint && kind <= reflect.Uintptr:
-		return fmt.Sprintf("wants a whole number that is not negative, found %s", is)
+		return "a whole number that is not negative"
 	case kind >= reflect.Int && kind <= reflect.Int64:
-		return fmt.Sprintf("wants a whole number, found %s", is)
+		return "a whole number"
 	case kind == reflect.Float32 || kind == reflect.Float64:
-		return fmt.Sprintf("wants a number, found %s", is)
-	case kind == reflect.String:
-		if isText {
-			return ""
-		}
-		if _, isMap := v.(map[string]any); isMap {
-			return fmt.Sprintf("wants a text, found %s", is)
-		}
-		if _, isList := v.([]any); isList {
-			return fmt.Sprintf("wants a single text, found %s", is)
-		}
-		return fmt.Sprintf("wants a text, found %s; put it in quotes", is)
-	case kind == reflect.Slice || kind == reflect.Array:
-		if _, isList := v.([]any); isList {
-			return ""
-		}
-		return fmt.Sprintf("wants a list, found %s", is)
-	case kind == reflect.Struct || kind == reflect.Map:
-		if _, isMap := v.(map[string]any); isMap {
-			return ""
-		}
-		return fmt.Sprintf("wants keys and values, found %s", is)
+		return "a number"
+	case kind == reflect.String && isList:
+		return "a single text"
+	case kind == reflect.String && !isText:
+		return "a text"
+	case s.takesMap() && s.takesList() && kind != reflect.Interface && !isMap && !isList:
+		return "keys and values"
+	case kind == reflect.Slice && !isList && !s.takesMap(), kind == reflect.Array && !isList:
+		return "a list"
+	case (kind == reflect.Struct || kind == reflect.Map) && !isMap:
+		return "keys and values"
 	}
 	return ""
 }
 
-// found names a value as its author sees it.
-func found(value any, hidden bool) string {
-	const long = 60
-	switch v := plain(value).(type) {
-	case nil:
-		return "nothing"
-	case map[string]any:
-		return "keys and values"
-	case []any:
-		return "a list"
-	case string:
-		if hidden || len(v) > long {
-			return "a text"
-		}
-		return fmt.Sprintf("the text %q", v)
-	case bool:
-		return fmt.Sprint(v)
-	case time.Time:
-		if e, ok := value.(xconfmap.ExpandedValue); ok && !hidden {
-			return "the date " + e.Original
-		}
-		return "a date"
-	default:
-		if hidden {
-			return "a number"
-		}
-		return fmt.Sprintf("the number %v", v)
+// quotesHelp is the fix for 5 where "5" was meant.
+func quotesHelp(wants string, v any) string {
+	switch v.(type) {
+	case nil, map[string]any, []any, string:
+		return ""
 	}
+	if wants == "a text" {
+		return "; put it in quotes"
+	}
+	return ""
+}
+
+// found names a value as its author sees it. What comes out of a variable or a file is not shown, but where it
+// comes from is.
+func (r *reader) found(path []string, value any, hidden bool) string {
+	kind, text := describe(plain(value))
+	if kind == "" {
+		return text
+	}
+	if from := r.origin(path); from != "" {
+		return kind + " from " + from
+	}
+	if hidden || text == "" {
+		return kind
+	}
+	return text
+}
+
+// describe gives the kind of a value, and the value itself where it is short. Only secrets and what is not written
+// in the file need the kind alone.
+func describe(value any) (kind, text string) {
+	const long = 60
+	switch v := value.(type) {
+	case nil:
+		return "", "nothing"
+	case map[string]any:
+		return "", "keys and values"
+	case []any:
+		return "", "a list"
+	case string:
+		if len(v) > long {
+			return "a text", ""
+		}
+		return "a text", fmt.Sprintf("the text %q", v)
+	case bool:
+		return "", fmt.Sprint(v)
+	case time.Time:
+		return "a date", ""
+	default:
+		return "a number", fmt.Sprintf("the number %v", v)
+	}
+}
+
+// origin is the ${...} that a value comes from, or empty when it stands in the file.
+func (r *reader) origin(path []string) string {
+	n := r.tree
+	for _, key := range path {
+		kid := n.child(key)
+		if kid == nil {
+			break
+		}
+		n = kid
+	}
+	if n.value == nil || n.value.Kind != yaml.ScalarNode {
+		return ""
+	}
+	refs, _ := references(n.value.Value)
+	return bare(refs)
 }
 
 // checkNumber reports a number that the decoder would cut to size without a word: 1.5 for a whole number, or one
@@ -271,7 +303,7 @@ func (d *reading) checkNumber(value any, s shape, below []string) {
 	}
 	if !fits {
 		d.gone = append(d.gone, below)
-		d.fault(d.at(below), "wants a whole number that fits into %d bits, found %s", s.typ.Bits(), found(value, d.hides(below)))
+		d.fault(d.at(below), "wants a whole number that fits into %d bits, found %s", s.typ.Bits(), d.found(below))
 	}
 }
 
