@@ -1,0 +1,157 @@
+// Package file is the exporter that writes requests to a file.
+package file
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Exporter is the component.
+type Exporter struct {
+	settings pipeline.Settings
+	cfg      *Config
+	pool     delivery.Pool
+
+	mu      sync.Mutex // of the file and what is written to it; taken inside syncing
+	file    *os.File
+	size    int64 // of the file, up to the end of its last whole record
+	written int64 // to all files since the start
+
+	syncing sync.Mutex
+	synced  int64 // of written: so much is on the disk
+}
+
+// New makes the exporter. The file is opened by Start.
+func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
+	return &Exporter{settings: s, cfg: c}, nil
+}
+
+// Start implements pipeline.Starter.
+func (e *Exporter) Start(context.Context) error {
+	if e.cfg.CreateDirectory {
+		perm, err := e.cfg.permissions()
+		if err != nil {
+			return fmt.Errorf("cannot use directory_permissions: %w", err)
+		}
+		if err := os.MkdirAll(filepath.Dir(e.cfg.Path), perm); err != nil {
+			return fmt.Errorf("cannot make the directory: %w", err)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.openLocked(!e.cfg.Append)
+}
+
+func (e *Exporter) openLocked(truncate bool) error {
+	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
+	if truncate {
+		flags |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(e.cfg.Path, flags, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot open the file: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(fmt.Errorf("cannot look at the file: %w", err), f.Close())
+	}
+	e.file, e.size = f, info.Size()
+	return nil
+}
+
+// Consume implements pipeline.Sink: nil when the request is written, and on the disk if fsync is set.
+func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
+	if ctx.Err() != nil {
+		return pipeline.Withdrawn(ctx)
+	}
+	record := e.encode(b)
+	defer record.Release()
+	upTo, err := e.write(record.B)
+	if err == nil && e.cfg.Fsync {
+		err = e.sync(upTo)
+	}
+	if err != nil {
+		return pipeline.Refuse(time.Second, err)
+	}
+	e.settings.Delivered(b.Signal, b.Items, len(b.Request))
+	return nil
+}
+
+// encode makes the record of a request.
+func (e *Exporter) encode(b pipeline.Batch) *delivery.Buffer {
+	if e.cfg.Format == formatProto {
+		r := e.pool.Get(4 + len(b.Request))
+		r.B = binary.BigEndian.AppendUint32(r.B, uint32(len(b.Request)))
+		r.B = append(r.B, b.Request...)
+		return r
+	}
+	r := e.pool.Get(2 * len(b.Request))
+	r.B = append(AppendJSON(r.B, b.Signal, b.Request), '\n')
+	return r
+}
+
+// write appends a whole record or nothing, and returns how much was written since the start.
+func (e *Exporter) write(record []byte) (upTo int64, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.file == nil {
+		return 0, errors.New("cannot write: the exporter does not run")
+	}
+	if r := e.cfg.Rotation.Get(); r != nil && e.size > 0 && e.size+int64(len(record)) > int64(r.MaxMegabytes)<<20 {
+		if err := e.rotateLocked(r); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := e.file.Write(record); err != nil {
+		// A full disk leaves half a record; whoever reads the file must not meet it.
+		return 0, errors.Join(fmt.Errorf("cannot write: %w", err), e.file.Truncate(e.size))
+	}
+	e.size += int64(len(record))
+	e.written += int64(len(record))
+	return e.written, nil
+}
+
+// sync makes durable what was written up to a point. Callers that come while one syncs share the next sync.
+func (e *Exporter) sync(upTo int64) error {
+	e.syncing.Lock()
+	defer e.syncing.Unlock()
+	if e.synced >= upTo {
+		return nil
+	}
+	e.mu.Lock()
+	written, f := e.written, e.file
+	e.mu.Unlock()
+	if f == nil {
+		return errors.New("cannot sync: the exporter does not run")
+	}
+	// A rotation may close f meanwhile; it has synced it then.
+	if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("cannot sync: %w", err)
+	}
+	e.synced = written
+	return nil
+}
+
+// Stop implements pipeline.Stopper.
+func (e *Exporter) Stop(context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.file == nil {
+		return nil
+	}
+	err := errors.Join(e.file.Sync(), e.file.Close())
+	e.file = nil
+	if err != nil {
+		return fmt.Errorf("cannot close the file: %w", err)
+	}
+	return nil
+}
