@@ -66,7 +66,13 @@ func (s *scrapeSection) Unmarshal(conf *confmap.Conf) error {
 	if conf.IsSet("boom") {
 		return fmt.Errorf("scrape_configs::0: cannot read the job with %q", conf.Get("boom"))
 	}
-	return conf.Unmarshal(s)
+	if conf.IsSet("lines") {
+		return errors.New("two\n  lines")
+	}
+	if err := conf.Unmarshal(s); err != nil {
+		return fmt.Errorf("cannot read the jobs: %w", err)
+	}
+	return nil
 }
 
 func (c *prometheusConfig) Warnings() []string {

@@ -136,6 +136,9 @@ func (l *loader) metrics(keys metricKeys) {
 	s.MetricsEndpoint = l.options.MetricsEndpoint
 	if keys.Address != "" {
 		s.MetricsEndpoint = l.endpoint(extend(path, "address"), keys.Address)
+		if n.child("readers").isEmbedded() && !n.child("address").isEmbedded() {
+			return // what the user says goes before what the command brings
+		}
 	}
 	if len(keys.Readers) == 0 {
 		if n.child("readers") != nil && keys.Address == "" {
@@ -147,7 +150,7 @@ func (l *loader) metrics(keys metricKeys) {
 	if len(keys.Readers) > 1 {
 		l.fault(l.tree.at(extend(readers, "1")...), "there is one reader of our own metrics; take the others out")
 	}
-	if keys.Address != "" {
+	if keys.Address != "" && !n.child("address").isEmbedded() {
 		l.fault(l.tree.at(extend(path, "address")...), "readers say the address too; take one of them out")
 	}
 	p := keys.Readers[0].Pull.Exporter.Prometheus

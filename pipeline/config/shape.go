@@ -99,7 +99,7 @@ func (s shape) fields() (list []field, open bool) {
 		}
 		name, options, _ := strings.Cut(f.Tag.Get(confmap.MapstructureTag), ",")
 		switch {
-		case options == "squash" || strings.Contains(options, "squash,") || strings.HasSuffix(options, ",squash"):
+		case strings.Contains(options, "squash"):
 			below := shapeOf(f.Type)
 			more, free := below.fields()
 			list = append(list, more...)

@@ -134,7 +134,7 @@ func (d *reading) value(below []string) any {
 func (d *reading) wrong(err error, below []string) {
 	value := d.value(below)
 	is := d.found(below)
-	if wants := misfit(plain(value), d.shape.walk(below)); wants != "" {
+	if wants := misfit(plain(value), d.shape.walk(below)); wants != "" && plain(value) != nil {
 		d.fault(d.at(below), "wants %s, found %s%s", wants, is, quotesHelp(wants, plain(value)))
 		return
 	}
@@ -147,7 +147,13 @@ func (d *reading) wrong(err error, below []string) {
 		d.fault(d.at(below), "the value does not fit; it is not shown because it may be a secret")
 		return
 	}
-	spot, text := d.locate(below, err.Error())
+	text := err.Error()
+	if from := d.origin(extend(d.path, below...)); from != "" {
+		if v, is := plain(value).(string); is && v != "" {
+			text = strings.ReplaceAll(text, v, from)
+		}
+	}
+	spot, text := d.locate(below, text)
 	d.fault(spot, "%s", text)
 }
 
