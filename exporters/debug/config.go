@@ -1,0 +1,59 @@
+package debug
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Config is what a user sets: the keys of the Collector's debug exporter.
+type Config struct {
+	// Verbosity is basic (a line a request), normal (about a line a record) or detailed (everything).
+	Verbosity string `mapstructure:"verbosity"`
+	// SamplingInitial is how many requests of a signal are shown each second.
+	SamplingInitial int `mapstructure:"sampling_initial"`
+	// SamplingThereafter shows every nth request after these; 1 shows all, 0 none.
+	SamplingThereafter int `mapstructure:"sampling_thereafter"`
+	// UseInternalLogger writes where the log goes, stderr. Otherwise everything goes to stdout.
+	UseInternalLogger bool `mapstructure:"use_internal_logger"`
+}
+
+// The levels of verbosity.
+const (
+	basic    = "basic"
+	normal   = "normal"
+	detailed = "detailed"
+)
+
+// Default is the Collector's.
+func Default() *Config {
+	return &Config{Verbosity: basic, SamplingInitial: 2, SamplingThereafter: 1, UseInternalLogger: true}
+}
+
+// Validate names every fault by its key.
+func (c *Config) Validate() error {
+	var errs []error
+	switch c.Verbosity {
+	case basic, normal, detailed:
+	default:
+		errs = append(errs, fmt.Errorf(`"verbosity" is %q; write basic, normal or detailed`, c.Verbosity))
+	}
+	if c.SamplingInitial < 0 {
+		errs = append(errs, fmt.Errorf(`"sampling_initial" is %d; write 0 or more`, c.SamplingInitial))
+	}
+	if c.SamplingThereafter < 0 {
+		errs = append(errs, fmt.Errorf(`"sampling_thereafter" is %d; write 0 or more`, c.SamplingThereafter))
+	}
+	return errors.Join(errs...)
+}
+
+// Component describes the exporter to the engine.
+func Component() pipeline.Component {
+	return pipeline.Exporter("debug", Default, New, pipeline.Signals[:]...).
+		WithDoc("shows what arrives, on the terminal").
+		WithNotDone(map[string]string{
+			"sending_queue": "requests are shown before they are answered; remove the key",
+			"output_paths":  "write use_internal_logger: false for stdout, and redirect it",
+		})
+}

@@ -1,0 +1,107 @@
+// Package debug is the exporter that shows what arrives, on the terminal.
+package debug
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// Exporter is the component.
+type Exporter struct {
+	settings pipeline.Settings
+	cfg      *Config
+
+	mu    sync.Mutex
+	out   io.Writer
+	text  []byte // of the request that is shown; kept for the next one
+	shown [pipeline.Traces + 1]window
+}
+
+// window counts the requests of a second.
+type window struct {
+	second int64
+	n      int
+}
+
+// maxText is how much of a buffer is kept for the next request.
+const maxText = 1 << 20
+
+// New makes the exporter.
+func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
+	e := &Exporter{settings: s, cfg: c, out: os.Stdout}
+	if c.UseInternalLogger {
+		e.out = os.Stderr
+	}
+	return e, nil
+}
+
+// Consume implements pipeline.Sink. What sampling leaves out is taken all the same.
+func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
+	if ctx.Err() != nil {
+		return pipeline.Withdrawn(ctx)
+	}
+	if err := e.show(b); err != nil {
+		return pipeline.Refuse(time.Second, err)
+	}
+	e.settings.Delivered(b.Signal, b.Items, len(b.Request))
+	return nil
+}
+
+func (e *Exporter) show(b pipeline.Batch) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.sampledLocked(b.Signal) {
+		return nil
+	}
+	e.text = e.text[:0]
+	if e.cfg.UseInternalLogger {
+		e.settings.Log.Info(b.Signal.String(), "resources", resources(b.Request), "items", b.Items, "bytes", len(b.Request))
+	} else {
+		e.text = fmt.Appendf(e.text, "%s resources=%d items=%d bytes=%d\n", b.Signal, resources(b.Request), b.Items, len(b.Request))
+	}
+	switch e.cfg.Verbosity {
+	case normal:
+		e.text = appendNormal(e.text, b.Signal, b.Request)
+	case detailed:
+		e.text = appendDetailed(e.text, b.Signal, b.Request)
+	}
+	if len(e.text) == 0 {
+		return nil
+	}
+	_, err := e.out.Write(e.text)
+	if cap(e.text) > maxText {
+		e.text = nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write: %w", err)
+	}
+	return nil
+}
+
+// sampledLocked says whether the next request of a signal is shown: the first of each second, then every nth.
+func (e *Exporter) sampledLocked(s pipeline.Signal) bool {
+	w := &e.shown[s]
+	if now := time.Now().Unix(); now != w.second {
+		*w = window{second: now}
+	}
+	w.n++
+	if w.n <= e.cfg.SamplingInitial {
+		return true
+	}
+	every := e.cfg.SamplingThereafter
+	return every > 0 && (w.n-e.cfg.SamplingInitial)%every == 0
+}
+
+func resources(r wire.Request) (n int) {
+	for c := r.Resources(); c.Next(); {
+		n++
+	}
+	return n
+}
