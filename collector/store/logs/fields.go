@@ -7,9 +7,10 @@ import (
 // Field names of the library's own and of ours. No label can have one of them: a label that would begin with an
 // underscore is given a prefix (see labelName).
 const (
-	fieldTime   = "_time"
-	fieldLine   = "_msg"
-	fieldStream = "_stream"
+	fieldTime     = "_time"
+	fieldLine     = "_msg"
+	fieldStream   = "_stream" // the labels of the stream, as text
+	fieldStreamID = "_stream_id"
 	// fieldSeq numbers the piece of the write-ahead log that a row came from. A start after a crash finds by it which
 	// pieces are on disk already.
 	fieldSeq = "_sluice_seq"

@@ -3,7 +3,6 @@ package logs
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,26 +38,42 @@ func (s *Store) heal(days map[int64]bool) error {
 
 func lastOf[T any](s []T, n int) []T { return s[max(0, len(s)-n):] }
 
+// healDay asks for the streams that rows have with and without what the index knows: the library leaves rows out whose
+// labels are asked for and not in the index.
 func (s *Store) healDay(day int64) (int, error) {
 	from, to := day*nsPerDay, (day+1)*nsPerDay-1
-	var orphans []string
-	err := s.each(s.running, libraryQuery{text: "* | stats by (_stream_id, _stream) count() hits", from: from, to: to},
-		func(row map[string]string) error {
-			if row[fieldStream] == "" {
-				orphans = append(orphans, row["_stream_id"])
-			}
+	ids := func(of string) (map[string]bool, error) {
+		set := map[string]bool{}
+		q := libraryQuery{text: "* | uniq by (" + of + ")", from: from, to: to}
+		return set, s.each(s.running, q, func(row map[string]string) error {
+			set[row[fieldStreamID]] = true
 			return nil
 		})
+	}
+	all, err := ids(fieldStreamID)
 	if err != nil {
 		return 0, err
 	}
-	for _, id := range orphans {
-		q := libraryQuery{text: "_stream_id:" + strconv.Quote(id) + " | limit 1", from: from, to: to}
+	registered, err := ids(fieldStreamID + ", " + fieldStream)
+	if err != nil {
+		return 0, err
+	}
+	fields := fieldTime
+	for _, label := range indexAttributes {
+		fields += ", " + quote(label)
+	}
+	n := 0
+	for id := range all {
+		if registered[id] {
+			continue
+		}
+		n++
+		q := libraryQuery{text: fieldStreamID + ":" + quote(id) + " | fields " + fields + " | limit 1", from: from, to: to}
 		if err := s.each(s.running, q, s.register); err != nil {
-			return 0, err
+			return n, err
 		}
 	}
-	return len(orphans), nil
+	return n, nil
 }
 
 // register adds a marker to the stream of a row.

@@ -1,0 +1,187 @@
+package logs
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+)
+
+// abandon leaves a store as a killed process would: the files stay, nothing is written out. The library's lock on the
+// folder is on an open file that the test process keeps, so the folder is copied.
+func abandon(t *testing.T, s *Store) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestReplay: what a killed process did not write out is put in again, and what it did write is not doubled; twice
+// over, and with a tail that is torn.
+func TestReplay(t *testing.T) {
+	s := open(t, Options{})
+	now := time.Now()
+	put(t, s, lines(t, "written", now, "a", "b"))
+	put(t, s, lines(t, "written", now.Add(-24*time.Hour), "of yesterday"))
+	if err := s.persist(); err != nil { // the rows are on disk, the log is not emptied
+		t.Fatal(err)
+	}
+	put(t, s, lines(t, "not written", now, "c", "d"))
+	b := lines(t, "both", now, "today")
+	b.Request = append(b.Request, lines(t, "both", now.Add(-24*time.Hour), "yesterday").Request...)
+	put(t, s, b)
+	dir := abandon(t, s)
+	segment, _ := filepath.Glob(filepath.Join(dir, "wal", "*.wal"))
+	if f, err := os.OpenFile(segment[0], os.O_APPEND|os.O_WRONLY, 0); err != nil {
+		t.Fatal(err)
+	} else if _, err := f.Write([]byte("torn tail")); err != nil || f.Close() != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		again, _ := openIn(t, dir, Options{})
+		if n := len(rowsOf(t, again, "*")); n != 7 {
+			t.Errorf("%d rows, want 7", n)
+		}
+		if records, _ := again.wal.state(); records != 0 {
+			t.Errorf("%d records left in the log", records)
+		}
+		dir = abandon(t, again)
+	}
+}
+
+// TestReplayKeepsTimes: a row without a time of its own has that of its arrival after a replay, too.
+func TestReplayKeepsTimes(t *testing.T) {
+	s := open(t, Options{})
+	put(t, s, lines(t, "svc", time.Unix(0, 0), "no time")) // pdata writes 0 as absent
+	want := rowsOf(t, s, "*")[0][fieldTime]
+	time.Sleep(2 * time.Millisecond)
+	again, _ := openIn(t, abandon(t, s), Options{})
+	if rows := rowsOf(t, again, "*"); len(rows) != 1 || rows[0][fieldTime] != want {
+		t.Errorf("the row of %s is now %v", want, rows)
+	}
+}
+
+// TestHeal: rows on disk whose stream is not in the index are found by their labels after a start.
+func TestHeal(t *testing.T) {
+	s := open(t, Options{})
+	now := time.Now()
+	put(t, s, lines(t, "lost", now, "one", "two"))
+	if err := s.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	dir := abandon(t, s)
+	index := filepath.Join(dir, "data", "partitions", dayName(dayOf(now.UnixNano())), "indexdb")
+	if err := os.RemoveAll(index); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(index, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := openIn(t, dir, Options{})
+	again.lib.DebugFlush()
+	got := ask(t, again, "GET query_range\nquery={service_name=\"lost\"}")
+	if !strings.Contains(got, "one") || !strings.Contains(got, "two") {
+		t.Errorf("the rows of a stream that is not registered are not found: %s", got)
+	}
+	for _, q := range []string{"count_over_time", "bytes_over_time"} {
+		got = ask(t, again, "GET query\nquery=sum("+q+"({service_name=~\".+\"}[1h]))")
+		want := map[string]string{"count_over_time": `"2"`, "bytes_over_time": `"6"`}[q]
+		if !strings.Contains(got, want) {
+			t.Errorf("%s counts what no one sent: %s", q, got)
+		}
+	}
+	if got = ask(t, again, "GET index/stats\nquery={}"); !strings.Contains(got, `"entries": 2`) {
+		t.Errorf("index/stats counts what no one sent: %s", got)
+	}
+}
+
+// TestCheckpoint: the log is emptied when it is due, and what it held is on disk.
+func TestCheckpoint(t *testing.T) {
+	s := open(t, Options{CheckpointBytes: 1000})
+	now := time.Now()
+	for i := range 50 {
+		put(t, s, lines(t, "svc"+strconv.Itoa(i), now, strings.Repeat("x", 100)))
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, size := s.wal.state(); size < 1000 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("no checkpoint was made")
+		}
+	}
+	again, _ := openIn(t, abandon(t, s), Options{})
+	if n := len(rowsOf(t, again, "*")); n != 50 {
+		t.Errorf("%d rows of 50 after a checkpoint and a kill", n)
+	}
+	if snapshots := again.lib.PartitionSnapshotList(); len(snapshots) != 0 {
+		t.Errorf("snapshots are left: %v", snapshots)
+	}
+}
+
+// TestLocked: a folder that is in use is refused with an error, not a panic.
+func TestLocked(t *testing.T) {
+	s := open(t, Options{})
+	settings, _ := pipelinetest.Settings(t, pipeline.KindExporter, "store")
+	if _, err := Open(settings, s.dir, Options{}); err == nil || !strings.Contains(err.Error(), "cannot open the log storage") {
+		t.Errorf("a second store in the same folder: %v", err)
+	}
+}
+
+// TestDisk: days, sizes and what DropOldest leaves.
+func TestDisk(t *testing.T) {
+	s := open(t, Options{})
+	if _, ok := s.Oldest(); ok {
+		t.Error("an empty store has an oldest row")
+	}
+	now := time.Now()
+	for back := range 3 {
+		put(t, s, lines(t, "svc", now.Add(-time.Duration(back)*24*time.Hour), strings.Repeat("x", 1000)))
+	}
+	s.lib.DebugFlush()
+	oldest, ok := s.Oldest()
+	if want := now.Add(-48 * time.Hour); !ok || oldest.UnixNano() != want.UnixNano() {
+		t.Errorf("the oldest row is of %v, want %v", oldest, want)
+	}
+	if s.DiskBytes() < 3000 {
+		t.Errorf("%d bytes on disk for 3000 in the log alone", s.DiskBytes())
+	}
+	for left := 2; left > 0; left-- {
+		through, err := s.DropOldest(t.Context())
+		wanted := time.Unix(0, (dayOf(now.UnixNano())-int64(left)+1)*nsPerDay)
+		if err != nil || !through.Equal(wanted) {
+			t.Fatalf("removed through %v (%v), want %v", through, err, wanted)
+		}
+		if n := len(rowsOf(t, s, "*")); n != left {
+			t.Errorf("%d rows left, want %d", n, left)
+		}
+	}
+	if through, err := s.DropOldest(t.Context()); err != nil || !through.IsZero() {
+		t.Errorf("the last day was removed: %v %v", through, err)
+	}
+	put(t, s, lines(t, "svc", now.Add(-48*time.Hour), "late"))
+	again, _ := openIn(t, abandon(t, s), Options{})
+	if n := len(rowsOf(t, again, "*")); n != 2 {
+		t.Errorf("%d rows after a kill, want today's and the late one", n)
+	}
+}
+
+// TestMaxBytes: the store keeps its own size when it is given one.
+func TestMaxBytes(t *testing.T) {
+	s := open(t, Options{MaxBytes: 1})
+	now := time.Now()
+	for back := range 3 {
+		put(t, s, lines(t, "svc", now.Add(-time.Duration(back)*24*time.Hour), "x"))
+	}
+	s.sweep()
+	if days := s.lib.PartitionList(); len(days) != 1 || days[0] != dayName(dayOf(now.UnixNano())) {
+		t.Errorf("days left: %v", days)
+	}
+}
