@@ -86,45 +86,49 @@ var suffixes = [...]struct {
 // families is what all comments of a body say, by the name of the family.
 type families map[string]family
 
-// readFamilies collects the comments of the walked body. The names are views of it.
+// readFamilies collects the comments of the walked body.
 func (w *walk) readFamilies(into families, lines []line) {
 	clear(into)
+	text := w.slow.text[:0]
 	for i := range lines {
-		l := &lines[i]
-		if l.kind != kindMeta {
-			continue
+		if l := &lines[i]; l.kind == kindMeta {
+			text = append(text, w.body[l.off:l.off+l.n]...)
 		}
-		w.typ = typeNone
-		p := w.parser(int(l.off), int(l.off+l.n), "")
-		for {
-			e, err := p.Next()
-			if err != nil {
-				break
-			}
-			into.read(p, e)
+	}
+	if w.t.format == formatOpenMetrics {
+		text = append(text, "# EOF\n"...)
+	} else {
+		text = append(text, '\n')[:len(text)]
+	}
+	w.slow.text = text
+	for p := w.newParser(text); ; {
+		e, err := p.Next()
+		if err != nil {
+			return
 		}
+		into.read(p, e)
 	}
 }
 
-// read takes one comment. Type and unit are copied by the parser or fixed; name and help are copied here, because the
-// parser's text is reused for the next comments.
+// read takes one comment. What is kept are views of the parser's text, which stays as long as the families do: both
+// are the walk's, and no line is parsed between.
 func (f families) read(p textparse.Parser, e textparse.Entry) {
 	switch e {
 	case textparse.EntryType:
 		name, mt := p.Type()
 		at := f[view(name)]
 		at.code = codeOf(mt)
-		f[string(name)] = at
+		f[view(name)] = at
 	case textparse.EntryHelp:
 		name, help := p.Help()
 		at := f[view(name)]
-		at.help = string(help)
-		f[string(name)] = at
+		at.help = view(help)
+		f[view(name)] = at
 	case textparse.EntryUnit:
 		name, unit := p.Unit()
 		at := f[view(name)]
-		at.unit = string(unit)
-		f[string(name)] = at
+		at.unit = view(unit)
+		f[view(name)] = at
 	}
 }
 

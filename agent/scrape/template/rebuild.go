@@ -23,9 +23,11 @@ type layout struct {
 	ids     map[metricID]int32
 	cands   map[uint64]int32 // by hash of family and attributes
 	metrics []draft
+	last    int32 // the metric drafted last, or -1
 	entries []entry
 	groups  []candidate
 	keys    []byte // attributes of the candidates
+	head    []byte // of the metric in hand
 	lines   []line // of a failed scrape
 	parked  []uint32
 	refs    []uint32 // of the old series: the new one
@@ -78,7 +80,7 @@ func (l layout) emptied() layout {
 	}
 	l.metrics, l.entries, l.groups, l.keys, l.parked = l.metrics[:0], l.entries[:0], l.groups[:0], l.keys[:0], l.parked[:0]
 	l.refs, l.otlp, l.arena, l.series, l.renamed = l.refs[:0], l.otlp[:0], l.arena[:0], l.series[:0], l.renamed[:0]
-	l.kept, l.made, l.values = l.kept[:0], l.made[:0], l.values[:0]
+	l.kept, l.made, l.values, l.last = l.kept[:0], l.made[:0], l.values[:0], -1
 	return l
 }
 
@@ -193,10 +195,14 @@ func (w *walk) draftMetrics() {
 // draft finds or makes the metric to be.
 func (w *walk) draft(id metricID, f family) *draft {
 	y := &w.lay
+	if y.last >= 0 && y.metrics[y.last].id == id {
+		return &y.metrics[y.last] // lines of a metric stand together
+	}
 	i, ok := y.ids[id]
+	y.last = i
 	if !ok {
 		i = int32(len(y.metrics))
-		y.ids[id] = i
+		y.ids[id], y.last = i, i
 		if len(y.metrics) < cap(y.metrics) {
 			y.metrics = y.metrics[:i+1]
 		} else {
@@ -212,7 +218,8 @@ func (w *walk) draft(id metricID, f family) *draft {
 func (w *walk) layMetric(d *draft) {
 	y := &w.lay
 	m := metric{shape: d.id.shape, count: uint32(len(d.items)), first: uint32(len(y.series))}
-	head := appendMetricHead(nil, d.id, d.fam)
+	head := appendMetricHead(y.head[:0], d.id, d.fam)
+	y.head = head
 	data := len(m.shape.dataHead()) + d.points
 	dst := wire.AppendTag(y.otlp, wire.FieldScopeXItem, wire.TypeBytes)
 	dst = wire.AppendVarint(dst, uint64(len(head)+1+wire.SizeVarint(uint64(data))+data))

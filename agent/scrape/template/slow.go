@@ -22,6 +22,9 @@ type slowPath struct {
 	lset    labels.Labels // of the line in hand, after relabelling
 	name    string        // of the line in hand, before relabelling
 	buf     []byte
+
+	run   textparse.Parser // reads the body itself, from runAt on
+	runAt int
 }
 
 func (s slowPath) emptied() slowPath {
@@ -71,6 +74,9 @@ func (w *walk) comments() error {
 	}
 	w.declare(last)
 	w.newMetas = true
+	if last != typeNone {
+		w.commentAt, w.commentEnd = w.pos, end
+	}
 	w.append(line{off: uint32(w.pos), n: uint32(len(text)), key: uint32(len(text)), ref: uint32(last), kind: kindMeta})
 	return nil
 }
@@ -147,31 +153,33 @@ func (w *walk) append(l line) {
 // the last type. In the text format, more follows the text.
 func (w *walk) parser(from, to int, more string) textparse.Parser {
 	s := &w.slow
+	s.text = append(s.text[:0], w.typ.preamble()...)
+	s.text = append(s.text, w.body[from:to]...)
+	if w.t.format == formatText {
+		s.text = append(s.text, more...)
+		s.text = append(s.text, '\n')[:len(s.text)]
+	} else if to < len(w.body) {
+		s.text = append(s.text, "# EOF\n"...)
+	}
+	p := w.newParser(s.text)
+	if w.typ.preamble() != "" {
+		_, _ = p.Next()
+	}
+	return p
+}
+
+// newParser makes a parser of text. That of the text format appends a newline: there must be room for it, so that it
+// does not copy the text.
+func (w *walk) newParser(text []byte) textparse.Parser {
+	s := &w.slow
 	if s.symbols == nil {
 		s.symbols = labels.NewSymbolTable()
 		s.builder = labels.NewBuilder(labels.EmptyLabels())
 	}
-	s.text = append(s.text[:0], w.typ.preamble()...)
-	s.text = append(s.text, w.body[from:to]...)
 	if w.t.format == formatOpenMetrics {
-		if to < len(w.body) {
-			s.text = append(s.text, "# EOF\n"...)
-		}
-		p := textparse.NewOpenMetricsParser(s.text, s.symbols)
-		w.skipPreamble(p)
-		return p
+		return textparse.NewOpenMetricsParser(text, s.symbols)
 	}
-	s.text = append(s.text, more...)
-	s.text = append(s.text, '\n')[:len(s.text)] // the parser appends one; it shall not move the text for it
-	p := textparse.NewPromParser(s.text, s.symbols, false)
-	w.skipPreamble(p)
-	return p
-}
-
-func (w *walk) skipPreamble(p textparse.Parser) {
-	if w.typ.preamble() != "" {
-		_, _ = p.Next()
-	}
+	return textparse.NewPromParser(text, s.symbols, false)
 }
 
 // parse takes the line at pos with Prometheus' parser. x is the line that has the same text before its value, as far
@@ -181,14 +189,11 @@ func (w *walk) parse(x lineIndex) error {
 		w.build()
 	}
 	w.res.Parsed++
-	to := min(len(w.body), w.pos+window)
-	if _, val, ok := splitLine(w.body[w.pos:], w.t.format); ok {
-		if n := bytes.IndexByte(w.body[w.pos+val:], '\n'); n >= 0 {
-			to = w.pos + val + n + 1
-		}
-	}
-	p := w.parser(w.pos, to, "")
+	p, running := w.parserFor(x)
 	e, err := p.Next()
+	for running && err == nil && e != textparse.EntrySeries {
+		e, err = p.Next()
+	}
 	if errors.Is(err, io.EOF) {
 		return w.parsedEnd()
 	}
@@ -199,7 +204,11 @@ func (w *walk) parse(x lineIndex) error {
 		return fmt.Errorf("%w: cannot find the end of the line %.100q", ErrInvalid, w.body[w.pos:])
 	}
 	met, ts, v := p.Series()
-	if cap(w.slow.text)-cap(met) != len(w.typ.preamble()) {
+	at := cap(w.slow.text) - cap(met) - len(w.typ.preamble())
+	if running {
+		at = cap(w.body) - cap(met) - w.pos
+	}
+	if at != 0 {
 		return fmt.Errorf("%w: cannot find the start of the line %.100q", ErrInvalid, w.body[w.pos:])
 	}
 	val := skipBlanks(w.body, w.pos+len(met)) - w.pos
@@ -216,14 +225,53 @@ func (w *walk) parse(x lineIndex) error {
 	if isNameByte(w.body[w.pos+val-1]) {
 		l.flag = flagBare // as in "a-1"
 	}
-	if err := w.parsed(x, l, s); err != nil || w.t.format == formatText {
+	if err := w.parsed(x, l, s); err != nil {
 		return err
 	}
+	if running {
+		w.slow.runAt = w.pos
+		return nil
+	}
 	// Some faults after a value are seen by the OpenMetrics parser only when it goes on.
-	if _, err := p.Next(); !errors.Is(err, io.EOF) && w.pos < len(w.body) {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	if w.t.format == formatOpenMetrics && w.pos < len(w.body) {
+		if _, err := p.Next(); !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
 	}
 	return nil
+}
+
+// parserFor makes a parser for the line at pos: for new lines, which come in runs, one that reads on from line to
+// line without a copy of them; for others one of a single line.
+func (w *walk) parserFor(x lineIndex) (p textparse.Parser, running bool) {
+	_, val, ok := splitLine(w.body[w.pos:], w.t.format)
+	to := min(len(w.body), w.pos+window)
+	plain := ok && w.t.format == formatText
+	if ok {
+		if n := bytes.IndexByte(w.body[w.pos+val:], '\n'); n >= 0 {
+			to = w.pos + val + n + 1
+		}
+		if _, k := parseValue(w.body[w.pos+val:]); k > 0 && !plain {
+			end, _, _ := tail(w.body, w.pos+val+k, w.t.format)
+			plain = end > 0
+		}
+	}
+	s := &w.slow
+	if !plain || x != noLine {
+		return w.parser(w.pos, to, ""), false
+	}
+	if s.run != nil && s.runAt == w.pos {
+		return s.run, true
+	}
+	from := w.pos
+	if w.typ.preamble() != "" {
+		if w.commentEnd != w.pos {
+			return w.parser(w.pos, to, ""), false
+		}
+		from = w.commentAt // begin with the comments, which say the type
+	}
+	s.run = w.newParser(w.body[from:])
+	return s.run, true
 }
 
 // parsedEnd ends the walk where the parser sees the end: at # EOF, and in the text format at a NUL where a line

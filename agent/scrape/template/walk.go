@@ -30,6 +30,8 @@ type walk struct {
 	metas    int  // comments of the last body that this one has too
 	newMetas bool // this body has comments that the last one had not
 
+	commentAt, commentEnd int // the last comments that were new and say a type
+
 	parked  []parked // samples of series that have no bytes in otlp
 	extra   []extra  // second samples of a series, with timestamps of their own
 	regroup bool     // groups or loose points must be laid out anew
@@ -82,6 +84,9 @@ func (w *walk) walk(body []byte, f format) error {
 	t := w.t
 	if n := len(body); body[n-1] != '\n' && (f == formatText || n >= 5 && string(body[n-5:]) == "# EOF") {
 		body = append(body, '\n') // so that every line ends with one; both parsers read it so
+	}
+	if len(body) == cap(body) {
+		body = append(body, 0)[:len(body)] // room for a parser's newline
 	}
 	w.body = body
 	if f != t.format {
@@ -205,8 +210,8 @@ func (w *walk) step() error {
 	if w.isComment(w.pos) {
 		return w.comments()
 	}
-	// Lines that went away are few and together.
-	for j := w.next + 1; j <= w.next+lookAhead && j < len(t.lines); j++ {
+	// Lines that went away are few and together; where they are not, the table is there.
+	for j := w.next + 1; !w.lineTable.built && j <= w.next+lookAhead && j < len(t.lines); j++ {
 		if w.matches(j) {
 			return w.known(j)
 		}
