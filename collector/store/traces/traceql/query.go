@@ -10,7 +10,11 @@
 // attributes) between them.
 package traceql
 
-import "unicode/utf8"
+import (
+	"slices"
+	"time"
+	"unicode/utf8"
+)
 
 // The bounds of a query. Recursion follows parentheses, so their depth is bounded too.
 const (
@@ -67,6 +71,22 @@ func (q *Query) MatchesAll() bool { return q.expr == constant(Yes) }
 // NeedsRoot reports whether no span is selected without its trace's root being known: a scan for candidates then
 // needs to look at roots only.
 func (q *Query) NeedsRoot() bool { return q.expr.needsRoot(q.fields) }
+
+// WithTraceDuration returns a query that also wants the trace to last at least and at most as long; 0 means no bound.
+func (q *Query) WithTraceDuration(least, most time.Duration) *Query {
+	p := parser{root: q.expr, fields: slices.Clone(q.fields)}
+	for _, bound := range []struct {
+		op operator
+		d  time.Duration
+	}{{opGreaterEqual, least}, {opLessEqual, most}} {
+		if bound.d > 0 {
+			f, _ := intrinsicField("traceDuration")
+			lit := literal{Value: Value{Kind: KindDuration, Int: int64(bound.d)}}
+			p.root = and{p.root, &compare{field: p.use(f), op: bound.op, lit: lit}}
+		}
+	}
+	return &Query{expr: p.root, fields: p.fields}
+}
 
 // Match answers whether the span behind s is selected. It answers Maybe only if s gave a Value of KindUnknown that
 // decides.

@@ -25,7 +25,7 @@ func ParseTags(text string) (*Query, error) {
 		rest = after[n:]
 		p := parser{fields: q.fields}
 		lit := literal{Value: Value{Kind: KindString, Str: bytes.ToLower([]byte(value))}}
-		c := &compare{field: p.use(tagField(key)), op: opContains, lit: lit}
+		c := &compare{field: p.use(TagField(key)), op: opContains, lit: lit}
 		q.fields = p.fields
 		if q.expr == constant(Yes) {
 			q.expr = c
@@ -51,8 +51,9 @@ func tagValue(s string) (value string, n int, err error) {
 	return s[:n], n, nil
 }
 
-// tagField gives the names that older searches had for intrinsics, and an attribute of any scope for the rest.
-func tagField(key string) Field {
+// TagField returns the field that a name without scope means to searches older than TraceQL: they had names of their
+// own for some intrinsics, and the rest are attributes of span or resource.
+func TagField(key string) Field {
 	switch key {
 	case "root.name":
 		key = "rootName"
@@ -62,7 +63,7 @@ func tagField(key string) Field {
 		key = "status"
 	}
 	switch key {
-	case "name", "status", "rootName", "rootServiceName":
+	case "name", "status", "kind", "rootName", "rootServiceName":
 		f, _ := intrinsicField(key)
 		return f
 	}

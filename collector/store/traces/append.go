@@ -1,0 +1,116 @@
+package traces
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Append stores the spans of a batch. When it answers nil they survive the end of the process and of the machine.
+// Spans with invalid ids, and spans outside retention, are dropped and counted; their neighbours are stored.
+func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
+	if b.Signal != pipeline.Traces {
+		return pipeline.Reject(b.Items, pipeline.DropUnsupported, fmt.Errorf("the trace store does not take %s", b.Signal))
+	}
+	if err := s.enter(); err != nil {
+		return pipeline.Refuse(0, err)
+	}
+	defer s.leave()
+	if ctx.Err() != nil {
+		return pipeline.Withdrawn(ctx)
+	}
+
+	g := s.groups.Get().(*group)
+	defer func() {
+		g.reset()
+		s.groups.Put(g)
+	}()
+	now := s.now()
+	g.read(b.Request, window{now - uint64(s.options.Retention), now + uint64(maxAhead)})
+	if len(g.spans) > 0 {
+		if err := s.store(g, len(b.Request)); err != nil {
+			return pipeline.Refuse(0, err)
+		}
+		s.settings.Delivered(pipeline.Traces, len(g.spans), len(b.Request)-g.refused.bytes())
+	}
+	g.refused.report(s.settings)
+	return nil
+}
+
+// store writes the spans of g. They are all stored or, with an error, possibly none; never some.
+func (s *Store) store(g *group, size int) error {
+	batch := s.db.NewBatchWithSize(size + size/4)
+	defer batch.Close()
+	var hours []bucket
+	err := g.fragments(func(p place, fragment []byte) error {
+		g.key = p.appendFragmentKey(g.key[:0])
+		if err := batch.Set(g.key, fragment, nil); err != nil {
+			return err
+		}
+		hours = extend(hours, p)
+		g.key = p.appendIndexKey(g.key[:0])
+		at := len(g.key)
+		g.key = binary.BigEndian.AppendUint64(g.key, p.from)
+		return batch.Set(g.key[:at], g.key[at:], nil)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot store spans: %w", err)
+	}
+	if err := s.commit(batch, hours); err != nil {
+		return fmt.Errorf("cannot store spans: %w", err)
+	}
+	if err := batch.SyncWait(); err != nil {
+		return s.breakWith(fmt.Errorf("cannot store spans: %w", err))
+	}
+	return nil
+}
+
+// commit applies a batch that touches the hours given; the caller then waits for it to be on disk.
+func (s *Store) commit(batch *pebble.Batch, hours []bucket) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	merged, changed := merge(*s.buckets.Load(), hours)
+	for _, b := range changed {
+		if err := batch.Set(bucketKey(b.hour), binary.BigEndian.AppendUint32(nil, b.stretch), nil); err != nil {
+			return err
+		}
+	}
+	if err := s.applyLocked(batch); err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		s.buckets.Store(&merged)
+	}
+	return nil
+}
+
+// applyLocked makes a batch visible and hands it to the log; SyncWait of the batch then waits for the disk.
+//
+// It asks for Sync, and has to: without, the library keeps records in a block of 32 KiB of its own memory and hands
+// it to the kernel when it is full (record.LogWriter), so that SIGKILL would lose what was acknowledged. Callers that
+// come while a sync is under way share the next one.
+func (s *Store) applyLocked(batch *pebble.Batch) (err error) {
+	if err := s.brokenBy(); err != nil {
+		return err
+	}
+	defer func() {
+		// The library panics when a record meets a log that failed for the records before it.
+		if p := recover(); p != nil {
+			s.stuck = true
+			s.settings.Log.Error("the trace store takes no more writes until a restart", "cause", p, "stack", string(debug.Stack()))
+			err = s.breakWith(fmt.Errorf("the write-ahead log failed: %v", p))
+		}
+	}()
+	return s.db.ApplyNoSyncWait(batch, pebble.Sync)
+}
+
+// breakWith makes err the answer of every later write.
+func (s *Store) breakWith(err error) error {
+	s.broken.CompareAndSwap(nil, &err)
+	return err
+}

@@ -1,0 +1,237 @@
+package traces
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// An envelope is what stands around the spans of a ResourceSpans or a ScopeSpans.
+type envelope struct {
+	message   []byte // body of the Resource or InstrumentationScope; nil if there is none
+	schemaURL []byte
+}
+
+// A spanRef is a span with where it stood. Its bytes alias the request.
+type spanRef struct {
+	high, low uint64 // the trace id, as it sorts
+	resource  int32  // into group.resources
+	scope     int32  // into group.scopes
+	seq       int32  // order in the request
+	from      uint64
+	when      uint64
+	body      []byte
+}
+
+// A group sorts the spans of a request by trace. It is reused; everything in it aliases the request until reset.
+type group struct {
+	resources, scopes []envelope
+	spans             []spanRef
+	fragment          []byte
+	key               []byte
+	refused           refusals
+}
+
+// reset lets go of the request.
+func (g *group) reset() {
+	clear(g.resources)
+	clear(g.scopes)
+	clear(g.spans)
+	g.resources, g.scopes, g.spans = g.resources[:0], g.scopes[:0], g.spans[:0]
+	g.refused = refusals{}
+}
+
+// A window is the time in which spans are taken and looked for, both ends included, in ns since 1970.
+type window struct{ from, to uint64 }
+
+// A refusal counts spans that are not stored, and their bytes.
+type refusal struct{ items, bytes int }
+
+type refusals struct{ invalid, tooOld, tooNew refusal }
+
+func (r *refusal) add(span []byte) {
+	r.items++
+	r.bytes += len(span)
+}
+
+func (r refusals) bytes() int { return r.invalid.bytes + r.tooOld.bytes + r.tooNew.bytes }
+
+// report books the refusals.
+func (r refusals) report(s pipeline.Settings) {
+	for _, d := range []struct {
+		why pipeline.Reason
+		refusal
+	}{{pipeline.DropInvalid, r.invalid}, {pipeline.DropTooOld, r.tooOld}, {pipeline.DropTooNew, r.tooNew}} {
+		if d.items > 0 {
+			s.Drop(d.why, pipeline.Traces, d.items, d.bytes)
+		}
+	}
+}
+
+// read collects the spans that end in w. Those without valid ids or any time, and those that end outside w, are
+// counted.
+func (g *group) read(r wire.Request, w window) {
+	for rc := r.Resources(); rc.Next(); {
+		resource := int32(len(g.resources))
+		g.resources = append(g.resources, envelope{rc.Resource(), rc.SchemaURL()})
+		for sc := rc.Scopes(); sc.Next(); {
+			scope := int32(len(g.scopes))
+			g.scopes = append(g.scopes, envelope{sc.Scope(), sc.SchemaURL()})
+			for ic := sc.Items(); ic.Next(); {
+				g.add(ic.Bytes(), resource, scope, w)
+			}
+		}
+	}
+}
+
+func (g *group) add(body []byte, resource, scope int32, w window) {
+	s := wire.ParseSpan(body)
+	if !validID(s.TraceID, 16) || !validID(s.SpanID, 8) || s.Start == 0 && s.End == 0 {
+		g.refused.invalid.add(body)
+		return
+	}
+	when := spanEnd(s)
+	switch {
+	case when < w.from:
+		g.refused.tooOld.add(body)
+		return
+	case when > w.to:
+		g.refused.tooNew.add(body)
+		return
+	}
+	g.spans = append(g.spans, spanRef{
+		high: binary.BigEndian.Uint64(s.TraceID), low: binary.BigEndian.Uint64(s.TraceID[8:]),
+		resource: resource, scope: scope, seq: int32(len(g.spans)),
+		from: spanStart(s), when: when, body: body,
+	})
+}
+
+// validID reports whether an id has the length and is not all zeros, which OTLP calls invalid.
+func validID(id []byte, n int) bool {
+	if len(id) != n {
+		return false
+	}
+	for _, b := range id {
+		if b != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// spanStart returns when a span began; a start of 0 is one that was forgotten.
+func spanStart(s wire.Span) uint64 {
+	if s.Start == 0 {
+		return s.End
+	}
+	return s.Start
+}
+
+// spanEnd returns when a span ended, which is never before its start.
+func spanEnd(s wire.Span) uint64 { return max(s.Start, s.End) }
+
+// spanDuration is the length of a span in ns.
+func spanDuration(s wire.Span) uint64 { return spanEnd(s) - spanStart(s) }
+
+// fragments makes one fragment of the spans of each trace and hands it over with its place. The bytes are valid
+// until the next.
+func (g *group) fragments(yield func(p place, fragment []byte) error) error {
+	slices.SortFunc(g.spans, func(a, b spanRef) int {
+		if a.high != b.high {
+			return cmp.Compare(a.high, b.high)
+		}
+		if a.low != b.low {
+			return cmp.Compare(a.low, b.low)
+		}
+		return cmp.Compare(a.seq, b.seq)
+	})
+	for rest := g.spans; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].high == rest[0].high && rest[n].low == rest[0].low {
+			n++
+		}
+		of := rest[:n]
+		rest = rest[n:]
+
+		p := place{when: of[0].when, from: of[0].from}
+		binary.BigEndian.PutUint64(p.trace[:], of[0].high)
+		binary.BigEndian.PutUint64(p.trace[8:], of[0].low)
+		for _, s := range of {
+			p.when, p.from = max(p.when, s.when), min(p.from, s.from)
+		}
+		g.fragment = g.appendSpans(g.fragment[:0], of)
+		p.hash = xxhash.Sum64(g.fragment)
+		if err := yield(p, g.fragment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendSpans appends spans as a request body, those that stood together in the same envelopes.
+func (g *group) appendSpans(dst []byte, spans []spanRef) []byte {
+	for i := 0; i < len(spans); {
+		resource := spans[i].resource
+		var inResource, inScope int
+		dst, inResource = wire.BeginMessage(dst, wire.FieldRequestResource)
+		dst = appendOptional(dst, wire.FieldResourceXResource, g.resources[resource].message)
+		for i < len(spans) && spans[i].resource == resource {
+			scope := spans[i].scope
+			dst, inScope = wire.BeginMessage(dst, wire.FieldResourceXScope)
+			dst = appendOptional(dst, wire.FieldScopeXScope, g.scopes[scope].message)
+			for ; i < len(spans) && spans[i].scope == scope; i++ {
+				dst = wire.AppendBytes(dst, wire.FieldScopeXItem, spans[i].body)
+			}
+			dst = appendOptional(dst, wire.FieldScopeXSchemaURL, g.scopes[scope].schemaURL)
+			dst = wire.EndMessage(dst, inScope)
+		}
+		dst = appendOptional(dst, wire.FieldResourceXSchemaURL, g.resources[resource].schemaURL)
+		dst = wire.EndMessage(dst, inResource)
+	}
+	return dst
+}
+
+func appendOptional(dst []byte, field int, b []byte) []byte {
+	if b == nil {
+		return dst
+	}
+	return wire.AppendBytes(dst, field, b)
+}
+
+// A spanIdentity is what two reports of one span share.
+type spanIdentity struct {
+	id, start uint64
+	name      uint64 // hash
+}
+
+// unique returns the request without spans that it holds twice: those that a client or a batch repeated inside other
+// neighbours. A request without any is returned as it is.
+func unique(r wire.Request) (_ wire.Request, spans int) {
+	var g group
+	g.read(r, window{to: ^uint64(0)})
+	seen := make(map[spanIdentity]struct{}, len(g.spans))
+	var kept []spanRef // nil until the first is left out
+	for i, ref := range g.spans {
+		s := wire.ParseSpan(ref.body)
+		id := spanIdentity{binary.BigEndian.Uint64(s.SpanID), s.Start, xxhash.Sum64(s.Name)}
+		if _, twice := seen[id]; twice {
+			if kept == nil {
+				kept = append(make([]spanRef, 0, len(g.spans)), g.spans[:i]...)
+			}
+			continue
+		}
+		seen[id] = struct{}{}
+		if kept != nil {
+			kept = append(kept, ref)
+		}
+	}
+	if kept == nil {
+		return r, len(g.spans)
+	}
+	return g.appendSpans(make([]byte, 0, len(r)), kept), len(kept)
+}
