@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // maxExcerpt is how many bytes of a destination's own words go into an error.
@@ -65,4 +67,34 @@ func Excerpt(text string, secrets []string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// reasons are what stores of samples and lines say when they turn something down, in the words of Prometheus, Mimir,
+// VictoriaMetrics and Loki. The first that occurs counts.
+var reasons = [...]struct {
+	words string
+	why   pipeline.Reason
+}{
+	{"out of order", pipeline.DropOutOfOrder},
+	{"out-of-order", pipeline.DropOutOfOrder},
+	{"too far behind", pipeline.DropOutOfOrder},
+	{"duplicate sample", pipeline.DropDuplicate},
+	{"duplicate-timestamp", pipeline.DropDuplicate},
+	{"too old", pipeline.DropTooOld},
+	{"too-old", pipeline.DropTooOld},
+	{"out of bounds", pipeline.DropTooOld},
+	{"too new", pipeline.DropTooNew},
+	{"too far in the future", pipeline.DropTooNew},
+	{"too-far-in-future", pipeline.DropTooNew},
+}
+
+// ReasonIn looks for the reason of a rejection in a destination's words, which say more than its status.
+func ReasonIn(words string) pipeline.Reason {
+	words = strings.ToLower(words)
+	for _, r := range reasons {
+		if strings.Contains(words, r.words) {
+			return r.why
+		}
+	}
+	return pipeline.DropRejected
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 func TestRetryAfter(t *testing.T) {
@@ -76,5 +78,22 @@ func TestBackoff(t *testing.T) {
 	}
 	if w := b.next(1e9 * time.Second); w > maxRetryAfter+cfg.MaxInterval {
 		t.Errorf("asked for 30 years, waits %s", w)
+	}
+}
+
+func TestReasonIn(t *testing.T) {
+	for words, want := range map[string]pipeline.Reason{
+		"out of order sample": pipeline.DropOutOfOrder,
+		"failed pushing to ingester: user=1: the sample has been rejected because its timestamp is too old (err-mimir-sample-timestamp-too-old)": pipeline.DropTooOld,
+		"entry for stream '{app=\"x\"}' has timestamp too new: 2030":                                                                             pipeline.DropTooNew,
+		"duplicate sample for timestamp":                 pipeline.DropDuplicate,
+		"entry too far behind, entry timestamp is: 2020": pipeline.DropOutOfOrder,
+		"Out of bounds":   pipeline.DropTooOld,
+		"invalid label x": pipeline.DropRejected,
+		"":                pipeline.DropRejected,
+	} {
+		if got := ReasonIn(words); got != want {
+			t.Errorf("%q is %s, want %s", words, got, want)
+		}
 	}
 }

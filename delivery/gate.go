@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // errGateFull says that as many callers wait as may.
@@ -83,4 +84,19 @@ func (g *gate) callers() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.queue.Len()
+}
+
+// A place is what a gate lets a caller in to. It is free again when nobody holds it: the call, and every attempt that
+// outlives it.
+type place struct {
+	gate    *gate
+	holders atomic.Int32
+}
+
+func (p *place) hold() { p.holders.Add(1) }
+
+func (p *place) leave() {
+	if p.holders.Add(-1) == 0 {
+		p.gate.leave()
+	}
 }

@@ -155,6 +155,10 @@ func (h *HTTP) Outcome(a Answer) Outcome {
 	case Retry:
 		out.After = retryAfter(a.Header, time.Now())
 		out.Overload = a.Status == http.StatusTooManyRequests
+	case Rejected:
+		if reason == pipeline.DropRejected {
+			out.Reason = ReasonIn(string(a.Body))
+		}
 	}
 	out.Err = fmt.Errorf("the destination answered %d %s%s", a.Status, http.StatusText(a.Status), h.words(a))
 	return out

@@ -19,7 +19,7 @@ type counters struct {
 	inFlight  atomic.Int64
 }
 
-func newCounters(reg prometheus.Registerer, waiting func() float64) (*counters, error) {
+func newCounters(reg prometheus.Registerer, waiting func() int) (*counters, error) {
 	c := &counters{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_exporter_requests_total",
@@ -50,7 +50,7 @@ func newCounters(reg prometheus.Registerer, waiting func() float64) (*counters, 
 		}, func() float64 { return float64(c.inFlight.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_exporter_waiting_callers", Help: "Callers that wait for a place on the wire.",
-		}, waiting),
+		}, func() float64 { return float64(waiting()) }),
 	} {
 		if err := reg.Register(m); err != nil {
 			return nil, fmt.Errorf("cannot register the exporter's metrics: %w", err)

@@ -14,14 +14,29 @@ const noticeEvery = 30 * time.Second
 type notices struct {
 	log *slog.Logger
 
-	mu    sync.Mutex
-	kinds [Rejected + 1]notice
-	told  time.Time // when trouble was written about that is not over yet; zero when there is none
+	kinds [Rejected + 1]Seldom
+
+	mu   sync.Mutex
+	told time.Time // when trouble was written about that is not over yet; zero when there is none
 }
 
-type notice struct {
+// A Seldom lets a log line through once in a while. Its zero value lets the first one through.
+type Seldom struct {
+	mu      sync.Mutex
 	last    time.Time
 	skipped int
+}
+
+// Now reports whether the line is due, and how many were not since the one before.
+func (s *Seldom) Now() (skipped int, due bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); s.last.IsZero() || now.Sub(s.last) >= noticeEvery {
+		skipped, s.skipped, s.last = s.skipped, 0, now
+		return skipped, true
+	}
+	s.skipped++
+	return 0, false
 }
 
 // outcome notes what became of an attempt.
@@ -36,13 +51,10 @@ func (n *notices) outcome(out Outcome) {
 	if out.Err == nil {
 		return
 	}
-	k := &n.kinds[out.Verdict]
-	if now.Sub(k.last) < noticeEvery {
-		k.skipped++
+	skipped, due := n.kinds[out.Verdict].Now()
+	if !due {
 		return
 	}
-	skipped := k.skipped
-	*k = notice{last: now}
 	switch out.Verdict {
 	case Retry:
 		n.told = now

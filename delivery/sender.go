@@ -21,8 +21,7 @@ type Options struct {
 	Queue       QueueConfig
 	Retry       RetryConfig
 	Timeout     time.Duration // of one attempt; 0 for none
-	MaxInFlight int           // requests on the wire at once in a lane
-	Lanes       int           // independent lines of requests, each in order when MaxInFlight is 1; 0 means one
+	MaxInFlight int           // calls on the wire at once; 1 keeps their order
 }
 
 // A Sender is the loop that is the same for all exporters. Its promise is the Sink's: nil only when the destination
@@ -33,7 +32,7 @@ type Sender struct {
 	settings pipeline.Settings
 	opts     Options
 	dest     Destination
-	lanes    []gate
+	gate     gate
 	counters *counters
 	notices  notices
 	running  tally
@@ -43,50 +42,36 @@ type Sender struct {
 
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
-	k := &Sender{settings: s, opts: o, dest: d, lanes: make([]gate, max(o.Lanes, 1)), notices: notices{log: s.Log}}
-	for i := range k.lanes {
-		k.lanes[i].places = o.MaxInFlight
-		k.lanes[i].maxWeight = o.Queue.limit()
-	}
+	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}}
+	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error
-	if k.counters, err = newCounters(s.Metrics, k.waiting); err != nil {
+	if k.counters, err = newCounters(s.Metrics, k.gate.callers); err != nil {
 		return nil, err
 	}
 	k.life, k.end = context.WithCancel(context.Background())
 	return k, nil
 }
 
-// Send delivers a batch through the first lane. encode makes the payload once there is a place on the wire, so that
-// callers who wait hold no memory; it may return nil when nothing of the batch is left to send.
+// Send delivers a batch as one request. encode makes the payload once there is a place on the wire, so that callers
+// who wait hold no memory; it may return nil when nothing of the batch is left to send.
 func (k *Sender) Send(ctx context.Context, b pipeline.Batch, encode func(pipeline.Batch) (*Payload, error)) error {
 	k.running.begin()
 	defer k.running.finish()
-	g := &k.lanes[0]
-	if err := k.enter(ctx, g, b.Items, len(b.Request)); err != nil {
+	if err := k.enter(ctx, b.Items, len(b.Request)); err != nil {
 		return err
 	}
+	at := &place{gate: &k.gate}
+	at.hold()
 	p, err := encode(b)
 	if err != nil || p == nil {
-		g.leave()
+		at.leave()
 		return err
 	}
-	return k.deliver(ctx, g, p)
+	return k.deliver(ctx, at, p)
 }
 
-// SendPayload delivers a payload through a lane, and takes it over.
-func (k *Sender) SendPayload(ctx context.Context, lane int, p *Payload) error {
-	k.running.begin()
-	defer k.running.finish()
-	g := &k.lanes[lane]
-	if err := k.enter(ctx, g, p.Items, p.Size); err != nil {
-		p.release()
-		return err
-	}
-	return k.deliver(ctx, g, p)
-}
-
-func (k *Sender) enter(ctx context.Context, g *gate, items, bytes int) error {
-	err := g.enter(ctx, k.opts.Queue.weight(items, bytes))
+func (k *Sender) enter(ctx context.Context, items, bytes int) error {
+	err := k.gate.enter(ctx, k.opts.Queue.weight(items, bytes))
 	switch {
 	case err == nil:
 		return nil
@@ -99,31 +84,31 @@ func (k *Sender) enter(ctx context.Context, g *gate, items, bytes int) error {
 	return pipeline.Withdrawn(ctx)
 }
 
-// deliver sends a payload until there is an answer that ends the matter. It gives back the place and the payload,
-// unless an attempt outlives the caller; then that does.
-func (k *Sender) deliver(ctx context.Context, g *gate, p *Payload) error {
+// deliver sends a payload until there is an answer that ends the matter. It gives back the payload and one hold on the
+// place, unless an attempt outlives the caller; then that does.
+func (k *Sender) deliver(ctx context.Context, at *place, p *Payload) error {
 	wait := backoff{cfg: &k.opts.Retry}
 	start := time.Now()
 	for {
 		if ctx.Err() != nil {
-			k.giveBack(g, p)
+			giveBack(at, p)
 			return pipeline.Withdrawn(ctx)
 		}
-		out, stayed := k.attempt(ctx, g, p)
+		out, stayed := k.attempt(ctx, at, p)
 		if !stayed {
 			return pipeline.Withdrawn(ctx)
 		}
 		if err, ended := k.settle(p, out); ended {
-			k.giveBack(g, p)
+			giveBack(at, p)
 			return err
 		}
 		pause := wait.next(out.After)
 		if why := k.giveUp(ctx, start, pause); why != "" {
-			k.giveBack(g, p)
+			giveBack(at, p)
 			return &pipeline.Refused{Err: fmt.Errorf("%s: %w", why, out.Err), After: pause, Overload: out.Overload}
 		}
 		if !k.sleep(ctx, pause) {
-			k.giveBack(g, p)
+			giveBack(at, p)
 			return k.withdrawn(ctx, out.Err)
 		}
 		k.counters.retries.Inc()
@@ -193,9 +178,9 @@ func (k *Sender) withdrawn(ctx context.Context, last error) error {
 	return pipeline.Refuse(0, fmt.Errorf("%w; before that: %w", pipeline.Withdrawn(ctx), last))
 }
 
-func (k *Sender) giveBack(g *gate, p *Payload) {
+func giveBack(at *place, p *Payload) {
 	p.release()
-	g.leave()
+	at.leave()
 }
 
 // The states of an attempt whose caller may leave. Exactly one of landed and abandoned is reached.
@@ -207,7 +192,7 @@ const (
 
 // attempt sends once. It reports false when the caller left first; then the attempt goes on and gives back what the
 // caller held.
-func (k *Sender) attempt(ctx context.Context, g *gate, p *Payload) (out Outcome, stayed bool) {
+func (k *Sender) attempt(ctx context.Context, at *place, p *Payload) (out Outcome, stayed bool) {
 	if ctx.Done() == nil {
 		return k.once(p), true
 	}
@@ -225,7 +210,7 @@ func (k *Sender) attempt(ctx context.Context, g *gate, p *Payload) (out Outcome,
 			k.counters.late.Add(float64(p.Items - min(max(out.Items, 0), p.Items)))
 			_ = k.taken(p, out) // for the ledger; the caller was refused and will come back with all of it
 		}
-		k.giveBack(g, p)
+		giveBack(at, p)
 	}()
 	select {
 	case out := <-answer:
@@ -253,14 +238,6 @@ func (k *Sender) once(p *Payload) Outcome {
 	k.counters.attempted(p, out, time.Since(start))
 	k.notices.outcome(out)
 	return out
-}
-
-func (k *Sender) waiting() float64 {
-	n := 0
-	for i := range k.lanes {
-		n += k.lanes[i].callers()
-	}
-	return float64(n)
 }
 
 // Stop returns when no request is on the wire. When ctx ends first, those that are on the wire are cut off. Callers
