@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"google.golang.org/protobuf/proto"
 )
 
 // benchAttributes puts n attributes of usual sizes.
@@ -119,21 +120,45 @@ func benchTraces(t testing.TB) Request {
 	return benchRequest(t, Traces, ptraceotlp.NewExportRequestFromTraces(td))
 }
 
+// benchRequest encodes as SDKs do, fields in ascending order. pdata writes them in descending order.
 func benchRequest(t testing.TB, s Signal, p pdataRequest) Request {
-	return mustCheck(t, s, marshal(t, p))
+	m := newProto(s)
+	if err := proto.Unmarshal(marshal(t, p), m); err != nil {
+		t.Fatal(err)
+	}
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mustCheck(t, s, b)
 }
 
-// benchEach runs f over the request of each signal and reports time and size per item.
+// benchEach runs f over the request of each signal, of logs also as pdata encodes it, and reports time and size per
+// item.
 func benchEach(b *testing.B, f func(b *testing.B, s Signal, r Request)) {
-	for s, r := range map[Signal]Request{Metrics: benchMetrics(b), Logs: benchLogs(b), Traces: benchTraces(b)} {
-		b.Run(s.String(), func(b *testing.B) {
-			items := Count(s, r)
-			b.SetBytes(int64(len(r)))
+	logs := benchLogs(b)
+	p := newPdata(Logs)
+	if err := p.UnmarshalProto(logs); err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		signal  Signal
+		request Request
+	}{
+		{"metrics", Metrics, benchMetrics(b)},
+		{"logs", Logs, logs},
+		{"logs from pdata", Logs, marshal(b, p)},
+		{"traces", Traces, benchTraces(b)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			items := Count(c.signal, c.request)
+			b.SetBytes(int64(len(c.request)))
 			b.ReportAllocs()
 			start := time.Now()
-			f(b, s, r)
+			f(b, c.signal, c.request)
 			b.ReportMetric(float64(time.Since(start).Nanoseconds())/float64(b.N*items), "ns/item")
-			b.ReportMetric(float64(len(r)/items), "B/item")
+			b.ReportMetric(float64(len(c.request)/items), "B/item")
 		})
 	}
 }

@@ -146,7 +146,7 @@ func TestNoAllocations(t *testing.T) {
 // A damaged request makes cursors stop, not panic: Check has to be the only door, but a hole in the wall should not
 // cost the process.
 func TestCursorsSurviveDamage(t *testing.T) {
-	for seed := range uint64(3000) {
+	for seed := range uint64(1000) {
 		for _, s := range []Signal{Metrics, Logs, Traces} {
 			g := generator{entropy: randomEntropy(seed, 400), broken: true}
 			body := g.request(s)

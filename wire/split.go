@@ -18,9 +18,14 @@ func Split(s Signal, r Request, l Limits, yield func(part Request, items int) bo
 		return
 	}
 	p := splitter{signal: s, limits: l, yield: yield}
+	size := len(r)
 	if l.MaxBytes > 0 {
-		p.out = make([]byte, 0, min(l.MaxBytes, len(r)))
+		size = min(size, l.MaxBytes)
 	}
+	if l.MaxItems > 0 && l.MaxItems < items {
+		size = min(size, size/8+1024+len(r)/items*l.MaxItems)
+	}
+	p.out = make([]byte, 0, size)
 	p.path[0] = level{body: r, child: FieldRequestResource<<3 | TypeBytes}
 	if p.cut() && len(p.out) > 0 {
 		p.flush()
