@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -104,9 +105,11 @@ func guard(next http.Handler) http.Handler {
 		rest, ok := strings.CutPrefix(r.URL.Path, apiPrefix+"/")
 		endpoint, _, _ := strings.Cut(rest, "/")
 		if !ok || !served[endpoint] {
-			h.Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusNotFound)
-			_, _ = w.Write([]byte(`{"status":"error","errorType":"not_found","error":"the embedded store does not serve this endpoint"}`))
+			fail(w, http.StatusNotFound, "not_found", "the embedded store does not serve this endpoint")
+			return
+		}
+		if err := checkForm(w, r); err != nil {
+			fail(w, http.StatusBadRequest, "bad_data", err.Error())
 			return
 		}
 		if endpoint == "metadata" {
@@ -114,6 +117,14 @@ func guard(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// fail answers in the words of Prometheus' API.
+func fail(w http.ResponseWriter, code int, kind, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	// An error is the client's, who is gone.
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": "error", "errorType": kind, "error": text})
 }
 
 // ruleList is a rule manager to the API.

@@ -108,7 +108,7 @@ func (w *writer) Sample(s *prom.Sample) error {
 			return err
 		}
 	}
-	switch w.seen.note(*s.Slot, s.Time, bits(s)) {
+	switch w.seen.check(*s.Slot, s.Time, bits(s)) {
 	case again:
 		return nil
 	case conflict:
@@ -135,11 +135,7 @@ func (w *writer) resolve(s *prom.Sample) (bool, error) {
 		return false, nil
 	}
 	// A series is made by its first sample, so there is nothing that it could conflict with.
-	if err := w.add(s, ls); err != nil || *s.Slot == 0 {
-		return false, err
-	}
-	w.seen.note(*s.Slot, s.Time, bits(s))
-	return false, nil
+	return false, w.add(s, ls)
 }
 
 // add appends a sample that is newer than what its series holds, as far as this batch knows. ls may be empty when the
@@ -173,6 +169,7 @@ func (w *writer) append(s *prom.Sample, ls labels.Labels, opts storage.AOptions)
 		w.refusedExemplars += len(partial.ExemplarErrors)
 	}
 	*s.Slot = uint64(ref)
+	w.seen.note(*s.Slot, s.Time, bits(s))
 	w.samples++
 	if w.lateLimit == math.MinInt64 { // the first sample of an empty store sets the clock
 		w.lateLimit = s.Time - lateWindow.Milliseconds()

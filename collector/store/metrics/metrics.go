@@ -59,6 +59,7 @@ type Store struct {
 	db       *tsdb.DB
 	parser   parser.Parser
 	engine   *promql.Engine
+	queries  querySlots
 	rules    *rules.Manager
 	running  sync.WaitGroup // the rule manager
 	stopping sync.Once
@@ -88,6 +89,7 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 	st := &Store{
 		settings: s, options: o, dir: dir, opened: time.Now(),
 		turn:     make(chan struct{}, 1),
+		queries:  newQuerySlots(o.QueryConcurrency, o.QueryTimeout),
 		registry: prometheus.NewRegistry(),
 		parser:   parser.NewParser(parser.Options{}),
 	}
@@ -107,7 +109,7 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 	st.engine = promql.NewEngine(promql.EngineOpts{
 		Logger: s.Log, Reg: s.Metrics, Parser: st.parser,
 		MaxSamples: o.QueryMaxSamples, Timeout: o.QueryTimeout,
-		ActiveQueryTracker:       newQuerySlots(o.QueryConcurrency),
+		ActiveQueryTracker:       st.queries,
 		LookbackDelta:            lookback,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return o.EvaluationInterval.Milliseconds() },
 		EnableAtModifier:         true, EnableNegativeOffset: true,

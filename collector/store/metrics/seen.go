@@ -39,14 +39,10 @@ func (s *seen) reset() {
 	clear(s.more)
 }
 
-// note adds a sample.
-func (s *seen) note(ref uint64, at int64, bits uint64) verdict {
+// check says what a sample is to those that were noted.
+func (s *seen) check(ref uint64, at int64, bits uint64) verdict {
 	slot := s.slot(ref)
 	if slot.batch != s.batch {
-		*slot = seenSlot{ref: ref, at: at, bits: bits, batch: s.batch}
-		if s.n++; s.n > len(s.slots)/2 {
-			s.grow()
-		}
 		return fresh
 	}
 	if slot.at == at {
@@ -55,16 +51,30 @@ func (s *seen) note(ref uint64, at int64, bits uint64) verdict {
 	if before, ok := s.more[seenKey{ref, at}]; ok {
 		return compare(before, bits)
 	}
+	if at < slot.at {
+		return backwards
+	}
+	return fresh
+}
+
+// note remembers a sample that was appended, after check found that it is none of those before.
+func (s *seen) note(ref uint64, at int64, bits uint64) {
+	slot := s.slot(ref)
+	if slot.batch != s.batch {
+		*slot = seenSlot{ref: ref, at: at, bits: bits, batch: s.batch}
+		if s.n++; s.n > len(s.slots)/2 {
+			s.grow()
+		}
+		return
+	}
 	if s.more == nil {
 		s.more = map[seenKey]uint64{}
 	}
 	s.more[seenKey{ref, at}] = bits
 	s.more[seenKey{ref, slot.at}] = slot.bits
-	if at < slot.at {
-		return backwards
+	if at > slot.at {
+		slot.at, slot.bits = at, bits
 	}
-	slot.at, slot.bits = at, bits
-	return fresh
 }
 
 func compare(before, bits uint64) verdict {

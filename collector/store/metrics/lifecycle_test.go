@@ -1,0 +1,331 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+)
+
+// TestDays lets two days pass: the head becomes blocks, a series that was silent for hours is forgotten by the TSDB
+// and found again under its cached reference, blocks are deleted on demand and by retention.
+func TestDays(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		st, ledger := open(t, dir, Options{Retention: 24 * time.Hour})
+		if _, ok := st.Oldest(); ok {
+			t.Error("an empty store has an oldest sample")
+		}
+		if through, err := st.DropOldest(t.Context()); err != nil || !through.IsZero() {
+			t.Errorf("DropOldest of an empty store: %v, %v", through, err)
+		}
+		begin := time.Now()
+		push(t, st, gauge(point{"silent", begin, 1}))
+		fill := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Minute) {
+				push(t, st, gauge(point{"steady", time.Now(), 1}))
+			}
+			time.Sleep(2 * time.Minute) // compaction
+		}
+		fill(12 * time.Hour)
+		if len(st.db.Blocks()) < 3 {
+			t.Fatalf("only %d blocks after 12 hours", len(st.db.Blocks()))
+		}
+		if n := st.db.Head().NumSeries(); n != 1 {
+			t.Fatalf("the head has %d series; the silent one should be forgotten", n)
+		}
+		push(t, st, gauge(point{"silent", time.Now(), 2}, point{"silent", time.Now(), 3}))
+		if got := instant(st, `m{s="silent"}`); !strings.Contains(got, `"2"`) {
+			t.Errorf("the silent series answers %s", got)
+		}
+		if drops := dropped(t, ledger); drops[pipeline.DropDuplicate] != 1 || len(drops) != 1 {
+			t.Errorf("dropped %v, want the one duplicate", drops)
+		}
+
+		oldest, ok := st.Oldest()
+		if !ok || !oldest.Equal(begin) {
+			t.Errorf("oldest is %v (%v), want %v", oldest, ok, begin)
+		}
+		before, blocks := st.DiskBytes(), len(st.db.Blocks())
+		through, err := st.DropOldest(t.Context())
+		if err != nil || !through.After(begin) {
+			t.Fatalf("DropOldest: %v, %v", through, err)
+		}
+		if now, _ := st.Oldest(); now.Before(through) {
+			t.Errorf("the oldest sample is of %v after all through %v were dropped", now, through)
+		}
+		if after := st.DiskBytes(); after >= before || after == 0 {
+			t.Errorf("%d bytes before the drop, %d after", before, after)
+		}
+		if len(st.doomed.blocks) > 1 || len(st.db.Blocks()) != blocks-1 {
+			t.Errorf("%d blocks after dropping one of %d, %d doomed", len(st.db.Blocks()), blocks, len(st.doomed.blocks))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := st.DropOldest(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("DropOldest with an ended context: %v", err)
+		}
+
+		fill(28 * time.Hour)
+		if now, _ := st.Oldest(); time.Since(now) > 24*time.Hour+4*time.Hour {
+			t.Errorf("the oldest sample is %v old, retention is a day", time.Since(now))
+		}
+		push(t, st, gauge(point{"steady", time.Now().Add(-25 * time.Hour), 1}))
+		if drops := dropped(t, ledger); drops[pipeline.DropTooOld] != 1 {
+			t.Errorf("dropped %v, want one sample beyond retention", drops)
+		}
+	})
+}
+
+// instant answers an instant query.
+func instant(st *Store, query string) string {
+	r := httptest.NewRequest("GET", "/api/v1/query", nil)
+	q := r.URL.Query()
+	q.Set("query", query)
+	r.URL.RawQuery = q.Encode()
+	return ask(st, r)
+}
+
+// TestOverflow: over the limit new series are refused and known ones go on.
+func TestOverflow(t *testing.T) {
+	st, ledger := open(t, t.TempDir(), Options{MaxSeries: 2})
+	now := time.Now()
+	push(t, st, gauge(point{"a", now, 1}, point{"b", now, 1}, point{"c", now, 1}))
+	st.writer = newWriter(st) // the cache knows nothing, the TSDB does
+	push(t, st, gauge(point{"a", now.Add(1e9), 2}, point{"c", now.Add(1e9), 2}, point{"b", now.Add(1e9), 2}))
+	if drops := dropped(t, ledger); drops[pipeline.DropOverflow] != 2 || len(drops) != 1 {
+		t.Errorf("dropped %v", drops)
+	}
+	if got := instant(st, "count(m)"); !strings.Contains(got, `"2"`) {
+		t.Error(got)
+	}
+}
+
+// TestTurns: a caller that cannot wait is withdrawn, one that comes after Close is refused, and so is one whose batch
+// the disk does not take; none of them is counted as dropped.
+func TestTurns(t *testing.T) {
+	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
+	st, err := Open(s, t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batch(t, gauge(point{"a", time.Now(), 1}))
+	refused := func(ctx context.Context, why string) {
+		t.Helper()
+		err := st.Append(ctx, b)
+		if _, ok := pipeline.AsRefused(err); !ok {
+			t.Errorf("%s: %v, want a refusal", why, err)
+		}
+	}
+	st.turn <- struct{}{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	refused(ctx, "waiting")
+	<-st.turn
+
+	if err := st.Append(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 3}); err == nil {
+		t.Error("logs were taken")
+	} else if r, ok := pipeline.AsRejected(err); !ok || r.Items != 3 {
+		t.Errorf("logs: %v, want them rejected", err)
+	}
+
+	if err := st.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = batch(t, gauge(point{"a", time.Now(), 1}))
+	refused(t.Context(), "without a write-ahead log")
+	_ = st.Close() // the TSDB says that it is closed
+	refused(t.Context(), "closed")
+	for _, a := range ledger.Read() {
+		if len(a.Dropped) > 0 || a.Delivered.Items != 1 {
+			t.Errorf("%s: dropped %v, delivered %d", a.Component, a.Dropped, a.Delivered.Items)
+		}
+		break
+	}
+}
+
+// TestOneProcess: a second store on the same folder does not open.
+func TestOneProcess(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir, Options{})
+	s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "store")
+	if st, err := Open(s, dir, Options{}); err == nil {
+		t.Error("the folder was opened twice")
+		_ = st.Close()
+	}
+}
+
+// TestRuleFiles: files by glob and built in, a fault named with its file and line, and a reload that keeps what runs.
+func TestRuleFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("groups: [{name: file, rules: [{record: one, expr: vector(1)}]}]")
+	st, _ := open(t, t.TempDir(), Options{
+		RuleFiles: []string{filepath.Join(dir, "*.yaml"), filepath.Join(dir, "none", "*.yaml")},
+		RulesFS: fstest.MapFS{
+			"node/rules.yml": {Data: []byte("groups: [{name: built, rules: [{record: two, expr: vector(2)}]}]")},
+			"README.md":      {Data: []byte("not a rule file")},
+		},
+	})
+	rules := func() string { return ask(st, httptest.NewRequest("GET", "/api/v1/rules", nil)) }
+	for _, want := range []string{`"name":"one"`, `"name":"two"`, "builtin:node/rules.yml"} {
+		if got := rules(); !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+	write("groups:\n- name: file\n  rules:\n  - record: one\n    expr: sum(\n")
+	err := st.ReloadRules()
+	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "5:") {
+		t.Errorf("a faulty file: %v; want its name and line", err)
+	}
+	if got := rules(); !strings.Contains(got, `"name":"one"`) {
+		t.Errorf("the rules that ran are gone: %s", got)
+	}
+	write("groups: [{name: file, rules: [{record: three, expr: vector(3)}]}]")
+	if err := st.ReloadRules(); err != nil {
+		t.Fatal(err)
+	}
+	if got := rules(); !strings.Contains(got, `"name":"three"`) || strings.Contains(got, `"name":"one"`) {
+		t.Errorf("after the reload: %s", got)
+	}
+	s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "store")
+	write("groups: 7")
+	if st, err := Open(s, t.TempDir(), Options{RuleFiles: []string{file}}); err == nil {
+		t.Error("a store opened with a faulty rule file")
+		_ = st.Close()
+	}
+}
+
+// TestQueriesEnd: a query whose client is gone or whose turn never comes answers an error, soon.
+func TestQueriesEnd(t *testing.T) {
+	st, _ := open(t, t.TempDir(), Options{QueryConcurrency: 1, QueryTimeout: 50 * time.Millisecond})
+	push(t, st, gauge(point{"a", time.Now(), 1}))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := ask(st, httptest.NewRequestWithContext(ctx, "GET", "/api/v1/query?query=m", nil))
+	if !strings.Contains(got, `"errorType":"canceled"`) {
+		t.Errorf("a cancelled query answers %s", got)
+	}
+	slots := st.queries
+	if _, err := slots.Insert(t.Context(), "m"); err != nil {
+		t.Fatal(err)
+	}
+	got = ask(st, httptest.NewRequest("GET", "/api/v1/query?query=m", nil))
+	if !strings.Contains(got, `"status":"error"`) {
+		t.Errorf("a query without a turn answers %s", got)
+	}
+	slots.Delete(0)
+	if got = instant(st, "m"); !strings.Contains(got, `"1"`) {
+		t.Errorf("after the turn is free: %s", got)
+	}
+	for _, bad := range []string{
+		strings.Repeat("(", 5000) + "m" + strings.Repeat(")", 5000),
+		strings.Repeat("m + ", 3000) + "m",
+		`m{s="` + strings.Repeat("a", maxFormBytes) + `"}`,
+	} {
+		if got := instant(st, bad); !strings.HasPrefix(got, "400") {
+			t.Errorf("a query of %d bytes answers %.200s", len(bad), got)
+		}
+	}
+	if got := instant(st, `m{s=~"`+strings.Repeat("name|", 10_000)+`a"}`); !strings.Contains(got, `"1"`) {
+		t.Errorf("a long list of names answers %.200s", got)
+	}
+}
+
+// TestUnquoted: what stands in quotes does not count, whichever quotes these are.
+func TestUnquoted(t *testing.T) {
+	for expr, want := range map[string]int{
+		"":                0,
+		"m":               1,
+		`m{a="x"}`:        6,
+		`m{a="x\""}+1`:    8,
+		"m{a=`\\`}+1":     8,
+		`"open`:           1,
+		`{'a'="b",c="d"}`: 9,
+	} {
+		if got := unquoted(expr); got != want {
+			t.Errorf("unquoted(%s) = %d, want %d", expr, got, want)
+		}
+	}
+}
+
+// TestStatus checks what cannot stand in a case because it differs from run to run.
+func TestStatus(t *testing.T) {
+	st, _ := open(t, t.TempDir(), Options{})
+	push(t, st, gauge(point{"a", time.Now(), 1}))
+	mod, err := os.ReadFile("../../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Prometheus 3.13.2 is the module v0.313.2.
+	major, rest, _ := strings.Cut(prometheusVersion, ".")
+	minor, patch, _ := strings.Cut(rest, ".")
+	if want := fmt.Sprintf("github.com/prometheus/prometheus v0.%s%s.%s", major, minor, patch); !strings.Contains(string(mod), want) {
+		t.Errorf("go.mod has no %q; set prometheusVersion to what it has", want)
+	}
+	for path, want := range map[string]string{
+		"status/buildinfo":    `"version":"` + prometheusVersion + `"`,
+		"status/runtimeinfo":  `"storageRetention":"168h0m0s"`,
+		"status/config":       "evaluation_interval: 15s",
+		"status/tsdb":         `"chunkCount":1,`,
+		"status/tsdb/blocks":  `"blocks":[]`,
+		"status/walreplay":    `"success"`,
+		"alertmanagers":       `"activeAlertmanagers":[]`,
+		"scrape_pools":        `"scrapePools"`,
+		"parse_query?query=m": `"vectorSelector"`,
+	} {
+		if got := ask(st, httptest.NewRequest("GET", "/api/v1/"+path, nil)); !strings.Contains(got, want) {
+			t.Errorf("%s: no %s in %s", path, want, got)
+		}
+	}
+	r := httptest.NewRequest("GET", "/api/v1/query?query=m", nil)
+	r.Header.Set("Origin", "http://elsewhere.example")
+	w := httptest.NewRecorder()
+	st.Handler().ServeHTTP(w, r)
+	if h := w.Header(); h.Get("Access-Control-Allow-Origin") != "" || h.Get("Content-Security-Policy") == "" {
+		t.Errorf("headers for another origin: %v", h)
+	}
+}
+
+// TestOptions: every fault is reported at once and by name.
+func TestOptions(t *testing.T) {
+	if err := DefaultOptions().Validate(); err != nil {
+		t.Error(err)
+	}
+	s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "store")
+	_, err := Open(s, t.TempDir(), Options{Retention: time.Minute, MaxSeries: -1, MaxBytes: -1})
+	for _, key := range []string{"retention", "max_series", "max_bytes"} {
+		if err == nil || !strings.Contains(err.Error(), `"`+key+`"`) {
+			t.Errorf("%v does not name %q", err, key)
+		}
+	}
+}
+
+// TestOpensAtOnce: an empty folder is ready within a second.
+func TestOpensAtOnce(t *testing.T) {
+	begin := time.Now()
+	st, _ := open(t, filepath.Join(t.TempDir(), "not", "there"), Options{})
+	instant(st, "up")
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("the first query was answered after %v", took)
+	}
+}
