@@ -46,6 +46,14 @@ func (s *Store) newCounter(e *logql.RangeExpr, f logql.Fold, steps logql.Steps) 
 
 // count runs a counter over the rows of its windows.
 func (s *Store) count(ctx context.Context, c *counter) ([]logql.Series, error) {
+	if part := c.partsOf(); part > 0 {
+		return s.countParts(ctx, c, part)
+	}
+	return s.countRows(ctx, c)
+}
+
+// countRows looks at every row: what countParts does is the same for the queries that it can do.
+func (s *Store) countRows(ctx context.Context, c *counter) ([]logql.Series, error) {
 	text, want := c.columns()
 	readers := make([]countReader, workers())
 	for i := range readers {
@@ -145,14 +153,19 @@ func (r *countReader) read(b *logstorage.DataBlock) error {
 		if err != nil {
 			return err
 		}
-		t.n[first]++
-		t.n[last+1]--
-		if t.bytes != nil {
-			t.bytes[first] += int64(len(row.Line))
-			t.bytes[last+1] -= int64(len(row.Line))
-		}
+		t.add(first, last, 1, int64(len(row.Line)))
 		return nil
 	})
+}
+
+// add counts rows into the windows of the steps from first to last.
+func (t *tally) add(first, last int, rows, bytes int64) {
+	t.n[first] += rows
+	t.n[last+1] -= rows
+	if t.bytes != nil {
+		t.bytes[first] += bytes
+		t.bytes[last+1] -= bytes
+	}
 }
 
 // window returns the first and last step whose window a time lies in.

@@ -40,6 +40,26 @@ func (p params) time(name string, absent time.Time) (time.Time, error) {
 	if s == "" {
 		return absent, nil
 	}
+	t, err := parseTime(s)
+	if err != nil {
+		return t, badRequest("cannot read %s=%q as a time: want RFC 3339, seconds or nanoseconds", name, s)
+	}
+	// Nothing is stored outside of these, and with ranges and offsets of up to 100 years added no sum overflows.
+	if t.Before(firstTime) {
+		t = firstTime
+	}
+	if t.After(lastTime) {
+		t = lastTime
+	}
+	return t, nil
+}
+
+var (
+	firstTime = time.Unix(0, 0)
+	lastTime  = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func parseTime(s string) (time.Time, error) {
 	if strings.ContainsAny(s, ".eE") && !strings.Contains(s, "T") {
 		v, err := strconv.ParseFloat(s, 64)
 		if err == nil && math.Abs(v) < 1e11 {
@@ -53,11 +73,7 @@ func (p params) time(name string, absent time.Time) (time.Time, error) {
 		}
 		return time.Unix(0, n), nil
 	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return t, badRequest("cannot read %s=%q as a time: want RFC 3339, seconds or nanoseconds", name, s)
-	}
-	return t, nil
+	return time.Parse(time.RFC3339Nano, s)
 }
 
 // between reads start, end and since. Start defaults to since before the end, or before now if that is earlier.

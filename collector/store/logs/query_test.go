@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -249,6 +250,70 @@ func TestPushdown(t *testing.T) {
 		}
 		if planned, reference := sum(newPlan(e)), sum(plain); !reflect.DeepEqual(planned, reference) {
 			t.Fatalf("%s\nplanned as %s\ncounts %v, the stages alone %v", query, newPlan(e).filter, planned, reference)
+		}
+	}
+}
+
+// TestParts: what the library counts in parts is what counting row by row gives.
+func TestParts(t *testing.T) {
+	s := open(t, Options{})
+	random := rand.New(rand.NewPCG(3, 4))
+	now := time.Now().Add(-time.Hour).Truncate(time.Second)
+	for _, svc := range []string{"a", "b"} {
+		put(t, s, batch(t, func(logs plog.Logs) {
+			rl := logs.ResourceLogs().AppendEmpty()
+			rl.Resource().Attributes().PutStr("service.name", svc)
+			records := rl.ScopeLogs().AppendEmpty().LogRecords()
+			for range 300 {
+				r := records.AppendEmpty()
+				at := now.Add(time.Duration(random.IntN(600)) * time.Second)
+				if random.IntN(2) == 0 {
+					at = at.Add(time.Duration(random.IntN(3)-1) * time.Nanosecond)
+				}
+				r.SetTimestamp(pcommonTime(at))
+				r.SetSeverityNumber(plog.SeverityNumber(random.IntN(25)))
+				r.Body().SetStr(strings.Repeat("x", random.IntN(20)))
+			}
+		}))
+	}
+	s.lib.DebugFlush()
+	for range 200 {
+		query := []string{"count_over_time", "rate", "bytes_over_time", "bytes_rate"}[random.IntN(4)] +
+			`({service_name=~".+"} != "xxxxxxxxxxxxxxxx" [` + []string{"1s", "7s", "1m", "90s", "10m"}[random.IntN(5)] + "]" +
+			[]string{"", " offset 1m", " offset -13s"}[random.IntN(3)] + ")"
+		e, err := logql.Parse(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fold := logql.Fold{By: [][]string{nil, {"service_name"}, {"detected_level", "service_name"}, {"k8s_pod_name"}}[random.IntN(4)]}
+		steps := logql.Steps{
+			Start: now.Add(time.Duration(random.IntN(600)-60) * time.Second).UnixNano(),
+			Step:  int64([]time.Duration{time.Second, 5 * time.Second, 15 * time.Second, time.Minute}[random.IntN(4)]),
+			Count: 1 + random.IntN(100),
+		}
+		c := s.newCounter(e.(*logql.RangeExpr), fold, steps)
+		part := c.partsOf()
+		if part == 0 {
+			t.Fatalf("%s by %v is not counted in parts", query, fold.By)
+		}
+		parts, err := s.countParts(t.Context(), c, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := s.countRows(t.Context(), s.newCounter(e.(*logql.RangeExpr), fold, steps))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bits := func(all []logql.Series) (out []string) { // Absent is a NaN, which equals nothing
+			for _, x := range all {
+				for _, v := range x.Values {
+					out = append(out, fmt.Sprint(x.Labels, math.Float64bits(v)))
+				}
+			}
+			return out
+		}
+		if !slices.Equal(bits(parts), bits(rows)) {
+			t.Fatalf("%s by %v at %+v in parts of %d:\n%v\nrow by row\n%v", query, fold.By, steps, part, parts, rows)
 		}
 	}
 }

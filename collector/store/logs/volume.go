@@ -31,8 +31,7 @@ func (s *Store) sizes(ctx context.Context, q sizeQuery, f func(streamSize)) erro
 	p := newPlan(&logql.LogExpr{Selector: q.sel})
 	by := fieldStream
 	if q.step > 0 {
-		// Parts begin at from: the library counts them from 1970 plus an offset.
-		by += fmt.Sprintf(", _time:%dns offset %dns", q.step, q.from%q.step)
+		by += ", " + timeParts(q.from, q.step)
 	}
 	lq := libraryQuery{
 		text: p.filter + " | stats by (" + by + ") count() rows, sum_len(" + fieldLine + ") bytes",
@@ -84,6 +83,9 @@ func (s *Store) volumeRange(ctx context.Context, r request) ([]byte, error) {
 	steps, err := r.steps(start, end)
 	if err != nil {
 		return nil, err
+	}
+	if steps.Step > maxPart {
+		return nil, badRequest("step must not be longer than %v", time.Duration(maxPart))
 	}
 	q := sizeQuery{from: steps.Start, to: end.UnixNano(), step: steps.Step}
 	series, err := s.volumes(ctx, r, q, steps)

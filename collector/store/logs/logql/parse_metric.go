@@ -18,6 +18,9 @@ var (
 	aggregations   = []string{"sum", "min", "max", "avg", "count", "topk", "bottomk"}
 )
 
+// maxDuration bounds ranges and offsets, so that sums of times do not overflow.
+const maxDuration = 100 * 365 * 24 * time.Hour
+
 // precedence is that of PromQL; 0 is no operator.
 func precedence(t token) int {
 	if t.kind == ident {
@@ -280,6 +283,9 @@ func (p *parser) duration() (time.Duration, error) {
 	d, ok := ParseDuration(t.text)
 	if !ok {
 		return 0, errorAt(p.query, t.pos, "cannot read %s as a duration", t.text)
+	}
+	if d > maxDuration {
+		return 0, errorAt(p.query, t.pos, "%s is longer than 100 years", t.text)
 	}
 	return d, nil
 }

@@ -79,6 +79,7 @@ func TestParseErrors(t *testing.T) {
 		`{a="b"} | json x="a..b"`:               "cannot read \"a..b\" as the path",
 		`count_over_time({a="b"})`:              "expecting a range such as [5m]",
 		`count_over_time({a="b"}[0s])`:          "a range must be longer than 0",
+		`count_over_time({a="b"}[101y])`:        "longer than 100 years",
 		`count_over_time({a="b"}[5])`:           "cannot read 5 as a duration",
 		`sum({a="b"})`:                          "wrap the selection in count_over_time",
 		`sum(5)`:                                "takes a vector",
