@@ -1,0 +1,152 @@
+package remotewrite
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"go.opentelemetry.io/collector/config/confighttp"
+
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/prom"
+)
+
+// Config is what a user sets: the keys of the Collector's prometheus_remote_write exporter, our credentials from
+// files, and promote_resource_attributes.
+type Config struct {
+	confighttp.ClientConfig `mapstructure:",squash"`
+	// Retry says how a request is repeated.
+	Retry delivery.RetryConfig `mapstructure:"retry_on_failure"`
+	// Credentials are those that come from files.
+	Credentials delivery.AuthConfig `mapstructure:",squash"`
+
+	// Queue bounds the callers that wait, and says in how many shards series are sent.
+	Queue Queue `mapstructure:"remote_write_queue"`
+	// ExternalLabels are added to every series that has no label of that name.
+	ExternalLabels map[string]string `mapstructure:"external_labels"`
+	// AddMetricSuffixes adds unit and type to the names of OpenTelemetry metrics. Scraped ones keep their names.
+	AddMetricSuffixes bool `mapstructure:"add_metric_suffixes"`
+	// PromoteResourceAttributes become labels of every series of the resource.
+	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
+	// TargetInfo is about the series that holds the other attributes of a resource.
+	TargetInfo TargetInfo `mapstructure:"target_info"`
+	// SendMetadata adds type, help and unit of each metric to the requests.
+	SendMetadata bool `mapstructure:"send_metadata"`
+	// MaxBatchSizeBytes is the size of a request, before compression, over which a batch becomes several.
+	MaxBatchSizeBytes int `mapstructure:"max_batch_size_bytes"`
+	// MaxBatchRequestParallelism is how many requests of one batch go out side by side, instead of
+	// remote_write_queue::num_consumers.
+	MaxBatchRequestParallelism int `mapstructure:"max_batch_request_parallelism"`
+	// ProtobufMessage is the version of the protocol; only that of 1.0 is done.
+	ProtobufMessage string `mapstructure:"protobuf_message"`
+}
+
+// Queue is the section remote_write_queue.
+type Queue struct {
+	// Enabled says whether queue_size bounds how many callers wait.
+	Enabled bool `mapstructure:"enabled"`
+	// QueueSize is how many batches may wait; more are refused as overload.
+	QueueSize int `mapstructure:"queue_size"`
+	// NumConsumers is in how many shards series are sent. A series always goes to the same one, and a shard has one
+	// request on the wire.
+	NumConsumers int `mapstructure:"num_consumers"`
+}
+
+// TargetInfo is the section target_info.
+type TargetInfo struct {
+	// Enabled writes one target_info series a resource.
+	Enabled bool `mapstructure:"enabled"`
+}
+
+const (
+	defaultTimeout  = 5 * time.Second // the Collector's
+	defaultMaxBytes = 3_000_000       // the Collector's
+	minMaxBytes     = 1 << 10
+	maxShards       = 64
+	// Bodies go around the write buffer, except over TLS.
+	defaultWriteBuffer = 32 << 10
+	defaultReload      = time.Minute
+	messageV1          = "prometheus.WriteRequest"
+)
+
+// Default is the Collector's, with the deviations that README.md names.
+func Default() *Config {
+	p := prom.DefaultConfig()
+	c := &Config{
+		ClientConfig: confighttp.NewDefaultClientConfig(),
+		Retry:        delivery.DefaultRetryConfig(),
+		Queue:        Queue{Enabled: true, QueueSize: 10_000, NumConsumers: 1},
+
+		AddMetricSuffixes:         p.AddMetricSuffixes,
+		PromoteResourceAttributes: p.PromoteResourceAttributes,
+		TargetInfo:                TargetInfo{Enabled: p.TargetInfo},
+		MaxBatchSizeBytes:         defaultMaxBytes,
+		ProtobufMessage:           messageV1,
+	}
+	c.Timeout = defaultTimeout
+	c.WriteBufferSize = defaultWriteBuffer
+	c.TLS.ReloadInterval = defaultReload
+	return c
+}
+
+// Validate names every fault by its key.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Endpoint == "" {
+		errs = append(errs, errors.New(`"endpoint" is not set; write a URL such as http://localhost:9090/api/v1/write`))
+	} else {
+		errs = append(errs, delivery.CheckURL("endpoint", c.Endpoint))
+	}
+	if c.Compression.IsCompressed() && c.Compression != "snappy" {
+		errs = append(errs, fmt.Errorf(`"compression" is %q; remote write is always snappy, remove the key`, c.Compression))
+	}
+	if c.ProtobufMessage != messageV1 {
+		errs = append(errs, fmt.Errorf(`"protobuf_message" is %q; only %s is done`, c.ProtobufMessage, messageV1))
+	}
+	if c.Queue.Enabled && c.Queue.QueueSize < 1 {
+		errs = append(errs, fmt.Errorf(`"remote_write_queue::queue_size" is %d; write at least 1, or enabled: false`, c.Queue.QueueSize))
+	}
+	if c.Queue.NumConsumers < 1 || c.Queue.NumConsumers > maxShards {
+		errs = append(errs, fmt.Errorf(`"remote_write_queue::num_consumers" is %d; write 1 to %d`, c.Queue.NumConsumers, maxShards))
+	}
+	if c.MaxBatchRequestParallelism < 0 || c.MaxBatchRequestParallelism > maxShards {
+		errs = append(errs, fmt.Errorf(`"max_batch_request_parallelism" is %d; write 1 to %d, or remove the key`, c.MaxBatchRequestParallelism, maxShards))
+	}
+	if c.MaxBatchSizeBytes < minMaxBytes {
+		errs = append(errs, fmt.Errorf(`"max_batch_size_bytes" is %d; write at least %d`, c.MaxBatchSizeBytes, minMaxBytes))
+	}
+	for name := range c.ExternalLabels {
+		if !model.LegacyValidation.IsValidLabelName(name) {
+			errs = append(errs, fmt.Errorf(`"external_labels" has %q, which is not a label name; write letters, digits and _`, name))
+		}
+	}
+	return errors.Join(append(errs, delivery.CheckHTTP(&c.ClientConfig), c.Retry.Validate(), c.Credentials.Validate())...)
+}
+
+// shards is into how many lines of requests series are divided.
+func (c *Config) shards() int {
+	if c.MaxBatchRequestParallelism > 0 {
+		return c.MaxBatchRequestParallelism
+	}
+	return c.Queue.NumConsumers
+}
+
+// Component describes the exporter to the engine.
+func Component() pipeline.Component {
+	return pipeline.Exporter("prometheus_remote_write", Default, New, pipeline.Metrics).
+		WithAliases("prometheusremotewrite").
+		WithDoc("writes metrics to Prometheus, Mimir, VictoriaMetrics and others by remote write 1.0").
+		WithNotDone(map[string]string{
+			"auth":                             `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
+			"middlewares":                      "extensions are not hosted; remove the key",
+			"sending_queue":                    `write "remote_write_queue"`,
+			"wal":                              "the disk queue is not done; callers wait, and nothing is answered before it is delivered",
+			"namespace":                        "rename metrics where they are made",
+			"export_created_metric":            "start times are not exported; remove the key",
+			"resource_to_telemetry_conversion": `name the attributes in "promote_resource_attributes"`,
+			"translation_strategy":             `names are UnderscoreEscapingWithSuffixes; write "add_metric_suffixes: false" for names without suffixes`,
+			"disable_scope_info":               "scope labels are not written; remove the key",
+		})
+}

@@ -1,0 +1,244 @@
+package remotewrite
+
+import (
+	"errors"
+	"hash/maphash"
+	"slices"
+	"sync"
+
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/wire/prom"
+)
+
+// An encoder makes write requests of batches. A batch may hold several scrapes of a target, so samples are gathered by
+// series first: the labels, most of the bytes, are written once, and the samples of a series in order of time.
+type encoder struct {
+	shards   int
+	maxBytes int
+	maxArena int
+	metadata bool
+	seed     maphash.Seed
+	pool     delivery.Pool
+
+	mu         sync.Mutex // of all below: the translator is for one walk at a time
+	translator *prom.Translator
+	walk       uint64 // ordinal of the walk; a series whose slot has another one is new to it
+	series     []series
+	samples    []sample
+	families   []*prom.Family
+	arena      []byte // labels of series; framed exemplars and histograms of samples
+	lastPoint  int    // data point of the sample before
+	order      []int32
+	body       []byte
+}
+
+// span is a range of the arena.
+type span struct{ from, to int32 }
+
+// series is one label set in a walk.
+type series struct {
+	labels      span
+	first, last int32 // of its samples
+	size        int32 // of its TimeSeries' body
+	items       int32 // data points that are counted here: those whose first sample it has
+	shard       uint8
+	unsorted    bool
+}
+
+// sample is one value, or only what frames holds: a native histogram.
+type sample struct {
+	time   int64
+	value  float64
+	frames span  // exemplars and histograms, framed as fields of the TimeSeries
+	next   int32 // of the series, unless this is its last one
+	bare   bool  // has no value
+}
+
+func newEncoder(c *Config) *encoder {
+	p := prom.DefaultConfig()
+	p.PromoteResourceAttributes = c.PromoteResourceAttributes
+	p.AddMetricSuffixes = c.AddMetricSuffixes
+	p.TargetInfo = c.TargetInfo.Enabled
+	p.ExternalLabels = c.ExternalLabels
+	return &encoder{
+		shards: c.shards(), maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, metadata: c.SendMetadata, seed: maphash.MakeSeed(),
+		translator: prom.New(p),
+	}
+}
+
+// maxArena bounds what the labels of a batch may take. A label is written once a series, however often it was sent: one
+// promoted attribute of a megabyte over a hundred thousand points would ask for all memory.
+const maxArena = 256 << 20
+
+// keepArena is how much of it stays for the next batch.
+const keepArena = 16 << 20
+
+// errInflated says so.
+var errInflated = errors.New("the labels of the batch are larger than 256 MiB when each series has its own")
+
+// encode makes the payloads of a batch: a group for each shard, in it requests of at most maxBytes.
+func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, prom.Report, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.walk++
+	e.series, e.samples, e.families, e.arena = e.series[:0], e.samples[:0], e.families[:0], e.arena[:0]
+	e.lastPoint = -1
+	defer e.shrink()
+	report, err := e.translator.Walk(b.Request, e)
+	if err != nil {
+		return nil, report, pipeline.Reject(b.Items, pipeline.DropTooLarge, err)
+	}
+	groups := make([][]*delivery.Payload, 0, e.shards)
+	for shard := range e.shards {
+		if group := e.group(b, uint8(shard)); len(group) > 0 {
+			groups = append(groups, group)
+		}
+	}
+	return groups, report, nil
+}
+
+// The low half of a slot is the series' index in the walk that the high half names.
+const indexBits = 32
+
+// Sample implements prom.Sink.
+func (e *encoder) Sample(s *prom.Sample) error {
+	if len(e.arena) > e.maxArena {
+		return errInflated
+	}
+	i := int(uint32(*s.Slot))
+	if *s.Slot>>indexBits != e.walk&(1<<indexBits-1) || *s.Slot == 0 {
+		i = e.add(s)
+	}
+	k := &e.series[i]
+	if s.Point != e.lastPoint && s.Point >= 0 {
+		k.items++
+		e.lastPoint = s.Point
+	}
+	n := int32(len(e.samples))
+	v := sample{time: s.Time, value: s.Value, bare: s.Histogram != nil}
+	if v.bare || len(s.Exemplars) > 0 {
+		v.frames = e.frames(s)
+		k.size += v.frames.to - v.frames.from
+	}
+	if !v.bare {
+		k.size += int32(frameSize(sampleSize(v.time)))
+	}
+	e.samples = append(e.samples, v)
+	if k.first < 0 {
+		k.first, k.last = n, n
+		return nil
+	}
+	last := &e.samples[k.last]
+	k.unsorted = k.unsorted || s.Time < last.time
+	last.next = n
+	k.last = n
+	return nil
+}
+
+// add begins a series.
+func (e *encoder) add(s *prom.Sample) int {
+	i := len(e.series)
+	*s.Slot = e.walk<<indexBits | uint64(uint32(i))
+	from := int32(len(e.arena))
+	e.arena = append(e.arena, s.Labels...)
+	k := series{labels: span{from, int32(len(e.arena))}, size: int32(len(s.Labels)), first: -1}
+	if e.shards > 1 {
+		k.shard = uint8(maphash.Bytes(e.seed, s.Labels) % uint64(e.shards))
+	}
+	e.series = append(e.series, k)
+	if e.metadata && s.Family.Slot != e.walk {
+		s.Family.Slot = e.walk
+		e.families = append(e.families, s.Family)
+	}
+	return i
+}
+
+// group makes the requests of one shard.
+func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*delivery.Payload) {
+	e.body = e.body[:0]
+	if shard == 0 {
+		for _, f := range e.families {
+			e.body = appendMetadata(e.body, f)
+		}
+	}
+	items := 0
+	for i := range e.series {
+		k := &e.series[i]
+		if k.shard != shard {
+			continue
+		}
+		if len(e.body) > 0 && len(e.body)+frameSize(int(k.size)) > e.maxBytes {
+			out = append(out, e.payload(b, items))
+			e.body, items = e.body[:0], 0
+		}
+		e.body = wire.AppendTag(e.body, fieldTimeSeries, wire.TypeBytes)
+		e.body = wire.AppendVarint(e.body, uint64(k.size))
+		e.body = append(e.body, e.arena[k.labels.from:k.labels.to]...)
+		e.appendSamples(k)
+		items += int(k.items)
+	}
+	if len(e.body) > 0 {
+		out = append(out, e.payload(b, items))
+	}
+	return out
+}
+
+// payload compresses the body. Items and bytes of the batch are shared out over its payloads.
+func (e *encoder) payload(b pipeline.Batch, items int) *delivery.Payload {
+	p := delivery.Own(b, delivery.CompressSnappy(e.body, &e.pool))
+	p.Items, p.Size = items, share(len(b.Request), items, b.Items)
+	return p
+}
+
+// appendSamples writes the samples of a series in order of time.
+func (e *encoder) appendSamples(k *series) {
+	if !k.unsorted {
+		for i := k.first; ; i = e.samples[i].next {
+			e.appendSample(&e.samples[i])
+			if i == k.last {
+				return
+			}
+		}
+	}
+	e.order = e.order[:0]
+	for i := k.first; ; i = e.samples[i].next {
+		e.order = append(e.order, i)
+		if i == k.last {
+			break
+		}
+	}
+	slices.SortStableFunc(e.order, func(a, b int32) int {
+		return int(min(max(e.samples[a].time-e.samples[b].time, -1), 1))
+	})
+	for _, i := range e.order {
+		e.appendSample(&e.samples[i])
+	}
+}
+
+func (e *encoder) appendSample(v *sample) {
+	if !v.bare {
+		e.body = wire.AppendTag(e.body, fieldSamples, wire.TypeBytes)
+		e.body = wire.AppendVarint(e.body, uint64(sampleSize(v.time)))
+		e.body = wire.AppendDouble(e.body, fieldSampleValue, v.value)
+		e.body = wire.AppendUint(e.body, fieldSampleTime, uint64(v.time))
+	}
+	e.body = append(e.body, e.arena[v.frames.from:v.frames.to]...)
+}
+
+// shrink lets the memory of an unusual batch go.
+func (e *encoder) shrink() {
+	if cap(e.arena) > keepArena {
+		e.arena, e.series, e.samples, e.order = nil, nil, nil, nil
+	}
+	if cap(e.body) > keepArena {
+		e.body = nil
+	}
+}
+
+// sampleSize is the length of a Sample's body.
+func sampleSize(time int64) int { return 9 + 1 + wire.SizeVarint(uint64(time)) }
+
+// frameSize is the length of a message field with a body of n bytes and a number below 16.
+func frameSize(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }
