@@ -40,12 +40,13 @@ type position struct {
 	packed   bool      // compressed: not read
 	ended    bool      // what stood behind the last newline was delivered, because nothing more is expected
 
-	next    int64 // where the first line begins that is not yet a record
-	skip    int64 // where the search for the end of an overlong line, or of a run of NULs, goes on; 0: no search
-	nuls    bool  // the search is for the end of a run of NULs
-	seen    stat  // of the last look
-	tried   int64 // the size at which there was nothing complete to read
-	records int64 // since the file's beginning or our start, with bytes: the average
+	next    int64           // where the first line begins that is not yet a record
+	skip    int64           // where the search for the end of an overlong line, or of a run of NULs, goes on; 0: no search
+	nuls    bool            // the search is for the end of a run of NULs
+	seen    stat            // of the last look
+	tried   int64           // the size at which there was nothing complete to read
+	blocked <-chan struct{} // closed when a full window may have room again; nil: it has
+	records int64           // since the file's beginning or our start, with bytes: the average
 	bytes   int64
 }
 

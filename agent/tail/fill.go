@@ -2,8 +2,8 @@ package tail
 
 import (
 	"bytes"
+	"errors"
 	"io"
-	"os"
 	"time"
 )
 
@@ -11,21 +11,25 @@ import (
 type scan struct {
 	r    *Receiver
 	f    *file
-	h    *os.File
+	h    io.ReaderAt
 	b    *batch
 	buf  []byte
 	last bool // the file has ended: what is unfinished is delivered too
 }
 
-// fill reads from the file into one batch, until the batch is full or nothing complete is left, and sends it. It
-// waits for room first: that is how a slow pipeline stops the reading. more says that it is worth another call.
-func (r *Receiver) fill(f *file, h *os.File, last bool) (more bool, err error) {
-	if !f.waitRoom(r.readingCtx, r.cfg.MaxInFlight) {
-		return false, nil
+// errBlocked says that nothing was read because the window is full, or the memory for all windows.
+var errBlocked = errors.New("the pipeline has not taken what was read before")
+
+// fill reads from the file into one batch, until the batch is full or nothing complete is left, and sends it.
+// Without room for a batch it answers errBlocked: that is how a slow pipeline stops the reading. more says that it
+// is worth another call.
+func (r *Receiver) fill(f *file, h io.ReaderAt, last bool) (more bool, err error) {
+	if f.blocked = f.full(r.cfg.MaxInFlight); f.blocked != nil {
+		return false, errBlocked
 	}
 	b, ok := r.takeBatch(f.seen.size-f.next, f.envelope.room())
 	if !ok {
-		return false, nil
+		return false, errBlocked
 	}
 	from := f.next
 	s := scan{r: r, f: f, h: h, b: b, buf: r.buffers.Get().([]byte), last: last}

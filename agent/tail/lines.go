@@ -103,9 +103,6 @@ func (l *lines) line(line []byte, start int64) {
 		trimmed := bytes.TrimLeft(line, "\x00")
 		l.counts.nul += len(line) - len(trimmed)
 		line = trimmed
-		if len(line) == 0 {
-			return
-		}
 	}
 	if !l.cri {
 		l.record(0, plain, line)

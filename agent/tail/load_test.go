@@ -113,13 +113,13 @@ func (x *writer) stop() int {
 	return x.written
 }
 
-// TestRotationUnderLoad renames ten times a second and keeps two files: nothing is lost, nothing comes twice, and the
+// TestRotationUnderLoad renames ten times a second and keeps three files: nothing is lost, nothing comes twice, and the
 // lines of each file come in order.
 func TestRotationUnderLoad(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.PollInterval = 50 * time.Millisecond
 	w.start()
-	x := w.writer(100*time.Millisecond, 2)
+	x := w.writer(100*time.Millisecond, 3)
 	time.Sleep(2 * time.Second)
 	n := x.stop()
 	if doubled := w.complete(n); doubled != 0 {

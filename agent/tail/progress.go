@@ -31,18 +31,22 @@ type call struct {
 	refused bool // its last answer; it is repeated when it is the oldest
 }
 
-// stagger is how long a batch must be on its way before the next one of its file starts, unless it has returned.
-// Consume does not say when a batch has its place in the pipeline's queues; a thousandth of a second is plenty for
-// that, and with 256 KiB batches it bounds a file to 256 MB/s into a sink that is slower than that anyway.
-const stagger = time.Millisecond
+// stagger is how long a call must be on its way before the next one of its file starts, unless it has returned.
+// Consume does not say when a batch has its place in the pipeline's queues; two thousandths of a second are plenty for
+// that on a machine that is not overloaded, and with 256 KiB batches they bound a file to 128 MB/s into a sink that
+// is slower than that anyway.
+const stagger = 2 * time.Millisecond
 
-// waitRoom waits until fewer than limit batches are outstanding. False: ctx ended.
-func (p *progress) waitRoom(ctx context.Context, limit int) bool {
-	return p.wait(ctx, func() (bool, time.Duration) { return len(p.flight) < limit, 0 })
+// full is nil when fewer than limit calls are outstanding, and otherwise a channel that is closed when that may have
+// changed.
+func (p *progress) full(limit int) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.flight) < limit {
+		return nil
+	}
+	return p.change()
 }
-
-// waitEmpty waits until everything is acknowledged. False: ctx ended.
-func (p *progress) waitEmpty(ctx context.Context) bool { return p.waitRoom(ctx, 1) }
 
 // launch enters a call into the window, behind all others.
 func (p *progress) launch(resume int64, items int) *call {
@@ -161,10 +165,7 @@ func (p *progress) wait(ctx context.Context, ready func() (bool, time.Duration))
 	for ctx.Err() == nil {
 		p.mu.Lock()
 		ok, in := ready()
-		if p.changed == nil {
-			p.changed = make(chan struct{})
-		}
-		changed := p.changed
+		changed := p.change()
 		p.mu.Unlock()
 		if ok {
 			return true
@@ -180,6 +181,14 @@ func (p *progress) wait(ctx context.Context, ready func() (bool, time.Duration))
 		}
 	}
 	return false
+}
+
+// change is closed by the next broadcast.
+func (p *progress) change() <-chan struct{} {
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.changed
 }
 
 func (p *progress) broadcast() {

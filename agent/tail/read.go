@@ -2,6 +2,7 @@ package tail
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"time"
 
@@ -40,10 +41,6 @@ func (r *Receiver) read(f *file, h *os.File) {
 	for r.readingCtx.Err() == nil {
 		size := f.seen.size
 		more, err := r.catchUp(f, h)
-		if err != nil {
-			r.complain(f.name(), err)
-			return
-		}
 		now := time.Now()
 		if more || f.seen.size != size {
 			grew, wait = now, r.cfg.PollInterval
@@ -52,21 +49,28 @@ func (r *Receiver) read(f *file, h *os.File) {
 		if r.crowded.Load() && !leaving || f.packed || f.giveUp.Load() {
 			return
 		}
-		if more {
-			continue
-		}
-		switch still := now.Sub(grew); {
-		case leaving && still >= quiet:
-			if err := r.finish(f, h); err != nil {
-				r.complain(f.name(), err)
+		still := now.Sub(grew)
+		if err == nil && !more && leaving && still >= quiet {
+			if err = r.finish(f, h); err == nil {
+				return
 			}
+		}
+		switch {
+		case errors.Is(err, errBlocked):
+			// The file is looked at meanwhile: it may be truncated, or deleted and to be given up.
+			grew = now
+		case err != nil:
+			r.complain(f.name(), err)
 			return
+		case more:
+			continue
 		case !leaving && still >= idleClose:
 			return
 		}
 		timer.Reset(wait)
 		select {
 		case <-timer.C:
+		case <-f.blocked:
 		case <-f.wake:
 			wait = r.cfg.PollInterval
 		case <-r.readingCtx.Done():

@@ -17,7 +17,8 @@ type scanner struct {
 	first  bool // the first listing of all: start_at applies
 
 	nextList time.Time
-	listed   time.Time // when the last listing began
+	listed   time.Time     // when the last listing began
+	cost     time.Duration // of the last listing
 }
 
 const (
@@ -50,9 +51,14 @@ func (s *scanner) run() {
 	defer tick.Stop()
 	for now := time.Now(); ; {
 		if !now.Before(s.nextList) {
-			s.list(now)
+			begin := time.Now()
+			s.list(begin)
 			end := time.Now()
-			s.nextList = end.Add(max(s.r.cfg.PollInterval/2, listShare*end.Sub(now)))
+			// The smaller of two costs: one that a busy machine made long says nothing, and the next rotation may be
+			// close.
+			cost := end.Sub(begin)
+			s.nextList = end.Add(max(s.r.cfg.PollInterval/2, listShare*min(cost, s.cost)))
+			s.cost = cost
 		}
 		s.lookAround(now)
 		select {
@@ -105,18 +111,20 @@ func (s *scanner) appear(found found, fresh bool) {
 	if !s.r.troubles.ripe(found.path) {
 		return
 	}
-	if before := s.byPath[found.path]; before != nil {
+	before := s.byPath[found.path]
+	f, h := s.adopt(found.path, found.path, fresh)
+	if f != nil {
+		f.round = s.round
+		s.byPath[found.path] = f
+		s.begin(f, h)
+	}
+	// After the opening: whatever was renamed away before it stands beside it now.
+	switch {
+	case before != nil:
 		s.between(found.path, before.born())
-	} else if !s.first && !s.recover(found.path) {
+	case !s.first && !s.recover(found.path):
 		s.between(found.path, s.listed.Add(-settle))
 	}
-	f, h := s.adopt(found.path, found.path, fresh)
-	if f == nil {
-		return
-	}
-	f.round = s.round
-	s.byPath[found.path] = f
-	s.begin(f, h)
 }
 
 // begin starts a reader of a file, or leaves it to lookAround when too many are open. h is the open file or nil.

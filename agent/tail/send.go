@@ -19,15 +19,19 @@ const (
 	smallBatch = 16 << 10
 )
 
-// takeBatch waits for room under max_in_flight_bytes and gives an empty batch: a small one when unread bytes of a
-// file fit. False: reading has ended.
+// takeBatch waits for room under max_in_flight_bytes, but no longer than a file may go without being looked at, and
+// gives an empty batch: a small one when unread bytes of a file fit.
 func (r *Receiver) takeBatch(unread int64, room int) (*batch, bool) {
 	pool := &r.large
 	if int64(room)+2*unread+512 <= smallBatch {
 		pool = &r.small
 	}
-	if r.memory.Acquire(r.readingCtx, int64(pool.size)) != nil {
-		return nil, false
+	if !r.memory.TryAcquire(int64(pool.size)) {
+		ctx, cancel := context.WithTimeout(r.readingCtx, r.cfg.PollInterval*idleFactor)
+		defer cancel()
+		if r.memory.Acquire(ctx, int64(pool.size)) != nil {
+			return nil, false
+		}
 	}
 	b := pool.get()
 	b.reset(room)
