@@ -22,6 +22,10 @@ func (s *Settings) final(p *slowPath) (labels.Labels, error) {
 	if out.IsEmpty() {
 		return out, nil
 	}
+	if !s.External.IsEmpty() {
+		s.addExternal(b)
+		out = b.Labels()
+	}
 	if !out.Has(labels.MetricName) {
 		return out, fmt.Errorf("%w: missing metric name (%s label)", ErrInvalid, labels.MetricName)
 	}
@@ -59,6 +63,15 @@ func (s *Settings) addTarget(b *labels.Builder, lset labels.Labels) {
 		}
 		b.Set(name, l.Value)
 	}
+}
+
+// addExternal sets the external labels that a series does not have itself.
+func (s *Settings) addExternal(b *labels.Builder) {
+	s.External.Range(func(l labels.Label) {
+		if b.Get(l.Name) == "" {
+			b.Set(l.Name, l.Value)
+		}
+	})
 }
 
 // checkLimits fails on a series over label_limit, label_name_length_limit or label_value_length_limit.

@@ -40,6 +40,7 @@ func newReport(t *Template) report {
 		r.count = len(reports)
 	}
 	b := labels.NewBuilder(t.set.Target)
+	t.set.addExternal(b)
 	for i, m := range reports[:r.count] {
 		b.Set(labels.MetricName, m.name)
 		attrs := t.appendAttrs(nil, b.Labels())

@@ -35,8 +35,9 @@ var (
 // Settings are fixed for the life of a Template: what makes a series out of a line. A change of any of them needs
 // a new one.
 type Settings struct {
-	Scope  string        // name of the instrumentation scope
-	Target labels.Labels // the labels every series of the target gets; job and instance become the scope's
+	Scope    string        // name of the instrumentation scope
+	Target   labels.Labels // the labels every series of the target gets; job and instance become the scope's
+	External labels.Labels // labels of all series that do not have them
 
 	Relabel         []*relabel.Config
 	HonorLabels     bool

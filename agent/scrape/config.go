@@ -1,0 +1,78 @@
+package scrape
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	promconfig "github.com/prometheus/prometheus/config"
+)
+
+// Config is what a user sets: the keys of the Collector's prometheus receiver that are done, and ours.
+type Config struct {
+	// Config is a Prometheus configuration: global, scrape_configs and scrape_config_files. Prometheus' own loader
+	// reads it. A literal $ is written $$, as everywhere in the file.
+	Config map[string]any `mapstructure:"config"`
+	// BacklogBytes bounds what waits in memory while the pipeline does not take it. Past it, the oldest scrape is
+	// dropped and counted as backlog_full.
+	BacklogBytes int `mapstructure:"backlog_bytes"`
+	// MaxBodyBytes bounds the inflated body of targets whose scrape config sets no body_size_limit.
+	MaxBodyBytes int `mapstructure:"max_body_bytes"`
+
+	loaded *loaded // by Validate, or by New where a test did not call it
+}
+
+// Default is the configuration without a file.
+func Default() *Config {
+	return &Config{BacklogBytes: 64 << 20, MaxBodyBytes: 256 << 20}
+}
+
+// Validate reports every fault at once, those of Prometheus' loader included.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.BacklogBytes < 1<<20 {
+		errs = append(errs, fmt.Errorf(`"backlog_bytes" is %d: set %d or more`, c.BacklogBytes, 1<<20))
+	}
+	if c.MaxBodyBytes < 1<<10 || c.MaxBodyBytes > 1<<30 {
+		errs = append(errs, fmt.Errorf(`"max_body_bytes" is %d: set %d to %d`, c.MaxBodyBytes, 1<<10, 1<<30))
+	}
+	l, err := load(c.Config)
+	c.loaded = l
+	return errors.Join(append(errs, err)...)
+}
+
+// Warnings says what is legal and probably not meant.
+func (c *Config) Warnings() []string {
+	var out []string
+	for i, sc := range list(c.Config["scrape_configs"]) {
+		m, _ := sc.(map[string]any)
+		for _, key := range []string{"relabel_configs", "metric_relabel_configs"} {
+			for j, rule := range list(m[key]) {
+				out = append(out, emptyReplacement(rule, fmt.Sprintf("config::scrape_configs::%d::%s::%d", i, key, j))...)
+			}
+		}
+		for _, p := range list(m["scrape_protocols"]) {
+			if p == string(promconfig.PrometheusProto) {
+				out = append(out, fmt.Sprintf(`config::scrape_configs::%d::scrape_protocols: %s is not asked for: write text protocols only`, i, p))
+			}
+		}
+	}
+	return out
+}
+
+// emptyReplacement finds what is left of "$1" when it was not written "$$1": the file's own variables are expanded
+// before Prometheus sees the rule.
+func emptyReplacement(rule any, path string) []string {
+	m, _ := rule.(map[string]any)
+	r, set := m["replacement"]
+	action, _ := m["action"].(string)
+	if !set || r != nil && r != "" || action != "" && !strings.EqualFold(action, "replace") {
+		return nil
+	}
+	return []string{path + `::replacement: is empty, so the rule removes the label: write $$1 for the first group of the regex, or use action labeldrop`}
+}
+
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}

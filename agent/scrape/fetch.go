@@ -1,0 +1,131 @@
+package scrape
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/config"
+
+	"github.com/sluiceio/sluice/internal/inflate"
+)
+
+// fetcher brings the body of one target.
+type fetcher struct {
+	client  *http.Client
+	request *http.Request
+	limit   int // of the inflated body; a body as large as it is too large, as in Prometheus
+	last    int // length of the last body
+	buffers *bufferPool
+}
+
+// newFetcher prepares the request, which is the same every time.
+func newFetcher(j *job, t *target) (*fetcher, error) {
+	req, err := http.NewRequest(http.MethodGet, t.url, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the request: %w", err)
+	}
+	encoding := "identity"
+	// Nothing is gained from compressing what does not leave the host, and it costs more than all the rest.
+	if j.cfg.EnableCompression && (j.r.loaded.compressed[j.cfg.JobName] || !t.isLocal()) {
+		encoding = "gzip"
+	}
+	req.Header.Set("Accept", j.accept)
+	req.Header.Set("Accept-Encoding", encoding)
+	req.Header.Set("User-Agent", "sluice/"+j.r.settings.Version)
+	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", strconv.FormatFloat(t.timeout.Seconds(), 'f', -1, 64))
+	limit := int(j.cfg.BodySizeLimit)
+	if limit <= 0 {
+		limit = j.r.cfg.MaxBodyBytes
+	}
+	return &fetcher{client: j.client, request: req, limit: limit, buffers: &j.r.buffers}, nil
+}
+
+// acceptHeader asks for the protocols in this order of preference, in the words of Prometheus.
+func acceptHeader(ps []config.ScrapeProtocol, escaping model.EscapingScheme) string {
+	var parts []string
+	weight := len(config.ScrapeProtocolsHeaders) + 1
+	for _, p := range ps {
+		s := config.ScrapeProtocolsHeaders[p]
+		if p == config.PrometheusText1_0_0 || p == config.OpenMetricsText1_0_0 {
+			s += ";" + model.EscapingKey + "=" + escaping.String()
+		}
+		parts = append(parts, fmt.Sprintf("%s;q=0.%d", s, weight))
+		weight--
+	}
+	return strings.Join(append(parts, fmt.Sprintf("*/*;q=0.%d", weight)), ",")
+}
+
+// fetch returns the inflated body in a buffer of the pool, and its Content-Type.
+func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, err error) {
+	resp, err := f.client.Do(f.request.WithContext(ctx))
+	if err != nil {
+		return nil, "", &failure{reasonOf(ctx, err, reasonConnect), err}
+	}
+	defer func() {
+		// A connection is used again when its body was read to the end.
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+		_ = resp.Body.Close()
+	}()
+	if resp.StatusCode != http.StatusOK {
+		return nil, "", &failure{reasonStatus, fmt.Errorf("the target answers %s", resp.Status)}
+	}
+	buf := f.buffers.get(f.last)
+	body, err = inflate.Read(buf, resp.Body, resp.Header.Get("Content-Encoding"), 0, inflate.Limits{Max: f.limit - 1})
+	if err != nil {
+		f.buffers.put(body)
+		reason := reasonOf(ctx, err, reasonConnect)
+		switch {
+		case errors.Is(err, inflate.ErrTooLarge):
+			reason = reasonBodySize
+		case errors.Is(err, inflate.ErrEncoding):
+			reason = reasonFormat
+		}
+		return nil, "", &failure{reason, err}
+	}
+	if len(body) > 0 {
+		f.last = len(body) // an empty answer says nothing about the next one
+	}
+	return body, resp.Header.Get("Content-Type"), nil
+}
+
+// bufferPool holds body buffers of many sizes. A target keeps the buffer of its last body, so a buffer must not be
+// much larger than the body: the sizes are a quarter of an octave apart.
+type bufferPool struct{ classes [4 * 32]sync.Pool }
+
+// classOf is the smallest class with at least n bytes, and its size.
+func classOf(n int) (class, size int) {
+	n = max(n, 4<<10)
+	octave := bits.Len(uint(n-1)) - 1 // 2^octave < n <= 2^(octave+1)
+	quarter := 1 << (octave - 2)
+	k := (n - 1<<octave + quarter - 1) / quarter // 1 to 4
+	return 4*octave + k - 1, 1<<octave + k*quarter
+}
+
+// get returns an empty buffer for a body of about n bytes.
+func (p *bufferPool) get(n int) []byte {
+	class, size := classOf(n + n/64 + 64) // a little more than last time, so that it need not grow
+	if b, ok := p.classes[class].Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+// put takes a buffer back.
+func (p *bufferPool) put(b []byte) {
+	class, size := classOf(cap(b))
+	if size > cap(b) {
+		class--
+	}
+	if class >= 0 && cap(b) >= 4<<10 {
+		b = b[:0]
+		p.classes[class].Put(&b)
+	}
+}
