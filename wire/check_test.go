@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"runtime/debug"
 	"strings"
@@ -157,6 +158,23 @@ func TestCursorsSurviveDamage(t *testing.T) {
 				Count(s, body)
 				dumpWire(s, body[:len(body)/2])
 			}
+		}
+	}
+}
+
+// Every length and every position of a byte that is not ASCII.
+func TestASCII(t *testing.T) {
+	for n := range 40 {
+		s := bytes.Repeat([]byte("a"), n)
+		if !ascii(s) {
+			t.Errorf("%d bytes of a are not ASCII", n)
+		}
+		for i := range s {
+			s[i] = 0x80
+			if ascii(s) {
+				t.Errorf("byte %d of %d is overlooked", i, n)
+			}
+			s[i] = 0x7f
 		}
 	}
 }

@@ -22,7 +22,6 @@ func EditResources(dst []byte, r Request, edit func(dst, resource []byte) ([]byt
 		mark := len(e.out)
 		out, changed := edit(e.out, resource)
 		if !changed {
-			e.out = e.out[:mark]
 			continue
 		}
 		e.out = out

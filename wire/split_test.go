@@ -202,6 +202,35 @@ func TestSplitFills(t *testing.T) {
 	})
 }
 
+// Every byte limit, over records whose frames and parents need lengths of one, two and three bytes.
+func TestSplitAtEveryByte(t *testing.T) {
+	var scope []byte
+	for _, n := range []int{1, 50, 110, 111, 112, 113, 114, 115, 116, 117, 118, 119, 120, 126, 127, 128, 200, 300} {
+		scope = AppendBytes(scope, FieldScopeXItem, AppendString(nil, FieldLogSeverityText, strings.Repeat("x", n)))
+	}
+	r := Request(AppendBytes(nil, FieldRequestResource, AppendBytes(nil, FieldResourceXScope, scope)))
+	for limit := 1; limit <= len(r)+1; limit++ {
+		parts := splitAndCheck(t, Logs, r, Limits{MaxBytes: limit})
+		for i, p := range parts[:len(parts)-1] {
+			// The part is full: with the first record of the next one it would be larger than the limit.
+			rs := parts[i+1].Resources()
+			rs.Next()
+			sc := rs.Scopes()
+			sc.Next()
+			it := sc.Items()
+			it.Next()
+			rs = p.Resources()
+			rs.Next()
+			sc = rs.Scopes()
+			sc.Next()
+			more := AppendBytes(bytes.Clone(sc.Bytes()), FieldScopeXItem, it.Bytes())
+			if n := len(AppendBytes(nil, 1, AppendBytes(nil, 2, more))); n <= limit {
+				t.Fatalf("limit %d: part %d of %d bytes could have been %d", limit, i, len(p), n)
+			}
+		}
+	}
+}
+
 // A huge resource is not multiplied by the number of its items.
 func TestSplitOfHugeHeaderIsBounded(t *testing.T) {
 	resource := AppendStringAttribute(nil, FieldResourceAttributes, "huge", strings.Repeat("x", 1<<20))
