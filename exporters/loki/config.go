@@ -1,0 +1,113 @@
+package loki
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/config/confighttp"
+
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Config is what a user sets: the keys of the Collector's HTTP client, those that all our exporters share, and how
+// streams are made.
+type Config struct {
+	confighttp.ClientConfig `mapstructure:",squash"`
+	delivery.Config         `mapstructure:",squash"`
+
+	// TenantID is sent as X-Scope-OrgID. Empty means the tenant of the connection that the logs came in by.
+	TenantID string `mapstructure:"tenant_id"`
+	// Labels are added to every stream that has no label of that name.
+	Labels map[string]string `mapstructure:"labels"`
+	// IndexAttributes are the resource attributes that become labels of streams, dots as underscores. All others become
+	// structured metadata.
+	IndexAttributes []string `mapstructure:"index_attributes"`
+	// MaxBatchSizeBytes is the size of a request, before compression, over which a batch becomes several.
+	MaxBatchSizeBytes int `mapstructure:"max_batch_size_bytes"`
+}
+
+const (
+	defaultTimeout = 30 * time.Second
+	// Loki's own parts take messages of 4 MiB from each other unless told otherwise.
+	defaultMaxBytes = 3 << 20
+	minMaxBytes     = 1 << 10
+	// Bodies go around the write buffer, except over TLS.
+	defaultWriteBuffer = 32 << 10
+	defaultReload      = time.Minute
+	pushPath           = "/loki/api/v1/push"
+)
+
+// labelName is what Loki takes as the name of a label.
+const labelName = `^[a-zA-Z_][a-zA-Z0-9_]*$`
+
+// Default keeps one request on the wire, so that every stream keeps its order.
+func Default() *Config {
+	c := &Config{
+		ClientConfig: confighttp.NewDefaultClientConfig(), Config: delivery.DefaultConfig(),
+		// Loki's defaults for OTLP (distributor.otlp_config.default_resource_attributes_as_index_labels).
+		IndexAttributes: []string{
+			"service.name", "service.namespace", "service.instance.id", "deployment.environment", "deployment.environment.name",
+			"cloud.region", "cloud.availability_zone", "k8s.cluster.name", "k8s.namespace.name", "k8s.pod.name",
+			"k8s.container.name", "container.name", "k8s.replicaset.name", "k8s.deployment.name", "k8s.statefulset.name",
+			"k8s.daemonset.name", "k8s.cronjob.name", "k8s.job.name",
+		},
+		MaxBatchSizeBytes: defaultMaxBytes,
+	}
+	c.MaxInFlight = 1
+	c.Timeout = defaultTimeout
+	c.WriteBufferSize = defaultWriteBuffer
+	c.TLS.ReloadInterval = defaultReload
+	return c
+}
+
+// Validate names every fault by its key.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Endpoint == "" {
+		errs = append(errs, errors.New(`"endpoint" is not set; write a URL such as http://localhost:3100`))
+	} else {
+		errs = append(errs, delivery.CheckURL("endpoint", c.Endpoint))
+	}
+	if c.Compression.IsCompressed() && c.Compression != "snappy" {
+		errs = append(errs, fmt.Errorf(`"compression" is %q; the push API is always snappy, remove the key`, c.Compression))
+	}
+	if c.MaxBatchSizeBytes < minMaxBytes {
+		errs = append(errs, fmt.Errorf(`"max_batch_size_bytes" is %d; write at least %d`, c.MaxBatchSizeBytes, minMaxBytes))
+	}
+	if strings.ContainsFunc(c.TenantID, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' }) || c.TenantID == "." || c.TenantID == ".." {
+		errs = append(errs, fmt.Errorf(`"tenant_id" is %q; write letters, digits, - and _`, c.TenantID))
+	}
+	names := regexp.MustCompile(labelName)
+	for name := range c.Labels {
+		if !names.MatchString(name) {
+			errs = append(errs, fmt.Errorf(`"labels" has %q, which is not a label name; write letters, digits and _`, name))
+		}
+	}
+	return errors.Join(append(errs, delivery.CheckHTTP(&c.ClientConfig), c.Config.Validate())...)
+}
+
+// target is the URL that is posted to: the endpoint, with the path of the push API if it has none.
+func (c *Config) target() (*url.URL, error) {
+	u, err := url.Parse(c.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the endpoint: %w", err)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = pushPath
+	}
+	return u, nil
+}
+
+// Component describes the exporter to the engine.
+func Component() pipeline.Component {
+	return pipeline.Exporter("loki", Default, New, pipeline.Logs).
+		WithDoc("pushes logs to Loki, with structured metadata").
+		WithNotDone(delivery.NotDone(map[string]string{
+			"default_labels_enabled": `streams have Loki's own labels for OTLP; write "index_attributes" and "labels"`,
+		}))
+}

@@ -1,0 +1,294 @@
+package loki
+
+import (
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// Field numbers of logproto.PushRequest and what it holds.
+const (
+	fieldStreams = 1
+
+	fieldStreamLabels  = 1
+	fieldStreamEntries = 2
+
+	fieldEntryTime     = 1
+	fieldEntryLine     = 2
+	fieldEntryMetadata = 3
+
+	fieldSeconds = 1
+	fieldNanos   = 2
+
+	fieldPairName  = 1
+	fieldPairValue = 2
+)
+
+// maxArena bounds what the entries of a batch may take. What the resource says is written with every line, however
+// often it was sent: one attribute of a megabyte over a hundred thousand lines would ask for all memory.
+const maxArena = 256 << 20
+
+// keepArena is how much of it stays for the next batch.
+const keepArena = 16 << 20
+
+var errInflated = errors.New("the lines of the batch are larger than 256 MiB when each has its structured metadata")
+
+// An encoder makes push requests of batches. Entries are gathered by stream, each stream in the order in which its
+// records came. It is for one batch at a time.
+type encoder struct {
+	index    map[string]string // attribute to label
+	fixed    []label
+	maxBytes int
+	maxArena int
+	pool     *delivery.Pool
+
+	arena   []byte // framed entries in the order of the records
+	entries []entry
+	streams []stream
+	known   map[string]int // streams by selector
+	body    []byte
+
+	labels                  []label
+	resource, scope, record pairs
+	text, name, line        []byte
+}
+
+// entry is a range of the arena, and the entry of the same stream that follows it.
+type entry struct{ from, to, next int32 }
+
+type stream struct {
+	selector    string
+	first, last int32 // entries; first is -1 while there is none
+}
+
+func newEncoder(c *Config, pool *delivery.Pool) *encoder {
+	e := &encoder{index: map[string]string{}, known: map[string]int{}, maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, pool: pool}
+	for _, key := range c.IndexAttributes {
+		e.index[key] = string(appendName(nil, []byte(key)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		e.fixed = append(e.fixed, label{name, c.Labels[name]})
+	}
+	return e
+}
+
+// encode makes the payloads of a batch: one group, so that they go out one after the other.
+func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, error) {
+	defer e.shrink()
+	now := uint64(time.Now().UnixNano())
+	for rs := b.Request.Resources(); rs.Next(); {
+		e.streamLabels(rs.Resource())
+		at := e.stream()
+		for ss := rs.Scopes(); ss.Next(); {
+			e.readScope(ss.Scope())
+			for items := ss.Items(); items.Next(); {
+				if len(e.arena) > e.maxArena {
+					return nil, pipeline.Reject(b.Items, pipeline.DropTooLarge, errInflated)
+				}
+				l := wire.ParseLog(items.Bytes())
+				e.add(&e.streams[at], &l, now)
+			}
+		}
+	}
+	return [][]*delivery.Payload{e.payloads(b)}, nil
+}
+
+// stream finds the stream of e.labels.
+func (e *encoder) stream() int {
+	e.text = appendSelector(e.text[:0], e.labels)
+	if at, ok := e.known[string(e.text)]; ok {
+		return at
+	}
+	selector := string(e.text)
+	e.known[selector] = len(e.streams)
+	e.streams = append(e.streams, stream{selector: selector, first: -1})
+	return len(e.streams) - 1
+}
+
+// readScope reads what every line of a scope has.
+func (e *encoder) readScope(body []byte) {
+	e.scope.reset()
+	s := wire.ParseScope(body)
+	e.scope.add([]byte("scope_name"), s.Name)
+	e.scope.add([]byte("scope_version"), s.Version)
+	for attrs := s.Attributes(); attrs.Next(); {
+		e.attribute(&e.scope, nil, attrs.Key(), attrs.Value())
+	}
+}
+
+// attribute adds an attribute as structured metadata; a map gives a label for each entry, as in Loki.
+func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
+	at := len(e.name)
+	if parent == nil {
+		e.name = appendName(e.name, key)
+	} else {
+		e.name = appendNameBytes(append(append(e.name, parent...), '_'), key)
+	}
+	name := e.name[at:]
+	switch v.Kind() {
+	case wire.ValueString:
+		to.add(name, v.Str())
+	case wire.ValueMap:
+		for m := v.Map(); m.Next(); {
+			e.attribute(to, name, m.Key(), m.Value())
+		}
+	default:
+		e.text = v.AppendText(e.text[:0])
+		to.add(name, e.text)
+	}
+	e.name = e.name[:at]
+}
+
+// add appends the entry of a record to its stream.
+func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
+	e.readRecord(l)
+	line := l.Body.Str()
+	if l.Body.Kind() != wire.ValueString {
+		e.line = l.Body.AppendText(e.line[:0])
+		line = e.line
+	}
+	from := int32(len(e.arena))
+	e.arena = appendTime(e.arena, timeOf(l, now))
+	e.arena = wire.AppendBytes(e.arena, fieldEntryLine, line)
+	// Of labels with the same name the nearest counts: the record's, then the scope's, then the resource's.
+	e.arena = append(e.arena, e.record.frames...)
+	e.arena = e.scope.appendTo(e.arena, &e.record)
+	e.arena = e.resource.appendTo(e.arena, &e.record, &e.scope)
+
+	n := int32(len(e.entries))
+	e.entries = append(e.entries, entry{from: from, to: int32(len(e.arena))})
+	if s.first < 0 {
+		s.first = n
+	} else {
+		e.entries[s.last].next = n
+	}
+	s.last = n
+}
+
+// readRecord reads the structured metadata of a record.
+func (e *encoder) readRecord(l *wire.Log) {
+	r := &e.record
+	r.reset()
+	if l.SeverityNumber != 0 {
+		e.text = strconv.AppendInt(e.text[:0], int64(l.SeverityNumber), 10)
+		r.add([]byte("severity_number"), e.text)
+	}
+	r.add([]byte("severity_text"), l.SeverityText)
+	e.text = hex.AppendEncode(e.text[:0], l.TraceID)
+	r.add([]byte("trace_id"), e.text)
+	e.text = hex.AppendEncode(e.text[:0], l.SpanID)
+	r.add([]byte("span_id"), e.text)
+	if l.Flags != 0 {
+		e.text = strconv.AppendUint(e.text[:0], uint64(l.Flags), 10)
+		r.add([]byte("flags"), e.text)
+	}
+	if l.Time != 0 && l.ObservedTime != 0 {
+		e.text = strconv.AppendUint(e.text[:0], l.ObservedTime, 10)
+		r.add([]byte("observed_timestamp"), e.text)
+	}
+	r.add([]byte("event_name"), l.EventName)
+	if l.DroppedAttributes != 0 {
+		e.text = strconv.AppendUint(e.text[:0], uint64(l.DroppedAttributes), 10)
+		r.add([]byte("dropped_attributes_count"), e.text)
+	}
+	for attrs := l.Attributes(); attrs.Next(); {
+		e.attribute(r, nil, attrs.Key(), attrs.Value())
+	}
+}
+
+// timeOf is the time of a record, else when it was observed, else now.
+func timeOf(l *wire.Log, now uint64) uint64 {
+	for _, ns := range [...]uint64{l.Time, l.ObservedTime} {
+		if ns != 0 {
+			return min(ns, 1<<63-1)
+		}
+	}
+	return now
+}
+
+// appendTime appends a google.protobuf.Timestamp.
+func appendTime(dst []byte, ns uint64) []byte {
+	dst, mark := wire.BeginMessage(dst, fieldEntryTime)
+	dst = wire.AppendUint(dst, fieldSeconds, ns/uint64(time.Second))
+	dst = wire.AppendUint(dst, fieldNanos, ns%uint64(time.Second))
+	return wire.EndMessage(dst, mark)
+}
+
+// payloads writes the streams into requests of at most maxBytes; a lone entry may be larger.
+func (e *encoder) payloads(b pipeline.Batch) (out []*delivery.Payload) {
+	e.body = e.body[:0]
+	items := 0
+	flush := func() {
+		if items > 0 {
+			p := delivery.Own(b, delivery.CompressSnappy(e.body, e.pool))
+			p.Items, p.Size = items, int(int64(len(b.Request))*int64(items)/int64(max(b.Items, 1)))
+			out = append(out, p)
+		}
+		e.body, items = e.body[:0], 0
+	}
+	for i := range e.streams {
+		s := &e.streams[i]
+		head := 1 + wire.SizeVarint(uint64(len(s.selector))) + len(s.selector)
+		for next, more := s.first, s.first >= 0; more; {
+			size, upTo, n := head, next, 0
+			for { // as many entries as fit
+				k := &e.entries[upTo]
+				frame := frameSize(int(k.to - k.from))
+				if n+items > 0 && len(e.body)+frameSize(size+frame) > e.maxBytes {
+					break
+				}
+				size += frame
+				n++
+				if upTo == s.last {
+					more = false
+					break
+				}
+				upTo = k.next
+			}
+			if n > 0 {
+				next = e.appendStream(s, next, n, size)
+				items += n
+			}
+			if more {
+				flush()
+			}
+		}
+	}
+	flush()
+	return out
+}
+
+// appendStream writes n entries of a stream and returns the one that follows.
+func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
+	e.body = wire.AppendTag(e.body, fieldStreams, wire.TypeBytes)
+	e.body = wire.AppendVarint(e.body, uint64(size))
+	e.body = wire.AppendString(e.body, fieldStreamLabels, s.selector)
+	for range n {
+		k := &e.entries[next]
+		e.body = wire.AppendBytes(e.body, fieldStreamEntries, e.arena[k.from:k.to])
+		next = k.next
+	}
+	return next
+}
+
+// shrink forgets the batch, and lets the memory of an unusual one go.
+func (e *encoder) shrink() {
+	e.arena, e.entries, e.streams = e.arena[:0], e.entries[:0], e.streams[:0]
+	clear(e.known)
+	if cap(e.arena) > keepArena {
+		e.arena, e.entries = nil, nil
+	}
+	if cap(e.body) > keepArena {
+		e.body = nil
+	}
+}
+
+// frameSize is the length of a message field with a body of n bytes and a number below 16.
+func frameSize(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }
