@@ -78,7 +78,7 @@ func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, e
 		return nil, "", &failure{reasonStatus, fmt.Errorf("the target answers %s", resp.Status)}
 	}
 	buf := f.buffers.get(f.last)
-	body, err = inflate.Read(buf, resp.Body, resp.Header.Get("Content-Encoding"), 0, inflate.Limits{Max: f.limit - 1})
+	body, err = inflate.Read(buf, resp.Body, resp.Header.Get("Content-Encoding"), cap(buf)-1, inflate.Limits{Max: f.limit - 1})
 	if err != nil {
 		f.buffers.put(body)
 		reason := reasonOf(ctx, err, reasonConnect)
@@ -93,7 +93,7 @@ func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, e
 	if len(body) > 0 {
 		f.last = len(body) // an empty answer says nothing about the next one
 	}
-	return body, resp.Header.Get("Content-Type"), nil
+	return f.buffers.fit(body), resp.Header.Get("Content-Type"), nil
 }
 
 // bufferPool holds body buffers of many sizes. A target keeps the buffer of its last body, so a buffer must not be
@@ -116,6 +116,16 @@ func (p *bufferPool) get(n int) []byte {
 		return (*b)[:0]
 	}
 	return make([]byte, 0, size)
+}
+
+// fit moves a body that is much smaller than its buffer to a smaller one: the target will keep it.
+func (p *bufferPool) fit(body []byte) []byte {
+	if _, size := classOf(len(body) + len(body)/64 + 64); cap(body) <= 2*size {
+		return body
+	}
+	small := append(p.get(len(body)), body...)
+	p.put(body)
+	return small
 }
 
 // put takes a buffer back.

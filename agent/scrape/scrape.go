@@ -58,6 +58,11 @@ type Receiver struct {
 
 // New makes a receiver; it makes no connection before Start.
 func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, error) {
+	return newReceiver(s, cfg, out, nil)
+}
+
+// newReceiver is New with the way to connect to targets; nil means TCP.
+func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial commonconfig.DialContextFunc) (*Receiver, error) {
 	if cfg.loaded == nil {
 		if err := cfg.Validate(); err != nil {
 			return nil, err
@@ -69,7 +74,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	}
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
-	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}}
+	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial}
 	r.outs.New = func() any { return new([]byte) }
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 
 	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/wire/prom"
 )
 
 // point is one sample of one Prometheus series.
@@ -58,7 +59,28 @@ func decode(t testing.TB, request []byte) []point {
 	if d.items != wire.Count(wire.Metrics, wire.Request(request)) {
 		t.Fatalf("wire counts %d items, pdata %d", wire.Count(wire.Metrics, wire.Request(request)), d.items)
 	}
+	if gap := diff(translate(t, request), d.points); gap != "" {
+		t.Fatalf("wire/prom reads other series (+) than pdata (-) in the request:\n%s", gap)
+	}
 	return d.points
+}
+
+// translate reads a request as the store and the remote-write exporter do.
+func translate(t testing.TB, request []byte) (points []point) {
+	tr := prom.New(prom.DefaultConfig())
+	report, err := tr.Walk(wire.Request(request), prom.SinkFunc(func(s *prom.Sample) error {
+		l := map[string]string{}
+		for c := s.Labels.Cursor(); c.Next(); {
+			l[string(c.Name)] = string(c.Value)
+		}
+		points = append(points, point{labels.FromMap(l).String(), s.Time, math.Float64bits(s.Value)})
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = report
+	return points
 }
 
 type decoder struct {
