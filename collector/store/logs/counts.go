@@ -213,7 +213,7 @@ func (c *counter) newTally(key string, labels []logql.Label) (*tally, error) {
 	series := len(c.seen)
 	c.mu.Unlock()
 	if series > c.maxSeries {
-		return nil, tooMuch("maximum of series (%d) reached for a single query; aggregate over fewer labels, "+
+		return nil, badRequest("maximum of series (%d) reached for a single query; aggregate over fewer labels, "+
 			"for example with sum by (%s) (...)", c.maxSeries, labelService)
 	}
 	n := int64(c.steps.Count + 1)
@@ -223,7 +223,8 @@ func (c *counter) newTally(key string, labels []logql.Label) (*tally, error) {
 		n *= 2
 	}
 	if c.cells.Add(n) > c.maxCells {
-		return nil, tooMuch("the query needs more than %d counters (series times steps); use a longer step, or aggregate more", c.maxCells)
+		return nil, badRequest("the query needs more than %d counters (series times steps); use a longer step, "+
+			"or aggregate more", c.maxCells)
 	}
 	return t, nil
 }

@@ -32,9 +32,9 @@ func (s *Store) Oldest() (time.Time, bool) {
 
 func (s *Store) stats() (logstorage.StorageStats, bool) {
 	var st logstorage.StorageStats
-	s.reads.RLock()
-	defer s.reads.RUnlock()
-	if s.running.Err() != nil {
+	s.gate.RLock() // not reads: metrics must not wait for a query that DropOldest waits for
+	defer s.gate.RUnlock()
+	if s.closed {
 		return st, false
 	}
 	s.lib.UpdateStats(&st)

@@ -16,9 +16,6 @@ func (e *queryError) Error() string { return e.msg }
 
 func badRequest(format string, args ...any) error { return &queryError{fmt.Sprintf(format, args...)} }
 
-// tooMuch is the answer to a query over a limit.
-func tooMuch(format string, args ...any) error { return &queryError{fmt.Sprintf(format, args...)} }
-
 // statusClientGone is what Loki and nginx log for a caller that did not wait.
 const statusClientGone = 499
 

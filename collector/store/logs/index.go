@@ -30,7 +30,7 @@ func (s *Store) selected(ctx context.Context, selectors []logql.Selector, start,
 				found[row[fieldStream]] = labels
 			}
 			if len(found) > maxStreams {
-				return tooMuch("more than %d streams; select fewer, or a shorter range", maxStreams)
+				return badRequest("more than %d streams; select fewer, or a shorter range", maxStreams)
 			}
 			return nil
 		})

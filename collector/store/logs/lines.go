@@ -46,7 +46,9 @@ const firstWindows = 64
 // lines runs a query by the plan for its selection. The range is walked from the wanted end in windows that double, and left as soon as there are
 // enough lines: whatever is found later lies further away.
 func (s *Store) lines(ctx context.Context, q lineQuery, p plan) ([]*stream, error) {
-	c := &lineCollector{query: q, plan: p, max: s.options.MaxResultBytes, streams: map[string]*stream{}, names: map[string]string{}}
+	c := &lineCollector{
+		query: q, plan: p, max: s.options.MaxResultBytes, streams: map[string]*stream{}, names: map[string]string{},
+	}
 	c.edge.Store(math.MinInt64)
 	if q.forward {
 		c.edge.Store(math.MaxInt64)
@@ -155,7 +157,7 @@ func (c *lineCollector) add(ns int64, row *logql.Row, r *lineReader) error {
 		c.edge.Store(c.kept[0].ns)
 	}
 	if c.bytes > c.max {
-		return tooMuch("the lines of this query need more than %d bytes; lower the limit, or select less", c.max)
+		return badRequest("the lines of this query need more than %d bytes; lower the limit, or select less", c.max)
 	}
 	return nil
 }

@@ -102,11 +102,15 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	st.metrics = newOwnMetrics(st)
-	if err := st.restore(); err != nil {
+	err = st.restore()
+	if err == nil {
+		err = st.metrics.register(s.Metrics)
+	}
+	if err != nil {
+		st.metrics.unregister(s.Metrics)
 		st.lib.MustClose()
 		return nil, fmt.Errorf("cannot open the log store: %w", err)
 	}
-	st.metrics.register(s.Metrics)
 	st.done.Add(1)
 	go st.maintain()
 	return st, nil

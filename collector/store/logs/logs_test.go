@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -20,7 +21,21 @@ func TestMain(m *testing.M) {
 		appendUntilKilled(dir)
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, libraryGoroutines()...)
+}
+
+// libraryGoroutines are those that the library starts once for the process.
+func libraryGoroutines() []goleak.Option {
+	const vm = "github.com/VictoriaMetrics/"
+	var out []goleak.Option
+	for _, f := range []string{
+		"VictoriaMetrics/lib/logger.newLogThrottler.func1", "VictoriaMetrics/lib/timeutil.init.0.func1",
+		"VictoriaMetrics/lib/fasttime.init.0.func1", "VictoriaMetrics/lib/bytesutil.newInternStringMap.func1",
+		"VictoriaMetrics/lib/blockcache.(*Cache).cleaner", "VictoriaLogs/lib/logstorage.init.0.func1", "metrics.summariesSwapCron",
+	} {
+		out = append(out, goleak.IgnoreAnyFunction(vm+f))
+	}
+	return out
 }
 
 // open opens a store in a folder of the test's own, closed with the test.

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,7 +20,7 @@ func newOwnMetrics(s *Store) *ownMetrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_store_logs_" + name, Help: help})
 	}
 	m := &ownMetrics{
-		torn:     counter("wal_torn_bytes_total", "Bytes at the end of the write-ahead log that a killed process did not finish; no caller was told that they are safe."),
+		torn:     counter("wal_torn_bytes_total", "Bytes that a killed process did not finish to write; nobody was told that they are safe."),
 		corrupt:  counter("wal_corrupt_records_total", "Requests in the write-ahead log whose checksum was wrong: lost."),
 		replayed: counter("replayed_rows_total", "Rows put in from the write-ahead log at the start."),
 		checkpoints: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -40,10 +41,13 @@ func newOwnMetrics(s *Store) *ownMetrics {
 	return m
 }
 
-func (m *ownMetrics) register(r prometheus.Registerer) {
+func (m *ownMetrics) register(r prometheus.Registerer) error {
 	for _, c := range m.all {
-		r.MustRegister(c)
+		if err := r.Register(c); err != nil {
+			return fmt.Errorf("cannot register the metrics of the log store: %w", err)
+		}
 	}
+	return nil
 }
 
 func (m *ownMetrics) unregister(r prometheus.Registerer) {

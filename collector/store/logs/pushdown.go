@@ -96,7 +96,8 @@ func lineFilter(f *logql.LineFilter) (text string, exact bool) {
 // finds every line that Go finds. Its dot matches newlines; and it cuts a literal prefix off and matches the rest
 // alone, where anchors and word boundaries see other surroundings.
 func likeLibrary(expr string) (same, more bool) {
-	if hasOp(expr, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary) {
+	if hasOp(expr, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
+		syntax.OpWordBoundary, syntax.OpNoWordBoundary) {
 		return false, false
 	}
 	if hasOp(expr, syntax.OpAnyCharNotNL) {

@@ -122,9 +122,13 @@ func (s *Store) replay(segments []string, left survey) error {
 func (s *Store) seqsOn(day int64, left survey) ([]uint64, error) {
 	// The library compares numbers as floating point; the ends are taken a little wider.
 	const slack = 1024
-	q := fmt.Sprintf("%s:range[%d, %d] | uniq by (%s)", quote(fieldSeq), left.first-min(left.first, slack), left.last+slack, quote(fieldSeq))
+	lo, hi := left.first-min(left.first, slack), left.last+slack
+	q := libraryQuery{
+		text: fmt.Sprintf("%s:range[%d, %d] | uniq by (%s)", quote(fieldSeq), lo, hi, quote(fieldSeq)),
+		from: day * nsPerDay, to: (day+1)*nsPerDay - 1,
+	}
 	var seqs []uint64
-	err := s.each(s.running, libraryQuery{text: q, from: day * nsPerDay, to: (day+1)*nsPerDay - 1}, func(row map[string]string) error {
+	err := s.each(s.running, q, func(row map[string]string) error {
 		seq, err := strconv.ParseUint(row[fieldSeq], 10, 64)
 		if err != nil {
 			return fmt.Errorf("cannot read the number %q of a row: %w", row[fieldSeq], err)

@@ -40,7 +40,7 @@ func (s *Store) sizes(ctx context.Context, q sizeQuery, f func(streamSize)) erro
 	n := 0
 	return s.each(ctx, lq, func(row map[string]string) error {
 		if n++; n > maxStreams {
-			return tooMuch("more than %d streams; select fewer, or a shorter range", maxStreams)
+			return badRequest("more than %d streams; select fewer, or a shorter range", maxStreams)
 		}
 		z := streamSize{labels: parseStream(row[fieldStream])}
 		if !p.selects(z.labels) {

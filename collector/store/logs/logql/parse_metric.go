@@ -317,7 +317,8 @@ func (p *parser) aggregation(op string) (Expr, error) {
 		return nil, err
 	}
 	if _, logs := e.Expr.(*LogExpr); logs {
-		return nil, errorAt(p.query, start.pos, "syntax error: %s takes a metric query; wrap the selection in count_over_time(... [5m])", op)
+		return nil, errorAt(p.query, start.pos,
+			"syntax error: %s takes a metric query; wrap the selection in count_over_time(... [5m])", op)
 	}
 	if isScalar(e.Expr) {
 		return nil, errorAt(p.query, start.pos, "syntax error: %s takes a vector, not a number", op)
