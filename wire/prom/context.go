@@ -12,6 +12,7 @@ type resource struct {
 	promoted      labelSet
 	info          Labels // of target_info; nil if there is none
 	infoSlot      uint64
+	infoAt        uint64 // time of the newest target_info, ns
 }
 
 // scope is what an InstrumentationScope says about the verbatim series below it.

@@ -156,10 +156,12 @@ func (t *Translator) learned(key []byte, v points) int {
 // samples is bounded because one point of the year 1970 must not ask for millions.
 const (
 	infoInterval = uint64(150 * time.Second)
-	maxInfo      = 32
+	maxInfo      = 8
 )
 
-// targetInfo writes the target_info of a resource over the time its points cover.
+// targetInfo writes the target_info of a resource over the time its points cover. Requests of one resource overlap in
+// time; what one before covered is left out, so that target_info does not run backwards: a store that takes nothing
+// out of order would refuse it.
 func (t *Translator) targetInfo(r *resource) error {
 	from := t.earliest
 	if t.latest-from > maxInfo*infoInterval {
@@ -167,10 +169,16 @@ func (t *Translator) targetInfo(r *resource) error {
 	}
 	t.sample = Sample{Labels: r.info, Slot: &r.infoSlot, Family: &t.infoFamily, Point: -1, Value: 1}
 	for at := from; ; at += min(infoInterval, t.latest-at) {
-		t.sample.Time = int64(at) / int64(time.Millisecond)
-		t.report.Samples++
-		if err := t.sink.Sample(&t.sample); err != nil || at == t.latest {
-			return err
+		if covered := at <= r.infoAt && r.infoAt-at <= infoInterval; !covered {
+			r.infoAt = max(r.infoAt, at)
+			t.sample.Time = int64(at) / int64(time.Millisecond)
+			t.report.Samples++
+			if err := t.sink.Sample(&t.sample); err != nil {
+				return err
+			}
+		}
+		if at == t.latest {
+			return nil
 		}
 	}
 }
