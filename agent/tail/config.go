@@ -30,8 +30,8 @@ type Config struct {
 	StartAt string `mapstructure:"start_at"`
 	// Format is "cri" (Kubernetes container logs), "plain", or "auto": each file's first line decides.
 	Format string `mapstructure:"format"`
-	// PollInterval is how often files that grow are looked at, and the folders for new ones. Files at rest are looked
-	// at less and less often, down to every tenth interval.
+	// PollInterval is how often files are looked at, and the folders for new ones. With more than some hundred files
+	// those at rest, and the folders, are looked at less often, to bound the cost; each file at least every five seconds.
 	PollInterval time.Duration `mapstructure:"poll_interval"`
 	// MaxLineBytes bounds a record's body; what is longer is cut there, flagged with log.truncated and counted.
 	MaxLineBytes int `mapstructure:"max_line_bytes"`

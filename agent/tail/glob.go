@@ -109,15 +109,18 @@ const (
 	believe = 10 * time.Second
 )
 
-// list expands the patterns. problem is told what could not be looked at.
+// list expands the patterns. problem is told what could not be looked at. The result is good until the next call.
 func (l *lister) list(now time.Time) []found {
 	if l.folders == nil {
 		l.folders = map[string]*folder{}
 	}
 	l.round++
 	l.now = now
-	l.out = nil
-	l.seen = map[string]bool{}
+	l.out = l.out[:0]
+	if l.seen == nil {
+		l.seen = map[string]bool{}
+	}
+	clear(l.seen)
 	for _, p := range l.include {
 		if len(p.parts) == 0 {
 			l.file(p.root, nil)

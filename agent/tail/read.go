@@ -75,12 +75,9 @@ func (r *Receiver) read(f *file, h *os.File) {
 			wait = r.cfg.PollInterval
 		case <-r.readingCtx.Done():
 		}
-		wait = min(wait*2, r.cfg.PollInterval*idleFactor)
+		wait = min(wait*2, r.rest())
 	}
 }
-
-// idleFactor is how much less often than poll_interval a file at rest is looked at, at most.
-const idleFactor = 10
 
 // reopen opens a file by today's name, if it is still the one. A file that is not there any more is left to the
 // scanner.

@@ -23,7 +23,13 @@ type scanner struct {
 
 const (
 	// listShare bounds what listing may cost: one part in listShare of one core at most.
-	listShare = 20
+	listShare = 50
+	// lookRate and restMax bound how many files at rest are looked at in a second, and how long one may wait.
+	lookRate = 4000
+	restMax  = 5 * time.Second
+	// crowdedShare is how much sooner the next look comes while files wait for one of max_open_files: those that are
+	// read to their end make place at once.
+	crowdedShare = 16
 )
 
 func (s *scanner) init(r *Receiver) error {
@@ -47,8 +53,8 @@ func (s *scanner) init(r *Receiver) error {
 }
 
 func (s *scanner) run() {
-	tick := time.NewTicker(s.r.cfg.PollInterval)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for now := time.Now(); ; {
 		if !now.Before(s.nextList) {
 			begin := time.Now()
@@ -61,8 +67,13 @@ func (s *scanner) run() {
 			s.cost = cost
 		}
 		s.lookAround(now)
+		pause := s.r.cfg.PollInterval
+		if s.r.crowded.Load() {
+			pause /= crowdedShare
+		}
+		timer.Reset(pause)
 		select {
-		case now = <-tick.C:
+		case now = <-timer.C:
 		case <-s.r.readingCtx.Done():
 			return
 		}
@@ -159,7 +170,7 @@ func (s *scanner) lookAround(now time.Time) {
 		st, err := statPath(f.name())
 		if err != nil && !os.IsNotExist(err) {
 			s.r.complain(f.name(), err)
-			f.rest(now, s.r.cfg.PollInterval)
+			s.rest(f, now)
 			continue
 		}
 		if err != nil || !st.key.same(f.key) {
@@ -169,7 +180,7 @@ func (s *scanner) lookAround(now time.Time) {
 		f.missed = 0
 		f.unread.Store(max(0, st.size-f.next))
 		if !f.wants(st) {
-			f.rest(now, s.r.cfg.PollInterval)
+			s.rest(f, now)
 			continue
 		}
 		f.pause = 0
@@ -178,13 +189,20 @@ func (s *scanner) lookAround(now time.Time) {
 		}
 	}
 	s.r.crowded.Store(waiting)
+	s.r.known.Store(int64(len(s.r.files)))
 	s.limitDeleted()
 }
 
 // rest makes the time until the next look longer.
-func (f *file) rest(now time.Time, poll time.Duration) {
-	f.pause = min(max(f.pause*2, poll), poll*idleFactor)
+func (s *scanner) rest(f *file, now time.Time) {
+	f.pause = min(max(f.pause*2, s.r.cfg.PollInterval), s.r.rest())
 	f.due = now.Add(f.pause)
+}
+
+// rest is how long a file at rest goes without a look: no longer than poll_interval while there are few files, and
+// as long as it takes to look at lookRate files a second, which is about a hundredth of a core, when there are many.
+func (r *Receiver) rest() time.Duration {
+	return max(r.cfg.PollInterval, min(restMax, time.Duration(r.known.Load())*time.Second/lookRate))
 }
 
 // limitDeleted makes the readers of deleted files give up, the largest first, while these hold more disk space than

@@ -15,6 +15,9 @@ const (
 	retryMin = 100 * time.Millisecond
 	retryMax = 15 * time.Second
 
+	// lookWithin is how long a reader may wait for memory before it looks at its file again.
+	lookWithin = 2 * time.Second
+
 	// smallBatch is the size of the buffer for what a slow file has to say between two looks.
 	smallBatch = 16 << 10
 )
@@ -27,7 +30,7 @@ func (r *Receiver) takeBatch(unread int64, room int) (*batch, bool) {
 		pool = &r.small
 	}
 	if !r.memory.TryAcquire(int64(pool.size)) {
-		ctx, cancel := context.WithTimeout(r.readingCtx, r.cfg.PollInterval*idleFactor)
+		ctx, cancel := context.WithTimeout(r.readingCtx, lookWithin)
 		defer cancel()
 		if r.memory.Acquire(ctx, int64(pool.size)) != nil {
 			return nil, false

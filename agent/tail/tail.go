@@ -48,6 +48,7 @@ type Receiver struct {
 	files    map[fileKey]*file
 
 	open        atomic.Int64 // files
+	known       atomic.Int64 // files, at the scanner's last look
 	crowded     atomic.Bool  // files wait for one of max_open_files
 	dirty       atomic.Bool  // the checkpoint on disk is behind
 	lastTrouble atomic.Int64 // when a refusal was last logged, ns
