@@ -38,11 +38,17 @@ type tally struct {
 
 func (s *Store) newCounter(e *logql.RangeExpr, f logql.Fold, steps logql.Steps) *counter {
 	steps.Start -= int64(e.Offset)
-	return &counter{
-		expr: e, fold: f, plan: newPlan(e.Log), steps: steps,
+	c := &counter{
+		expr: e, fold: f, steps: steps,
 		maxSeries: s.options.MaxSeries, maxCells: s.options.MaxResultBytes / 8, seen: map[string]bool{},
 	}
+	c.plan = s.plan(e.Log, c.from(), c.to())
+	return c
 }
+
+// from and to are the times of the first and the last row that can count.
+func (c *counter) from() int64 { return c.steps.Start - int64(c.expr.Range) + 1 }
+func (c *counter) to() int64   { return c.steps.At(c.steps.Count - 1) }
 
 // count runs a counter over the rows of its windows.
 func (s *Store) count(ctx context.Context, c *counter) ([]logql.Series, error) {
@@ -60,7 +66,7 @@ func (s *Store) countRows(ctx context.Context, c *counter) ([]logql.Series, erro
 		readers[i] = countReader{c: c, series: map[string]*tally{}}
 		readers[i].rows.row.Want = want
 	}
-	q := libraryQuery{text: text, from: c.steps.Start - int64(c.expr.Range) + 1, to: c.steps.At(c.steps.Count - 1)}
+	q := libraryQuery{text: text, from: c.from(), to: c.to()}
 	err := s.blocks(ctx, q, func(worker int, b *logstorage.DataBlock) error { return readers[worker].read(b) })
 	if err != nil {
 		return nil, err

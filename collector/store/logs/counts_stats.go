@@ -25,7 +25,7 @@ func (c *counter) partsOf() int64 {
 		return 0
 	}
 	for _, label := range c.fold.By {
-		if !alwaysField(label) {
+		if !c.plan.isField(label) {
 			return 0
 		}
 	}
@@ -54,7 +54,7 @@ func timeParts(from, part int64) string {
 
 // countParts lets the library count the rows of each part and adds them up as if they all were at its end.
 func (s *Store) countParts(ctx context.Context, c *counter, part int64) ([]logql.Series, error) {
-	q := libraryQuery{from: c.steps.Start - int64(c.expr.Range) + 1, to: c.steps.At(c.steps.Count - 1)}
+	q := libraryQuery{from: c.from(), to: c.to()}
 	var by strings.Builder
 	for _, label := range c.fold.By {
 		by.WriteString(quote(label) + ", ")

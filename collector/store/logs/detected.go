@@ -41,9 +41,10 @@ func (s *Store) detectedFields(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	streams, err := s.lines(ctx, lineQuery{
+	q := lineQuery{
 		from: start.UnixNano(), to: end.UnixNano(), limit: min(sample, s.options.MaxLines), categorize: true,
-	}, newPlan(expr))
+	}
+	streams, err := s.lines(ctx, q, s.plan(expr, q.from, q.to))
 	if err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func (s *Store) queryRange(ctx context.Context, r request) ([]byte, error) {
 			from: start.UnixNano(), to: end.UnixNano() - 1, limit: limit, forward: forward,
 			categorize: wantsCategories(r.http),
 		}
-		streams, err := s.lines(ctx, q, newPlan(l))
+		streams, err := s.lines(ctx, q, s.plan(l, q.from, q.to))
 		if err != nil {
 			return nil, err
 		}

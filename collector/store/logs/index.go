@@ -22,7 +22,7 @@ func (s *Store) selected(ctx context.Context, selectors []logql.Selector, start,
 	}
 	found := map[string][]logql.Label{}
 	for _, sel := range selectors {
-		p := newPlan(&logql.LogExpr{Selector: sel})
+		p := newPlan(&logql.LogExpr{Selector: sel}, true)
 		q := libraryQuery{text: p.filter + " | uniq by (_stream)", from: start.UnixNano(), to: end.UnixNano()}
 		err := s.each(ctx, q, func(row map[string]string) error {
 			labels := parseStream(row[fieldStream])

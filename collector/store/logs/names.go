@@ -21,66 +21,89 @@ const maxDayNames = 900
 type names struct {
 	dir  string
 	mu   sync.Mutex
-	days map[int64]map[string]bool
+	days map[int64]*dayNames
 }
+
+// dayNames is what one day has.
+type dayNames struct {
+	fields map[string]bool
+	rest   bool // some row has labels in fieldRest
+}
+
+// restMark stands in a day's file, where no name can be it, once some row has labels in fieldRest. Like a name it is
+// written before the row. Should that fail (a full disk), queries of this process know all the same.
+const restMark = "!"
 
 func openNames(dir string) (*names, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of field names: %w", err)
 	}
-	return &names{dir: dir, days: map[int64]map[string]bool{}}, nil
+	return &names{dir: dir, days: map[int64]*dayNames{}}, nil
 }
 
 // admit reports whether the label is a field on that day. One that cannot be written down is none.
 func (n *names) admit(day int64, label string) bool {
-	if len(label) > maxNameBytes {
-		return false
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	set, ok := n.days[day]
-	if !ok {
-		set = n.load(day)
-		n.days[day] = set
-	}
-	if set[label] {
+	d := n.day(day)
+	if d.fields[label] {
 		return true
 	}
-	if len(set) >= maxDayNames || !n.append(day, label) {
-		return false
+	if len(label) <= maxNameBytes && len(d.fields) < maxDayNames && n.append(day, label) {
+		d.fields[strings.Clone(label)] = true
+		return true
 	}
-	set[strings.Clone(label)] = true
-	return true
+	if !d.rest {
+		n.append(day, restMark)
+		d.rest = true
+	}
+	return false
+}
+
+// hasRest reports whether rows of that day may have labels that are no fields.
+func (n *names) hasRest(day int64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.day(day).rest
+}
+
+func (n *names) day(day int64) *dayNames {
+	d := n.days[day]
+	if d == nil {
+		d = n.load(day)
+		n.days[day] = d
+	}
+	return d
 }
 
 func (n *names) file(day int64) string { return filepath.Join(n.dir, dayName(day)) }
 
-// load reads the names of a day. A last line that is not whole was not used yet; it is cut off.
-func (n *names) load(day int64) map[string]bool {
-	set := map[string]bool{}
+// load reads the names of a day. A last line that is not whole was not used yet; it is cut off. A file that cannot be
+// kept admits nothing.
+func (n *names) load(day int64) *dayNames {
+	d := &dayNames{fields: map[string]bool{}}
 	data, err := os.ReadFile(n.file(day))
 	if err != nil {
-		return set
+		d.rest = !os.IsNotExist(err)
+		return d
 	}
 	whole := strings.LastIndexByte(string(data), '\n') + 1
 	if whole < len(data) && os.Truncate(n.file(day), int64(whole)) != nil {
-		return fullSet()
-	}
-	for _, l := range strings.Split(string(data[:whole]), "\n") {
-		if l != "" {
-			set[l] = true
+		d.rest = true
+		for i := range maxDayNames {
+			d.fields[fmt.Sprintf("\x00%d", i)] = true
 		}
 	}
-	return set
-}
-
-// fullSet admits nothing more: for a file that cannot be kept.
-func fullSet() map[string]bool {
-	set := make(map[string]bool, maxDayNames)
-	for i := range maxDayNames {
-		set[fmt.Sprintf("\x00%d", i)] = true
+	for l := range strings.SplitSeq(string(data[:whole]), "\n") {
+		switch l {
+		case "":
+		case restMark:
+			d.rest = true
+		default:
+			d.fields[l] = true
+		}
 	}
-	return set
+	return d
 }
 
 func (n *names) append(day int64, label string) bool {

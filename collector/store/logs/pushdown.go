@@ -13,16 +13,27 @@ import (
 type plan struct {
 	filter string
 	rest   *logql.LogExpr
+	fields bool // every label of the rows in question is a field of its own
 }
 
 // notMarker leaves out the rows that heal.go added.
 const notMarker = `!"` + fieldMarker + `":*`
 
+// plan plans a selection of rows between two times.
+func (s *Store) plan(e *logql.LogExpr, from, to int64) plan {
+	for _, p := range s.lib.PartitionList() {
+		if day, ok := parseDay(p); ok && day >= dayOf(from) && day <= dayOf(to) && s.names.hasRest(day) {
+			return newPlan(e, false)
+		}
+	}
+	return newPlan(e, true)
+}
+
 // newPlan gives the library what it decides exactly as LogQL does. What it decides with too many rows is given to it
 // and kept as a stage.
-func newPlan(e *logql.LogExpr) plan {
+func newPlan(e *logql.LogExpr, fields bool) plan {
 	stream, rest := streamFilter(e.Selector)
-	p := plan{rest: &logql.LogExpr{Selector: e.Selector, Stages: rest}}
+	p := plan{rest: &logql.LogExpr{Selector: e.Selector, Stages: rest}, fields: fields}
 	parts := []string{stream, notMarker}
 	asStored := true // no stage so far has changed labels
 	for _, stage := range e.Stages {
@@ -32,7 +43,7 @@ func newPlan(e *logql.LogExpr) plan {
 			text, exact = lineFilter(s)
 		case *logql.LabelFilter:
 			if asStored {
-				text, exact = condition(s.Cond)
+				text, exact = p.condition(s.Cond)
 			}
 		default:
 			asStored = false
@@ -120,13 +131,13 @@ func hasOp(expr string, ops ...syntax.Op) bool {
 }
 
 // condition writes a condition over labels as they are stored; empty when the library has nothing to decide.
-func condition(c logql.Cond) (text string, exact bool) {
+func (p plan) condition(c logql.Cond) (text string, exact bool) {
 	switch c := c.(type) {
 	case *logql.Matcher:
-		return matcher(c)
+		return p.matcher(c)
 	case *logql.Logic:
-		l, lExact := condition(c.L)
-		r, rExact := condition(c.R)
+		l, lExact := p.condition(c.L)
+		r, rExact := p.condition(c.R)
 		switch {
 		case l != "" && r != "":
 			return "(" + l + " " + c.Op + " " + r + ")", lExact && rExact
@@ -137,7 +148,7 @@ func condition(c logql.Cond) (text string, exact bool) {
 	return "", false // numbers, durations and sizes are compared by Go
 }
 
-func matcher(m *logql.Matcher) (text string, exact bool) {
+func (p plan) matcher(m *logql.Matcher) (text string, exact bool) {
 	if strings.HasPrefix(m.Name, "_") {
 		return "", false // no stored label begins so; the library's own fields do
 	}
@@ -156,10 +167,15 @@ func matcher(m *logql.Matcher) (text string, exact bool) {
 			text = "!" + text
 		}
 	}
-	if alwaysField(m.Name) {
+	if p.isField(m.Name) {
 		return text, true
 	}
 	return "(" + text + " or " + quote(fieldRest) + ":*)", false
+}
+
+// isField reports whether a label is a field of its own in every row that has it.
+func (p plan) isField(label string) bool {
+	return !strings.HasPrefix(label, "_") && (p.fields || alwaysField(label))
 }
 
 // alwaysField reports whether a label, where a row has it, is a field of its own.

@@ -9,13 +9,14 @@ import (
 )
 
 func TestPlan(t *testing.T) {
+	fields := false
 	f := func(query, filter, rest string) {
 		t.Helper()
 		e, err := logql.ParseLog(query)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := newPlan(e)
+		p := newPlan(e, fields)
 		got := ""
 		for _, s := range p.rest.Stages {
 			got += s.String() + " "
@@ -37,6 +38,8 @@ func TestPlan(t *testing.T) {
 	f(`{a="b"} | trace_id="c" or span_id!="d"`, `{"a"="b"}`+hide+` ("trace_id":="c" or !"span_id":="d")`, "")
 	f(`{a="b"} | json | trace_id="c" |= "d"`, `{"a"="b"}`+hide+` ("_msg":*"d"*)`, `| json | trace_id="c" `)
 	f(`{a="b"} | _time="c" | __error__=""`, `{"a"="b"}`+hide, `| _time="c" | __error__="" `)
+	fields = true
+	f(`{a="b"} | c!="d" | _time="c"`, `{"a"="b"}`+hide+` !"c":="d"`, `| _time="c" `)
 }
 
 // FuzzPlan: whatever can be asked becomes a query that the library reads, with nothing in it that the asker wrote
@@ -49,7 +52,7 @@ func FuzzPlan(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p := newPlan(e)
+		p := newPlan(e, len(query)%2 == 0)
 		q, err := logstorage.ParseQuery(p.filter)
 		if err != nil {
 			t.Fatalf("%q became %s: %v", query, p.filter, err)

@@ -162,6 +162,11 @@ func TestWaitForSlot(t *testing.T) {
 // TestPushdown: whatever the library decides, it decides as the stages would. Random selections are run twice, as
 // planned and with every stage in Go.
 func TestPushdown(t *testing.T) {
+	t.Run("all labels are fields", func(t *testing.T) { testPushdown(t, strings.Repeat("n", 100)) })
+	t.Run("some are not", func(t *testing.T) { testPushdown(t, strings.Repeat("n", 200)) })
+}
+
+func testPushdown(t *testing.T, long string) {
 	s := open(t, Options{MaxSeries: 100000})
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
@@ -185,13 +190,12 @@ func TestPushdown(t *testing.T) {
 					r.Attributes().PutInt("b", int64(random.IntN(3)))
 				}
 				if i%5 == 0 {
-					r.Attributes().PutStr(strings.Repeat("n", 200), pick("1", "2"))
+					r.Attributes().PutStr(long, pick("1", "2"))
 				}
 			}
 		}))
 	}
 	s.lib.DebugFlush()
-	long := strings.Repeat("n", 200)
 	regexps := []string{"err.*", "(?i)FOO", "foo|bar", "o+b", "^foo", "bar$", "foo\\b", "foo\\Bbar", ".+", ".*", "", "[^a]", "new.line", "(a|b)\\.b", "\\*", "1|2", "0.23", "x y|web"}
 	matchers := func() string {
 		op := pick("=", "!=", "=~", "!~")
@@ -231,9 +235,10 @@ func TestPushdown(t *testing.T) {
 		}
 		plain.rest.Stages = append(plain.rest.Stages, e.Stages...)
 		q := lineQuery{from: now.UnixNano(), to: now.Add(time.Minute).UnixNano(), limit: 5000, categorize: random.IntN(2) == 0}
-		planned := flat(t, s, q, newPlan(e))
+		best := s.plan(e, q.from, q.to)
+		planned := flat(t, s, q, best)
 		if reference := flat(t, s, q, plain); !reflect.DeepEqual(planned, reference) {
-			t.Fatalf("%s\nplanned as %s\nfinds %d lines, the stages alone %d", query, newPlan(e).filter, len(planned), len(reference))
+			t.Fatalf("%s\nplanned as %s\nfinds %d lines, the stages alone %d", query, best.filter, len(planned), len(reference))
 		}
 		sum := func(p plan) []logql.Series {
 			c := s.newCounter(&logql.RangeExpr{Func: "bytes_over_time", Log: e, Range: time.Minute}, logql.Fold{By: []string{"a", "service_name"}},
@@ -248,8 +253,8 @@ func TestPushdown(t *testing.T) {
 			}
 			return out
 		}
-		if planned, reference := sum(newPlan(e)), sum(plain); !reflect.DeepEqual(planned, reference) {
-			t.Fatalf("%s\nplanned as %s\ncounts %v, the stages alone %v", query, newPlan(e).filter, planned, reference)
+		if planned, reference := sum(best), sum(plain); !reflect.DeepEqual(planned, reference) {
+			t.Fatalf("%s\nplanned as %s\ncounts %v, the stages alone %v", query, best.filter, planned, reference)
 		}
 	}
 }

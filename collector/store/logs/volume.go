@@ -28,7 +28,7 @@ type streamSize struct {
 
 // sizes calls f for each stream and part. Bytes are those of lines.
 func (s *Store) sizes(ctx context.Context, q sizeQuery, f func(streamSize)) error {
-	p := newPlan(&logql.LogExpr{Selector: q.sel})
+	p := newPlan(&logql.LogExpr{Selector: q.sel}, true)
 	by := fieldStream
 	if q.step > 0 {
 		by += ", " + timeParts(q.from, q.step)
