@@ -1,0 +1,16 @@
+// Command generate writes dashboards/json and dashboards/rules from the Go code beside them; `make dashboards` runs it.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/sluiceio/sluice/dashboards"
+)
+
+func main() {
+	if err := dashboards.Write("dashboards"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,105 @@
+package dashboards
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed rules/sluice.yaml
+var rulesFile []byte
+
+// Rules are the recording and alert rules as a Prometheus rule file, for a store to load or a user to mount.
+func Rules() []byte { return bytes.Clone(rulesFile) }
+
+// runbooks is where each alert has its page, named by the alert in lower case.
+const runbooks = "https://github.com/sluiceio/sluice/blob/main/docs/runbooks/"
+
+// Severities: critical wakes somebody up, warning is for working hours.
+const (
+	critical = "critical"
+	warning  = "warning"
+)
+
+// alert is one alert rule in the form that all of ours have.
+type alert struct {
+	name, severity       string
+	expr                 string
+	lasting              time.Duration
+	summary, description string
+}
+
+func (a alert) rule() rulefmt.Rule {
+	return rulefmt.Rule{
+		Alert: a.name, Expr: a.expr, For: model.Duration(a.lasting),
+		Labels: map[string]string{"severity": a.severity},
+		Annotations: map[string]string{
+			"summary": a.summary, "description": a.description,
+			"runbook_url": runbooks + strings.ToLower(a.name) + ".md",
+		},
+	}
+}
+
+// newlyDropped are the items dropped by accident in the last five minutes. A reason has no series before its first
+// drop, so increase misses that one; a series that was not there for an hour before counts whole. The hour bridges
+// gaps in scraping, after which old drops would look new.
+const newlyDropped = `sum by (job, instance, component, signal, reason) (
+  (
+      sluice_component_dropped_items_total{` + byAccident + `}
+    unless
+      last_over_time(sluice_component_dropped_items_total{` + byAccident + `}[1h] offset 5m)
+  ) > 0
+  or
+    increase(sluice_component_dropped_items_total{` + byAccident + `}[5m]) > 0
+)`
+
+// RuleGroups are the rules as Prometheus knows them.
+func RuleGroups() rulefmt.RuleGroups {
+	return rulefmt.RuleGroups{Groups: []rulefmt.RuleGroup{
+		{
+			Name: "sluice-node",
+			Rules: []rulefmt.Rule{{
+				Record: "instance:node_cpu_utilisation:rate5m",
+				Expr:   `1 - avg without (cpu) (sum without (mode) (rate(node_cpu_seconds_total{mode=~"idle|iowait|steal"}[5m])))`,
+			}},
+		},
+		{
+			Name: "sluice-pipeline",
+			Rules: []rulefmt.Rule{
+				alert{
+					name: "SluiceRecordsUnaccounted", severity: critical, lasting: time.Minute,
+					expr:    `sluice_unaccounted_items > 0`,
+					summary: "Sluice cannot say what became of some records.",
+					description: `The ledger of {{ $labels.job }} on {{ $labels.instance }} cannot explain {{ $value }} items: ` +
+						`they were neither delivered, nor refused, nor dropped for a reason, nor are they held. This is a bug.`,
+				}.rule(),
+				alert{
+					name: "SluiceRecordsDropped", severity: warning, lasting: time.Minute,
+					expr:    newlyDropped,
+					summary: "Sluice dropped records that nobody asked it to drop.",
+					description: `{{ $labels.component }} of {{ $labels.job }} on {{ $labels.instance }} dropped ` +
+						`about {{ printf "%.0f" $value }} items of {{ $labels.signal }} in the last five minutes: {{ $labels.reason }}. ` +
+						`They will not be delivered.`,
+				}.rule(),
+			},
+		},
+	}}
+}
+
+// EncodeRules writes rules as the file that is committed.
+func EncodeRules(groups rulefmt.RuleGroups) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("# Generated from dashboards/rules.go by `make dashboards`; change it there.\n")
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(groups); err != nil {
+		return nil, fmt.Errorf("cannot encode the rules: %w", err)
+	}
+	return b.Bytes(), nil
+}
