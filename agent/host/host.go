@@ -40,10 +40,12 @@ type Receiver struct {
 	instance string
 	handover *pipeline.Handover
 
-	registry *prometheus.Registry
-	template *template.Template
-	body     []byte // the template's spare buffer
-	request  []byte
+	registry    *prometheus.Registry
+	collections prometheus.Counter
+	failures    prometheus.Counter // of collectors
+	template    *template.Template
+	body        []byte // the template's spare buffer
+	request     []byte
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -60,6 +62,13 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 		instance = name
 	}
 	r := &Receiver{set: s, cfg: *cfg, instance: instance}
+	r.collections = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_host_collections_total", Help: "Times the machine was read.",
+	})
+	r.failures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_host_collector_failures_total", Help: "Collectors that failed or took too long, summed over the readings.",
+	})
+	s.Metrics.MustRegister(r.collections, r.failures)
 	r.handover = pipeline.NewHandover(s, out.For(pipeline.Metrics), pipeline.Metrics, cfg.BacklogBytes)
 	r.template = template.New(template.Settings{
 		Scope:      scopeName,
@@ -99,7 +108,7 @@ func (r *Receiver) open() error {
 	}
 	library.paths = paths
 	r.registry = prometheus.NewRegistry()
-	return r.registry.Register(nodes)
+	return r.registry.Register(r.newSet(nodes.Collectors))
 }
 
 // Start reads the machine at once and then at every interval.
@@ -150,6 +159,7 @@ func (r *Receiver) read() {
 	var res template.Result
 	r.request, res = r.template.Scrape(r.request[:0], in)
 	r.body = res.Free
+	r.collections.Inc()
 	if res.Err != nil {
 		r.set.Log.Warn("cannot read the machine", "error", res.Err)
 	}
