@@ -81,7 +81,7 @@ func (g *graph) buildAll() error {
 		if in.Component.Kind != KindExporter {
 			continue
 		}
-		sink, err := in.Component.buildExporter(g.settings(in, ""), in.Config)
+		sink, err := in.Component.buildExporter(g.settings(in, nil), in.Config)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: exporter %s: %w", in.Place, in.ID, err))
 			continue
@@ -157,7 +157,7 @@ func (g *graph) processorChain(p PipelineConfig, h head) (head, error) {
 		if !ok {
 			return head{}, fmt.Errorf("%s: pipeline %s names processor %s, which is not configured", p.Place, p.ID, id)
 		}
-		sink, err := in.Component.buildProcessor(g.settings(in, p.ID.String()), in.Config, h.sink)
+		sink, err := in.Component.buildProcessor(g.settings(in, &p), in.Config, h.sink)
 		if err != nil {
 			return head{}, fmt.Errorf("%s: processor %s of pipeline %s: %w", in.Place, id, p.ID, err)
 		}
@@ -191,7 +191,7 @@ func (g *graph) receiver(in Instance) error {
 		g.link(h.doors[0], to)
 		out.set(sig, h.sink)
 	}
-	value, err := in.Component.buildReceiver(g.settings(in, ""), in.Config, out)
+	value, err := in.Component.buildReceiver(g.settings(in, nil), in.Config, out)
 	if err != nil {
 		return err
 	}
@@ -225,12 +225,14 @@ func (g *graph) link(from *door, to head) {
 	}
 }
 
-// settings are those of one component of this graph.
-func (g *graph) settings(in Instance, pipelineID string) Settings {
+// settings are those of one component of this graph. A processor belongs to one pipeline, the others to none.
+func (g *graph) settings(in Instance, p *PipelineConfig) Settings {
 	name := instanceKey(in.Component.Kind, in.ID)
 	labels := prometheus.Labels{"component": name}
 	log := g.host.Log.With("component", name)
-	if pipelineID != "" {
+	pipelineID := ""
+	if p != nil {
+		pipelineID = p.ID.String()
 		labels["pipeline"] = pipelineID
 		log = log.With("pipeline", pipelineID)
 	}
@@ -242,7 +244,7 @@ func (g *graph) settings(in Instance, pipelineID string) Settings {
 		View: View{Ledger: g.host.Ledger, Config: g.cfg}, doors: &doorSet{},
 	}
 	for _, sig := range Signals {
-		if in.Component.Takes(sig) {
+		if in.Component.Takes(sig) && (p == nil || p.Signal == sig) {
 			s.doors.doors[sig] = g.host.Ledger.door(in.Component.Kind, doorKey{component: name, pipeline: pipelineID, signal: sig})
 		}
 	}
