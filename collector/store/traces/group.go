@@ -19,19 +19,28 @@ type envelope struct {
 
 // A spanRef is a span with where it stood. Its bytes alias the request.
 type spanRef struct {
-	high, low uint64 // the trace id, as it sorts
-	resource  int32  // into group.resources
-	scope     int32  // into group.scopes
-	seq       int32  // order in the request
-	from      uint64
-	when      uint64
-	body      []byte
+	resource int32 // into group.resources
+	scope    int32 // into group.scopes
+	from     uint64
+	when     uint64
+	body     []byte
 }
+
+// A sortKey is what spans are sorted by: the trace id, then the order in the request. It is apart from the spanRef
+// because sorting moves it about.
+type sortKey struct {
+	high, low uint64
+	span      int32 // into group.spans
+}
+
+func (k sortKey) sameTrace(l sortKey) bool { return k.high == l.high && k.low == l.low }
 
 // A group sorts the spans of a request by trace. It is reused; everything in it aliases the request until reset.
 type group struct {
 	resources, scopes []envelope
 	spans             []spanRef
+	keys              []sortKey
+	of                []spanRef // the spans of one trace
 	fragment          []byte
 	key               []byte
 	refused           refusals
@@ -42,7 +51,9 @@ func (g *group) reset() {
 	clear(g.resources)
 	clear(g.scopes)
 	clear(g.spans)
+	clear(g.of[:cap(g.of)])
 	g.resources, g.scopes, g.spans = g.resources[:0], g.scopes[:0], g.spans[:0]
+	g.keys, g.of = g.keys[:0], g.of[:0]
 	g.refused = refusals{}
 }
 
@@ -104,11 +115,10 @@ func (g *group) add(body []byte, resource, scope int32, w window) {
 		g.refused.tooNew.add(body)
 		return
 	}
-	g.spans = append(g.spans, spanRef{
-		high: binary.BigEndian.Uint64(s.TraceID), low: binary.BigEndian.Uint64(s.TraceID[8:]),
-		resource: resource, scope: scope, seq: int32(len(g.spans)),
-		from: spanStart(s), when: when, body: body,
+	g.keys = append(g.keys, sortKey{
+		binary.BigEndian.Uint64(s.TraceID), binary.BigEndian.Uint64(s.TraceID[8:]), int32(len(g.spans)),
 	})
+	g.spans = append(g.spans, spanRef{resource, scope, spanStart(s), when, body})
 }
 
 // validID reports whether an id has the length and is not all zeros, which OTLP calls invalid.
@@ -141,30 +151,29 @@ func spanDuration(s wire.Span) uint64 { return spanEnd(s) - spanStart(s) }
 // fragments makes one fragment of the spans of each trace and hands it over with its place. The bytes are valid
 // until the next.
 func (g *group) fragments(yield func(p place, fragment []byte) error) error {
-	slices.SortFunc(g.spans, func(a, b spanRef) int {
+	slices.SortFunc(g.keys, func(a, b sortKey) int {
 		if a.high != b.high {
 			return cmp.Compare(a.high, b.high)
 		}
 		if a.low != b.low {
 			return cmp.Compare(a.low, b.low)
 		}
-		return cmp.Compare(a.seq, b.seq)
+		return cmp.Compare(a.span, b.span)
 	})
-	for rest := g.spans; len(rest) > 0; {
-		n := 1
-		for n < len(rest) && rest[n].high == rest[0].high && rest[n].low == rest[0].low {
-			n++
-		}
-		of := rest[:n]
-		rest = rest[n:]
-
-		p := place{when: of[0].when, from: of[0].from}
-		binary.BigEndian.PutUint64(p.trace[:], of[0].high)
-		binary.BigEndian.PutUint64(p.trace[8:], of[0].low)
-		for _, s := range of {
+	for rest := g.keys; len(rest) > 0; {
+		id := rest[0]
+		first := g.spans[id.span]
+		p := place{when: first.when, from: first.from}
+		binary.BigEndian.PutUint64(p.trace[:], id.high)
+		binary.BigEndian.PutUint64(p.trace[8:], id.low)
+		g.of = g.of[:0]
+		for len(rest) > 0 && rest[0].sameTrace(id) {
+			s := g.spans[rest[0].span]
 			p.when, p.from = max(p.when, s.when), min(p.from, s.from)
+			g.of = append(g.of, s)
+			rest = rest[1:]
 		}
-		g.fragment = g.appendSpans(g.fragment[:0], of)
+		g.fragment = g.appendSpans(g.fragment[:0], g.of)
 		p.hash = xxhash.Sum64(g.fragment)
 		if err := yield(p, g.fragment); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -95,10 +96,10 @@ func (s *Store) tagsOf(r *http.Request) ([]scopeTags, inspected, error) {
 			return nil, cost, err
 		}
 		if asked("resource") {
-			list = append(list, scopeTags{"resource", sortedKeys(n.resource)})
+			list = append(list, scopeTags{"resource", slices.Sorted(maps.Keys(n.resource.keys))})
 		}
 		if asked("span") {
-			list = append(list, scopeTags{"span", sortedKeys(n.span)})
+			list = append(list, scopeTags{"span", slices.Sorted(maps.Keys(n.span.keys))})
 		}
 	}
 	if asked("intrinsic") {
@@ -138,7 +139,7 @@ func (s *Store) serveTagsV1(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, struct {
 		TagNames []string    `json:"tagNames"`
 		Metrics  readMetrics `json:"metrics"`
-	}{sortedKeys(all), cost.metrics()})
+	}{slices.Sorted(maps.Keys(all)), cost.metrics()})
 }
 
 // tagParam returns the tag of the path. Grafana escapes it twice.

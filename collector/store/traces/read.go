@@ -62,32 +62,43 @@ func (s *Store) fragmentBounds(w window) *pebble.IterOptions {
 	return &pebble.IterOptions{LowerBound: lower, UpperBound: upper}
 }
 
-// places returns where the fragments of a trace are, the latest end first. Some may be gone.
-func (s *Store) places(ctx context.Context, id traceID) (_ []place, err error) {
-	lower, upper := []byte{rowIndex}, []byte{rowIndex + 1}
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+// An index finds the fragments of traces. It sees the store as it was when it was opened, and has one user.
+type index struct {
+	it      *pebble.Iterator
+	buckets []bucket
+}
+
+func (s *Store) openIndex(ctx context.Context) (*index, error) {
+	buckets := *s.buckets.Load() // before the rows: an hour that is dropped meanwhile is looked for in vain
+	bounds := &pebble.IterOptions{LowerBound: []byte{rowIndex}, UpperBound: []byte{rowIndex + 1}}
+	it, err := s.db.NewIterWithContext(ctx, bounds)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
+	return &index{it, buckets}, nil
+}
+
+func (x *index) close() error { return x.it.Close() }
+
+// places returns where the fragments of a trace are, the latest end first. Some may be gone.
+func (x *index) places(id traceID) ([]place, error) {
 	var found []place
 	var prefix [indexPrefixLen]byte
-	buckets := *s.buckets.Load()
-	for i := len(buckets) - 1; i >= 0; {
-		day := buckets[i].hour / hoursPerDay
-		for i >= 0 && buckets[i].hour/hoursPerDay == day {
+	for i := len(x.buckets) - 1; i >= 0; {
+		day := x.buckets[i].hour / hoursPerDay
+		for i >= 0 && x.buckets[i].hour/hoursPerDay == day {
 			i--
 		}
-		for ok := it.SeekPrefixGE(appendIndexPrefix(prefix[:0], day, id)); ok; ok = it.Next() {
-			p, known := placeOfIndex(it.Key(), it.Value())
+		for ok := x.it.SeekPrefixGE(appendIndexPrefix(prefix[:0], day, id)); ok; ok = x.it.Next() {
+			p, known := placeOfIndex(x.it.Key(), x.it.Value())
 			if !known {
-				return nil, fmt.Errorf("the row %x is damaged", it.Key())
+				return nil, fmt.Errorf("the row %x is damaged", x.it.Key())
 			}
-			if hasHour(buckets, p.hour()) {
+			if hasHour(x.buckets, p.hour()) {
 				found = append(found, p)
 			}
 		}
-		if err := it.Error(); err != nil {
+		if err := x.it.Error(); err != nil {
 			return nil, err
 		}
 	}
@@ -112,8 +123,12 @@ type trace struct {
 
 // trace reads a whole trace. One that is not stored has no spans.
 func (s *Store) trace(ctx context.Context, id traceID) (trace, error) {
-	places, err := s.places(ctx, id)
+	x, err := s.openIndex(ctx)
 	if err != nil {
+		return trace{}, err
+	}
+	places, err := x.places(id)
+	if err = errors.Join(err, x.close()); err != nil {
 		return trace{}, err
 	}
 	return s.traceAt(ctx, id, places)

@@ -3,6 +3,7 @@ package traces
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -31,6 +32,7 @@ type inspected struct {
 type searcher struct {
 	*search
 	store   *Store
+	index   *index
 	view    *view
 	decided map[traceID]struct{}
 	found   []foundTrace
@@ -44,10 +46,15 @@ type searcher struct {
 // It reads fragments of the window and asks of each whether the query could select a span of its trace, with what
 // the fragment shows. Only if so, the whole trace is read and asked again.
 func (s *Store) search(ctx context.Context, q search) ([]foundTrace, inspected, error) {
-	r := &searcher{
-		search: &q, store: s, view: newView(q.query), decided: map[traceID]struct{}{}, roots: q.query.NeedsRoot(),
+	index, err := s.openIndex(ctx)
+	if err != nil {
+		return nil, inspected{}, err
 	}
-	err := s.scan(ctx, q.window, func(f fragment) (bool, error) {
+	r := &searcher{
+		search: &q, store: s, index: index, view: newView(q.query),
+		decided: map[traceID]struct{}{}, roots: q.query.NeedsRoot(),
+	}
+	err = s.scan(ctx, q.window, func(f fragment) (bool, error) {
 		r.cost.bytes += int64(len(f.spans))
 		if !r.candidate(f) {
 			return true, nil
@@ -60,7 +67,7 @@ func (s *Store) search(ctx context.Context, q search) ([]foundTrace, inspected, 
 	slices.SortFunc(r.found, func(a, b foundTrace) int {
 		return cmp.Or(cmp.Compare(b.from, a.from), strings.Compare(a.TraceID, b.TraceID))
 	})
-	return r.found, r.cost, err
+	return r.found, r.cost, errors.Join(err, index.close())
 }
 
 // candidate reports whether the trace of a fragment may match.
@@ -73,12 +80,14 @@ func (r *searcher) candidate(f fragment) bool {
 	}
 	maybe, inWindow := false, f.when <= r.window.to
 	v := r.view
-	v.known = knowsSpan
-	if r.roots {
-		v.known = knowsRoot
-	}
 	for rc := f.spans.Resources(); rc.Next(); {
 		v.setResource(rc.Resource())
+		if !r.roots && inWindow {
+			v.known = knowsResource
+			if r.query.Match(v) == traceql.No {
+				continue // most queries name a service, and most spans are of another
+			}
+		}
 		for sc := rc.Scopes(); sc.Next(); {
 			for ic := sc.Items(); ic.Next(); {
 				r.cost.spans++
@@ -99,11 +108,12 @@ func (r *searcher) candidate(f fragment) bool {
 // mayMatch asks about the view's span. Where only roots count, what is asked is whether the trace of this root can
 // have a match, in this fragment or another.
 func (r *searcher) mayMatch() bool {
+	r.view.known = knowsResource | knowsSpan
 	if r.roots {
 		if !isRoot(r.view.span) {
 			return false
 		}
-		r.view.root = rootOf(r.view.span, r.view.resource)
+		r.view.known, r.view.root = knowsRoot, rootOf(r.view.span, r.view.resource)
 	}
 	return r.query.Match(r.view) != traceql.No
 }
@@ -118,7 +128,7 @@ func (r *searcher) decide(ctx context.Context, id traceID) error {
 	}
 	r.decided[id] = struct{}{}
 	r.cost.traces++
-	places, err := r.store.places(ctx, id)
+	places, err := r.index.places(id)
 	if err != nil || !r.durationMayMatch(places) {
 		return err
 	}
@@ -149,7 +159,7 @@ func (r *searcher) durationMayMatch(places []place) bool {
 // search holds one trace at a time.
 func (r *searcher) match(t trace) (foundTrace, bool) {
 	v := r.view
-	v.known, v.root, v.duration = knowsSpan|knowsRoot|knowsDuration, findRoot(t.spans), t.when-t.from
+	v.known, v.root, v.duration = knowsResource|knowsSpan|knowsRoot|knowsDuration, findRoot(t.spans), t.when-t.from
 	var spans []matchedSpan
 	services := map[string]*serviceStats{}
 	for rc := t.spans.Resources(); rc.Next(); {

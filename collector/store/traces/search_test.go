@@ -102,7 +102,7 @@ func reference(t *testing.T, q string, spans wire.Request) (n int) {
 		t.Fatal(err)
 	}
 	v := newView(query)
-	v.known = knowsSpan | knowsRoot | knowsDuration
+	v.known = knowsResource | knowsSpan | knowsRoot | knowsDuration
 	v.root = findRoot(spans)
 	from, to := ^uint64(0), uint64(0)
 	eachSpan(spans, func(_, body []byte) bool {
@@ -126,7 +126,8 @@ func TestSearchWindow(t *testing.T) {
 	st, _, _ := open(t, t.TempDir(), Options{})
 	st.mustAppend(t, "span 1/1 - before server -4h 1s")
 	st.mustAppend(t, "span 2/1 - within server -2h 1s")
-	st.mustAppend(t, "span 3/1 - long server -5h 270m") // until half an hour ago
+	// Until half an hour ago, with a short one of the same hour in the batch, before and after it.
+	st.mustAppend(t, "span 31/1 - short server -35m 1s\nspan 3/1 - long server -5h 270m\nspan 2f/1 - short server -35m 1s")
 	st.mustAppend(t, "span 4/1 - after server -10m 1s")
 	st.mustAppend(t, "span 5/1 - begins server -3h20m 30m")
 	for _, q := range []string{`{}`, `{ name != "x" }`, `{ rootName != "x" }`} {
@@ -143,6 +144,23 @@ func TestSearchWindow(t *testing.T) {
 		if want := []string{"within", "begins", "long"}; !slices.Equal(names, want) {
 			t.Errorf("%s: found %v, want %v, the latest start first", q, names, want)
 		}
+	}
+}
+
+// TestSearchForgetsDroppedHours drops the hour of a trace's first span. The index of its day still points there.
+func TestSearchForgetsDroppedHours(t *testing.T) {
+	st, _, _ := open(t, t.TempDir(), Options{})
+	st.mustAppend(t, "span 1/1 - first server -5h 1s")
+	st.mustAppend(t, "span 1/2 1 second server -2h 1s")
+	if _, err := st.DropOldest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := rows(t, st, rowIndex); n != 2 {
+		t.Fatalf("%d index rows, want those of the whole day", n)
+	}
+	found, _, err := st.search(t.Context(), searchFor(t, `{ traceDuration < 1m }`))
+	if err != nil || len(found) != 1 || found[0].DurationMs != 1000 {
+		t.Errorf("found %+v, %v", found, err)
 	}
 }
 

@@ -18,7 +18,37 @@ const maxTagBytes = 4 << 20
 
 // tagNames are the attribute keys seen, by scope.
 type tagNames struct {
-	resource, span map[string]struct{}
+	resource, span keySet
+}
+
+// A keySet holds distinct keys. Neighbouring spans mostly have the same keys in the same order, so the key seen last
+// at the same position is asked before the map.
+type keySet struct {
+	keys  map[string]string // each key to itself
+	last  [32]string
+	limit int
+}
+
+func newKeySet(limit int) keySet { return keySet{keys: map[string]string{}, limit: limit} }
+
+func (s *keySet) full() bool { return len(s.keys) >= s.limit }
+
+// add adds the keys of one list of attributes.
+func (s *keySet) add(c wire.Attributes) {
+	for i := 0; c.Next(); i = (i + 1) % len(s.last) {
+		if s.last[i] == string(c.Key()) && s.last[i] != "" {
+			continue
+		}
+		key, known := s.keys[string(c.Key())]
+		if !known {
+			if s.full() {
+				continue
+			}
+			key = string(c.Key())
+			s.keys[key] = key
+		}
+		s.last[i] = key
+	}
 }
 
 // A tagScan reads the spans that tag names and values are taken from.
@@ -30,23 +60,15 @@ type tagScan struct {
 
 // names collects attribute keys.
 func (s *Store) names(ctx context.Context, q tagScan) (tagNames, inspected, error) {
-	n := tagNames{map[string]struct{}{}, map[string]struct{}{}}
+	n := tagNames{newKeySet(q.limit), newKeySet(q.limit)}
 	cost, err := s.tagSpans(ctx, q, func(v *view, newResource bool) bool {
 		if newResource {
-			addKeys(n.resource, wire.ResourceAttributes(v.resource), q.limit)
+			n.resource.add(wire.ResourceAttributes(v.resource))
 		}
-		addKeys(n.span, v.span.Attributes(), q.limit)
-		return len(n.resource) < q.limit || len(n.span) < q.limit
+		n.span.add(v.span.Attributes())
+		return !n.resource.full() || !n.span.full()
 	})
 	return n, cost, err
-}
-
-func addKeys(to map[string]struct{}, c wire.Attributes, limit int) {
-	for c.Next() {
-		if _, known := to[string(c.Key())]; !known && len(to) < limit {
-			to[string(c.Key())] = struct{}{}
-		}
-	}
 }
 
 // A tagValue is a value of a tag as text with its type.
@@ -79,7 +101,7 @@ func (s *Store) values(ctx context.Context, q tagScan, f traceql.Field) ([]tagVa
 func (s *Store) tagSpans(ctx context.Context, q tagScan, visit func(v *view, newResource bool) bool) (inspected, error) {
 	var cost inspected
 	v := newView(q.filter)
-	v.known = knowsSpan
+	v.known = knowsResource | knowsSpan
 	err := s.scan(ctx, q.window, func(f fragment) (bool, error) {
 		cost.bytes += int64(len(f.spans))
 		for rc := f.spans.Resources(); rc.Next(); {
@@ -196,14 +218,4 @@ func (s *valueSet) list() []tagValue {
 		return cmp.Or(cmp.Compare(a.Value, b.Value), cmp.Compare(a.Type, b.Type))
 	})
 	return list
-}
-
-// sortedKeys returns the names in order.
-func sortedKeys(set map[string]struct{}) []string {
-	names := make([]string, 0, len(set))
-	for name := range set {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -11,9 +11,10 @@ import (
 type knowledge uint8
 
 const (
-	knowsSpan     knowledge = 1 << iota // span and resource
-	knowsRoot                           // name and service of the root span
-	knowsDuration                       // of the trace
+	knowsResource knowledge = 1 << iota
+	knowsSpan
+	knowsRoot     // name and service of the root span
+	knowsDuration // of the trace
 )
 
 // A view is the traceql.Source of one span after the other. Resource attributes are looked up once for each resource.
@@ -61,7 +62,11 @@ func (v *view) Value(i int) traceql.Value {
 	if f.Scope == traceql.ScopeIntrinsic {
 		return v.intrinsic(f.Intrinsic)
 	}
-	if v.known&knowsSpan == 0 {
+	need := knowsSpan
+	if f.Scope == traceql.ScopeResource {
+		need = knowsResource
+	}
+	if v.known&need == 0 {
 		return traceql.Value{Kind: traceql.KindUnknown}
 	}
 	if f.Scope != traceql.ScopeResource {
