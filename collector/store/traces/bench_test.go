@@ -15,8 +15,8 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// service makes traces as an instrumented shop does: 5 spans of 3 services in a trace, 8 attributes a span and 7 a
-// resource, about 480 B a span; they come in batches of 500 spans in which 100 traces lie mixed.
+// shopBatch makes traces as an instrumented shop does: 5 spans of 3 services in a trace, 8 attributes a span and 7 a
+// resource, about 350 B a span; they come in batches of 500 spans in which 100 traces lie mixed.
 func shopBatch(t testing.TB, rnd *rand.Rand, at time.Time) pipeline.Batch {
 	t.Helper()
 	td := ptrace.NewTraces()
