@@ -10,7 +10,7 @@ import (
 )
 
 // discover starts Prometheus' discovery manager and follows what it finds. Targets that are written in the file
-// itself are scraped at once: the manager collects for five seconds before it tells anything.
+// itself are scraped at once: the manager collects for a while (gather) before it tells anything.
 func (r *Receiver) discover() error {
 	configs := map[string]discovery.Configs{}
 	for name, j := range r.jobs {
@@ -32,7 +32,7 @@ func (r *Receiver) discover() error {
 	if err != nil {
 		return fmt.Errorf("cannot start service discovery: %w", err)
 	}
-	m := discovery.NewManager(r.ctx, r.settings.Log, reg, sd, discovery.Name("scrape"))
+	m := discovery.NewManager(r.ctx, r.settings.Log, reg, sd, discovery.Name("scrape"), discovery.Updatert(r.gather))
 	if m == nil {
 		return errors.New("cannot start service discovery: see the log")
 	}

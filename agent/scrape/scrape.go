@@ -12,6 +12,7 @@ import (
 	"hash/fnv"
 	"os"
 	"sync"
+	"time"
 
 	commonconfig "github.com/prometheus/common/config"
 
@@ -50,6 +51,7 @@ type Receiver struct {
 	buffers bufferPool
 	outs    sync.Pool // *[]byte to write requests to
 	dial    commonconfig.DialContextFunc
+	gather  time.Duration // how long discovery collects before it tells
 
 	ctx   context.Context // ends at Stop: nothing is scraped, and no target is gone because of it
 	stop  context.CancelFunc
@@ -74,7 +76,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	}
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
-	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial}
+	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
 	r.outs.New = func() any { return new([]byte) }
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/discovery/targetgroup"
 )
 
 // text and open are answers with these bodies, one a scrape.
@@ -168,4 +170,13 @@ c_created 1700000000.123
   metrics_path: /probe
 `, answers: text("a 1\n", "a{extra=\"own\"} 2\n")},
 	}
+}
+
+// groupOf is what a discovery tells of these addresses.
+func groupOf(addresses ...string) []*targetgroup.Group {
+	g := &targetgroup.Group{Source: "test"}
+	for _, a := range addresses {
+		g.Targets = append(g.Targets, model.LabelSet{model.AddressLabel: model.LabelValue(a)})
+	}
+	return []*targetgroup.Group{g}
 }

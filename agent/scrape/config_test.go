@@ -1,0 +1,151 @@
+package scrape
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluiceio/sluice/exporters/debug"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config"
+)
+
+// read loads a configuration file as the daemons do.
+func read(t *testing.T, yaml string) (*pipeline.Config, []config.Warning, error) {
+	t.Helper()
+	return config.Load(context.Background(),
+		config.Sources{Config: []string{write(t, yaml)}},
+		[]pipeline.Component{Component(), debug.Component()}, config.Options{})
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "a.yaml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+const tailYAML = `
+exporters:
+  debug: {}
+service:
+  pipelines:
+    metrics:
+      receivers: [prometheus]
+      exporters: [debug]
+`
+
+// line is where a text stands in a file, 1-based.
+func line(yaml, text string) int {
+	at := strings.Index(yaml, text)
+	if at < 0 {
+		return -1
+	}
+	return 1 + strings.Count(yaml[:at], "\n")
+}
+
+func TestFaultsAreAtTheirKeys(t *testing.T) {
+	f := func(section string, wants ...string) {
+		t.Helper()
+		yaml := "receivers:\n  prometheus:\n" + section + tailYAML
+		_, _, err := read(t, yaml)
+		if err == nil {
+			t.Errorf("no fault in\n%s", section)
+			return
+		}
+		for _, w := range wants {
+			at, text, _ := strings.Cut(w, " | ")
+			found := slices.ContainsFunc(strings.Split(err.Error(), "\n"), func(l string) bool {
+				return strings.Contains(l, at+": ") && strings.Contains(l, text)
+			})
+			if !found {
+				t.Errorf("want %q in\n%v", w, err)
+			}
+		}
+	}
+	const jobs = "    config:\n      scrape_configs:\n"
+	f(jobs+"        - job_name: a\n          scrape_intervall: 5s\n", "config::scrape_configs::0::scrape_intervall | unknown key")
+	f(jobs+"        - job_name: a\n        - job_name: b\n          scrape_interval: 5x\n        - job_name: c\n          relabel_configs:\n            - {action: keep}\n            - {action: nonsense}\n            - {regex: '(', action: keep, source_labels: [x]}\n",
+		"config::scrape_configs::1::scrape_interval | 5x",
+		"config::scrape_configs::2::relabel_configs::1 | nonsense",
+		"config::scrape_configs::2::relabel_configs::2 | missing closing")
+	f(jobs+"        - job_name: a\n          static_configs:\n            - targets: ['http://x']\n              label: {}\n", "config::scrape_configs::0::static_configs::0::label | unknown key")
+	f(jobs+"        - job_name: a\n        - job_name: a\n", "config | multiple scrape configs")
+	f(jobs+"        - scheme: http\n", "config::scrape_configs::0 | job_name")
+	f(jobs+"        - 5\n", "config::scrape_configs::0 | no scrape config")
+	f(jobs+"        - {job_name: a, scrape_interval: 1s, scrape_timeout: 5s}\n", "config::scrape_configs::0 | timeout greater")
+	f(jobs+"        - {job_name: a, scrape_native_histograms: true}\n        - {job_name: b, scrape_failure_log_file: x, scrape_protocols: [PrometheusProto]}\n",
+		"config::scrape_configs::0::scrape_native_histograms | not scraped yet",
+		"config::scrape_configs::1::scrape_failure_log_file | not done",
+		"config::scrape_configs::1::scrape_protocols | none of them")
+	f("    config:\n      remote_write: []\n      rule_files: [x]\n", "config::remote_write | prometheus_remote_write", "config::rule_files | rules are evaluated")
+	f("    config:\n      global: {scrape_interval: x}\n", "config | x")
+	f("    config: {}\n", "config::scrape_configs | is empty")
+	f("    backlog_bytes: 1\n    max_body_bytes: 1\n", "receivers::prometheus | backlog_bytes", "receivers::prometheus | max_body_bytes")
+	f("    target_allocator: {endpoint: x}\n"+jobs+"        - {job_name: a}\n", "receivers::prometheus::target_allocator | known to the Collector")
+}
+
+// TestFaultsHaveLines: the place is that in the user's file, not in what the loader was given.
+func TestFaultsHaveLines(t *testing.T) {
+	yaml := "receivers:\n  prometheus:\n    config:\n      scrape_configs:\n        - job_name: a\n          static_configs:\n            - targets: [x]\n          metrics_pth: /x\n" + tailYAML
+	_, _, err := read(t, yaml)
+	if want := "a.yaml:8: "; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("want %q in %v (the key is in line %d)", want, err, line(yaml, "metrics_pth"))
+	}
+}
+
+func TestDollarsAndWarnings(t *testing.T) {
+	t.Setenv("SLUICE_TEST_TARGET", "10.0.0.1:9100")
+	yaml := `receivers:
+  prometheus:
+    config:
+      scrape_configs:
+        - job_name: a
+          static_configs:
+            - targets: ['${env:SLUICE_TEST_TARGET}']
+          relabel_configs:
+            - {source_labels: [__address__], regex: '(.*):.*', target_label: instance, replacement: '$$1'}
+            - {source_labels: [__address__], target_label: x, replacement: ''}
+` + tailYAML
+	cfg, warnings, err := read(t, yaml)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cfg.Instances[slices.IndexFunc(cfg.Instances, func(i pipeline.Instance) bool { return i.ID.Type == "prometheus" })].Config.(*Config)
+	j := c.loaded.jobs[0]
+	if got := j.RelabelConfigs[0].Replacement; got != "$1" {
+		t.Errorf("$$1 arrives as %q", got)
+	}
+	if got := c.loaded.jobs[0].ServiceDiscoveryConfigs; len(got) != 1 {
+		t.Errorf("discovery is %v", got)
+	}
+	found := slices.ContainsFunc(warnings, func(w config.Warning) bool {
+		return strings.Contains(w.String(), "a.yaml:10: receivers::prometheus::config::scrape_configs::0::relabel_configs::1::replacement: is empty")
+	})
+	if !found {
+		t.Errorf("no warning of the empty replacement in %v", warnings)
+	}
+}
+
+// TestREADME: the example is a configuration that loads.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) == 0 {
+		t.Fatal("README.md has no example")
+	}
+	for _, b := range blocks {
+		if _, _, err := read(t, b[1]); err != nil {
+			t.Errorf("%v in\n%s", err, b[1])
+		}
+	}
+}
