@@ -20,6 +20,10 @@ import (
 // maxAnswer bounds what is read of an answer's body. A partial success is a few hundred bytes.
 const maxAnswer = 64 << 10
 
+// maxWords is how long an answer that is no success may take to say why. Its status is known, and a server that answers
+// before it has read the request may wait for bytes that an HTTP/2 client no longer sends, while that waits for it.
+const maxWords = time.Second
+
 // maxRedirects is how many redirects within the same host are followed.
 const maxRedirects = 3
 
@@ -108,6 +112,8 @@ func sameHost(req *http.Request, via []*http.Request) error {
 
 // Post sends the payload once and reads the answer. extra are names and values of headers for this request alone.
 func (h *HTTP) Post(ctx context.Context, to *url.URL, p *Payload, extra ...string) Answer {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	req := (&http.Request{
 		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: h.header.Clone(), Body: http.NoBody, ContentLength: int64(p.Len()),
@@ -131,6 +137,9 @@ func (h *HTTP) Post(ctx context.Context, to *url.URL, p *Payload, extra ...strin
 		return Answer{err: err, ctx: ctx.Err()}
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		defer time.AfterFunc(maxWords, cancel).Stop()
+	}
 	// Read to the end, or the connection is not used again. An answer that stops in the middle keeps its status.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if len(body) == maxAnswer {

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,10 +46,16 @@ func intact(b []byte) bool {
 // once, must never lead to a request that carries another request's bytes. Bodies are larger than the write buffer,
 // so that the transport still reads them when the answer is in.
 func TestNobodySeesAnotherRequestsBytes(t *testing.T) {
-	for _, compression := range []string{"none", "gzip", "zstd"} {
-		t.Run(compression, func(t *testing.T) {
+	for _, c := range []struct {
+		compression string
+		tls         bool // and thereby HTTP/2
+	}{{"none", false}, {"gzip", false}, {"zstd", false}, {"none", true}, {"zstd", true}} {
+		t.Run(fmt.Sprintf("%s,http2=%v", c.compression, c.tls), func(t *testing.T) {
 			var whole, early, mixed atomic.Int64
-			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if c.tls != (r.ProtoMajor == 2) {
+					t.Error("came by", r.Proto)
+				}
 				switch rand.IntN(4) {
 				case 0: // answers at once and reads nothing
 					early.Add(1)
@@ -71,9 +78,19 @@ func TestNobodySeesAnotherRequestsBytes(t *testing.T) {
 					return
 				}
 				whole.Add(1)
-			})
+			}))
+			if srv.EnableHTTP2 = c.tls; c.tls {
+				srv.StartTLS()
+			} else {
+				srv.Start()
+			}
+			t.Cleanup(srv.Close)
+			compression, rounds := c.compression, 24
+			if c.tls {
+				rounds = 8 // an early answer takes a second there
+			}
 			sink := start(t, func(c *Config) {
-				c.Endpoint, c.WriteBufferSize = srv.URL, 4<<10
+				c.Endpoint, c.WriteBufferSize, c.TLS.InsecureSkipVerify = srv.URL, 4<<10, true
 				_ = c.Compression.UnmarshalText([]byte(compression))
 				c.Retry.InitialInterval, c.Retry.MaxInterval = time.Millisecond, 2*time.Millisecond
 				c.MaxInFlight = 8
@@ -82,7 +99,7 @@ func TestNobodySeesAnotherRequestsBytes(t *testing.T) {
 			var left, taken atomic.Int64
 			for g := range 8 {
 				wg.Go(func() {
-					for n := range 24 {
+					for n := range rounds {
 						body := sealed(g*1000+n, 1000+rand.IntN(200_000))
 						ctx, cancel := context.WithTimeout(t.Context(), patience(n))
 						err := sink.Consume(ctx, pipeline.Batch{Signal: pipeline.Logs, Request: body, Items: 1})

@@ -244,3 +244,24 @@ func TestAServerThatNeverAnswers(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A server that answers 429 at once and then waits for a body that the client no longer sends must not hold the place
+// of the request until its timeout.
+func TestAnEarlyAnswerOverHTTP2(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	sink := start(t, func(c *Config) { c.Endpoint, c.TLS.InsecureSkipVerify = srv.URL, true; once(c) })
+	begun := time.Now()
+	if _, ok := pipeline.AsRefused(sink.Consume(t.Context(), batch(strings.Repeat("x", 10<<20)))); !ok {
+		t.Error("not refused")
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("refused after %s", took)
+	}
+}
