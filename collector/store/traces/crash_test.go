@@ -17,6 +17,9 @@ import (
 // childVariable names the folder of the store in a test binary that was started again to be killed.
 const childVariable = "SLUICE_TEST_TRACE_STORE"
 
+// roundVariable numbers the children of a test, which write other traces each.
+const roundVariable = "SLUICE_TEST_TRACE_ROUND"
+
 // writers is how many callers the child appends from; their batches share syncs.
 const writers = 3
 
@@ -30,12 +33,13 @@ func runChild(dir string) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	round, _ := strconv.Atoi(os.Getenv(roundVariable)) // 0 where it does not matter
 	var out sync.Mutex
 	var group sync.WaitGroup
 	for w := range writers {
 		group.Go(func() {
 			for i := 1; ; i++ {
-				if err := st.Append(context.Background(), batchOf(&testing.B{}, spanText(&testing.B{}, numbered(w, i)))); err != nil {
+				if err := st.Append(context.Background(), batchOf(&testing.B{}, spanText(&testing.B{}, numbered(round, w, i)))); err != nil {
 					fmt.Println(err)
 					os.Exit(1)
 				}
@@ -49,11 +53,11 @@ func runChild(dir string) {
 }
 
 // numbered is batch i of a writer: spans 1 and 2 of its trace i, and span 3 of its trace i-1.
-func numbered(writer, i int) string {
+func numbered(round, writer, i int) string {
 	text := fmt.Sprintf("resource service.name=w%d\nspan %x/1 - a server -90m 1s i=%d\nspan %[2]x/2 1 b client -80m 1s\n",
-		writer, traceNumber(writer, i), i)
+		writer, traceNumber(round*writers+writer, i), i)
 	if i > 1 {
-		text += fmt.Sprintf("span %x/3 1 c client -5m 1s\n", traceNumber(writer, i-1))
+		text += fmt.Sprintf("span %x/3 1 c client -5m 1s\n", traceNumber(round*writers+writer, i-1))
 	}
 	return text
 }
@@ -65,14 +69,14 @@ func traceNumber(writer, i int) int { return (writer+1)<<24 | i }
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	for round := range 4 {
-		last := killedChild(t, dir, 60+40*round)
+		last := killedChild(t, dir, round)
 		st, _, _ := open(t, dir, Options{})
 		for w, n := range last {
 			if n == 0 {
 				t.Fatalf("round %d: writer %d has nothing acknowledged", round, w)
 			}
 			for i := 1; i <= n; i++ {
-				got := st.mustTrace(t, fmt.Sprintf("%x", traceNumber(w, i)))
+				got := st.mustTrace(t, fmt.Sprintf("%x", traceNumber(round*writers+w, i)))
 				want := 3
 				if i == n {
 					want = 2 // its third span is of the next batch, which may or may not be stored
@@ -88,11 +92,11 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killedChild runs a child until n batches are acknowledged, kills it, and returns the last one of each writer.
-func killedChild(t *testing.T, dir string, n int) (last [writers]int) {
+// killedChild runs a child until some batches are acknowledged, kills it, and returns the last one of each writer.
+func killedChild(t *testing.T, dir string, round int) (last [writers]int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+dir)
+	cmd.Env = append(os.Environ(), childVariable+"="+dir, roundVariable+"="+strconv.Itoa(round))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +115,7 @@ func killedChild(t *testing.T, dir string, n int) (last [writers]int) {
 			t.Fatalf("child: %s", lines.Text())
 		}
 		last[w] = i
-		if read == n {
+		if read == 60+40*round {
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
