@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,9 @@ type libraryQuery struct {
 	text     string
 	from, to int64
 }
+
+// quote writes a string so that the library's query language takes it as that string and nothing else.
+func quote(s string) string { return strconv.Quote(s) }
 
 // blocks runs a query and calls f with each block of rows. Calls of the same worker, of which there are workers(),
 // never overlap. The block is the library's again when f returns. An error of f ends the query.

@@ -140,6 +140,3 @@ func (s *Store) seqsOn(day int64, left survey) ([]uint64, error) {
 	})
 	return seqs, err
 }
-
-// quote writes a string so that the library's query language takes it as that string and nothing else.
-func quote(s string) string { return strconv.Quote(s) }
