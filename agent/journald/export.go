@@ -1,0 +1,180 @@
+package journald
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// entry is one journal entry. Its fields are views into a buffer that the next entry reuses.
+type entry struct {
+	fields []field
+	buf    []byte
+}
+
+// field is a name and a value as places in the entry's buffer.
+type field struct {
+	name, value, end int // buf[name:value] and buf[value:end]
+	cut              bool
+}
+
+func (e *entry) name(f field) []byte  { return e.buf[f.name:f.value] }
+func (e *entry) value(f field) []byte { return e.buf[f.value:f.end] }
+
+// get is the first value of a field, as a view.
+func (e *entry) get(name string) (value []byte, ok bool) {
+	for _, f := range e.fields {
+		if string(e.name(f)) == name {
+			return e.value(f), true
+		}
+	}
+	return nil, false
+}
+
+// repeats says whether a field of the same name stands before the i-th. A journal may have that, attributes may not.
+func (e *entry) repeats(i int) bool {
+	for _, f := range e.fields[:i] {
+		if string(e.name(f)) == string(e.name(e.fields[i])) {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	// messageMax and fieldMax bound what is kept of MESSAGE and of any other field: a core dump in the journal is a
+	// field of hundreds of megabytes.
+	messageMax = 64 << 10
+	fieldMax   = 4 << 10
+
+	// entryMax bounds what is kept of an entry.
+	entryMax = 1 << 20
+	// nameMax is journald's own bound of a field's name, fieldsMax ours of how many are looked at.
+	nameMax   = 64
+	fieldsMax = 1024
+
+	message = "MESSAGE"
+)
+
+var errMalformed = errors.New("not the journal's export format")
+
+// readEntry reads one entry of the journal export format (systemd.io/JOURNAL_EXPORT_FORMATS): lines NAME=value, or
+// for values that are no single line of text NAME, eight bytes of length and the bytes; an empty line ends an entry.
+// An entry that breaks off is io.ErrUnexpectedEOF.
+func readEntry(r *bufio.Reader, e *entry) error {
+	e.fields, e.buf = e.fields[:0], e.buf[:0]
+	for {
+		line, err := r.ReadSlice('\n')
+		long := errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !long {
+			if err == io.EOF && (len(line) > 0 || len(e.fields) > 0) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		if !long {
+			line = line[:len(line)-1]
+		}
+		if len(line) == 0 {
+			if len(e.fields) > 0 {
+				return nil
+			}
+			continue
+		}
+		name, value, text := bytes.Cut(line, []byte{'='})
+		if len(name) == 0 || len(name) > nameMax || !text && long {
+			return fmt.Errorf("%w: a line begins with %.80q", errMalformed, line)
+		}
+		f := field{name: len(e.buf), value: len(e.buf) + len(name)}
+		e.buf = append(e.buf, name...)
+		limit := fieldMax
+		if string(name) == message {
+			limit = messageMax
+		}
+		limit = max(0, min(limit, entryMax-len(e.buf)))
+		if text {
+			err = e.text(r, &f, value, long, limit)
+		} else {
+			err = e.binary(r, &f, limit)
+		}
+		if err != nil {
+			return err
+		}
+		f.end = len(e.buf)
+		if len(e.fields) < fieldsMax {
+			e.fields = append(e.fields, f)
+		} else {
+			e.buf = e.buf[:f.name]
+		}
+	}
+}
+
+// text keeps a value that begins with part; long says that its line goes on.
+func (e *entry) text(r *bufio.Reader, f *field, part []byte, long bool, limit int) error {
+	e.keep(f, part, limit)
+	for long {
+		var err error
+		part, err = r.ReadSlice('\n')
+		long = errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !long {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		if !long {
+			part = part[:len(part)-1]
+		}
+		e.keep(f, part, limit)
+	}
+	return nil
+}
+
+// keep appends to a value as far as its limit goes.
+func (e *entry) keep(f *field, part []byte, limit int) {
+	room := limit - (len(e.buf) - f.value)
+	if len(part) > room {
+		part, f.cut = part[:room], true
+	}
+	e.buf = append(e.buf, part...)
+}
+
+// binary keeps a value that is given with its length.
+func (e *entry) binary(r *bufio.Reader, f *field, limit int) error {
+	var head [8]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return broken(err)
+	}
+	size := binary.LittleEndian.Uint64(head[:])
+	if size > 1<<40 {
+		return fmt.Errorf("%w: a field of %d bytes", errMalformed, size)
+	}
+	kept := int(min(size, uint64(limit)))
+	f.cut = size > uint64(limit)
+	start := len(e.buf)
+	e.buf = append(e.buf, make([]byte, kept)...)
+	if _, err := io.ReadFull(r, e.buf[start:]); err != nil {
+		return broken(err)
+	}
+	if _, err := io.CopyN(io.Discard, r, int64(size)-int64(kept)); err != nil {
+		return broken(err)
+	}
+	end, err := r.ReadByte()
+	if err != nil {
+		return broken(err)
+	}
+	if end != '\n' {
+		return fmt.Errorf("%w: no newline after a field of %d bytes", errMalformed, size)
+	}
+	return nil
+}
+
+func broken(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,168 @@
+// Package journald is the receiver that follows the systemd journal through journalctl, into OTLP log records.
+//
+// An entry's way: follow.go runs journalctl, export.go reads its export format, records.go makes a record of the
+// entry in a batch, send.go hands the batch over and repeats it until it is taken, cursor.go remembers how far that
+// went.
+package journald
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	return pipeline.Receiver("journald", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+		return New(s, c, out)
+	}, pipeline.Logs).WithDoc("The systemd journal, by journalctl, with its cursor kept after delivery").WithNotDone(map[string]string{
+		"files":                 "name the folder of the journal files as directory",
+		"matches":               "filter with units, identifiers and priority, or behind the receiver with a filter processor",
+		"grep":                  "filter behind the receiver with a filter processor",
+		"dmesg":                 "kernel messages are read already, with journald.transport kernel",
+		"merge":                 "leave it out: the journals that journalctl finds are merged",
+		"all":                   "leave it out: fields are not shortened below 4 KiB, messages not below 64 KiB",
+		"convert_message_bytes": "leave it out: messages are always text",
+		"root_path":             "name the host's folder of journal files as directory",
+		"storage":               "leave it out: the cursor is kept in the data directory, or in checkpoint_dir",
+		"retry_on_failure":      "leave it out: what is refused is repeated until it is taken",
+		"operators":             "change records behind the receiver with processors",
+		"attributes":            "use the attributes processor",
+		"resource":              "use the resource processor",
+	})
+}
+
+// batchSize is how many bytes of records make a request at most; a longer entry is one alone.
+const batchSize = 256 << 10
+
+// Receiver follows the journal: one goroutine reads, one sends, one keeps the cursor, and each has at most one batch.
+type Receiver struct {
+	settings pipeline.Settings
+	cfg      *Config
+	next     pipeline.Sink
+	writer   *writer
+	cursor   cursorFile
+	read     string // cursor of the last entry that was read
+
+	entries, truncated, repaired, restarts, refusals, cursorFailures prometheus.Counter
+
+	full chan *batch // read, to be sent
+	free chan *batch
+
+	lastTrouble atomic.Int64 // when a refusal was last logged, ns
+	readingCtx  context.Context
+	stopReading context.CancelFunc
+	sendingCtx  context.Context
+	stopSending context.CancelFunc
+	loops       sync.WaitGroup
+}
+
+// New makes a receiver; nothing runs before Start.
+func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("cannot learn the host's name: %w", err)
+	}
+	r := &Receiver{
+		settings: s, cfg: cfg, next: out.For(pipeline.Logs),
+		writer: newWriter(host, s.Version, cfg.AllFields, os.Getpid()),
+		full:   make(chan *batch),
+		free:   make(chan *batch, 2),
+	}
+	for range cap(r.free) {
+		r.free <- &batch{}
+	}
+	dir := cfg.CheckpointDir
+	if dir == "" {
+		dir = s.DataDir
+	}
+	if dir != "" {
+		r.cursor.path = filepath.Join(dir, strings.ReplaceAll(s.ID.String(), "/", "-")+".checkpoint")
+	}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_journald_" + name, Help: help})
+		s.Metrics.MustRegister(c)
+		return c
+	}
+	r.entries = counter("entries_total", "Entries read.")
+	r.truncated = counter("truncated_entries_total", "Entries whose message was cut at 64 KiB.")
+	r.repaired = counter("repaired_fields_total", "Fields whose invalid UTF-8 was replaced by U+FFFD.")
+	r.restarts = counter("journalctl_exits_total", "Times that journalctl ended and was started again.")
+	r.refusals = counter("refused_requests_total", "Requests that were refused and are repeated.")
+	r.cursorFailures = counter("checkpoint_failures_total", "Cursor files that could not be written, or were damaged when they were read.")
+	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
+	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())
+	return r, nil
+}
+
+// Start begins to follow. A machine without journalctl is no fault: the receiver says so and stays idle.
+func (r *Receiver) Start(context.Context) error {
+	if r.next == nil {
+		return nil
+	}
+	if _, err := exec.LookPath(r.cfg.JournalctlPath); err != nil {
+		r.settings.Log.Warn("there is no journalctl here; the journal is not read", "error", err)
+		return nil
+	}
+	if err := r.cursor.load(); err != nil {
+		r.cursorFailures.Inc()
+		r.settings.Log.Error("the cursor file is damaged; reading begins where start_at says", "file", r.cursor.path, "error", err)
+	}
+	r.read = r.cursor.get()
+	r.loops.Go(r.run)
+	r.loops.Go(r.send)
+	r.loops.Go(r.keep)
+	return nil
+}
+
+// Stop ends reading at once and waits, as long as ctx lasts, for the request that is outstanding. What is not
+// acknowledged then is read again at the next start.
+func (r *Receiver) Stop(ctx context.Context) error {
+	r.stopReading()
+	ended := make(chan struct{})
+	go func() {
+		r.loops.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+	r.stopSending()
+	<-ended
+	r.save()
+	return nil
+}
+
+// saveEvery is how often the cursor is written at most, and so how much may come twice after a kill.
+const saveEvery = time.Second
+
+func (r *Receiver) keep() {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.save()
+		case <-r.readingCtx.Done():
+			return
+		}
+	}
+}
+
+func (r *Receiver) save() {
+	if err := r.cursor.save(); err != nil {
+		r.cursorFailures.Inc()
+		r.settings.Log.Error("the cursor cannot be written; it is tried again", "error", err)
+	}
+}
