@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"os/exec"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -30,12 +29,12 @@ func (r *Receiver) run() {
 	defer close(r.full)
 	backoff := pipeline.Backoff{Min: restartMin, Max: restartMax}
 	for {
-		from := r.read
+		from := string(r.read)
 		err := r.follow()
 		if r.readingCtx.Err() != nil {
 			return
 		}
-		if r.read != from {
+		if string(r.read) != from {
 			backoff.Reset()
 		}
 		// A full half of the bound: full jitter may wait nothing, and a journalctl that cannot run would be run all
@@ -55,7 +54,7 @@ func (r *Receiver) run() {
 func (r *Receiver) follow() error {
 	ctx, cancel := context.WithCancel(r.readingCtx)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, r.cfg.JournalctlPath, r.cfg.arguments(r.read)...)
+	cmd := exec.CommandContext(ctx, r.cfg.JournalctlPath, r.cfg.arguments(string(r.read))...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = killAfter
 	cmd.Env = append(cmd.Environ(), "SYSTEMD_LESS=", "LC_ALL=C")
@@ -83,7 +82,7 @@ func (r *Receiver) follow() error {
 // readAll makes batches of what journalctl writes until it ends.
 func (r *Receiver) readAll(out io.Reader) error {
 	began := time.Now()
-	atEnd := r.read == "" && r.cfg.StartAt == startAtEnd
+	atEnd := len(r.read) == 0 && r.cfg.StartAt == startAtEnd
 	in := bufio.NewReaderSize(out, readSize)
 	b := r.take()
 	if b == nil {
@@ -105,22 +104,17 @@ func (r *Receiver) readAll(out io.Reader) error {
 		}
 		r.entries.Inc()
 		cursor, _ := e.get("__CURSOR")
-		r.read = string(cursor)
+		r.read = append(r.read[:0], cursor...)
 		if first := atEnd; first {
 			atEnd = false
-			if at, _ := e.get("__REALTIME_TIMESTAMP"); olderThan(at, began) {
-				r.cursor.set(r.read)
+			at, _ := e.get("__REALTIME_TIMESTAMP")
+			if us, ok := decimal(at); ok && us < uint64(began.UnixMicro()) {
+				r.cursor.set(string(r.read))
 				continue
 			}
 		}
 		r.writer.add(b, &e, time.Now())
 	}
-}
-
-// olderThan says whether a journal time is before t.
-func olderThan(us []byte, t time.Time) bool {
-	n, err := strconv.ParseInt(string(us), 10, 64)
-	return err == nil && n < t.UnixMicro()
 }
 
 // take waits for an empty batch; nil when reading has ended.

@@ -52,7 +52,7 @@ type Receiver struct {
 	next     pipeline.Sink
 	writer   *writer
 	cursor   cursorFile
-	read     string // cursor of the last entry that was read
+	read     []byte // cursor of the last entry that was read
 
 	entries, truncated, repaired, restarts, refusals, cursorFailures prometheus.Counter
 
@@ -118,7 +118,7 @@ func (r *Receiver) Start(context.Context) error {
 		r.cursorFailures.Inc()
 		r.settings.Log.Error("the cursor file is damaged; reading begins where start_at says", "file", r.cursor.path, "error", err)
 	}
-	r.read = r.cursor.get()
+	r.read = []byte(r.cursor.get())
 	r.loops.Go(r.run)
 	r.loops.Go(r.send)
 	r.loops.Go(r.keep)

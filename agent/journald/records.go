@@ -49,7 +49,7 @@ type batch struct {
 	used    int // of groups; the others are kept for their memory
 	items   int
 	size    int    // bytes of records
-	cursor  string // of the last entry
+	cursor  []byte // of the last entry
 	scratch []byte
 	request wire.Request
 }
@@ -61,7 +61,7 @@ type group struct {
 }
 
 func (b *batch) reset() {
-	b.used, b.items, b.size, b.cursor = 0, 0, 0, ""
+	b.used, b.items, b.size, b.cursor = 0, 0, 0, b.cursor[:0]
 }
 
 // writer makes records of entries.
@@ -86,7 +86,7 @@ func newWriter(host, version string, allFields bool, pid int) *writer {
 // add appends an entry to the batch, unless it is our own.
 func (w *writer) add(b *batch, e *entry, now time.Time) {
 	cursor, _ := e.get("__CURSOR")
-	b.cursor = string(cursor)
+	b.cursor = append(b.cursor[:0], cursor...)
 	if pid, ok := e.get("_PID"); ok && bytes.Equal(pid, w.own) {
 		return
 	}
@@ -95,7 +95,7 @@ func (w *writer) add(b *batch, e *entry, now time.Time) {
 	var mark int
 	g.records, mark = wire.BeginMessage(g.records, wire.FieldScopeXItem)
 	if at, ok := e.get("__REALTIME_TIMESTAMP"); ok {
-		if us, err := strconv.ParseUint(string(at), 10, 64); err == nil && us < 1<<63/1000 {
+		if us, ok := decimal(at); ok && us < 1<<63/1000 {
 			g.records = wire.AppendFixed64(g.records, wire.FieldLogTime, us*1000)
 		}
 	}
@@ -130,8 +130,8 @@ func (w *writer) attributes(dst []byte, e *entry) []byte {
 		if !ok {
 			continue
 		}
-		if n, err := strconv.ParseInt(string(v), 10, 64); a.int && err == nil {
-			dst = wire.AppendIntAttribute(dst, wire.FieldLogAttributes, a.name, n)
+		if n, number := decimal(v); a.int && number {
+			dst = wire.AppendIntAttribute(dst, wire.FieldLogAttributes, a.name, int64(n))
 		} else {
 			dst = wire.AppendBytesAttribute(dst, wire.FieldLogAttributes, a.name, w.valid(v, false))
 		}
@@ -155,6 +155,17 @@ func hasAttribute(field string) bool {
 		}
 	}
 	return false
+}
+
+// decimal reads a number that the journal wrote; what has more than 18 digits is none.
+func decimal(b []byte) (n uint64, ok bool) {
+	for _, d := range b {
+		if d-'0' > 9 {
+			return 0, false
+		}
+		n = n*10 + uint64(d-'0')
+	}
+	return n, len(b) > 0 && len(b) <= 18
 }
 
 // resourceOf encodes an entry's resource: the unit that spoke is the service; without one, the program is.

@@ -18,7 +18,7 @@ const (
 func (r *Receiver) send() {
 	for b := range r.full {
 		if r.deliver(b) {
-			r.cursor.set(b.cursor)
+			r.cursor.set(string(b.cursor))
 		}
 		r.give(b)
 	}
