@@ -63,16 +63,27 @@ func newCache[V any](b *budget, move func(to, from *table[V], v V) V) *cache[V] 
 	return c
 }
 
-// get returns the place of an entry in the current table. The guess comes first: senders repeat their series in the
-// same order, so that the entry behind the one found last is nearly always the wanted one, and no hash is needed.
+// get returns the place of an entry in the current table. The guess comes first.
 func (c *cache[V]) get(in parent, key []byte) (int, bool) {
-	if c.last >= 0 {
-		if n := c.cur.entries[c.last].next; n > 0 && c.cur.is(int(n-1), in, key) {
-			c.last = int(n - 1)
-			return c.last, true
-		}
+	if i, guess := c.guess(in); i >= 0 && bytes.Equal(guess, key) {
+		c.last = i
+		return i, true
 	}
 	return c.search(in, key)
+}
+
+// guess returns the entry behind the one found last, and its key, if it has the wanted parent; otherwise -1. Senders
+// repeat their series in the same order, so that it is nearly always the wanted one, and no hash is needed. Who takes
+// it says so by setting last.
+func (c *cache[V]) guess(in parent) (int, []byte) {
+	if c.last >= 0 {
+		if n := c.cur.entries[c.last].next; n > 0 {
+			if e := &c.cur.entries[n-1]; e.in == in {
+				return int(n - 1), c.cur.bytes.view(e.key, e.keyLen)
+			}
+		}
+	}
+	return -1, nil
 }
 
 // search is get without the guess.

@@ -1,6 +1,7 @@
 package prom
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -76,6 +77,7 @@ func attributeRun(b []byte, field int) []byte {
 // number is what the hot path reads of a NumberDataPoint.
 type number struct {
 	attributes  []byte // from the first to the last
+	guessed     bool   // they are what was guessed
 	start, time uint64 // ns since 1970
 	value       float64
 	stale       bool
@@ -83,14 +85,21 @@ type number struct {
 }
 
 // parseNumber reads a NumberDataPoint body. A point without a value counts as 0, as in Prometheus' own translation.
-func parseNumber(b []byte) (p number) {
+// Where the attributes are those guessed, they are compared as a whole and not walked.
+func parseNumber(b, guess []byte) (p number) {
 	first, last := -1, 0
 	for pos := 0; pos < len(b); {
 		switch b[pos] {
 		case wire.FieldNumberAttributes<<3 | wire.TypeBytes:
 			if first < 0 {
 				first = pos
+				if len(guess) > 0 && len(guess) <= len(b)-pos && bytes.Equal(b[pos:pos+len(guess)], guess) {
+					pos += len(guess)
+					last, p.guessed = pos, true
+					continue
+				}
 			}
+			p.guessed = false // there are more than guessed
 			if pos+1 < len(b) && b[pos+1] < 0x80 {
 				pos += 2 + int(b[pos+1])
 			} else {
@@ -121,6 +130,7 @@ func parseNumber(b []byte) (p number) {
 	if first >= 0 && last <= len(b) {
 		p.attributes = b[first:last]
 	}
+	p.guessed = p.guessed || first < 0 && guess != nil && len(guess) == 0
 	return p
 }
 

@@ -112,10 +112,15 @@ func (t *Translator) emit(i uint32, value float64) error {
 
 // walkNumber hands a point of a gauge or sum over, the hot path.
 func (t *Translator) walkNumber(b []byte) error {
-	p := parseNumber(b)
-	i, ok := t.points.get(t.at.in, p.attributes)
-	if !ok {
-		i = t.learnOne(p.attributes, wire.ParseNumberPoint(b).Attributes())
+	i, guess := t.points.guess(t.at.in)
+	p := parseNumber(b, guess)
+	if p.guessed {
+		t.points.last = i
+	} else {
+		var ok bool
+		if i, ok = t.points.search(t.at.in, p.attributes); !ok {
+			i = t.learnOne(p.attributes, wire.ParseNumberPoint(b).Attributes())
+		}
 	}
 	v := &t.points.cur.entries[i].value
 	if v.why != 0 {

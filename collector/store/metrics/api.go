@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/grafana/regexp"
@@ -41,6 +42,12 @@ var served = map[string]bool{
 	"series": true, "labels": true, "label": true, "metadata": true,
 	"rules": true, "alerts": true, "alertmanagers": true, "targets": true, "scrape_pools": true,
 	"status": true, "features": true,
+}
+
+// newHandler serves the API. It is made with the first request: a store that is only written to does without.
+func newHandler(s *Store) http.Handler {
+	api := sync.OnceValue(func() http.Handler { return newAPI(s) })
+	return guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { api().ServeHTTP(w, r) }))
 }
 
 // newAPI wraps Prometheus' own API. This is the only place that knows its constructor, whose arguments change with
@@ -85,12 +92,12 @@ func newAPI(s *Store) http.Handler {
 		lookback,
 		false, false, // type and unit labels, metadata in remote write
 		nil, nil,
-		v1.OpenAPIOptions{},
+		v1.OpenAPIOptions{IncludePaths: []string{"/none"}}, // its specification is not served, and costs 60 MB of garbage to write
 		s.parser,
 	)
 	router := route.New().WithPrefix(apiPrefix)
 	api.Register(router)
-	return guard(router)
+	return router
 }
 
 // metadataKey marks the requests for which the target that stands for all metadata is there.

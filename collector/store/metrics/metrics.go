@@ -117,7 +117,7 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 	if err := st.startRules(); err != nil {
 		return nil, errors.Join(err, st.engine.Close(), st.db.Close())
 	}
-	st.handler = newAPI(st)
+	st.handler = newHandler(st)
 	return st, nil
 }
 
