@@ -26,6 +26,8 @@ type Config struct {
 	MinFreeDisk Size `mapstructure:"min_free_disk"`
 	// RuleFiles are Prometheus rule files, as globs; recording rules are stored, alerts are shown.
 	RuleFiles []string `mapstructure:"rule_files"`
+	// ShippedRules evaluates the rules that come with Sluice (dashboards/rules), too.
+	ShippedRules bool `mapstructure:"shipped_rules"`
 	// MaxSeries bounds the metric series that are in memory at once, about 4 KiB each.
 	MaxSeries int `mapstructure:"max_series"`
 	// LogsMemory and TracesMemory are what those stores may use for caches.
@@ -46,7 +48,7 @@ const (
 func Default() *Config {
 	return &Config{
 		Endpoint: defaultEndpoint, Retention: defaultRetention, MaxDisk: 5 << 30, MinFreeDisk: 256 * mebibyte,
-		MaxSeries: 250_000, LogsMemory: 64 * mebibyte, TracesMemory: 32 * mebibyte,
+		ShippedRules: true, MaxSeries: 250_000, LogsMemory: 64 * mebibyte, TracesMemory: 32 * mebibyte,
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/sluiceio/sluice/collector/store/logs"
 	"github.com/sluiceio/sluice/collector/store/metrics"
 	"github.com/sluiceio/sluice/collector/store/traces"
+	"github.com/sluiceio/sluice/dashboards/rules"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -78,9 +79,11 @@ func (e *Exporter) open() error {
 	if err := e.takeLock(); err != nil {
 		return err
 	}
-	m, err := metrics.Open(e.set, filepath.Join(e.dir, "metrics"), metrics.Options{
-		Retention: e.cfg.Retention, MaxSeries: e.cfg.MaxSeries, RuleFiles: e.cfg.RuleFiles,
-	})
+	o := metrics.Options{Retention: e.cfg.Retention, MaxSeries: e.cfg.MaxSeries, RuleFiles: e.cfg.RuleFiles}
+	if e.cfg.ShippedRules {
+		o.RulesFS = rules.Files()
+	}
+	m, err := metrics.Open(e.set, filepath.Join(e.dir, "metrics"), o)
 	if err != nil {
 		return err
 	}
