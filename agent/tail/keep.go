@@ -14,6 +14,9 @@ const (
 	// saveEvery is how often the checkpoint is written at most, and so how much may be sent twice after a kill,
 	// beside what is in flight.
 	saveEvery = time.Second
+	// saveFirst is when it is written first after a start, so that a process that is killed again and again, each time
+	// within a second, still gets on.
+	saveFirst = 200 * time.Millisecond
 )
 
 // keeper is the checkpoint file.
@@ -76,12 +79,13 @@ func (k *keeper) load() {
 
 // run writes the checkpoint whenever it is behind.
 func (k *keeper) run() {
-	tick := time.NewTicker(saveEvery)
+	tick := time.NewTicker(saveFirst)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
 			k.save(now)
+			tick.Reset(saveEvery)
 		case <-k.r.readingCtx.Done():
 			return
 		}
