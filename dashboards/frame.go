@@ -102,11 +102,12 @@ func (b board) variables() []dashboard.VariableModel {
 	return vars
 }
 
-// siblings links to all dashboards of ours, taking the chosen jobs, instances and time along.
+// siblings links to all dashboards of ours and takes the time along. What is chosen stays behind: an instance is a node on
+// one dashboard and a process on the other, and a choice that does not exist there would show nothing.
 func siblings() dashboard.DashboardLink {
 	return dashboard.DashboardLink{
 		Title: "Sluice", Type: dashboard.DashboardLinkTypeDashboards, Tags: []string{commonTag},
-		AsDropdown: true, IncludeVars: true, KeepTime: true,
+		AsDropdown: true, KeepTime: true,
 	}
 }
 

@@ -44,8 +44,8 @@ func TestDashboards(t *testing.T) {
 			if !strings.HasPrefix(d.Time.From, "now-") || d.Time.To != "now" {
 				t.Errorf("shows a fixed time: %v", d.Time)
 			}
-			if len(d.Links) == 0 || !slices.Contains(d.Links[0].Tags, "sluice") || !d.Links[0].KeepTime || !d.Links[0].IncludeVars {
-				t.Error("does not link to its siblings by tag, with time and variables")
+			if len(d.Links) == 0 || !slices.Contains(d.Links[0].Tags, "sluice") || !d.Links[0].KeepTime {
+				t.Error("does not link to its siblings by tag, with time")
 			}
 			if len(d.Annotations.List) == 0 {
 				t.Error("has no list of annotations")

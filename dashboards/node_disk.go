@@ -75,7 +75,7 @@ func nodeFilesystems() []panel {
 			},
 		},
 		{
-			kind: table, title: "File systems", unit: units.BytesIEC, height: 8,
+			kind: table, title: "File systems", unit: units.BytesIEC, height: 8, sort: "mountpoint",
 			about: "Every file system of the chosen nodes, with what is left.",
 			queries: []query{
 				{expr: mounted(`node_filesystem_size_bytes` + files), legend: "Size"},

@@ -25,13 +25,13 @@ type panel struct {
 
 	width, height uint32 // of 24 columns; 0 is the kind's own
 	min, max      *float64
-	decimals      *float64
 	steps         []step            // colours by value; none is one colour
 	words         map[string]word   // text in place of a value
 	colours       map[string]string // of series, by their legend
 	calc          string            // how a stat becomes one figure; empty is the last value
 	named         bool              // a stat shows the legend beside the figure
 	empty         string            // what to say instead of "No data"
+	sort          string            // the column by which a table is sorted
 }
 
 // query is one PromQL or LogQL expression. The selectors of PromQL are written without job and instance, which
@@ -40,8 +40,8 @@ type query struct {
 	expr   string
 	legend string // of a table: the title of the column
 	logQL  bool
-	wide   bool // the expression is about more than the chosen jobs and instances
-	alarm  bool // of a table: the column is red where it is not 0
+	wide   bool   // the expression is about more than the chosen jobs and instances
+	alarm  string // of a table: the colour of the column where it is not 0
 }
 
 // step is a colour that begins at a value.

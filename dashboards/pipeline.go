@@ -107,14 +107,14 @@ func pipelineAccounting() []panel {
 	nowhere := `0 * sum by (component, pipeline, signal) (sluice_component_in_items_total{` + by + `})`
 	return []panel{
 		{
-			kind: table, title: "The ledger", unit: units.Short, decimals: number(2), height: 12,
+			kind: table, title: "The ledger", unit: units.Short, height: 12, sort: "component",
 			about: "One row for each door: in = out + refused + dropped + held. Out means answered as safe; delivered is what " +
 				"the destination of an exporter confirmed. Items each second, except held.",
 			queries: []query{
 				{expr: door("in"), legend: "In /s"},
 				{expr: door("out"), legend: "Out /s"},
-				{expr: door("refused"), legend: "Refused /s", alarm: true},
-				{expr: `sum by (component, pipeline, signal) (sluice_component_dropped_items_total{` + by + `}) or ` + nowhere, legend: "Dropped since start", alarm: true},
+				{expr: door("refused"), legend: "Refused /s", alarm: warn},
+				{expr: `sum by (component, pipeline, signal) (sluice_component_dropped_items_total{` + by + `}) or ` + nowhere, legend: "Dropped since start", alarm: bad},
 				{expr: `sum by (component, pipeline, signal) (sluice_component_held_items{` + by + `})`, legend: "Held"},
 				{expr: door("delivered") + ` or ` + nowhere, legend: "Delivered /s"},
 			},

@@ -23,14 +23,22 @@ func pipelineScraping() []panel {
 			queries: []query{{expr: `max by (job) (scrape_duration_seconds)`, legend: "{{job}}", wide: true}},
 		},
 		{
-			title: "Samples a scrape", unit: units.Short, min: number(0), width: 12, empty: none,
+			title: "Samples a scrape", unit: units.Short, min: number(0), empty: none,
 			about:   "Samples of all targets of a job after relabelling. A job that grows without deploys has a label with ever new values.",
 			queries: []query{{expr: `sum by (job) (scrape_samples_post_metric_relabeling)`, legend: "{{job}}", wide: true}},
 		},
 		{
-			title: "New series a scrape", unit: units.Short, min: number(0), width: 12, empty: none,
+			title: "New series a scrape", unit: units.Short, min: number(0), empty: none,
 			about:   "Series that the last scrape had and the one before had not. Steadily above 0 is churn, which costs memory and disk.",
 			queries: []query{{expr: `sum by (job) (scrape_series_added)`, legend: "{{job}}", wide: true}},
+		},
+		{
+			title: "Failed scrapes by reason", unit: units.CountsPerSecond, min: number(0), empty: none,
+			about: "Scrapes of the chosen processes that failed, by reason. The log of the process names the target.",
+			queries: []query{{
+				expr:   `sum by (instance, component, reason) (rate(sluice_scrape_failures_total{}[$__rate_interval]))`,
+				legend: "{{instance}} {{component}} {{reason}}",
+			}},
 		},
 	}
 }

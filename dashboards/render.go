@@ -74,6 +74,7 @@ func (p panel) look() (dashboard.Panel, error) {
 	case table:
 		return tables.NewPanelBuilder().
 			ShowHeader(true).CellHeight(common.TableCellHeightSm).Filterable(true).
+			SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(p.sort)}).
 			Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{"sum"})).Build()
 	case logLines:
 		return logs.NewPanelBuilder().
@@ -123,7 +124,7 @@ func (q query) target(k kind, ref string) (variants.Dataquery, error) {
 // field says how values are written and coloured.
 func (p panel) field(c *dashboard.FieldConfigSource) {
 	f := &c.Defaults
-	f.Unit, f.Min, f.Max, f.Decimals = &p.unit, p.min, p.max, p.decimals
+	f.Unit, f.Min, f.Max = &p.unit, p.min, p.max
 	f.Color = &dashboard.FieldColor{Mode: dashboard.FieldColorModeIdPaletteClassic}
 	if p.kind == stat || len(p.steps) > 0 {
 		f.Thresholds = thresholds(p.steps)
@@ -148,12 +149,12 @@ func (p panel) field(c *dashboard.FieldConfigSource) {
 		}))
 	}
 	for _, q := range p.queries {
-		if q.alarm {
+		if q.alarm != "" {
 			c.Overrides = append(c.Overrides, override(q.legend,
 				dashboard.DynamicConfigValue{Id: "custom.cellOptions", Value: map[string]any{"type": "color-text"}},
 				dashboard.DynamicConfigValue{Id: "color", Value: map[string]any{"mode": "thresholds"}},
 				dashboard.DynamicConfigValue{Id: "thresholds", Value: map[string]any{"mode": "absolute", "steps": []any{
-					map[string]any{"color": "text", "value": nil}, map[string]any{"color": bad, "value": 1e-9},
+					map[string]any{"color": "text", "value": nil}, map[string]any{"color": q.alarm, "value": 1e-9},
 				}}}))
 		}
 	}

@@ -2,7 +2,6 @@ package dashboards
 
 import (
 	"bytes"
-	_ "embed"
 	"fmt"
 	"strings"
 	"time"
@@ -11,12 +10,6 @@ import (
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"go.yaml.in/yaml/v3"
 )
-
-//go:embed rules/sluice.yaml
-var rulesFile []byte
-
-// Rules are the recording and alert rules as a Prometheus rule file, for a store to load or a user to mount.
-func Rules() []byte { return bytes.Clone(rulesFile) }
 
 // runbooks is where each alert has its page, named by the alert in lower case.
 const runbooks = "https://github.com/sluiceio/sluice/blob/main/docs/runbooks/"

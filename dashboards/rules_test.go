@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,12 +23,16 @@ import (
 	"github.com/prometheus/prometheus/util/teststorage"
 	"golang.org/x/tools/txtar"
 
-	"github.com/sluiceio/sluice/dashboards"
+	"github.com/sluiceio/sluice/dashboards/rules"
 )
 
 func parsedRules(t *testing.T) *rulefmt.RuleGroups {
 	t.Helper()
-	groups, errs := rulefmt.Parse(dashboards.Rules(), false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	text, err := fs.ReadFile(rules.Files(), "sluice.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

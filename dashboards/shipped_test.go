@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,7 +40,7 @@ func TestFilesAreGenerated(t *testing.T) {
 			t.Errorf("%s is not what the code makes (%v); run `make dashboards`", name, err)
 		}
 	}
-	for _, pattern := range []string{"json/*", "rules/*"} {
+	for _, pattern := range []string{"json/*", "rules/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -88,6 +89,7 @@ type asked struct {
 	kind         string // of the panel; "variable" or "annotation" otherwise
 	logs         bool
 	instant      bool
+	min, max     float64 // of the axis; infinite where it has no end
 }
 
 func (a asked) String() string { return fmt.Sprintf("%s, %s: %s", a.board, a.where, a.expr) }
@@ -109,7 +111,13 @@ func queries(t *testing.T) []asked {
 	for file, d := range shipped(t) {
 		for _, p := range panels(d) {
 			for _, target := range p.Targets {
-				q := asked{board: file, where: *p.Title, kind: p.Type}
+				q := asked{board: file, where: *p.Title, kind: p.Type, min: math.Inf(-1), max: math.Inf(1)}
+				if v := p.FieldConfig.Defaults.Min; v != nil {
+					q.min = *v
+				}
+				if v := p.FieldConfig.Defaults.Max; v != nil {
+					q.max = *v
+				}
 				switch v := target.(type) {
 				case *prometheus.Dataquery:
 					q.expr, q.legend, q.instant = v.Expr, *v.LegendFormat, v.Instant != nil && *v.Instant
@@ -134,13 +142,15 @@ func others(t *testing.T) []asked {
 			if v.Type == dashboard.VariableTypeQuery {
 				out = append(out, asked{
 					board: file, where: "variable " + v.Name, kind: "variable", expr: *v.Query.String,
-					logs: *v.Datasource.Type == "loki",
+					logs: *v.Datasource.Type == "loki", min: math.Inf(-1), max: math.Inf(1),
 				})
 			}
 		}
 		for _, a := range d.Annotations.List {
 			if a.Expr != nil {
-				out = append(out, asked{board: file, where: "annotation " + a.Name, kind: "annotation", expr: *a.Expr})
+				out = append(out, asked{
+					board: file, where: "annotation " + a.Name, kind: "annotation", expr: *a.Expr, min: math.Inf(-1), max: math.Inf(1),
+				})
 			}
 		}
 	}

@@ -1,4 +1,5 @@
-// Command generate writes dashboards/json and dashboards/rules from the Go code beside them; `make dashboards` runs it.
+// Command generate writes dashboards/json and dashboards/rules from the Go code beside them; `make dashboards`
+// runs it, at the root of the repository.
 package main
 
 import (
