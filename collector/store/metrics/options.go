@@ -16,8 +16,8 @@ type Options struct {
 	// MaxBytes bounds the folder by deleting the oldest blocks; 0 leaves that to DropOldest.
 	MaxBytes int64
 
-	// MaxSeries bounds the series that are in memory at once (those of the last two to three hours, about 4 KiB
-	// each); 0 is 250,000. Samples of further new series are refused as overflow.
+	// MaxSeries bounds the series that are in memory at once, those of the last two to three hours, at 1 to 3 KiB
+	// each; 0 is 250,000. Samples of further new series are refused as overflow.
 	MaxSeries int
 	// CacheBytes bounds what is remembered of series between requests; 0 is 32 MiB, enough for about 90,000 series.
 	CacheBytes int
