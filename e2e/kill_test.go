@@ -89,13 +89,15 @@ service:
 	}
 	up := run(t, "sluice", "up", "--config", cfg, "--data-dir", dir+"/state").ready(p[1])
 	produced := w.end()
-	count := func() int {
-		n := instantLogs(t, p[0], fmt.Sprintf(`sum(count_over_time({service_name="numbered"}[%ds]))`, int(time.Since(start).Seconds())+60))
-		return int(n)
+	var book *tally
+	eventually(t, 60*time.Second, fmt.Sprintf("%d lines in the store", produced), func() bool {
+		book = newTally()
+		readLines(t, p[0], `{service_name="numbered"}`, start, book)
+		return book.unique("app") >= produced
+	})
+	if n := instantLogs(t, p[0], fmt.Sprintf(`sum(count_over_time({service_name="numbered"}[%ds]))`, int(time.Since(start).Seconds())+60)); int(n) < produced {
+		t.Errorf("count_over_time counts %.0f lines of %d", n, produced)
 	}
-	eventually(t, 60*time.Second, fmt.Sprintf("%d lines in the store", produced), func() bool { return count() >= produced })
-	book := newTally()
-	readLines(t, p[0], `{service_name="numbered"}`, start, book)
 	book.check(t, "app", produced, kills*doublesPerKill)
 	up.terminate()
 }
