@@ -14,6 +14,8 @@ type line struct {
 	ref  uint32 // the series; of comments, the typeCode of the last TYPE among them
 	kind kind
 	flag uint8
+
+	lively bool // the value moved last time
 }
 
 // kind says what a line's value is for.

@@ -155,3 +155,36 @@ func TestParseValue(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseValue: the number, or that there is none, is what Prometheus' parser finds.
+func FuzzParseValue(f *testing.F) {
+	for _, s := range []string{"1", "12345678", "123456789.12345678", "1e5", "NaN", "9007199254740993", "0.30000000000000004", "12345678a", "1234567\x3a"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if i := strings.IndexAny(string(b), " \t\n"); i >= 0 {
+			b = b[:i]
+		}
+		want, err := parseFloatRef(string(b))
+		bits, n := parseValue(append(b[:len(b):len(b)], '\n'))
+		switch {
+		case err != nil && n != 0 && !strings.ContainsAny(string(b), "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"):
+			t.Fatalf("%q is taken as %v", b, math.Float64frombits(bits))
+		case err == nil && (n != len(b) || bits != want):
+			t.Fatalf("%q: %v of %d bytes, want %v", b, math.Float64frombits(bits), n, math.Float64frombits(want))
+		}
+	})
+}
+
+func BenchmarkParseValue(b *testing.B) {
+	for _, s := range []string{"0", "12345", "1027.25", "8.589934592e+09", "123456789012", "0.00012345678901234567"} {
+		b.Run(s, func(b *testing.B) {
+			text := []byte(s + "\n")
+			for b.Loop() {
+				if _, n := parseValue(text); n != len(s) {
+					b.Fatal(n)
+				}
+			}
+		})
+	}
+}

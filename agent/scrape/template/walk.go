@@ -118,44 +118,54 @@ func (w *walk) lockstep() {
 	body, prev, lines, series, otlp := w.body, t.body, t.lines, t.series, t.otlp
 	pos, next, iter, now, trust := w.pos, w.next, t.iter, w.now, !t.distrust
 	begin, metas, kept, limit := next, 0, 0, w.left
+loop:
 	for next < len(lines) {
 		l := &lines[next]
 		off, n, key := int(l.off), int(l.n), int(l.key)
 		rest := body[pos:]
-		if l.flag != 0 || l.kind > kindDropped || len(rest) < key || string(rest[:key]) != string(prev[off:off+key]) {
+		if l.flag != 0 || l.kind > kindDropped {
 			break
 		}
-		if l.kind == kindMeta {
-			w.declare(typeCode(l.ref))
-			metas++
-		} else {
-			changed := !trust || len(rest) < n || string(rest[key:n]) != string(prev[off+key:off+n])
-			var bits uint64
-			if changed {
+		// One comparison is enough: of the whole line where the value stood still last time, of the text before it
+		// where it moved.
+		var bits uint64
+		changed := l.lively || !trust || len(rest) < n || string(rest[:n]) != string(prev[off:off+n])
+		if changed {
+			if len(rest) < key || string(rest[:key]) != string(prev[off:off+key]) {
+				break
+			}
+			if l.kind != kindMeta {
 				var k int
 				bits, k = parseValue(rest[key:])
 				n = key + k + 1
 				if k == 0 || n > len(rest) || rest[n-1] != '\n' {
 					break
 				}
+				l.lively = true
 			}
-			if l.kind <= kindMember {
-				s := &series[l.ref]
-				if s.seen == iter || s.wrote == iter || kept == limit {
-					break
-				}
-				if l.kind == kindPoint {
-					if changed {
-						put64(otlp, s.val, bits)
-					}
-					put64(otlp, s.val-timeBefore, now)
-				} else if changed {
-					t.values[s.val] = bits
-					t.groups[s.group].changed = true
-				}
-				s.seen = iter
-				kept++
+		}
+		switch l.kind {
+		case kindMeta:
+			w.declare(typeCode(l.ref))
+			metas++
+		case kindPoint, kindMember:
+			s := &series[l.ref]
+			if s.seen == iter || s.wrote == iter || kept == limit {
+				break loop
 			}
+			if l.kind == kindPoint {
+				put64(otlp, s.val-timeBefore, now)
+				if changed {
+					l.lively = get64(otlp, s.val) != bits
+					put64(otlp, s.val, bits)
+				}
+			} else if changed {
+				l.lively = t.values[s.val] != bits
+				t.values[s.val] = bits
+				t.groups[s.group].changed = true
+			}
+			s.seen = iter
+			kept++
 		}
 		if w.building {
 			w.moved(l, pos, n)
