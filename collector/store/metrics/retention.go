@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -74,11 +75,13 @@ func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err err
 	return timestamp.Time(oldest.MaxTime), nil
 }
 
+// has reports whether anything of the block is left. Files go after the block itself, under another name.
 func (s *Store) has(id ulid.ULID) bool {
 	for _, b := range s.db.Blocks() {
 		if b.Meta().ULID == id {
 			return true
 		}
 	}
-	return false
+	left, err := filepath.Glob(filepath.Join(s.dir, id.String()+"*"))
+	return err != nil || len(left) > 0
 }
