@@ -18,6 +18,7 @@ type entry struct {
 // field is a name and a value as places in the entry's buffer.
 type field struct {
 	name, value, end int // buf[name:value] and buf[value:end]
+	limit            int // of the value
 	cut              bool
 }
 
@@ -90,15 +91,18 @@ func readEntry(r *bufio.Reader, e *entry) error {
 		}
 		f := field{name: len(e.buf), value: len(e.buf) + len(name)}
 		e.buf = append(e.buf, name...)
-		limit := fieldMax
+		f.limit = fieldMax
 		if string(name) == message {
-			limit = messageMax
+			f.limit = messageMax
 		}
-		limit = max(0, min(limit, entryMax-len(e.buf)))
+		f.limit = max(0, min(f.limit, entryMax-len(e.buf)))
 		if text {
-			err = e.text(r, &f, value, long, limit)
+			e.keep(&f, value)
+			if long {
+				err = e.text(r, &f)
+			}
 		} else {
-			err = e.binary(r, &f, limit)
+			err = e.binary(r, &f)
 		}
 		if err != nil {
 			return err
@@ -112,30 +116,25 @@ func readEntry(r *bufio.Reader, e *entry) error {
 	}
 }
 
-// text keeps a value that begins with part; long says that its line goes on.
-func (e *entry) text(r *bufio.Reader, f *field, part []byte, long bool, limit int) error {
-	e.keep(f, part, limit)
-	for long {
-		var err error
-		part, err = r.ReadSlice('\n')
-		long = errors.Is(err, bufio.ErrBufferFull)
-		if err != nil && !long {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return err
+// text keeps the rest of a value whose line is longer than the reader's buffer.
+func (e *entry) text(r *bufio.Reader, f *field) error {
+	for {
+		part, err := r.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			e.keep(f, part)
+		case err != nil:
+			return broken(err)
+		default:
+			e.keep(f, part[:len(part)-1])
+			return nil
 		}
-		if !long {
-			part = part[:len(part)-1]
-		}
-		e.keep(f, part, limit)
 	}
-	return nil
 }
 
 // keep appends to a value as far as its limit goes.
-func (e *entry) keep(f *field, part []byte, limit int) {
-	room := limit - (len(e.buf) - f.value)
+func (e *entry) keep(f *field, part []byte) {
+	room := f.limit - (len(e.buf) - f.value)
 	if len(part) > room {
 		part, f.cut = part[:room], true
 	}
@@ -143,7 +142,7 @@ func (e *entry) keep(f *field, part []byte, limit int) {
 }
 
 // binary keeps a value that is given with its length.
-func (e *entry) binary(r *bufio.Reader, f *field, limit int) error {
+func (e *entry) binary(r *bufio.Reader, f *field) error {
 	var head [8]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return broken(err)
@@ -152,8 +151,8 @@ func (e *entry) binary(r *bufio.Reader, f *field, limit int) error {
 	if size > 1<<40 {
 		return fmt.Errorf("%w: a field of %d bytes", errMalformed, size)
 	}
-	kept := int(min(size, uint64(limit)))
-	f.cut = size > uint64(limit)
+	kept := int(min(size, uint64(f.limit)))
+	f.cut = size > uint64(f.limit)
 	start := len(e.buf)
 	e.buf = append(e.buf, make([]byte, kept)...)
 	if _, err := io.ReadFull(r, e.buf[start:]); err != nil {

@@ -11,6 +11,8 @@ import (
 const (
 	// forgetAfter is how long the place in a file is kept that is not there: an unmounted volume comes back.
 	forgetAfter = 72 * time.Hour
+	// forgetDeleted is how long it is kept when the file was most likely deleted.
+	forgetDeleted = time.Hour
 	// maxAbsent bounds how many such places are kept; on a node where pods come and go most files never come back.
 	maxAbsent = 10_000
 )
@@ -80,14 +82,14 @@ func (k *keeper) leave(e entry) {
 	k.absent.add(e)
 }
 
-// missing are the entries of files that once stood at path, or anywhere, and were not found.
+// missing are the entries of files that once stood at path and were not found.
 func (k *keeper) missing(path string) []entry {
 	k.r.mu.Lock()
 	defer k.r.mu.Unlock()
 	var out []entry
 	for _, list := range k.absent {
 		for _, e := range list {
-			if path == "" || e.path == path {
+			if e.path == path {
 				out = append(out, e)
 			}
 		}
@@ -95,28 +97,30 @@ func (k *keeper) missing(path string) []entry {
 	return out
 }
 
-// newest is when the youngest file that stood at path and that we know was made; zero when we know none. The one
-// that stands there now does not count.
-func (k *keeper) newest(path string) time.Time {
+// history is, by path, the entries of files that once stood there and were not found, and when the youngest file was
+// born that stood there and does not now, found or not.
+func (k *keeper) history() (missing map[string][]entry, newest map[string]time.Time) {
 	k.r.mu.Lock()
 	defer k.r.mu.Unlock()
-	var t time.Time
-	note := func(e entry) {
-		if born := (stat{key: e.key, changed: e.changed}).born(); e.path == path && born.After(t) {
-			t = born
+	missing, newest = map[string][]entry{}, map[string]time.Time{}
+	note := func(path string, born time.Time) {
+		if born.After(newest[path]) {
+			newest[path] = born
 		}
 	}
 	for _, list := range k.absent {
 		for _, e := range list {
-			note(e)
+			missing[e.path] = append(missing[e.path], e)
+			note(e.path, e.born())
 		}
 	}
 	for _, f := range k.r.files {
-		if f.path == path && f.name() != path {
-			e := f.entry()
-			e.key, e.path = f.key, f.path
-			note(e)
+		if f.name() != f.path {
+			note(f.path, f.born())
 		}
 	}
-	return t
+	return missing, newest
 }
+
+// born is when the entry's file was made, or last changed where that is not known.
+func (e entry) born() time.Time { return stat{key: e.key, changed: e.changed}.born() }

@@ -44,6 +44,8 @@ type position struct {
 	skip    int64           // where the search for the end of an overlong line, or of a run of NULs, goes on; 0: no search
 	nuls    bool            // the search is for the end of a run of NULs
 	seen    stat            // of the last look
+	left    bool            // its name led elsewhere at the last look
+	grew    time.Time       // when it was last seen to be longer than before
 	tried   int64           // the size at which there was nothing complete to read
 	blocked <-chan struct{} // closed when a full window may have room again; nil: it has
 	records int64           // since the file's beginning or our start, with bytes: the average

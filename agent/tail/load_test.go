@@ -238,7 +238,9 @@ func TestOneFileOverASlowSink(t *testing.T) {
 	w.must(r.Stop(t.Context()))
 }
 
-// TestManyFiles reads far more files than may be open: all of them, each in order, and no more are open than allowed.
+// TestManyFiles reads far more files than may be open: all of them, each in order, and no more are open than allowed;
+// also when all of one folder are rotated at once. When all are deleted, none is remembered but in the checkpoint, and
+// there not for long.
 func TestManyFiles(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.PollInterval = 10 * time.Millisecond
@@ -269,5 +271,26 @@ func TestManyFiles(t *testing.T) {
 		}
 		last[r.file] = n
 	}
+	for i := range files {
+		name := fmt.Sprintf("%03d.log", i)
+		w.append(name, fmt.Sprintf("%d last\n", rounds*files+2*i))
+		w.rename(name, name+".1")
+		w.append(name, fmt.Sprintf("%d first\n", rounds*files+2*i+1))
+	}
+	if doubled := w.complete(files * (rounds + 2)); doubled != 0 {
+		t.Errorf("%d came twice", doubled)
+	}
+	for i := range files {
+		w.must(os.Remove(w.path(fmt.Sprintf("%03d.log", i))))
+		w.must(os.Remove(w.path(fmt.Sprintf("%03d.log.1", i))))
+	}
+	w.until(func() bool { return w.counters()["files"] == 0 }, func() string { return fmt.Sprint(w.counters()) })
+	keep := &w.receiver.keep
 	w.stop()
+	if kept := keep.entries(time.Now()); len(kept) > 2*files {
+		t.Errorf("%d entries are kept", len(kept))
+	}
+	if kept := keep.entries(time.Now().Add(forgetDeleted + time.Minute)); len(kept) != 0 {
+		t.Errorf("%d entries of deleted files are kept for long", len(kept))
+	}
 }

@@ -34,7 +34,9 @@ func (r *Receiver) read(f *file, h *os.File) {
 	}
 	f.envelope = r.origin.envelopeFor(f.path)
 	f.prefix = make([]byte, 0, fingerprintMax)
-	grew := time.Now()
+	if f.grew.IsZero() {
+		f.grew = time.Now()
+	}
 	wait := r.cfg.PollInterval
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -43,22 +45,26 @@ func (r *Receiver) read(f *file, h *os.File) {
 		more, err := r.catchUp(f, h)
 		now := time.Now()
 		if more || f.seen.size != size {
-			grew, wait = now, r.cfg.PollInterval
+			f.grew, wait = now, r.cfg.PollInterval
 		}
 		leaving := f.rotated.Load() || f.deleted.Load()
-		if r.crowded.Load() && !leaving || f.packed || f.giveUp.Load() {
-			return
+		if leaving && !f.left {
+			f.grew = now // the quiet begins anew: the writer may not have noticed yet
 		}
-		still := now.Sub(grew)
+		f.left = leaving
+		still := now.Sub(f.grew)
 		if err == nil && !more && leaving && still >= quiet {
 			if err = r.finish(f, h); err == nil {
 				return
 			}
 		}
+		if r.crowded.Load() && !f.deleted.Load() || f.packed || f.giveUp.Load() {
+			return
+		}
 		switch {
 		case errors.Is(err, errBlocked):
 			// The file is looked at meanwhile: it may be truncated, or deleted and to be given up.
-			grew = now
+			f.grew = now
 		case err != nil:
 			r.complain(f.name(), err)
 			return

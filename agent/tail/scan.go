@@ -16,6 +16,9 @@ type scanner struct {
 	round  int
 	first  bool // the first listing of all: start_at applies
 
+	searches []search           // to be made at the end of the listing at hand
+	besides  map[string]*beside // folders as they were searched since the last listing
+
 	nextList time.Time
 	listed   time.Time     // when the last listing began
 	cost     time.Duration // of the last listing
@@ -106,8 +109,10 @@ func (s *scanner) list(now time.Time) {
 	}
 	if s.first {
 		s.first = false
-		s.recoverAll()
+		s.searches = s.searchesAtStart()
 	}
+	s.seek(s.searches)
+	s.searches = s.searches[:0]
 	s.listed = now
 	for _, f := range s.r.files {
 		if s.byPath[f.path] != f || f.round != s.round {
@@ -123,18 +128,13 @@ func (s *scanner) appear(found found, fresh bool) {
 		return
 	}
 	before := s.byPath[found.path]
-	f, h := s.adopt(found.path, found.path, fresh)
-	if f != nil {
+	if f, h := s.adopt(found.path, found.path, fresh); f != nil {
 		f.round = s.round
 		s.byPath[found.path] = f
 		s.begin(f, h)
 	}
-	// After the opening: whatever was renamed away before it stands beside it now.
-	switch {
-	case before != nil:
-		s.between(found.path, before.born())
-	case !s.first && !s.recover(found.path):
-		s.between(found.path, s.listed.Add(-settle))
+	if !s.first {
+		s.searches = append(s.searches, s.searchFor(found.path, before))
 	}
 }
 
