@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"math"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -86,7 +85,7 @@ func (t *Translator) exemplarLabels(x *wire.Exemplar) labelSet {
 	}
 	if runes <= maxExemplarRunes {
 		for _, p := range t.attributes {
-			if strings.TrimSpace(p.name) != "" {
+			if p.name != "" {
 				t.set.set(p.name, p.value)
 			}
 		}

@@ -1,6 +1,7 @@
 package prom
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -68,22 +69,14 @@ func (t *Translator) learnInfo(r *resource, attributes wire.Attributes) Labels {
 		return err != nil
 	})
 	t.join()
-	t.set.set(jobLabel, cmpOr(r.job, t.set.get(jobLabel)))
-	t.set.set(instanceLabel, cmpOr(r.instance, t.set.get(instanceLabel)))
+	t.set.set(jobLabel, cmp.Or(r.job, t.set.get(jobLabel)))
+	t.set.set(instanceLabel, cmp.Or(r.instance, t.set.get(instanceLabel)))
 	t.addExternal()
 	if t.set.get(jobLabel) == "" && t.set.get(instanceLabel) == "" {
 		return nil // nothing could be joined with it
 	}
 	t.set.set(nameLabel, targetInfo)
 	return t.set.appendTo(nil)
-}
-
-// cmpOr returns the first string that is not empty.
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // collect gathers attributes into scratch, sorted by key, those of one key in the order sent.

@@ -19,7 +19,8 @@ type Options struct {
 	// MaxSeries bounds the series that are in memory at once, those of the last two to three hours, at 1 to 3 KiB
 	// each; 0 is 250,000. Samples of further new series are refused as overflow.
 	MaxSeries int
-	// CacheBytes bounds what is remembered of series between requests; 0 is 32 MiB, enough for about 90,000 series.
+	// CacheBytes bounds what is remembered of series between requests; 0 is 32 MiB, enough for some 45,000 series that
+	// keep coming. Beyond that they are found by their labels, at ten times the cost.
 	CacheBytes int
 	// MaxExemplars is how many exemplars are kept, in memory, newest first; 0 is 10,000.
 	MaxExemplars int64
