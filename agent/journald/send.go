@@ -11,6 +11,8 @@ import (
 const (
 	retryMin = 100 * time.Millisecond
 	retryMax = 15 * time.Second
+	// patienceMax bounds what a destination may ask us to wait.
+	patienceMax = 5 * time.Minute
 )
 
 // send is the goroutine that hands batches over, one after the other, so that the journal's order is kept and the
@@ -40,7 +42,7 @@ func (r *Receiver) deliver(b *batch) bool {
 		r.refusals.Inc()
 		r.troubled(err)
 		select {
-		case <-time.After(max(refused.After, backoff.Next())):
+		case <-time.After(min(max(refused.After, backoff.Next()), patienceMax)):
 		case <-r.readingCtx.Done():
 		}
 	}

@@ -82,6 +82,22 @@ func (k *keeper) leave(e entry) {
 	k.absent.add(e)
 }
 
+// miss counts what was not read of a file that is gone, as far as we know it. Should it come back, it is read from where
+// we were.
+func (k *keeper) miss(e entry) {
+	unread := e.size - e.offset
+	if unread <= 0 {
+		return
+	}
+	k.r.mu.Lock()
+	k.absent.remove(e)
+	e.size = e.offset
+	k.absent.add(e)
+	k.r.mu.Unlock()
+	k.r.lose(pipeline.DropRotatedUnread, 1, unread)
+	k.r.settings.Log.Warn("a file went away while the receiver was down, and was not read to its end", "file", e.path, "unread_bytes", unread)
+}
+
 // missing are the entries of files that once stood at path and were not found.
 func (k *keeper) missing(path string) []entry {
 	k.r.mu.Lock()

@@ -127,6 +127,9 @@ func (r *Receiver) catchUp(f *file, h *os.File) (more bool, err error) {
 		if err := r.recognise(f, h, s); err != nil || f.packed {
 			return false, err
 		}
+		if s.size != f.seen.size {
+			r.dirty.Store(true) // so that after a restart it is known what was unread
+		}
 		f.seen = s
 		f.look(s)
 		f.deleted.Store(s.links == 0)

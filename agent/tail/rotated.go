@@ -73,6 +73,8 @@ func (s *scanner) seek(searches []search) {
 		for _, e := range q.missing {
 			if l, ok := b.find(e.key); ok {
 				s.adoptRotated(l.name, q.path)
+			} else if mounted(filepath.Dir(q.path), e.key.dev) {
+				s.r.keep.miss(e)
 			}
 		}
 		if !q.after.IsZero() {

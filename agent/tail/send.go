@@ -14,6 +14,8 @@ import (
 const (
 	retryMin = 100 * time.Millisecond
 	retryMax = 15 * time.Second
+	// patienceMax bounds what a destination may ask us to wait.
+	patienceMax = 5 * time.Minute
 
 	// lookWithin is how long a reader may wait for memory before it looks at its file again.
 	lookWithin = 2 * time.Second
@@ -70,7 +72,7 @@ func (r *Receiver) send(f *file, c *call, b *batch) {
 		r.metrics.refusals.Inc()
 		r.troubled(err)
 		select {
-		case <-time.After(max(refused.After, backoff.Next())):
+		case <-time.After(min(max(refused.After, backoff.Next()), patienceMax)):
 		case <-r.patience(f).Done():
 		}
 	}
