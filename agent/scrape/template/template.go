@@ -240,6 +240,10 @@ func (w *walk) adoptFailed() {
 			at := uint32(len(body))
 			body = append(body, t.body[l.off:l.off+l.n]...)
 			l.off = at
+			if l.kind != kindDropped && w.has(&t.series[l.ref]) {
+				l.flag |= flagShared // another line of its series was there
+				l.kind = kindSlow
+			}
 			lines = append(lines, l)
 		}
 	}
