@@ -7,7 +7,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -27,6 +26,7 @@ import (
 	"github.com/prometheus/prometheus/model/value"
 	promscrape "github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/osutil"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -331,10 +331,10 @@ func (w world) throughSluice(t *testing.T) (rounds []round) {
 // TestIdentity: the same answers through Prometheus' scrape manager and through us give equal series and samples,
 // stale markers and synthetic series included.
 func TestIdentity(t *testing.T) {
-	// The resolver of package net keeps state from its first use, which must not belong to a bubble.
-	if host, err := os.Hostname(); err == nil {
-		_, _ = net.LookupIP(host)
-	}
+	// The scrape manager resolves the host's name, and the resolver of package net keeps channels from its first use:
+	// they must not belong to a bubble.
+	_, _ = osutil.GetFQDN()
+	_, _ = net.LookupAddr("127.0.0.1")
 	f := func(name string, w world) {
 		t.Run(name, func(t *testing.T) {
 			want, got := tidy(w.throughPrometheus(t)), tidy(w.throughSluice(t))
