@@ -44,6 +44,7 @@ type position struct {
 	skip    int64           // where the search for the end of an overlong line, or of a run of NULs, goes on; 0: no search
 	nuls    bool            // the search is for the end of a run of NULs
 	seen    stat            // of the last look
+	behind  bool            // the last look left something that can be read
 	left    bool            // its name led elsewhere at the last look
 	grew    time.Time       // when it was last seen to be longer than before
 	tried   int64           // the size at which there was nothing complete to read
@@ -82,7 +83,7 @@ func (f *file) wants(s stat) bool {
 		return false
 	}
 	unfinished := f.rotated.Load() && !f.ended && (f.next < s.size || f.lines.open())
-	return s.size != f.seen.size || s.changed != f.seen.changed || unfinished
+	return f.behind || s.size != f.seen.size || s.changed != f.seen.changed || unfinished
 }
 
 // estimate is about how many records n bytes of the file are, at least one.

@@ -22,7 +22,7 @@ const (
 // read is the goroutine of one open file: it reads what is there, pauses, and looks again.
 func (r *Receiver) read(f *file, h *os.File) {
 	defer r.readers.Done()
-	defer r.close(f, h)
+	defer func() { r.close(f, h) }() // the handle may be opened below
 	if h == nil {
 		var err error
 		if h, err = r.reopen(f); h == nil {
@@ -37,7 +37,7 @@ func (r *Receiver) read(f *file, h *os.File) {
 	if f.grew.IsZero() {
 		f.grew = time.Now()
 	}
-	wait := r.cfg.PollInterval
+	wait, free := r.cfg.PollInterval, time.Now()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for r.readingCtx.Err() == nil {
@@ -47,6 +47,7 @@ func (r *Receiver) read(f *file, h *os.File) {
 		if more || f.seen.size != size {
 			f.grew, wait = now, r.cfg.PollInterval
 		}
+		f.behind = more || err != nil
 		leaving := f.rotated.Load() || f.deleted.Load()
 		if leaving && !f.left {
 			f.grew = now // the quiet begins anew: the writer may not have noticed yet
@@ -58,11 +59,17 @@ func (r *Receiver) read(f *file, h *os.File) {
 				return
 			}
 		}
-		if r.crowded.Load() && !f.deleted.Load() || f.packed || f.giveUp.Load() {
+		blocked := errors.Is(err, errBlocked)
+		if !blocked {
+			free = now
+		}
+		// While files wait for their turn, one that is read to its end makes place at once, and one that is blocked after
+		// a while: opening and closing it all the time would gain nothing.
+		if r.crowded.Load() && !f.deleted.Load() && (!blocked || now.Sub(free) >= lookWithin) || f.packed || f.giveUp.Load() {
 			return
 		}
 		switch {
-		case errors.Is(err, errBlocked):
+		case blocked:
 			// The file is looked at meanwhile: it may be truncated, or deleted and to be given up.
 			f.grew = now
 		case err != nil:
