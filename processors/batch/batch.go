@@ -75,13 +75,13 @@ func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
 		defer p.returned(key, q)
 		return p.next.Consume(ctx, b)
 	}
-	c := p.join(key, q, b)
+	c := p.join(ctx, key, q, b)
 	p.mu.Unlock()
 	return p.wait(ctx, c)
 }
 
 // join adds a caller to the lane's open lot, which it makes when there is none or when the request does not fit.
-func (p *Processor) join(key lane, q *queue, b pipeline.Batch) *caller {
+func (p *Processor) join(ctx context.Context, key lane, q *queue, b pipeline.Batch) *caller {
 	if l := q.open; l != nil && !p.fits(l, b) {
 		p.dispatch(key, q)
 	}
@@ -90,7 +90,7 @@ func (p *Processor) join(key lane, q *queue, b pipeline.Batch) *caller {
 		q.open = l
 		l.timer = time.AfterFunc(p.cfg.Timeout, func() { p.timedOut(key, q, l) })
 	}
-	c := q.open.add(b)
+	c := q.open.add(ctx, b)
 	if p.full(q.open) || q.outstanding < p.cfg.MaxInFlight {
 		p.dispatch(key, q)
 	}
@@ -157,15 +157,13 @@ func (p *Processor) wait(ctx context.Context, c *caller) error {
 	case <-p.closed:
 	}
 	p.mu.Lock()
-	withdrawn := c.lot.leave(c)
-	p.mu.Unlock()
-	if !withdrawn {
-		select {
-		case err := <-c.fate: // it was decided meanwhile
-			return err
-		default:
-		}
+	defer p.mu.Unlock()
+	select {
+	case err := <-c.fate: // it was decided meanwhile
+		return err
+	default:
 	}
+	c.lot.leave(c)
 	return pipeline.Withdrawn(ctx)
 }
 
@@ -182,10 +180,7 @@ func (p *Processor) send(l *lot) {
 		}
 	case rej.Items > 0 && rej.Items < l.items:
 		// A partial success: the rest was delivered, and nobody says whose the rejected ones were.
-		p.set.Drop(rej.Reason, l.signal, rej.Items, 0)
-		for _, c := range l.callers {
-			p.tell(c, nil)
-		}
+		p.tellPartial(l, rej)
 	default:
 		for _, c := range l.callers {
 			p.tell(c, p.next.Consume(l.ctx, l.batchOf(c)))
@@ -195,11 +190,35 @@ func (p *Processor) send(l *lot) {
 
 func (p *Processor) tell(c *caller, err error) {
 	p.mu.Lock()
-	gone := c.gone
-	c.fate <- err // buffered: never waits
-	p.mu.Unlock()
-	if gone && err == nil {
+	defer p.mu.Unlock()
+	p.decide(c, err)
+}
+
+// decide is tell under p.mu: a caller is either told or has gone, never both.
+func (p *Processor) decide(c *caller, err error) {
+	if !c.gone {
+		c.fate <- err // buffered: never waits
+	} else if err == nil {
 		p.late.Add(float64(c.items))
+	}
+}
+
+// tellPartial answers nil to all and drops the rejected items. Callers that have gone were refused and count as
+// that already, so no more is dropped than the others brought.
+func (p *Processor) tellPartial(l *lot, rej *pipeline.Rejected) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	told := 0
+	for _, c := range l.callers {
+		if !c.gone {
+			told += c.items
+		}
+	}
+	if told > 0 {
+		p.set.Drop(rej.Reason, l.signal, min(rej.Items, told), 0)
+	}
+	for _, c := range l.callers {
+		p.decide(c, nil)
 	}
 }
 

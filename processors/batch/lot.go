@@ -21,7 +21,9 @@ type lot struct {
 	sealed  bool
 	timer   *time.Timer
 
-	ctx    context.Context // ends when every caller has gone: a single one never cancels the others' request
+	// ctx is made by the seal. It ends when every caller has gone, and has their last deadline if each has one: a
+	// single caller never cancels the others' request.
+	ctx    context.Context
 	cancel context.CancelFunc
 }
 
@@ -31,6 +33,7 @@ type caller struct {
 	start, end int // of its bytes in the lot's buffer
 	items      int
 	origin     pipeline.Origin
+	deadline   time.Time // zero: it has none
 	gone       bool
 	fate       chan error // one answer, buffered
 }
@@ -44,13 +47,13 @@ const maxPooledBytes = 8 << 20
 func newLot(b pipeline.Batch) *lot {
 	l := &lot{signal: b.Signal, origin: b.Origin}
 	l.buf = (*buffers.Get().(*[]byte))[:0]
-	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
 
 // add copies a request in: the caller's buffer is its own again when it is answered, which may be early.
-func (l *lot) add(b pipeline.Batch) *caller {
+func (l *lot) add(ctx context.Context, b pipeline.Batch) *caller {
 	c := &caller{lot: l, start: len(l.buf), items: b.Items, origin: b.Origin, fate: make(chan error, 1)}
+	c.deadline, _ = ctx.Deadline()
 	l.buf = append(l.buf, b.Request...)
 	c.end = len(l.buf)
 	l.items += b.Items
@@ -59,21 +62,15 @@ func (l *lot) add(b pipeline.Batch) *caller {
 	return c
 }
 
-// leave takes a caller out. Before the seal its bytes are taken out too, and leave reports true.
-func (l *lot) leave(c *caller) bool {
-	if c.gone {
-		return false
-	}
+// leave takes a caller out. Before the seal its bytes are taken out too, and others may still join.
+func (l *lot) leave(c *caller) {
 	c.gone = true
 	l.staying--
-	if l.staying == 0 {
+	if !l.sealed {
+		l.remove(c)
+	} else if l.staying == 0 {
 		l.cancel()
 	}
-	if l.sealed {
-		return false
-	}
-	l.remove(c)
-	return true
 }
 
 func (l *lot) remove(c *caller) {
@@ -97,6 +94,21 @@ func (l *lot) remove(c *caller) {
 // seal ends the time in which callers join and leave freely; it reports whether anybody is left.
 func (l *lot) seal() bool {
 	l.sealed = true
+	var last time.Time
+	for _, c := range l.callers {
+		if c.deadline.IsZero() {
+			last = time.Time{}
+			break
+		}
+		if c.deadline.After(last) {
+			last = c.deadline
+		}
+	}
+	if last.IsZero() {
+		l.ctx, l.cancel = context.WithCancel(context.Background())
+	} else {
+		l.ctx, l.cancel = context.WithDeadline(context.Background(), last)
+	}
 	return l.staying > 0
 }
 
