@@ -327,7 +327,7 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"20 MiB of [", "/v1/logs", typeJSON, "", bytes.Repeat([]byte{'['}, big), 400, "nests deeper"},
 		{"20 MiB of nested arrayValue in JSON", "/v1/logs", typeJSON, "", bytes.Repeat([]byte(`{"arrayValue":{"values":[`), big/26), 400, "nests deeper"},
-		{"20 MiB of nested arrayValue in protobuf", "/v1/logs", typeProtobuf, "", nestedArrays(big-1024), 400, "resource_logs[0]"},
+		{"20 MiB of nested arrayValue in protobuf", "/v1/logs", typeProtobuf, "", nestedArrays(big - 1024), 400, "resource_logs[0]"},
 		{"not protobuf", "/v1/traces", typeProtobuf, "", []byte("hello"), 400, ""},
 		{"not JSON", "/v1/traces", typeJSON, "", []byte("{]"), 400, "cannot read OTLP/JSON"},
 		{"a lying length", "/v1/metrics", typeProtobuf, "", []byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 1}, 400, ""},
