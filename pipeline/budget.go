@@ -54,7 +54,7 @@ func (l *Lease) Resize(n int) error {
 	want := int64(n) * wayFactor
 	more := want - l.n
 	if more > 0 {
-		if err := l.b.take(more); err != nil {
+		if err := l.b.take(more, l.n); err != nil {
 			return err
 		}
 	} else {
@@ -72,7 +72,8 @@ func (l *Lease) Release() {
 	}
 }
 
-func (b *Budget) take(n int64) error {
+// take adds n bytes to a reservation that has own bytes already.
+func (b *Budget) take(n, own int64) error {
 	if b.pressure.Load() {
 		b.refused.Add(1)
 		return Refuse(admissionRetry, fmt.Errorf("%w: the heap is over the memory limit", ErrNoBudget))
@@ -80,8 +81,8 @@ func (b *Budget) take(n int64) error {
 	for {
 		used, limit := b.used.Load(), b.limit.Load()
 		// A request larger than the whole budget is admitted when nothing else is inside: refusing it for ever
-		// would lose it.
-		if used+n > limit && used > 0 {
+		// would lose it. Its own earlier steps are not "else".
+		if used+n > limit && used > own {
 			b.refused.Add(1)
 			return Refuse(admissionRetry, fmt.Errorf("%w: %d of %d bytes are reserved", ErrNoBudget, used, limit))
 		}

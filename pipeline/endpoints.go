@@ -73,6 +73,7 @@ func (h *httpServer) stop() {
 	if h.srv.Shutdown(ctx) != nil {
 		h.srv.Close()
 	}
+	h.ln.Close() // Serve may not have run yet, and then the server does not know its listener
 }
 
 // health answers 200 while batches are taken in, else 503. The body says which state it is, for people.

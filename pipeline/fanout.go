@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -12,7 +11,7 @@ import (
 // then only the caller knows how long to try.
 //
 // A rejected branch is counted at its own door and does not hold the others: the answer is Rejected only when
-// every branch rejected.
+// every branch rejected, and then that of the branch that took the most.
 type fanOut struct {
 	branches []Sink
 }
@@ -45,7 +44,7 @@ func (f *fanOut) Consume(ctx context.Context, b Batch) error {
 			}
 		}
 		if len(open) == 0 {
-			return allRejected(answers)
+			return best(answers, b.Items)
 		}
 		deadline, ok := ctx.Deadline()
 		wait = max(wait, fanOutPause)
@@ -70,12 +69,22 @@ func (f *fanOut) offer(ctx context.Context, b Batch, open []int, answers []error
 	wg.Wait()
 }
 
-// allRejected is nil as soon as one branch took the batch.
-func allRejected(answers []error) error {
+// best is nil as soon as one branch took the batch, else the rejection with the fewest items.
+func best(answers []error, items int) error {
+	var found error
+	fewest := items + 1
 	for _, err := range answers {
-		if err == nil {
+		rej, never := AsRejected(err)
+		if !never {
 			return nil
 		}
+		n := rej.Items
+		if n == 0 {
+			n = items // a Rejected that does not say how many means all
+		}
+		if n < fewest {
+			found, fewest = err, n
+		}
 	}
-	return errors.Join(answers...)
+	return found
 }

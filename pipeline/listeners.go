@@ -36,6 +36,9 @@ func (l *Listeners) Listen(ctx context.Context, network, address string) (net.Li
 		return s.lease()
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, network, address)
+	if errors.Is(err, syscall.EADDRINUSE) && l.closeIdle(address) {
+		ln, err = (&net.ListenConfig{}).Listen(ctx, network, address)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
@@ -64,13 +67,31 @@ func (l *Listeners) forInstance(log *slog.Logger, in Instance) ListenFunc {
 	}
 }
 
+// closeIdle closes the sockets that an earlier graph had on the port of address and nobody uses now: after
+// 127.0.0.1:4317 became 0.0.0.0:4317 in the file, we must not be in our own way.
+func (l *Listeners) closeIdle(address string) (closed bool) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	for key, s := range l.open {
+		_, has, err := net.SplitHostPort(s.Addr().String())
+		if err == nil && has == port && !s.inUse() {
+			s.close()
+			delete(l.open, key)
+			closed = true
+		}
+	}
+	return closed
+}
+
 // Sweep closes the sockets that nobody uses, after a reload.
 func (l *Listeners) Sweep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key, s := range l.open {
 		if !s.inUse() {
-			s.Listener.Close()
+			s.close()
 			delete(l.open, key)
 		}
 	}
@@ -81,7 +102,7 @@ func (l *Listeners) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key, s := range l.open {
-		s.Listener.Close()
+		s.close()
 		delete(l.open, key)
 	}
 }
@@ -101,6 +122,17 @@ func (s *socket) inUse() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lent != nil
+}
+
+// close ends the socket, and the connections that nobody will serve any more.
+func (s *socket) close() {
+	s.Listener.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.stray {
+		c.Close()
+	}
+	s.stray = nil
 }
 
 func (s *socket) lease() (net.Listener, error) {

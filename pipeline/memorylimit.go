@@ -8,6 +8,7 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -73,12 +74,16 @@ func (s *Service) applyMemoryLimit(m MemoryLimit) {
 	}
 	s.host.Budget.limit.Store(soft)
 	ctx, cancel := context.WithCancel(context.Background())
-	s.stopHeap = cancel
+	var watch sync.WaitGroup
+	s.stopHeap = func() {
+		cancel()
+		watch.Wait() // a last look must not leave pressure on that nobody takes back
+	}
 	every := m.CheckInterval
 	if every <= 0 {
 		every = defaultCheck
 	}
-	go s.watchHeap(ctx, soft, every)
+	watch.Go(func() { s.watchHeap(ctx, soft, every) })
 }
 
 func (s *Service) watchHeap(ctx context.Context, soft int64, every time.Duration) {

@@ -240,9 +240,14 @@ func TestBudget(t *testing.T) {
 	if err := one.Resize(100); err != nil || b.Used() != 300 {
 		t.Errorf("trued up to %d, %v; want 300", b.Used(), err)
 	}
-	if err := one.Resize(5000); !errors.Is(err, ErrNoBudget) || b.Used() != 300 {
+	other, err := b.Reserve(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Resize(5000); !errors.Is(err, ErrNoBudget) || b.Used() != 303 {
 		t.Errorf("growing beyond the limit: %v, used %d", err, b.Used())
 	}
+	other.Release()
 	one.Release()
 	one.Release()
 	if b.Used() != 0 {
@@ -321,7 +326,13 @@ type node struct {
 }
 
 func (n *node) Start(context.Context) error { n.kit.note("+" + n.name); return n.fail }
-func (n *node) Stop(context.Context) error  { n.kit.note("-" + n.name); return nil }
+func (n *node) Stop(ctx context.Context) error {
+	n.kit.note("-" + n.name)
+	if n.kit.onStop != nil {
+		n.kit.onStop(ctx)
+	}
+	return nil
+}
 func (n *node) Consume(ctx context.Context, b Batch) error {
 	if n.next == nil {
 		return nil
@@ -333,9 +344,10 @@ type nodeConfig struct{ BuildFault, StartFault string }
 
 // kit is a set of components whose life is recorded.
 type kit struct {
-	mu   sync.Mutex
-	log  []string
-	outs map[string]Outputs
+	onStop func(context.Context)
+	mu     sync.Mutex
+	log    []string
+	outs   map[string]Outputs
 }
 
 func (k *kit) note(what string) {

@@ -134,7 +134,11 @@ func (s *Service) Reload(ctx context.Context, cfg *Config) error {
 
 	s.state.Store(int32(StateReloading))
 	old := s.cfg
-	s.halt(ctx)
+	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
+	s.halt(context.WithoutCancel(ctx))
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("the process ends, the new configuration is not started: %w", err)
+	}
 	err = s.buildAndRun(ctx, cfg)
 	s.own.reloaded(err == nil)
 	if err != nil {

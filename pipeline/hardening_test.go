@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+)
+
+// TestALeaseGrowsPastTheBudgetWhenAlone: a request that grows step by step while it is read must not be refused for
+// ever because of its own earlier steps.
+func TestALeaseGrowsPastTheBudgetWhenAlone(t *testing.T) {
+	b := NewBudget(1000)
+	alone, err := b.Reserve(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := alone.Resize(5000); err != nil || b.Used() != 15000 {
+		t.Errorf("nobody else is inside, yet: %v, used %d", err, b.Used())
+	}
+	if _, err := b.Reserve(1); !errors.Is(err, ErrNoBudget) {
+		t.Errorf("a second one was admitted over the limit: %v", err)
+	}
+	alone.Release()
+}
+
+// TestFanOutTellsTheBestOfTheRejections: what one branch took was not lost, so the caller must not hear that all was.
+func TestFanOutTellsTheBestOfTheRejections(t *testing.T) {
+	reject := func(n int) Sink {
+		return SinkFunc(func(context.Context, Batch) error { return Reject(n, DropRejected, errors.New("never")) })
+	}
+	for _, branches := range [][]Sink{{reject(10), reject(3)}, {reject(3), reject(10)}, {reject(0), reject(3)}} {
+		rej, never := AsRejected(fanOutTo(branches).Consume(t.Context(), batchOf(10)))
+		if !never || rej.Items != 3 {
+			t.Errorf("got %+v, want 3 items rejected", rej)
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer probe.Close()
+	_, port, err := net.SplitHostPort(probe.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// TestAKeptSocketDoesNotBlockItsOwnPort: a reload that changes 127.0.0.1:4317 to 0.0.0.0:4317 must not fail on the
+// socket that we keep ourselves.
+func TestAKeptSocketDoesNotBlockItsOwnPort(t *testing.T) {
+	port := freePort(t)
+	l := NewListeners()
+	defer l.Close()
+	old, err := l.Listen(t.Context(), "tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Listen(t.Context(), "tcp", "0.0.0.0:"+port); err == nil {
+		t.Error("a socket in use was taken from its server")
+	}
+	old.Close()
+	wide, err := l.Listen(t.Context(), "tcp", "0.0.0.0:"+port)
+	if err != nil {
+		t.Fatalf("our own idle socket is in the way: %v", err)
+	}
+	wide.Close()
+}
+
+// TestASignalDuringAReloadDoesNotCutTheDrain: the end of the process' context is no reason to drop what is inside.
+func TestASignalDuringAReloadDoesNotCutTheDrain(t *testing.T) {
+	k := &kit{outs: map[string]Outputs{}}
+	s := newService(t)
+	cfg := k.config(pipe(t, "logs", "in", "mid", "out"))
+	if err := s.Start(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Service.ShutdownTimeout = time.Minute
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	drain := errors.New("Stop was not called")
+	k.onStop = func(ctx context.Context) { drain = ctx.Err() }
+	if err := s.Reload(ctx, k.config(pipe(t, "logs", "in", "mid", "out"))); !errors.Is(err, context.Canceled) {
+		t.Errorf("the reload of a process that ends answered %v", err)
+	}
+	if drain != nil {
+		t.Errorf("the drain was cut: %v", drain)
+	}
+	if left := s.Stop(t.Context()); left.Undelivered != 0 {
+		t.Errorf("left %+v", left)
+	}
+}
