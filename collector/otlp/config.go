@@ -21,6 +21,8 @@ type Config struct {
 	// RequestTimeout is how long a request may wait for its delivery before the client is told to try again.
 	// Shorter client deadlines win. The default is below the 10 s after which SDKs give up by themselves.
 	RequestTimeout time.Duration `mapstructure:"request_timeout"`
+
+	grpcReadTimeout time.Duration // how long a message may take to come; fixed, shorter in tests
 }
 
 // Protocols are the two ways in.
@@ -68,8 +70,8 @@ func Default() *Config {
 	h.ReadTimeout = defaultReadTimeout
 	h.ReadHeaderTimeout = defaultHeaderTimeout
 	return &Config{
-		RequestTimeout: defaultRequestTimeout,
-		Protocols:      Protocols{GRPC: configoptional.Default(g), HTTP: configoptional.Default(h)},
+		RequestTimeout: defaultRequestTimeout, grpcReadTimeout: defaultReadTimeout,
+		Protocols: Protocols{GRPC: configoptional.Default(g), HTTP: configoptional.Default(h)},
 	}
 }
 
@@ -84,15 +86,26 @@ func (c *Config) Validate() error {
 	}
 	if c.Protocols.HTTP.HasValue() {
 		h := c.Protocols.HTTP.Get()
+		if h.samePath() {
+			errs = append(errs, errors.New(`"protocols::http::traces_url_path", "metrics_url_path" and "logs_url_path" are not all different; write one path a signal`))
+		}
 		for key, path := range map[string]string{
 			"traces_url_path": h.TracesURLPath, "metrics_url_path": h.MetricsURLPath, "logs_url_path": h.LogsURLPath,
 		} {
 			if !strings.HasPrefix(path, "/") {
 				errs = append(errs, fmt.Errorf(`"protocols::http::%s" is %q; write a path that begins with /`, key, path))
 			}
+			if strings.ContainsAny(path, "{} ") {
+				errs = append(errs, fmt.Errorf(`"protocols::http::%s" is %q; write a path without spaces and braces`, key, path))
+			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// samePath tells whether two signals would be posted to one path.
+func (h *HTTPConfig) samePath() bool {
+	return h.TracesURLPath == h.MetricsURLPath || h.TracesURLPath == h.LogsURLPath || h.MetricsURLPath == h.LogsURLPath
 }
 
 // Component describes the receiver to the engine.

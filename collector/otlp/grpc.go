@@ -3,6 +3,7 @@ package otlp
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"runtime"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -27,6 +29,25 @@ type grpcServer struct {
 	set pipeline.Settings
 	in  *intake
 	srv *grpc.Server
+	ln  net.Listener
+
+	readTimeout time.Duration
+}
+
+func newGRPC(s pipeline.Settings, cfg *Config, in *intake) *grpcServer {
+	g := &grpcServer{cfg: *cfg.Protocols.GRPC.Get(), set: s, in: in, readTimeout: cfg.grpcReadTimeout}
+	if g.cfg.MaxRecvMsgSizeMiB <= 0 {
+		g.cfg.MaxRecvMsgSizeMiB = defaultMaxMessageMiB // grpc-go takes that much; it is what has to be reserved
+	}
+	return g
+}
+
+// limitCall ends a call whose message does not come: it holds a reservation from its start. The stream's own end
+// ends the timer.
+func (g *grpcServer) limitCall(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.readTimeout+g.in.timeout)
+	context.AfterFunc(ctx, cancel)
+	return ctx, nil
 }
 
 // Flow-control windows. The defaults of 64 KiB make a sender of one large request wait for the reader every few
@@ -40,6 +61,7 @@ const (
 func (g *grpcServer) start(ctx context.Context) error {
 	srv, err := g.cfg.ToServer(ctx, nil, telemetry(),
 		configgrpc.WithGrpcServerOption(grpc.ForceServerCodecV2(rawCodec{})),
+		configgrpc.WithGrpcServerOption(grpc.InTapHandle(g.limitCall)),
 		configgrpc.WithGrpcServerOption(grpc.InitialWindowSize(streamWindow)),
 		configgrpc.WithGrpcServerOption(grpc.InitialConnWindowSize(connectionWindow)),
 		configgrpc.WithGrpcServerOption(grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0)))),
@@ -70,7 +92,7 @@ func (g *grpcServer) start(ctx context.Context) error {
 		}, nil)
 	}
 	g.set.Log.Info("OTLP/gRPC listening", "address", ln.Addr().String())
-	g.srv = srv
+	g.srv, g.ln = srv, ln
 	go func() {
 		if err := srv.Serve(ln); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			g.set.Log.Error("OTLP/gRPC stopped serving", "error", err)
@@ -95,6 +117,7 @@ func (g *grpcServer) stop(ctx context.Context) {
 		g.srv.Stop()
 		<-done
 	}
+	g.ln.Close() // Serve may not have run yet, and then the server does not know its listener
 }
 
 // export serves one Export call.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 
 	"golang.org/x/net/http2"
 
@@ -31,6 +32,18 @@ type httpServer struct {
 	set pipeline.Settings
 	in  *intake
 	srv *http.Server
+	ln  net.Listener
+
+	inside  sync.RWMutex // read-locked by every handler
+	stopped bool
+}
+
+func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
+	h := &httpServer{cfg: *cfg.Protocols.HTTP.Get(), set: s, in: in}
+	if h.cfg.MaxRequestBodySize <= 0 {
+		h.cfg.MaxRequestBodySize = defaultMaxBody // as in the Collector
+	}
+	return h
 }
 
 // start opens the listener and serves.
@@ -62,7 +75,7 @@ func (h *httpServer) start(ctx context.Context) error {
 		conf.NextProtos = []string{http2.NextProtoTLS, "http/1.1"}
 		ln = tls.NewListener(ln, conf)
 	}
-	h.srv = srv
+	h.srv, h.ln = srv, ln
 	go func() {
 		if err := srv.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			h.set.Log.Error("OTLP/HTTP stopped serving", "error", err)
@@ -71,16 +84,29 @@ func (h *httpServer) start(ctx context.Context) error {
 	return nil
 }
 
-// stop lets requests that are inside finish until ctx ends, then cuts them off.
+// stop lets requests that are inside finish until ctx ends, then cuts them off. It returns behind the last one.
 func (h *httpServer) stop(ctx context.Context) {
-	if h.srv != nil && h.srv.Shutdown(ctx) != nil {
-		h.srv.Close()
+	if h.srv == nil {
+		return
 	}
+	if h.srv.Shutdown(ctx) != nil {
+		h.srv.Close() // ends the requests' contexts, but does not wait for their handlers
+	}
+	h.ln.Close() // Serve may not have run yet, and then the server does not know its listener
+	h.inside.Lock()
+	h.stopped = true
+	h.inside.Unlock()
 }
 
 func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		h.inside.RLock()
+		defer h.inside.RUnlock()
 		kind := contentType(r)
+		if h.stopped {
+			fail(w, kind, http.StatusServiceUnavailable, "shutting down")
+			return
+		}
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
 			fail(w, kind, http.StatusMethodNotAllowed, "use POST")
@@ -121,6 +147,10 @@ func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int
 		if err != nil {
 			h.in.invalid.Inc()
 			return 0, errInvalid{err}
+		}
+		// The objects of the transcoding are garbage now; what waits for the delivery is the text and its protobuf.
+		if err := lease.Resize(min(len(body)*jsonFactor, len(body)+len(proto))); err != nil {
+			return 0, err
 		}
 		return h.in.take(r.Context(), sig, proto, r.RemoteAddr)
 	}

@@ -31,20 +31,22 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	}
 	r := &Receiver{}
 	if cfg.Protocols.GRPC.HasValue() {
-		r.listeners = append(r.listeners, &grpcServer{cfg: *cfg.Protocols.GRPC.Get(), set: s, in: in})
+		r.listeners = append(r.listeners, newGRPC(s, cfg, in))
 	}
 	if cfg.Protocols.HTTP.HasValue() {
-		r.listeners = append(r.listeners, &httpServer{cfg: *cfg.Protocols.HTTP.Get(), set: s, in: in})
+		r.listeners = append(r.listeners, newHTTP(s, cfg, in))
 	}
 	return r, nil
 }
 
 // Start opens the listeners. One that the engine leaves out, because the embedded default's port is taken, does
-// not stop the other.
+// not stop the other. When it fails nothing listens.
 func (r *Receiver) Start(ctx context.Context) error {
 	for _, l := range r.listeners {
 		if err := l.start(ctx); err != nil && !errors.Is(err, pipeline.ErrLeftOut) {
-			return err
+			over, cancel := context.WithCancel(ctx)
+			cancel()
+			return errors.Join(err, r.Stop(over)) // the engine stops only what started as a whole
 		}
 	}
 	return nil

@@ -40,6 +40,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type server struct {
 	http, grpc string
 	budget     *pipeline.Budget
+	receiver   *Receiver
 }
 
 func start(t testing.TB, sink pipeline.Sink, change func(*Config, *pipeline.Settings)) *server {
@@ -79,7 +80,7 @@ func start(t testing.TB, sink pipeline.Sink, change func(*Config, *pipeline.Sett
 			t.Errorf("%d bytes of the budget are still reserved after the stop", used)
 		}
 	})
-	return &server{grpc: addrs[0], http: "http://" + addrs[1], budget: s.Budget}
+	return &server{grpc: addrs[0], http: "http://" + addrs[1], budget: s.Budget, receiver: rec}
 }
 
 func sampleLogs(n int) plog.Logs {

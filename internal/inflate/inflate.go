@@ -89,17 +89,18 @@ func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) 
 		want = min(sizeHint+1, lim.Max) // one more, so that the end is seen without growing
 	}
 	for {
-		if cap(dst) < want {
-			if lim.Grow != nil {
-				if err := lim.Grow(want); err != nil {
-					return dst, err
-				}
+		// A pooled buffer has room already, and that room has to be asked for, too.
+		if lim.Grow != nil {
+			if err := lim.Grow(want); err != nil {
+				return dst, err
 			}
+		}
+		if cap(dst) < want {
 			bigger := make([]byte, len(dst), want)
 			copy(bigger, dst)
 			dst = bigger
 		}
-		n, err := fill(dst[len(dst):min(cap(dst), lim.Max)], r)
+		n, err := fill(dst[len(dst):want], r)
 		dst = dst[:len(dst)+n]
 		if err == io.EOF {
 			return dst, nil
@@ -110,7 +111,7 @@ func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) 
 		if len(dst) >= lim.Max {
 			return dst, atLimit(r, lim.Max)
 		}
-		want = min(2*max(cap(dst), firstRead), lim.Max)
+		want = min(2*want, lim.Max)
 	}
 }
 

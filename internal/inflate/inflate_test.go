@@ -111,3 +111,19 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestAPooledBufferIsAskedForToo: room that an earlier body left is memory like any other.
+func TestAPooledBufferIsAskedForToo(t *testing.T) {
+	no := errors.New("no room")
+	_, err := Read(make([]byte, 0, 1<<20), strings.NewReader(strings.Repeat("x", 256<<10)), "", 0, Limits{
+		Max: 1 << 20, Grow: func(n int) error {
+			if n > 64<<10 {
+				return no
+			}
+			return nil
+		},
+	})
+	if !errors.Is(err, no) {
+		t.Errorf("a body of 256 KiB was read although only 64 KiB were granted: %v", err)
+	}
+}

@@ -1,0 +1,145 @@
+package otlp
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+)
+
+// TestAStartThatFailsLeavesNothingBehind: after the second listener failed, the first one must not serve on.
+func TestAStartThatFailsLeavesNothingBehind(t *testing.T) {
+	cfg := Default()
+	cfg.Protocols.GRPC.GetOrInsertDefault()
+	cfg.Protocols.HTTP.GetOrInsertDefault()
+	s, _ := pipelinetest.Settings(t, pipeline.KindReceiver, "otlp")
+	var first net.Listener
+	s.Listen = func(ctx context.Context, network, _ string) (net.Listener, error) {
+		if first != nil {
+			return nil, errors.New("the port is taken")
+		}
+		var err error
+		first, err = (&net.ListenConfig{}).Listen(ctx, network, "127.0.0.1:0")
+		return first, err
+	}
+	r, err := New(s, cfg, pipeline.OutputsTo(&pipelinetest.Counter{}, pipeline.Signals[:]...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.(*Receiver).Start(t.Context()); err == nil {
+		t.Fatal("the receiver started without its second port")
+	}
+	if c, err := net.Dial("tcp", first.Addr().String()); err == nil {
+		c.Close()
+		t.Error("the first listener is still open")
+		r.(*Receiver).Stop(t.Context())
+	}
+}
+
+// TestAfterStopNobodyIsInside: when the drain's time is over the handlers are cut off, and Stop returns behind the
+// last of them, because what they write to is closed next.
+func TestAfterStopNobodyIsInside(t *testing.T) {
+	var inside atomic.Int32
+	entered := make(chan struct{})
+	sink := pipeline.SinkFunc(func(ctx context.Context, _ pipeline.Batch) error {
+		inside.Add(1)
+		close(entered)
+		<-ctx.Done()
+		time.Sleep(100 * time.Millisecond)
+		inside.Add(-1)
+		return pipeline.Withdrawn(ctx)
+	})
+	var rec *Receiver
+	s := start(t, sink, nil)
+	rec = s.receiver
+	body, err := sampleBody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if res, err := http.Post(s.http+"/v1/logs", typeProtobuf, strings.NewReader(body)); err == nil {
+			res.Body.Close()
+		}
+	}()
+	<-entered
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	rec.Stop(over)
+	if n := inside.Load(); n != 0 {
+		t.Errorf("%d handlers are still inside after Stop", n)
+	}
+}
+
+// TestACallWithoutAMessageDoesNotHoldItsReservation: a client that opens a call and falls silent.
+func TestACallWithoutAMessageDoesNotHoldItsReservation(t *testing.T) {
+	s := start(t, &pipelinetest.Counter{}, func(c *Config, _ *pipeline.Settings) {
+		c.grpcReadTimeout, c.RequestTimeout = 100*time.Millisecond, 100*time.Millisecond
+	})
+	conn, err := grpc.NewClient(s.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	desc := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
+	if _, err := conn.NewStream(t.Context(), desc, "/opentelemetry.proto.collector.logs.v1.LogsService/Export"); err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		used := s.budget.Used()
+		seen = seen || used > 0
+		if seen && used == 0 {
+			return
+		}
+	}
+	t.Errorf("the silent call was admitted: %v; %d bytes are still reserved", seen, s.budget.Used())
+}
+
+// TestPathsThatServeMuxRefuses are faults of the configuration, not a panic at the start.
+func TestPathsThatServeMuxRefuses(t *testing.T) {
+	for _, change := range []func(*HTTPConfig){
+		func(h *HTTPConfig) { h.LogsURLPath = h.TracesURLPath },
+		func(h *HTTPConfig) { h.LogsURLPath = "/v1/{logs" },
+	} {
+		cfg := Default()
+		change(cfg.Protocols.HTTP.GetOrInsertDefault())
+		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "logs_url_path") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestALimitOfZeroIsTheDefault, as in the Collector.
+func TestALimitOfZeroIsTheDefault(t *testing.T) {
+	s := start(t, &pipelinetest.Counter{}, func(c *Config, _ *pipeline.Settings) {
+		c.Protocols.HTTP.Get().MaxRequestBodySize = 0
+	})
+	body, err := sampleBody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Post(s.http+"/v1/logs", typeProtobuf, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("got %s", res.Status)
+	}
+}
+
+func sampleBody() (string, error) {
+	b, err := plogotlp.NewExportRequestFromLogs(sampleLogs(2)).MarshalProto()
+	return string(b), err
+}
