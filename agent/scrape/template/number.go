@@ -53,13 +53,20 @@ func parseValue(b []byte) (bits uint64, n int) {
 		exp = point - i
 		digits += i - point
 	}
-	if i < len(b) && b[i]|0x20 == 'e' {
-		e, k := parseExponent(b[i+1:])
-		if k == 0 {
+	if i+3 < len(b) && b[i]|0x20 == 'e' {
+		// strconv writes an exponent with a sign and two digits.
+		e, sign := int(b[i+2]-'0')*10+int(b[i+3]-'0'), b[i+1]
+		switch {
+		case b[i+2]-'0' > 9 || b[i+3]-'0' > 9:
+			return parseSlow(b)
+		case sign == '+':
+			exp += e
+		case sign == '-':
+			exp -= e
+		default:
 			return parseSlow(b)
 		}
-		exp += e
-		i += 1 + k
+		i += 4
 	}
 	if digits == 0 || digits > 19 || mantissa > 1<<53 || i < len(b) && b[i] > ' ' {
 		return parseSlow(b)
@@ -78,25 +85,6 @@ func parseValue(b []byte) (bits uint64, n int) {
 		f = -f
 	}
 	return math.Float64bits(f), i
-}
-
-// parseExponent reads a sign and up to three digits; k is 0 when there is none.
-func parseExponent(b []byte) (e, k int) {
-	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
-		k = 1
-	}
-	begin := k
-	for k < len(b) && k < begin+3 && b[k]-'0' <= 9 {
-		e = e*10 + int(b[k]-'0')
-		k++
-	}
-	if k == begin || k < len(b) && b[k]-'0' <= 9 {
-		return 0, 0
-	}
-	if b[0] == '-' {
-		e = -e
-	}
-	return e, k
 }
 
 // parseSlow reads what parseValue does not: NaN, infinities, long mantissas, large exponents.
