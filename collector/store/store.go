@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -41,6 +43,9 @@ type Exporter struct {
 	dir  string
 	lock *os.File
 	srv  *http.Server
+	ln   net.Listener
+
+	asked sync.WaitGroup // queries that are being answered
 
 	parts map[pipeline.Signal]part
 	disk  *disk
@@ -134,8 +139,9 @@ func (e *Exporter) serve(ctx context.Context) error {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is healthy.\n")) })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is ready.\n")) })
 	mux.Handle("/", console.New(console.Source{View: e.set.View, Version: e.set.Version, Stores: e.report}))
+	e.ln = ln
 	e.srv = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		Handler: e.counted(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(e.set.Log.Handler(), slog.LevelDebug),
 	}
 	go func() {
@@ -145,6 +151,15 @@ func (e *Exporter) serve(ctx context.Context) error {
 	}()
 	e.set.Log.Info("store listening; open it in a browser", "address", "http://"+ln.Addr().String(), "directory", e.dir)
 	return nil
+}
+
+// counted lets Stop wait for the queries that it cuts off: they read what is closed next.
+func (e *Exporter) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.asked.Add(1)
+		defer e.asked.Done()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // report is what the page shows of the stores.
@@ -170,8 +185,12 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 
 // Stop serves no more and closes the stores.
 func (e *Exporter) Stop(ctx context.Context) error {
-	if e.srv != nil && e.srv.Shutdown(ctx) != nil {
-		e.srv.Close()
+	if e.srv != nil {
+		if e.srv.Shutdown(ctx) != nil {
+			e.srv.Close() // ends the queries' contexts, but does not wait for them
+		}
+		e.ln.Close() // Serve may not have run yet, and then the server does not know its listener
+		e.asked.Wait()
 	}
 	return e.close()
 }

@@ -36,15 +36,19 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	if _, err := memlimit.Set(memlimit.WithRatio(memoryShare)); err != nil {
 		log.Debug("no memory limit taken from the cgroup", "reason", err)
 	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before the start, which may take long: until then a SIGHUP would kill
+	defer signal.Stop(hup)
 	service := pipeline.NewService(log, dir, build.Version())
 	if err := service.Start(ctx, cfg); err != nil {
+		if ctx.Err() != nil {
+			log.Info("stopped before the start was over", "reason", err)
+			return nil
+		}
 		return err
 	}
 	log.Info("running", "program", c.Name, "version", build.Version(), "data_dir", dir, "pipelines", len(cfg.Pipelines))
 
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:

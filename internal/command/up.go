@@ -32,6 +32,9 @@ func (c *cli) up() *cobra.Command {
 			if err := l.check(); err != nil {
 				return errUsage{err}
 			}
+			if err := c.ignored(cmd.Flags().Changed); err != nil {
+				return errUsage{err}
+			}
 			text, err := c.overlay(l, cmd.Flags().Changed)
 			if err != nil {
 				return err
@@ -58,6 +61,19 @@ func (l laptop) check() error {
 	for _, g := range l.logs {
 		if _, err := filepath.Match(strings.ReplaceAll(g, "**", "*"), ""); err != nil {
 			return fmt.Errorf("--logs %q: %w", g, err)
+		}
+	}
+	return nil
+}
+
+// ignored refuses flags that change the embedded default when a file replaces it: they would do nothing.
+func (c *cli) ignored(changed func(string) bool) error {
+	if len(c.flags.config) == 0 {
+		return nil
+	}
+	for _, name := range []string{"logs", "scrape", "retention", "max-disk"} {
+		if changed(name) {
+			return fmt.Errorf("--%s changes the embedded default, which --config replaces; write it into the file", name)
 		}
 	}
 	return nil

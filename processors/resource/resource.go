@@ -81,6 +81,9 @@ func (c *cache) put(resource []byte, v verdict) {
 	if n > maxCacheBytes/4 {
 		return
 	}
+	if _, have := c.done[string(resource)]; have {
+		return // two requests missed at once; its bytes count once
+	}
 	if c.bytes+n > maxCacheBytes {
 		clear(c.done)
 		c.bytes = 0
