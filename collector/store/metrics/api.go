@@ -74,7 +74,7 @@ func newAPI(s *Store) http.Handler {
 		admin{s},
 		s.dir,
 		false, false, 0, // admin, search
-		s.settings.Log,
+		s.settings.LibraryLog(),
 		func(context.Context) v1.RulesRetriever { return ruleList{s.rules} },
 		0, 1, 1, // remote read
 		false,                    // not an agent

@@ -94,7 +94,7 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 		parser:   parser.NewParser(parser.Options{}),
 	}
 	begin := time.Now()
-	db, err := tsdb.Open(dir, s.Log, tee{s.Metrics, st.registry}, st.tsdbOptions(), nil)
+	db, err := tsdb.Open(dir, s.LibraryLog(), tee{s.Metrics, st.registry}, st.tsdbOptions(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the metric store in %s: %w", dir, err)
 	}
@@ -107,7 +107,7 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 	st.writer = newWriter(st)
 	st.metrics.register(st, replay)
 	st.engine = promql.NewEngine(promql.EngineOpts{
-		Logger: s.Log, Reg: s.Metrics, Parser: st.parser,
+		Logger: s.LibraryLog(), Reg: s.Metrics, Parser: st.parser,
 		MaxSamples: o.QueryMaxSamples, Timeout: o.QueryTimeout,
 		ActiveQueryTracker:       st.queries,
 		LookbackDelta:            lookback,

@@ -41,7 +41,7 @@ func (s *Store) startRules() error {
 		Context:                context.Background(), // Stop ends it
 		Appendable:             s.db,
 		Queryable:              s.db,
-		Logger:                 s.settings.Log,
+		Logger:                 s.settings.LibraryLog(),
 		Registerer:             s.settings.Metrics,
 		OutageTolerance:        outageTolerance,
 		ForGracePeriod:         forGracePeriod,
