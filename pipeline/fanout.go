@@ -7,8 +7,8 @@ import (
 )
 
 // fanOut gives every branch the same read-only batch and returns when all have answered. Refused branches are
-// repeated, and only those, until the caller's deadline; without one the refusal goes back at once, because
-// then only the caller knows how long to try.
+// repeated, and only those, until the caller's deadline, or its end when it has none: a refusal that goes back
+// makes the caller repeat the whole batch, and the branches that took it get it twice.
 //
 // A rejected branch is counted at its own door and does not hold the others: the answer is Rejected only when
 // every branch rejected, and then that of the branch that took the most.
@@ -48,7 +48,7 @@ func (f *fanOut) Consume(ctx context.Context, b Batch) error {
 		}
 		deadline, ok := ctx.Deadline()
 		wait = max(wait, fanOutPause)
-		if !ok || time.Until(deadline) < wait || ctx.Err() != nil {
+		if ctx.Err() != nil || (ok && time.Until(deadline) < wait) {
 			return answers[open[0]]
 		}
 		select {
