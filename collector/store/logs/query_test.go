@@ -110,6 +110,13 @@ func TestLimits(t *testing.T) {
 func TestCancel(t *testing.T) {
 	s := open(t, Options{})
 	put(t, s, lines(t, "svc", time.Now(), "x"))
+	for begin := time.Now(); ; { // a row shows up a moment after it was put; without one the query below has nothing to wait in
+		if _, body := get(t.Context(), s, "query", "query", `count_over_time({service_name="svc"}[1h])`); strings.Contains(body, `"1"]`) {
+			break
+		} else if time.Since(begin) > 10*time.Second {
+			t.Fatalf("the row does not show up: %s", body)
+		}
+	}
 	started := make(chan struct{})
 	slow := s.answer(func(ctx context.Context, _ request) ([]byte, error) {
 		close(started)
