@@ -62,7 +62,10 @@ type cli struct {
 }
 
 // errUsage marks what is the fault of the command line.
-type errUsage struct{ cause error }
+type errUsage struct {
+	cause error
+	of    *cobra.Command // whose help says it right
+}
 
 func (e errUsage) Error() string { return e.cause.Error() }
 func (e errUsage) Unwrap() error { return e.cause }
@@ -77,7 +80,7 @@ func (c *cli) exit(err error) int {
 		fmt.Fprintf(c.err, "%s\n%s: the configuration has %d fault(s); nothing was started\n", faults.Error(), c.Name, len(faults))
 		return ExitConfig
 	case errors.As(err, &usage):
-		fmt.Fprintf(c.err, "%s: %v\nTry '%s --help'.\n", c.Name, err, c.Name)
+		fmt.Fprintf(c.err, "%s: %v\nTry '%s --help'.\n", c.Name, err, usage.of.CommandPath())
 		return ExitUsage
 	}
 	fmt.Fprintf(c.err, "%s: %v\n", c.Name, err)
@@ -90,7 +93,7 @@ func (c *cli) root() *cobra.Command {
 		Args: noArguments, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.runDaemon(cmd.Context()) },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return errUsage{err, cmd} })
 	if c.Up {
 		root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		root.AddCommand(c.up())
@@ -107,7 +110,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return errUsage{fmt.Errorf("unknown argument %q for %q", args[0], cmd.CommandPath())}
+	return errUsage{fmt.Errorf("unknown argument %q for %q", args[0], cmd.CommandPath()), cmd}
 }
 
 func (c *cli) validate() *cobra.Command {

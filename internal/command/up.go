@@ -30,10 +30,10 @@ func (c *cli) up() *cobra.Command {
 		Short: "run agent, collector and store in one process; look at http://127.0.0.1:7700",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := l.check(); err != nil {
-				return errUsage{err}
+				return errUsage{err, cmd}
 			}
 			if err := c.ignored(cmd.Flags().Changed); err != nil {
-				return errUsage{err}
+				return errUsage{err, cmd}
 			}
 			text, err := c.overlay(l, cmd.Flags().Changed)
 			if err != nil {
@@ -44,10 +44,10 @@ func (c *cli) up() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&l.logs, "logs", nil, "also tail the files that match `GLOB`; repeatable")
+	f.StringArrayVar(&l.logs, "logs", nil, "also tail the files that match `GLOB`, from the lines that come next; repeatable")
 	f.StringArrayVar(&l.scrape, "scrape", nil, "also scrape `HOST:PORT`/metrics every 15 s; repeatable")
-	f.DurationVar(&l.retention, "retention", 7*24*time.Hour, "how long what is stored is kept")
-	f.StringVar(&l.maxDisk, "max-disk", "5GiB", "how much disk all stores together may use")
+	f.DurationVar(&l.retention, "retention", 7*24*time.Hour, "how long what is stored is kept, in hours")
+	f.StringVar(&l.maxDisk, "max-disk", "5GiB", "how much disk (`SIZE`) all stores together may use")
 	return cmd
 }
 

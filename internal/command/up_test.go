@@ -13,7 +13,7 @@ func TestUpRefusesFlagsThatAFileReplaces(t *testing.T) {
 		var out, errs bytes.Buffer
 		code := Run(context.Background(), Program{Name: "sluice", Up: true}, []string{"up", "--config", "nowhere.yaml", flag}, &out, &errs)
 		name, _, _ := strings.Cut(flag, "=")
-		if code != ExitUsage || !strings.Contains(errs.String(), name) {
+		if code != ExitUsage || !strings.Contains(errs.String(), name) || !strings.Contains(errs.String(), "Try 'sluice up --help'") {
 			t.Errorf("%s beside --config: exit code %d, %q", flag, code, errs.String())
 		}
 	}
