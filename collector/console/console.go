@@ -9,7 +9,9 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -124,7 +126,7 @@ func (h *handler) read() Status {
 	accounts := h.src.View.Ledger.Read()
 	sort.SliceStable(accounts, func(i, j int) bool { return order[accounts[i].Kind] < order[accounts[j].Kind] })
 	for _, a := range accounts {
-		if a.In.Items == 0 && a.Kind == pipeline.KindExporter && a.Held.Items == 0 {
+		if a.In.Items == 0 && a.Kind == pipeline.KindExporter && a.Held.Items == 0 && !h.fed(a) {
 			continue // a signal that this exporter could take and no pipeline gives it
 		}
 		c := Component{
@@ -137,6 +139,16 @@ func (h *handler) read() Status {
 		s.Components = append(s.Components, c)
 	}
 	return s
+}
+
+// fed is whether a pipeline gives the account's exporter its signal.
+func (h *handler) fed(a pipeline.Account) bool {
+	for _, p := range h.src.View.Config.Pipelines {
+		if p.Signal == a.Signal && slices.Contains(names(p.Exporters), strings.TrimPrefix(a.Component, string(pipeline.KindExporter)+"/")) {
+			return true
+		}
+	}
+	return false
 }
 
 func names(ids []pipeline.ID) []string {

@@ -19,9 +19,11 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 		return pipeline.Reject(2, pipeline.DropInvalid, context.Canceled)
 	}))
 	sink.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 7})
+	ledger.Settings(pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs, pipeline.Traces)
 	h := New(Source{
 		View: pipeline.View{Ledger: ledger, Config: &pipeline.Config{Pipelines: []pipeline.PipelineConfig{{
-			ID: pipeline.ID{Type: "logs", Name: "<script>x</script>"}, Receivers: []pipeline.ID{{Type: "otlp"}},
+			ID: pipeline.ID{Type: "logs", Name: "<script>x</script>"}, Signal: pipeline.Logs,
+			Receivers: []pipeline.ID{{Type: "otlp"}}, Exporters: []pipeline.ID{{Type: "store"}},
 		}}}},
 		Version: "v9", Stores: func() []Store { return []Store{{Signal: "logs", Bytes: 5, Oldest: time.Unix(1, 0).UTC()}} },
 	})
@@ -53,6 +55,15 @@ func TestStatus(t *testing.T) {
 		if c.Name == "receiver/otlp" && c.Signal == "logs" {
 			found = c.In == 7 && c.Out == 5 && c.Dropped == 2
 		}
+	}
+	var idle []string // exporters that a pipeline feeds are shown from the start, others are not
+	for _, c := range s.Components {
+		if c.Name == "exporter/store" {
+			idle = append(idle, c.Signal)
+		}
+	}
+	if len(idle) != 1 || idle[0] != "logs" {
+		t.Errorf("exporter/store is shown for %v, want logs", idle)
 	}
 	if !found || len(s.Stores) != 1 || s.Stores[0].Bytes != 5 {
 		t.Errorf("got %+v", s)
