@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,12 +122,25 @@ service:
 	}
 }
 
-// TestShippedConfigs: each file of configs/ and each embedded default is valid.
+// TestShippedConfigs: each file of configs/, each example of a component's README and each embedded default is valid.
 func TestShippedConfigs(t *testing.T) {
 	for file, program := range map[string]string{"agent.yaml": "sluice-agent", "collector.yaml": "sluice-collector", "all-in-one.yaml": "sluice"} {
 		out, err := exec.Command(binary(t, program), "validate", "--config", filepath.Join("..", "configs", file)).CombinedOutput()
 		if err != nil || strings.Contains(string(out), "warning") {
 			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+	readmes, _ := filepath.Glob("../*/*/README.md")
+	for _, path := range readmes {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1) {
+			out, err := exec.Command(binary(t, "sluice"), "validate", "--config", "yaml:"+string(block[1])).CombinedOutput()
+			if err != nil || strings.Contains(string(out), "warning") {
+				t.Errorf("the example of %s: %v\n%s", path, err, out)
+			}
 		}
 	}
 	for _, program := range []string{"sluice", "sluice-agent", "sluice-collector"} {
