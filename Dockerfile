@@ -1,4 +1,8 @@
 # One file, three images: docker build --target agent|collector|sluice .
+#
+# The defaults listen on 127.0.0.1, which nobody outside of a container reaches: run with --network host, or name other
+# addresses, as in docker run -p 7700:7700 -p 4318:4318 sluice-sluice:VERSION up
+#   --set exporters.store.endpoint=0.0.0.0:7700 --set receivers.otlp.protocols.http.endpoint=0.0.0.0:4318
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -20,7 +24,7 @@ ENTRYPOINT ["/sluice-agent", "--data-dir", "/var/lib/sluice"]
 
 FROM base AS collector
 COPY --from=build /src/bin/sluice-collector /sluice-collector
-EXPOSE 4317 4318 8888 13133
+EXPOSE 4317 4318 7700 8888 13133
 ENTRYPOINT ["/sluice-collector", "--data-dir", "/var/lib/sluice"]
 
 FROM base AS sluice
