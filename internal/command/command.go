@@ -36,10 +36,20 @@ type Program struct {
 	Up         bool           // the program runs under the verb `up`, with the flags of a laptop
 }
 
-// Main runs the program with the process' arguments and signals, and returns its exit code.
+// Main runs the program with the process' arguments and signals, and returns its exit code. The first SIGTERM or
+// SIGINT ends it in an orderly way, a second one at once, whatever it is doing.
 func Main(p Program) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		fmt.Fprintf(os.Stderr, "%s: second signal: exiting without draining\n", p.Name)
+		os.Exit(ExitFailure)
+	}()
 	return Run(ctx, p, os.Args[1:], os.Stdout, os.Stderr)
 }
 

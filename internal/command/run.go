@@ -78,15 +78,8 @@ func (c *cli) reload(ctx context.Context, log *slog.Logger, service *pipeline.Se
 	log.Info("reloaded", "pipelines", len(cfg.Pipelines))
 }
 
-// stop drains. A second signal ends the process at once: by then the first one's handler is gone.
+// stop drains and says what it left, in the last line of the log.
 func (c *cli) stop(log *slog.Logger, service *pipeline.Service) {
-	second := make(chan os.Signal, 1)
-	signal.Notify(second, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-second
-		log.Error("second signal: exiting without draining")
-		os.Exit(ExitFailure)
-	}()
 	log.Info("draining", "timeout", service.Config().Service.ShutdownTimeout)
 	left := service.Stop(context.Background())
 	log.Info("stopped",
