@@ -16,8 +16,8 @@ type Config struct {
 	Endpoint string `mapstructure:"endpoint"`
 	// Directory is where it is stored; empty means a folder below the data directory of the process.
 	Directory string `mapstructure:"directory"`
-	// Retention is how long it is kept.
-	Retention time.Duration `mapstructure:"retention"`
+	// Retention is how long it is kept, as in 7d or 36h.
+	Retention Age `mapstructure:"retention"`
 	// MaxDisk is how much disk metrics, logs and traces may use together, as in 5GiB. The oldest goes first,
 	// whichever signal it is.
 	MaxDisk Size `mapstructure:"max_disk"`
@@ -38,8 +38,8 @@ type Config struct {
 // Defaults of a laptop.
 const (
 	defaultEndpoint  = "127.0.0.1:7700"
-	defaultRetention = 7 * 24 * time.Hour
-	minRetention     = time.Hour
+	defaultRetention = Age(7 * 24 * time.Hour)
+	minRetention     = Age(time.Hour)
 	minMaxDisk       = 64 << 20
 	mebibyte         = 1 << 20
 )

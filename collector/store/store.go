@@ -84,7 +84,7 @@ func (e *Exporter) open() error {
 	if err := e.takeLock(); err != nil {
 		return err
 	}
-	o := metrics.Options{Retention: e.cfg.Retention, MaxSeries: e.cfg.MaxSeries, RuleFiles: e.cfg.RuleFiles}
+	o := metrics.Options{Retention: time.Duration(e.cfg.Retention), MaxSeries: e.cfg.MaxSeries, RuleFiles: e.cfg.RuleFiles}
 	if e.cfg.ShippedRules {
 		o.RulesFS = rules.Files()
 	}
@@ -94,14 +94,14 @@ func (e *Exporter) open() error {
 	}
 	e.parts[pipeline.Metrics] = m
 	l, err := logs.Open(e.set, filepath.Join(e.dir, "logs"), logs.Options{
-		Retention: e.cfg.Retention, MemoryBytes: int64(e.cfg.LogsMemory),
+		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.LogsMemory),
 	})
 	if err != nil {
 		return err
 	}
 	e.parts[pipeline.Logs] = l
 	t, err := traces.Open(e.set, filepath.Join(e.dir, "traces"), traces.Options{
-		Retention: e.cfg.Retention, MemoryBytes: int64(e.cfg.TracesMemory),
+		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.TracesMemory),
 	})
 	if err != nil {
 		return err

@@ -34,6 +34,24 @@ func TestSize(t *testing.T) {
 	}
 }
 
+func TestAge(t *testing.T) {
+	for text, want := range map[string]time.Duration{"7d": 168 * time.Hour, "36h": 36 * time.Hour, "1w2d": 216 * time.Hour, "1.5h": 90 * time.Minute} {
+		var a Age
+		if err := a.UnmarshalText([]byte(text)); err != nil || time.Duration(a) != want {
+			t.Errorf("%q: %s, %v; want %s", text, a, err, want)
+		}
+	}
+	for _, text := range []string{"", "7", "d", "-1h", "seven days"} {
+		var a Age
+		if err := a.UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), "as in 7d") {
+			t.Errorf("%q was read as %s, %v", text, a, err)
+		}
+	}
+	if got := defaultRetention.String(); got != "1w" {
+		t.Errorf("the default prints as %q", got)
+	}
+}
+
 func TestValidateNamesEveryFault(t *testing.T) {
 	err := (&Config{Endpoint: "nowhere"}).Validate()
 	for _, key := range []string{"endpoint", "retention", "max_disk", "max_series", "logs_memory", "traces_memory"} {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -18,7 +17,7 @@ import (
 type laptop struct {
 	logs      []string
 	scrape    []string
-	retention time.Duration
+	retention string
 	maxDisk   string
 }
 
@@ -46,7 +45,7 @@ func (c *cli) up() *cobra.Command {
 	f := cmd.Flags()
 	f.StringArrayVar(&l.logs, "logs", nil, "also tail the files that match `GLOB`, from the lines that come next; repeatable")
 	f.StringArrayVar(&l.scrape, "scrape", nil, "also scrape `HOST:PORT`/metrics every 15 s; repeatable")
-	f.DurationVar(&l.retention, "retention", 7*24*time.Hour, "how long what is stored is kept, in hours")
+	f.StringVar(&l.retention, "retention", "7d", "how long what is stored is kept, as in 7d or 36h")
 	f.StringVar(&l.maxDisk, "max-disk", "5GiB", "how much disk (`SIZE`) all stores together may use")
 	return cmd
 }
@@ -119,7 +118,7 @@ func (c *cli) overlay(l laptop, changed func(string) bool) (config.Text, error) 
 		})
 	}
 	if changed("retention") {
-		d.Exporters.Store["retention"] = l.retention.String()
+		d.Exporters.Store["retention"] = l.retention
 	}
 	if changed("max-disk") {
 		d.Exporters.Store["max_disk"] = l.maxDisk
