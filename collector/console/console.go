@@ -103,10 +103,22 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	err := page.Execute(w, map[string]any{
 		"Version": h.src.Version, "Pipelines": rows, "Origin": "http://" + r.Host, "Status": h.read(),
+		"OTLP": otlpEndpoint(h.src.View.Config),
 	})
 	if err != nil {
 		return // the client has gone; there is nobody to tell
 	}
+}
+
+// otlpEndpoint is where this process takes OTLP/HTTP; empty when it does not. A receiver tells it by a method of
+// its configuration.
+func otlpEndpoint(cfg *pipeline.Config) string {
+	for _, in := range cfg.Instances {
+		if c, ok := in.Config.(interface{ HTTPEndpoint() string }); ok && c.HTTPEndpoint() != "" {
+			return c.HTTPEndpoint()
+		}
+	}
+	return ""
 }
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) {

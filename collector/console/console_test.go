@@ -12,6 +12,11 @@ import (
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
+// listening is the configuration of a receiver that takes OTLP/HTTP.
+type listening struct{}
+
+func (listening) HTTPEndpoint() string { return "127.0.0.1:9999" }
+
 func get(t *testing.T, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	s, ledger := pipelinetest.Settings(t, pipeline.KindReceiver, "otlp")
@@ -21,7 +26,7 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 	sink.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 7})
 	ledger.Settings(pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs, pipeline.Traces)
 	h := New(Source{
-		View: pipeline.View{Ledger: ledger, Config: &pipeline.Config{Pipelines: []pipeline.PipelineConfig{{
+		View: pipeline.View{Ledger: ledger, Config: &pipeline.Config{Instances: []pipeline.Instance{{Config: listening{}}}, Pipelines: []pipeline.PipelineConfig{{
 			ID: pipeline.ID{Type: "logs", Name: "<script>x</script>"}, Signal: pipeline.Logs,
 			Receivers: []pipeline.ID{{Type: "otlp"}}, Exporters: []pipeline.ID{{Type: "store"}},
 		}}}},
@@ -35,7 +40,7 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 func TestPageSaysWhatRunsAndTrustsNoName(t *testing.T) {
 	w := get(t, "/")
 	body := w.Body.String()
-	for _, want := range []string{"v9", "<code>otlp</code>", "logs/&lt;script&gt;", "/loki/api/v1/query_range", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+	for _, want := range []string{"v9", "<code>otlp</code>", "logs/&lt;script&gt;", "/loki/api/v1/query_range", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9999"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -121,3 +121,11 @@ func Component() pipeline.Component {
 			"protocols::http::compression_algorithms": "none, gzip and zstd are always taken; remove the key",
 		})
 }
+
+// HTTPEndpoint is where OTLP/HTTP is taken, host:port, or empty; the start page tells it to people.
+func (c *Config) HTTPEndpoint() string {
+	if !c.Protocols.HTTP.HasValue() {
+		return ""
+	}
+	return c.Protocols.HTTP.Get().NetAddr.Endpoint
+}
