@@ -117,8 +117,12 @@ func tailRun(dir, binary, config string, lines int64) (cpu, rss, rate float64, e
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, dir, out.http), 0o600); err != nil {
 		return 0, 0, 0, err
 	}
+	args := []string{"--config", file}
+	if filepath.Base(binary) == "sluice-agent" {
+		args = append(args, "--data-dir", state)
+	}
 	begin := time.Now()
-	p, err := launch([]string{"GOMAXPROCS=1", "XDG_STATE_HOME=" + state}, binary, "--config", file)
+	p, err := launch([]string{"GOMAXPROCS=1"}, binary, args...)
 	if err != nil {
 		return 0, 0, 0, err
 	}
