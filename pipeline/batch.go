@@ -25,6 +25,27 @@ type Batch struct {
 	Request wire.Request // well-formed and canonical: checked once, where it entered
 	Items   int          // data points, log records or spans
 	Origin  Origin       // from the connection, never from the payload
+
+	// Parts are the requests that were merged into this one, in their order; nil for a request of one source. Whoever
+	// changes Request keeps them right, or takes them out.
+	Parts []Part
+}
+
+// A Part is one of the requests that were merged: a whole request of its own, behind the one before it.
+type Part struct {
+	End   int // where it ends in the merged request, and the next one begins
+	Items int
+}
+
+// part is the batch that the i-th part is alone.
+func (b Batch) part(i int) Batch {
+	start := 0
+	if i > 0 {
+		start = b.Parts[i-1].End
+	}
+	p := b.Parts[i]
+	b.Request, b.Items, b.Parts = b.Request[start:p.End], p.Items, nil
+	return b
 }
 
 // Origin says where a batch came from as far as the connection proves it. Batches of different tenant or route

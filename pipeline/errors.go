@@ -27,6 +27,9 @@ type Rejected struct {
 	Err    error
 	Items  int
 	Reason Reason
+
+	// Each says of a merged batch what became of every part: nil, or a *Rejected. It is nil when that is not known.
+	Each []error
 }
 
 // Reject makes a Rejected.

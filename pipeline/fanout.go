@@ -44,7 +44,7 @@ func (f *fanOut) Consume(ctx context.Context, b Batch) error {
 			}
 		}
 		if len(open) == 0 {
-			return best(answers, b.Items)
+			return best(answers, b)
 		}
 		deadline, ok := ctx.Deadline()
 		wait = max(wait, fanOutPause)
@@ -69,22 +69,42 @@ func (f *fanOut) offer(ctx context.Context, b Batch, open []int, answers []error
 	wg.Wait()
 }
 
-// best is nil as soon as one branch took the batch, else the rejection with the fewest items.
-func best(answers []error, items int) error {
-	var found error
-	fewest := items + 1
+// best is nil as soon as one branch took the batch, else the rejection with the fewest items. When all branches know
+// what became of each part, that holds for every part.
+func best(answers []error, b Batch) error {
+	var found *Rejected
+	fewest := b.Items + 1
 	for _, err := range answers {
 		rej, never := AsRejected(err)
 		if !never {
 			return nil
 		}
-		n := rej.Items
-		if n == 0 {
-			n = items // a Rejected that does not say how many means all
-		}
-		if n < fewest {
-			found, fewest = err, n
+		if n := lostOf(rej, b.Items); n < fewest {
+			found, fewest = rej, n
 		}
 	}
+	if each := bestOfEach(answers, b); each != nil {
+		return RejectParts(each)
+	}
 	return found
+}
+
+// bestOfEach is best for every part of b, or nil when some branch does not know.
+func bestOfEach(answers []error, b Batch) []error {
+	if len(b.Parts) == 0 {
+		return nil
+	}
+	each := make([]error, len(b.Parts))
+	of := make([]error, len(answers))
+	for i := range each {
+		for j, err := range answers {
+			rej, _ := AsRejected(err)
+			if len(rej.Each) != len(each) {
+				return nil
+			}
+			of[j] = rej.Each[i]
+		}
+		each[i] = best(of, b.part(i))
+	}
+	return each
 }

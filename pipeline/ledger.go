@@ -173,10 +173,7 @@ func (d *door) leave(items, bytes int, err error) {
 		d.refused.add(items, bytes)
 		return
 	}
-	lost := min(max(rej.Items, 0), items)
-	if rej.Items == 0 {
-		lost = items // a Rejected that does not say how many means all
-	}
+	lost := lostOf(rej, items)
 	lostBytes := share(bytes, lost, items)
 	d.dropped[reasonIndex(rej.Reason)].add(lost, lostBytes)
 	d.taken(items-lost, bytes-lostBytes)

@@ -167,23 +167,31 @@ func (p *Processor) wait(ctx context.Context, c *caller) error {
 	return pipeline.Withdrawn(ctx)
 }
 
-// send delivers a sealed lot and tells every caller. A lot that is rejected as a whole is sent again caller by
-// caller, so that only the guilty one is told so.
+// send delivers a sealed lot and tells every caller. When the lot was rejected as a whole, the exporters have sent it
+// again part by part, so that only the guilty one is told so.
 func (p *Processor) send(l *lot) {
 	defer l.free()
-	err := p.next.Consume(l.ctx, l.batch())
+	b := l.batch()
+	err := p.next.Consume(l.ctx, b)
 	rej, never := pipeline.AsRejected(err)
 	switch {
 	case !never || len(l.callers) == 1:
 		for _, c := range l.callers {
 			p.tell(c, err)
 		}
+	case len(rej.Each) == len(b.Parts):
+		each := rej.Each
+		for _, c := range l.callers {
+			n := max(1, len(c.parts))
+			p.tell(c, pipeline.RejectParts(each[:n]))
+			each = each[n:]
+		}
 	case rej.Items > 0 && rej.Items < l.items:
 		// A partial success: the rest was delivered, and nobody says whose the rejected ones were.
 		p.tellPartial(l, rej)
 	default:
 		for _, c := range l.callers {
-			p.tell(c, p.next.Consume(l.ctx, l.batchOf(c)))
+			p.tell(c, pipeline.Reject(c.items, rej.Reason, rej.Err))
 		}
 	}
 }

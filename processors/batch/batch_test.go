@@ -185,7 +185,8 @@ func TestOnlyTheGuiltyCallerIsRejected(t *testing.T) {
 		})
 		cfg := Default()
 		cfg.MaxInFlight = 1
-		p, _ := newProcessor(t, cfg, sink)
+		s, books := pipelinetest.Settings(t, pipeline.KindExporter, "x")
+		p, _ := newProcessor(t, cfg, s.Entrance(pipeline.Logs, sink))
 		release := occupied(t, p, make(chan struct{}))
 		errs := make([]error, 5)
 		var wg sync.WaitGroup
@@ -210,6 +211,11 @@ func TestOnlyTheGuiltyCallerIsRejected(t *testing.T) {
 		}
 		if got := sink.Items(); got != 1+1+2+3+5 {
 			t.Errorf("%d items arrived, want 12", got)
+		}
+		for _, a := range books.Read() {
+			if got := a.Dropped[pipeline.DropRejected].Items; a.Signal == pipeline.Logs && got != 4 {
+				t.Errorf("the exporter's books say that %d items were rejected, want 4", got)
+			}
 		}
 	})
 }

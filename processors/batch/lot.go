@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type caller struct {
 	lot        *lot
 	start, end int // of its bytes in the lot's buffer
 	items      int
+	parts      []pipeline.Part // of a request that was merged before
 	origin     pipeline.Origin
 	deadline   time.Time // zero: it has none
 	gone       bool
@@ -52,7 +54,7 @@ func newLot(b pipeline.Batch) *lot {
 
 // add copies a request in: the caller's buffer is its own again when it is answered, which may be early.
 func (l *lot) add(ctx context.Context, b pipeline.Batch) *caller {
-	c := &caller{lot: l, start: len(l.buf), items: b.Items, origin: b.Origin, fate: make(chan error, 1)}
+	c := &caller{lot: l, start: len(l.buf), items: b.Items, parts: slices.Clone(b.Parts), origin: b.Origin, fate: make(chan error, 1)}
 	c.deadline, _ = ctx.Deadline()
 	l.buf = append(l.buf, b.Request...)
 	c.end = len(l.buf)
@@ -114,18 +116,21 @@ func (l *lot) seal() bool {
 
 // batch is the merged request. The peer and the identity are kept only when there is one caller.
 func (l *lot) batch() pipeline.Batch {
-	o := l.origin
-	if len(l.callers) > 1 {
-		o = pipeline.Origin{Tenant: o.Tenant, Route: o.Route}
-	} else {
-		o = l.callers[0].origin
+	b := pipeline.Batch{Signal: l.signal, Request: wire.Request(l.buf), Items: l.items}
+	if len(l.callers) == 1 {
+		b.Origin, b.Parts = l.callers[0].origin, l.callers[0].parts
+		return b
 	}
-	return pipeline.Batch{Signal: l.signal, Request: wire.Request(l.buf), Items: l.items, Origin: o}
-}
-
-// batchOf is one caller's own request.
-func (l *lot) batchOf(c *caller) pipeline.Batch {
-	return pipeline.Batch{Signal: l.signal, Request: wire.Request(l.buf[c.start:c.end]), Items: c.items, Origin: c.origin}
+	b.Origin = pipeline.Origin{Tenant: l.origin.Tenant, Route: l.origin.Route}
+	for _, c := range l.callers {
+		for _, p := range c.parts {
+			b.Parts = append(b.Parts, pipeline.Part{End: c.start + p.End, Items: p.Items})
+		}
+		if len(c.parts) == 0 {
+			b.Parts = append(b.Parts, pipeline.Part{End: c.end, Items: c.items})
+		}
+	}
+	return b
 }
 
 // free gives the buffer back: by contract nobody below holds it any more.

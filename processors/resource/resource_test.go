@@ -199,3 +199,42 @@ func BenchmarkConsume(b *testing.B) {
 		}
 	}
 }
+
+// TestMergedRequestsStayApart: each part of a merged request is changed as it would be alone, and the parts still
+// say where it ends.
+func TestMergedRequestsStayApart(t *testing.T) {
+	sink := &pipelinetest.Recorder{}
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "resource")
+	p, err := New(s, &Config{Attributes: []Action{{Key: "host", Action: actionInsert, Value: "a long name of a host"}}}, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged := pipeline.Batch{Signal: pipeline.Logs}
+	for i, text := range []string{"x = 1", `host = "kept"`, ""} {
+		r := request(parse(t, text))
+		merged.Request = append(merged.Request, r...)
+		merged.Items += i + 1
+		merged.Parts = append(merged.Parts, pipeline.Part{End: len(merged.Request), Items: i + 1})
+		if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: r, Items: i + 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := bytes.Clone(merged.Request)
+	if err := p.Consume(t.Context(), merged); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before, merged.Request) {
+		t.Error("the caller's request was changed")
+	}
+	alone, got := sink.Batches()[:3], sink.Batches()[3]
+	start := 0
+	for i, part := range got.Parts {
+		if !bytes.Equal(got.Request[start:part.End], alone[i].Request) || part.Items != alone[i].Items {
+			t.Errorf("part %d became % x, alone % x", i, got.Request[start:part.End], alone[i].Request)
+		}
+		start = part.End
+	}
+	if start != len(got.Request) || len(got.Parts) != 3 {
+		t.Errorf("the parts are %v of %d bytes", got.Parts, len(got.Request))
+	}
+}
