@@ -10,29 +10,44 @@ import (
 )
 
 // Handover stands between a source that cannot wait (a scrape, host metrics) and a pipeline that may: Put never
-// blocks, and when more than its bytes are waiting, the oldest batch is dropped as backlog_full. One goroutine
-// sends, in order, and repeats what is refused.
+// blocks, and when more than its bytes are waiting, the oldest are dropped as backlog_full. One goroutine sends, in
+// order, and repeats what is refused.
+//
+// Batches that are put within a moment of each other are merged: what a request costs on its way (calls of the
+// kernel, wake-ups, headers) is more than what a target's metrics cost.
 //
 // It is memory only: what waits here when the process dies is gone, and what waits when the drain's time ends is
 // counted as shutdown_timeout.
 type Handover struct {
-	log      Settings
 	next     Sink
 	door     *door
 	maxBytes int
+	maxLot   int // bytes that are merged
 
 	mu    sync.Mutex
-	queue []Batch
+	queue []Batch // merged; only the last one grows
 	bytes int
-	wake  chan struct{}
-	stop  context.CancelCauseFunc
-	done  chan struct{}
 	drain bool
+
+	wake chan struct{} // there is something in the queue, or it drains
+	full chan struct{} // there is more than one batch in the queue, or it drains
+	stop context.CancelCauseFunc
+	done chan struct{}
 }
+
+const (
+	// handoverLinger is how long the first batch waits for others. Nobody reads what was scraped within this time.
+	handoverLinger = 50 * time.Millisecond
+	// maxHandoverLot is a quarter of what an OTLP receiver takes by default.
+	maxHandoverLot = 1 << 20
+)
 
 // NewHandover makes one in front of an output of the receiver that s belongs to. maxBytes bounds what waits.
 func NewHandover(s Settings, next Sink, sig Signal, maxBytes int) *Handover {
-	h := &Handover{log: s, next: next, maxBytes: maxBytes, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	h := &Handover{
+		next: next, maxBytes: maxBytes, maxLot: min(maxHandoverLot, maxBytes/8),
+		wake: make(chan struct{}, 1), full: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 	if e, ok := next.(*entrance); ok {
 		// The receiver's own door moves to this side of the queue: what waits is held there.
 		h.door, h.next = e.door, e.next
@@ -73,10 +88,9 @@ func (h *Handover) Start(context.Context) error {
 
 // Put takes a copy of the batch. It never waits.
 func (h *Handover) Put(b Batch) {
-	b.Request = append((*handoverBuffers.Get().(*wire.Request))[:0], b.Request...)
 	h.door.enter(b.Items, len(b.Request))
 	h.mu.Lock()
-	h.queue = append(h.queue, b)
+	h.add(b)
 	h.bytes += len(b.Request)
 	var lost []Batch
 	for h.bytes > h.maxBytes && len(h.queue) > 1 {
@@ -84,13 +98,32 @@ func (h *Handover) Put(b Batch) {
 		h.bytes -= len(h.queue[0].Request)
 		h.queue = h.queue[1:]
 	}
+	n := len(h.queue)
 	h.mu.Unlock()
 	for _, b := range lost {
 		h.door.evict(DropBacklogFull, b.Items, len(b.Request))
 		gone(b)
 	}
+	notify(h.wake)
+	if n > 1 {
+		notify(h.full)
+	}
+}
+
+// add appends a batch to the last one of the queue, or begins another. Callers hold h.mu.
+func (h *Handover) add(b Batch) {
+	if n := len(h.queue); n == 0 || h.queue[n-1].Origin != b.Origin || len(h.queue[n-1].Request)+len(b.Request) > h.maxLot {
+		h.queue = append(h.queue, Batch{Signal: b.Signal, Request: (*handoverBuffers.Get().(*wire.Request))[:0], Origin: b.Origin})
+	}
+	last := &h.queue[len(h.queue)-1]
+	last.Request = append(last.Request, b.Request...)
+	last.Items += b.Items
+	last.Parts = append(last.Parts, Part{End: len(last.Request), Items: b.Items})
+}
+
+func notify(c chan struct{}) {
 	select {
-	case h.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -103,10 +136,8 @@ func (h *Handover) Stop(ctx context.Context) error {
 	h.mu.Lock()
 	h.drain = true
 	h.mu.Unlock()
-	select {
-	case h.wake <- struct{}{}:
-	default:
-	}
+	notify(h.wake)
+	notify(h.full)
 	select {
 	case <-h.done:
 	case <-ctx.Done():
@@ -126,18 +157,31 @@ func (h *Handover) Stop(ctx context.Context) error {
 
 func (h *Handover) run(ctx context.Context) {
 	defer close(h.done)
+	linger := time.NewTimer(handoverLinger)
+	defer linger.Stop()
 	for {
-		b, ok, last := h.take()
-		if !ok {
-			if last {
-				return
-			}
+		b, state := h.take(false)
+		switch state {
+		case handoverEnded:
+			return
+		case handoverEmpty:
 			select {
 			case <-h.wake:
 			case <-ctx.Done():
 				return
 			}
 			continue
+		case handoverGrows:
+			linger.Reset(handoverLinger)
+			select {
+			case <-linger.C:
+			case <-h.full:
+			case <-ctx.Done():
+				return
+			}
+			if b, state = h.take(true); state != handoverReady {
+				continue
+			}
 		}
 		if !h.send(ctx, b) {
 			return
@@ -145,18 +189,36 @@ func (h *Handover) run(ctx context.Context) {
 	}
 }
 
-// take removes the oldest batch; last says that no more will come.
-func (h *Handover) take() (b Batch, ok, last bool) {
+// What take may find.
+type handoverState int
+
+const (
+	handoverEmpty handoverState = iota
+	handoverGrows               // one batch, to which others may be added
+	handoverReady
+	handoverEnded // empty, and no more will come
+)
+
+// take removes the oldest batch, unless it still grows and is not wanted now.
+func (h *Handover) take(now bool) (Batch, handoverState) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.queue) == 0 {
-		return Batch{}, false, h.drain
+	switch {
+	case len(h.queue) == 0 && h.drain:
+		return Batch{}, handoverEnded
+	case len(h.queue) == 0:
+		return Batch{}, handoverEmpty
+	case len(h.queue) == 1 && !h.drain && !now:
+		return Batch{}, handoverGrows
 	}
-	b = h.queue[0]
+	b := h.queue[0]
 	h.queue[0] = Batch{}
 	h.queue = h.queue[1:]
 	h.bytes -= len(b.Request)
-	return b, true, false
+	if len(b.Parts) == 1 {
+		b.Parts = nil
+	}
+	return b, handoverReady
 }
 
 // send repeats a batch until it is taken, rejected, or the drain's time ends. Newer batches may be dropped

@@ -10,20 +10,25 @@ import (
 )
 
 // discover starts Prometheus' discovery manager and follows what it finds. Targets that are written in the file
-// itself are scraped at once: the manager collects for a while (gather) before it tells anything.
+// itself are scraped at once: the manager collects for a while (gather) before it tells anything. Jobs that have no
+// others need no manager, which looks for news ten times a second.
 func (r *Receiver) discover() error {
 	configs := map[string]discovery.Configs{}
 	for name, j := range r.jobs {
-		configs[name] = j.cfg.ServiceDiscoveryConfigs
 		var static []*targetgroup.Group
 		for _, c := range j.cfg.ServiceDiscoveryConfigs {
 			if s, ok := c.(discovery.StaticConfig); ok {
 				static = append(static, s...)
+			} else {
+				configs[name] = j.cfg.ServiceDiscoveryConfigs
 			}
 		}
 		if len(static) > 0 {
 			j.sync(static)
 		}
+	}
+	if len(configs) == 0 {
+		return nil
 	}
 	// The metrics of discovery are Prometheus' own, without the component's name: they stay in a registry that
 	// nobody reads, because two receivers would clash in the common one.

@@ -116,14 +116,16 @@ func (l *loop) scrape(at time.Time) {
 
 // note logs a target that fails when it begins to, and when it is well again.
 func (l *loop) note(err error) {
-	log := l.job.r.settings.Log.With("job", l.job.cfg.JobName, "target", l.target.url)
-	switch {
-	case err != nil && l.up:
-		log.Warn("cannot scrape a target", "reason", string(reasonFor(err)), "error", err)
-	case err == nil && !l.up:
-		log.Info("the target can be scraped again")
+	if l.up == (err == nil) {
+		return
 	}
 	l.up = err == nil
+	log := l.job.r.settings.Log.With("job", l.job.cfg.JobName, "target", l.target.url)
+	if err != nil {
+		log.Warn("cannot scrape a target", "reason", string(reasonFor(err)), "error", err)
+	} else {
+		log.Info("the target can be scraped again")
+	}
 }
 
 // finish ends the series of a target that is gone. The markers bear the time of the scrape that would have been

@@ -72,11 +72,26 @@ func urlOf(l labels.Labels, params url.Values) string {
 	return u.String()
 }
 
+// slots is how many times within an interval scrapes may begin at.
+const slots = 10
+
+// maxSlot keeps slots from being so long that a host's targets are all scraped at a few moments.
+const maxSlot = time.Second
+
 // offset is the time until the target's next turn. Turns lie on a grid that depends on the target and the seed only,
 // so that a restart does not move them.
+//
+// Targets are not spread evenly over the interval, but over a few slots: those of one slot are scraped and sent
+// together, and between slots the process sleeps. Waking up for each target alone, with a few thousand series, costs
+// as much as all that is done with them. Slots of different hosts lie at different times.
 func (t *target) offset(now time.Time, seed uint64) time.Duration {
-	interval := int64(t.interval)
-	next := interval - now.UnixNano()%interval + int64((t.hash^seed)%uint64(interval))
+	interval := uint64(t.interval)
+	slot := min(interval/slots, uint64(maxSlot))
+	turn := seed % interval
+	if slot > 0 {
+		turn = (t.hash^seed)%(interval/slot)*slot + seed%slot
+	}
+	next := interval - uint64(now.UnixNano())%interval + turn
 	if next > interval {
 		next -= interval
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -34,11 +35,17 @@ type Program struct {
 	Default    config.Text    // runs when no --config is given
 	Options    config.Options // the endpoints of the embedded default
 	Up         bool           // the program runs under the verb `up`, with the flags of a laptop
+
+	// GCPercent is the garbage collector's GOGC unless the environment sets one; 0 for Go's own.
+	GCPercent int
 }
 
 // Main runs the program with the process' arguments and signals, and returns its exit code. The first SIGTERM or
 // SIGINT ends it in an orderly way, a second one at once, whatever it is doing.
 func Main(p Program) int {
+	if p.GCPercent > 0 && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(p.GCPercent)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)

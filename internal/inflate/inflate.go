@@ -42,22 +42,22 @@ func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits)
 	case "", "identity":
 		return readAll(dst, body, sizeHint, lim)
 	case "gzip":
-		return readGzip(dst, body, lim)
+		return readGzip(dst, body, sizeHint, lim)
 	case "zstd":
-		return readZstd(dst, body, lim)
+		return readZstd(dst, body, sizeHint, lim)
 	}
 	return dst[:0], fmt.Errorf("%w %q; use %s or none", ErrEncoding, encoding, Encodings)
 }
 
 var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-func readGzip(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
+func readGzip(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
 	z := gzipReaders.Get().(*gzip.Reader)
 	defer gzipReaders.Put(z)
 	if err := z.Reset(body); err != nil {
 		return dst[:0], fmt.Errorf("cannot read the gzip header: %w", err)
 	}
-	return readAll(dst, z, 0, lim)
+	return readAll(dst, z, sizeHint, lim)
 }
 
 var zstdReaders = sync.Pool{New: func() any {
@@ -68,7 +68,7 @@ var zstdReaders = sync.Pool{New: func() any {
 	return d
 }}
 
-func readZstd(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
+func readZstd(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
 	d := zstdReaders.Get().(*zstd.Decoder)
 	defer func() {
 		if d.Reset(nil) == nil { // lets go of body
@@ -78,7 +78,7 @@ func readZstd(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
 	if err := d.Reset(body); err != nil {
 		return dst[:0], fmt.Errorf("cannot read the zstd header: %w", err)
 	}
-	return readAll(dst, d, 0, lim)
+	return readAll(dst, d, sizeHint, lim)
 }
 
 // readAll reads to the end in steps that double, so that a lying or absent hint costs at most one copy a step.
@@ -112,6 +112,9 @@ func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) 
 			return dst, atLimit(r, lim.Max)
 		}
 		want = min(2*want, lim.Max)
+		if room := cap(dst); len(dst) < room && room < want {
+			want = room // a pooled buffer is used to its end before a larger one is made
+		}
 	}
 }
 

@@ -293,16 +293,25 @@ func (w *walk) bitsOf(s *series) uint64 {
 	return 0
 }
 
+// fitted is a copy of what in old's storage, or in one of its own when it would leave much of the old one unused: it
+// stays for as long as the target.
+func fitted[T any](old, what []T) []T {
+	if cap(old) > len(what)+len(what)/8+16 {
+		old = nil
+	}
+	return append(old[:0], what...)
+}
+
 // keep takes the new layout over, and what refers to series by index with it.
 func (w *walk) keep() {
 	t, y := w.t, &w.lay
-	t.otlp = append(t.otlp[:0], y.otlp...)
-	t.arena = append(t.arena[:0], y.arena...)
-	t.series = append(t.series[:0], y.series...)
-	t.renamed = append(t.renamed[:0], y.renamed...)
-	t.metrics = append(t.metrics[:0], y.kept...)
-	t.groups = append(t.groups[:0], y.made...)
-	t.values = append(t.values[:0], y.values...)
+	t.otlp = fitted(t.otlp, y.otlp)
+	t.arena = fitted(t.arena, y.arena)
+	t.series = fitted(t.series, y.series)
+	t.renamed = fitted(t.renamed, y.renamed)
+	t.metrics = fitted(t.metrics, y.kept)
+	t.groups = fitted(t.groups, y.made)
+	t.values = fitted(t.values, y.values)
 	t.placed, t.points, t.metas = len(t.series)-len(y.parked), 0, 0
 	for i := range t.metrics {
 		if int(t.metrics[i].end) <= t.fixed {

@@ -201,7 +201,7 @@ const maxBody = 1 << 30
 func (w *walk) adopt() {
 	t := w.t
 	if w.building {
-		t.lines = append(t.lines[:0], w.out...)
+		t.lines = fitted(t.lines, w.out)
 	} else {
 		t.lines = t.lines[:w.next]
 	}
