@@ -3,6 +3,7 @@ package template
 import (
 	"bytes"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -20,8 +21,9 @@ var pow10 = [...]float64{
 // has; 0 when there is none, or none that Prometheus takes.
 //
 // Most numbers are at most 2^53 times a small power of ten: then both are exact floats and one operation rounds
-// correctly (Clinger's fast path). The others go to strconv.
-func parseValue(b []byte) (bits uint64, n int) {
+// correctly (Clinger's fast path). Sums of floats have up to 17 digits, of which one division of integers makes the
+// nearest float. The others go to strconv.
+func parseValue(b []byte) (number uint64, n int) {
 	i := 0
 	negative := false
 	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
@@ -68,15 +70,17 @@ func parseValue(b []byte) (bits uint64, n int) {
 		}
 		i += 4
 	}
-	if digits == 0 || digits > 19 || mantissa > 1<<53 || i < len(b) && b[i] > ' ' {
+	if digits == 0 || digits > 19 || i < len(b) && b[i] > ' ' {
 		return parseSlow(b)
 	}
-	f := float64(mantissa)
+	f := float64(mantissa) // the nearest one, whatever the mantissa
 	switch {
 	case exp == 0:
-	case exp < 0 && exp >= -22:
+	case exp < 0 && exp >= -22 && mantissa <= 1<<53:
 		f /= pow10[-exp]
-	case exp > 0 && exp <= 22:
+	case exp < 0 && exp >= -19:
+		f = quotient(mantissa, tenTo[-exp])
+	case exp > 0 && exp <= 22 && mantissa <= 1<<53:
 		f *= pow10[exp]
 	default:
 		return parseSlow(b)
@@ -87,8 +91,30 @@ func parseValue(b []byte) (bits uint64, n int) {
 	return math.Float64bits(f), i
 }
 
+// tenTo holds the powers of ten that a uint64 holds.
+var tenTo = [...]uint64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+}
+
+// quotient is the float64 nearest to m/d, for m and d that are not 0 and a result that is no subnormal.
+//
+// Both are shifted until their highest bit is set; then the integer quotient has at least 63 bits, ten more than a
+// float64. That it is not exact is put into the lowest of them, where it decides a tie and nothing else.
+func quotient(m, d uint64) float64 {
+	if m == 0 {
+		return 0
+	}
+	s, t := bits.LeadingZeros64(m), bits.LeadingZeros64(d)
+	m <<= s
+	q, rest := bits.Div64(m>>1, m<<63, d<<t)
+	if rest != 0 {
+		q |= 1
+	}
+	return float64(q) * math.Float64frombits(uint64(1023+t-s-63)<<52)
+}
+
 // parseSlow reads what parseValue does not: NaN, infinities, long mantissas, large exponents.
-func parseSlow(b []byte) (bits uint64, n int) {
+func parseSlow(b []byte) (number uint64, n int) {
 	n = bytes.IndexAny(b, " \t\n")
 	if n < 0 {
 		n = len(b)
@@ -137,12 +163,12 @@ func tailOpenMetrics(b []byte, i int) (end int, ms int64, stamped bool) {
 	if i+1 >= len(b) || b[i] != ' ' {
 		return 0, 0, false
 	}
-	bits, n := parseValue(b[i+1:])
+	number, n := parseValue(b[i+1:])
 	i += 1 + n
 	if n == 0 || i >= len(b) || b[i] != '\n' {
 		return 0, 0, false
 	}
-	seconds := math.Float64frombits(bits)
+	seconds := math.Float64frombits(number)
 	if seconds != seconds || math.IsInf(seconds, 0) {
 		return 0, 0, false
 	}

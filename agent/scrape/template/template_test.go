@@ -1,7 +1,11 @@
 package template
 
 import (
+	"fmt"
 	"math"
+	"math/big"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +160,32 @@ func TestParseValue(t *testing.T) {
 	}
 }
 
+// TestLongNumbersAreRoundedCorrectly: numbers of 16 to 19 digits, those in the middle between two floats included.
+func TestLongNumbersAreRoundedCorrectly(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 300_000 {
+		var s string
+		switch r.IntN(3) {
+		case 0:
+			s = strconv.FormatFloat(math.Exp(r.Float64()*60-20), 'g', -1, 64)
+		case 1:
+			s = fmt.Sprintf("%d.%d", r.Uint64N(1e10), r.Uint64N(1e9))
+		case 2: // halfway, and one beside it
+			f := r.Float64() * 1e6
+			next := math.Nextafter(f, math.Inf(1))
+			mid := new(big.Float).SetPrec(200).Add(big.NewFloat(f), big.NewFloat(next))
+			s = mid.Quo(mid, big.NewFloat(2)).Text('g', 17+r.IntN(3))
+		}
+		want, err := parseFloatRef(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, n := parseValue([]byte(s + "\n")); got != want || n != len(s) {
+			t.Fatalf("%s: %v, want %v", s, math.Float64frombits(got), math.Float64frombits(want))
+		}
+	}
+}
+
 // FuzzParseValue: the number, or that there is none, is what Prometheus' parser finds.
 func FuzzParseValue(f *testing.F) {
 	for _, s := range []string{"1", "12345678", "123456789.12345678", "1e5", "NaN", "9007199254740993", "0.30000000000000004", "12345678a", "1234567\x3a"} {
@@ -177,7 +207,7 @@ func FuzzParseValue(f *testing.F) {
 }
 
 func BenchmarkParseValue(b *testing.B) {
-	for _, s := range []string{"0", "12345", "1027.25", "8.589934592e+09", "123456789012", "0.00012345678901234567"} {
+	for _, s := range []string{"0", "12345", "1027.25", "8.589934592e+09", "123456789012", "1234567.8900000001", "0.00012345678901234567"} {
 		b.Run(s, func(b *testing.B) {
 			text := []byte(s + "\n")
 			for b.Loop() {
