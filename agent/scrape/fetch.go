@@ -21,8 +21,9 @@ import (
 type fetcher struct {
 	client  *http.Client
 	request *http.Request
-	limit   int // of the inflated body; a body as large as it is too large, as in Prometheus
-	last    int // length of the last body
+	plain   *plain // the shorter way; nil if there is none
+	limit   int    // of the inflated body; a body as large as it is too large, as in Prometheus
+	last    int    // length of the last body
 	buffers *bufferPool
 }
 
@@ -45,7 +46,26 @@ func newFetcher(j *job, t *target) (*fetcher, error) {
 	if limit <= 0 {
 		limit = j.r.cfg.MaxBodyBytes
 	}
-	return &fetcher{client: j.client, request: req, limit: limit, buffers: &j.r.buffers}, nil
+	return &fetcher{client: j.client, request: req, plain: newPlain(j, req), limit: limit, buffers: &j.r.buffers}, nil
+}
+
+// get asks the target. A target that redirects is asked by the job's client from then on, which follows.
+func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
+	if f.plain != nil {
+		resp, err := f.plain.get(ctx)
+		if !errors.Is(err, errRedirected) {
+			return resp, err
+		}
+		f.plain = nil
+	}
+	return f.client.Do(f.request.WithContext(ctx))
+}
+
+// close gives up the connection to the target. The client's are the job's.
+func (f *fetcher) close() {
+	if f.plain != nil {
+		f.plain.close()
+	}
 }
 
 // acceptHeader asks for the protocols in this order of preference, in the words of Prometheus.
@@ -65,7 +85,7 @@ func acceptHeader(ps []config.ScrapeProtocol, escaping model.EscapingScheme) str
 
 // fetch returns the inflated body in a buffer of the pool, and its Content-Type.
 func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, err error) {
-	resp, err := f.client.Do(f.request.WithContext(ctx))
+	resp, err := f.get(ctx)
 	if err != nil {
 		return nil, "", &failure{reasonOf(ctx, err, reasonConnect), err}
 	}

@@ -37,6 +37,9 @@ const tolerance = 2 * time.Millisecond
 
 // run scrapes until the target is gone or the receiver stops.
 func (l *loop) run() {
+	if l.fetch != nil {
+		defer l.fetch.close()
+	}
 	ctx, interval := l.job.r.ctx, l.target.interval
 	wait := time.NewTimer(l.target.offset(time.Now(), l.job.r.seed))
 	defer wait.Stop()
