@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +54,44 @@ func TestHandoverBuffersAreNotMixedUp(t *testing.T) {
 		}
 		if arrived == 0 || l.Unaccounted() != 0 {
 			t.Errorf("%d batches arrived, %d items unaccounted for", arrived, l.Unaccounted())
+		}
+	})
+}
+
+// TestHandoverMergesWhatComesTogether: batches of a moment go out as one, which says what its parts are; one that
+// comes alone goes as it came.
+func TestHandoverMergesWhatComesTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := testSettings(KindReceiver)
+		var got []string
+		h := NewHandover(s, s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
+			got = append(got, fmt.Sprint(string(b.Request), b.Items, b.Parts))
+			time.Sleep(time.Second)
+			return nil
+		})), Logs, 1<<10) // 128 bytes are merged
+		if err := h.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		put := func(text string) { h.Put(Batch{Signal: Logs, Request: wire.Request(text), Items: len(text)}) }
+		begin := time.Now()
+		put("a")
+		time.Sleep(handoverLinger / 2)
+		put("bc")
+		time.Sleep(handoverLinger)
+		put("alone")
+		time.Sleep(5 * time.Second)
+		put(strings.Repeat("x", 100)) // with the next it is too much: both go at once
+		put(strings.Repeat("y", 100))
+		synctest.Wait()
+		if took := time.Since(begin); len(got) != 3 || took >= 6*time.Second {
+			t.Errorf("a full batch waited: %d are out after %s", len(got), took)
+		}
+		if err := h.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		want := []string{"abc3 [{1 1} {3 2}]", "alone5 []", strings.Repeat("x", 100) + "100 []", strings.Repeat("y", 100) + "100 []"}
+		if strings.Join(got, "|") != strings.Join(want, "|") || l.Unaccounted() != 0 {
+			t.Errorf("got %q, %d unaccounted for", got, l.Unaccounted())
 		}
 	})
 }

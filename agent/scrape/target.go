@@ -72,8 +72,8 @@ func urlOf(l labels.Labels, params url.Values) string {
 	return u.String()
 }
 
-// slots is how many times within an interval scrapes may begin at.
-const slots = 10
+// slots is how many moments of an interval scrapes begin at, at least.
+const slots = 5
 
 // maxSlot keeps slots from being so long that a host's targets are all scraped at a few moments.
 const maxSlot = time.Second
