@@ -1,8 +1,9 @@
 package e2e
 
 import (
-	"errors"
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -171,40 +173,71 @@ service:
 `, in, out, health, extra)
 }
 
+// keptAlive is one connection to OTLP/HTTP. An http.Client would open another one when it breaks.
+type keptAlive struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func dial(t testing.TB, port int) *keptAlive {
+	t.Helper()
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &keptAlive{conn, bufio.NewReader(conn)}
+}
+
+func (k *keptAlive) pushLogs(body []byte) (int, error) {
+	head := fmt.Sprintf("POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n", len(body))
+	if _, err := k.conn.Write(append([]byte(head), body...)); err != nil {
+		return 0, err
+	}
+	k.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	res, err := http.ReadResponse(k.in, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, err
+}
+
 // TestReload: SIGHUP under load. An invalid file changes nothing; a valid one replaces the graph while no client
-// is turned away and nothing that was acknowledged is lost.
+// is turned away, no connection is closed, and nothing that was acknowledged is lost.
 func TestReload(t *testing.T) {
+	const reloads = 5
 	dir := t.TempDir()
-	first, second := newOTLPSink(t), newOTLPSink(t)
+	sinks := []*otlpSink{newOTLPSink(t), newOTLPSink(t)}
 	p := ports(t, 2)
-	cfg := gatewayFile(t, dir, p[0], first.port, p[1], "")
+	cfg := gatewayFile(t, dir, p[0], sinks[0].port, p[1], "")
 	c := run(t, "sluice-collector", "--config", cfg, "--data-dir", dir).ready(p[1])
-	stop, done := make(chan struct{}), make(chan int)
-	go func() {
-		n := 0
-		for {
-			select {
-			case <-stop:
-				done <- n
-				return
-			default:
-			}
-			code, err := pushLogs(p[0], numberedRequest("client", n, 50))
-			if err != nil {
-				// A kept-alive connection may end just as a request is written to it; HTTP leaves that to the client to
-				// repeat. The listening socket stays, so that a new connection is never refused.
-				if errors.Is(err, syscall.ECONNREFUSED) {
-					t.Errorf("the listener was closed: %v", err)
+	stop := make(chan struct{})
+	// One client sends without a pause, others leave their connection idle between requests.
+	pauses := []time.Duration{0, time.Millisecond, 7 * time.Millisecond, 300 * time.Millisecond}
+	produced := make([]int, len(pauses))
+	var clients sync.WaitGroup
+	for i, pause := range pauses {
+		k := dial(t, p[0])
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(pause):
 				}
-				code, err = pushLogs(p[0], numberedRequest("client", n, 50))
+				code, err := k.pushLogs(numberedRequest(fmt.Sprint("client", i), produced[i], 50))
+				if err != nil {
+					t.Errorf("the connection of client %d broke under a request: %v", i, err)
+					return
+				}
+				if code == http.StatusOK {
+					produced[i] += 50
+				}
 			}
-			if err != nil {
-				t.Errorf("a client was turned away: %v", err)
-			} else if code == http.StatusOK {
-				n += 50
-			}
-		}
-	}()
+		})
+	}
 	time.Sleep(200 * time.Millisecond)
 	if err := os.WriteFile(cfg, []byte("receivers: {otlp: {nonsense: 1}}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -213,25 +246,33 @@ func TestReload(t *testing.T) {
 	eventually(t, 10*time.Second, "the refusal of the bad file", func() bool {
 		return strings.Contains(c.out.String(), "the running configuration stays") && strings.Contains(c.out.String(), "nonsense")
 	})
-	before := first.logs.unique("client")
-	eventually(t, 10*time.Second, "records after the bad file", func() bool { return first.logs.unique("client") > before })
-
-	gatewayFile(t, dir, p[0], second.port, p[1], "")
-	c.signal(syscall.SIGHUP)
-	eventually(t, 10*time.Second, "records at the new destination", func() bool { return second.logs.unique("client") > 0 })
-	time.Sleep(300 * time.Millisecond)
+	more := func(s *otlpSink, what string) {
+		t.Helper()
+		before := s.logs.unique("client0")
+		eventually(t, 10*time.Second, what, func() bool { return s.logs.unique("client0") > before })
+	}
+	more(sinks[0], "records after the bad file")
+	for n := range reloads {
+		to := sinks[(n+1)%2]
+		gatewayFile(t, dir, p[0], to.port, p[1], "")
+		c.signal(syscall.SIGHUP)
+		more(to, "records at the new destination")
+		time.Sleep(350 * time.Millisecond)
+	}
 	close(stop)
-	produced := <-done
+	clients.Wait()
 	c.terminate()
-	both := newTally()
-	for _, s := range []*otlpSink{first, second} {
-		for n, k := range s.logs.seen["client"] {
-			for range k {
-				both.add("client", n)
+	for i, n := range produced {
+		name, both := fmt.Sprint("client", i), newTally()
+		for _, s := range sinks {
+			for n, k := range s.logs.seen[name] {
+				for range k {
+					both.add(name, n)
+				}
 			}
 		}
+		both.check(t, name, n, n) // a request cut off by the change may come again
 	}
-	both.check(t, "client", produced, produced) // a request cut off by the change may come again
 }
 
 // TestSecondSignal: the first SIGTERM drains, the second one ends the process at once.

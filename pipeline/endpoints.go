@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
-	"net"
 	"net/http"
 	"syscall"
 	"time"
@@ -13,19 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// httpServer is one of the service's own endpoints.
-type httpServer struct {
-	srv *http.Server
-	ln  net.Listener
-}
-
 // serveOwn opens /metrics and the health endpoint.
-func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*httpServer, error) {
+func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*Serving, error) {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	health := http.NewServeMux()
 	health.HandleFunc("GET /", s.health)
-	var out []*httpServer
+	var out []*Serving
 	for _, e := range []struct {
 		what, address string
 		embedded      bool
@@ -44,7 +36,7 @@ func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*httpServe
 		}
 		if err != nil {
 			for _, o := range out {
-				o.stop()
+				stopOwn(o)
 			}
 			return nil, err
 		}
@@ -53,27 +45,23 @@ func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*httpServe
 	return out, nil
 }
 
-func (s *Service) serve(ctx context.Context, what, address string, h http.Handler) (*httpServer, error) {
-	ln, err := s.host.Listeners.Listen(ctx, "tcp", address)
+func (s *Service) serve(ctx context.Context, what, address string, h http.Handler) (*Serving, error) {
+	srv, err := s.host.Listeners.serve(ctx, s.host.Listeners.Listen, HTTP{
+		Network: "tcp", Address: address, log: s.host.Log,
+		Server: &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute},
+	})
 	if err != nil {
 		return nil, err
 	}
-	srv := &http.Server{
-		Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
-		ErrorLog: slog.NewLogLogger(s.host.Log.Handler(), slog.LevelDebug),
-	}
-	go srv.Serve(ln)
-	s.host.Log.Info("serving "+what, "address", ln.Addr().String())
-	return &httpServer{srv: srv, ln: ln}, nil
+	s.host.Log.Info("serving "+what, "address", srv.Addr().String())
+	return srv, nil
 }
 
-func (h *httpServer) stop() {
+// stopOwn ends an endpoint of the service's own; its requests are short.
+func stopOwn(srv *Serving) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if h.srv.Shutdown(ctx) != nil {
-		h.srv.Close()
-	}
-	h.ln.Close() // Serve may not have run yet, and then the server does not know its listener
+	srv.Stop(ctx)
 }
 
 // health answers 200 while batches are taken in, else 503. The body says which state it is, for people.

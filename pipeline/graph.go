@@ -241,7 +241,7 @@ func (g *graph) settings(in Instance, p *PipelineConfig) Settings {
 	s := Settings{
 		ID: in.ID, Kind: in.Component.Kind, DataDir: componentDir(g.host.DataDir, name), Version: g.host.Version,
 		Log: log, Metrics: reg, Budget: g.host.Budget, Listen: g.host.Listeners.forInstance(log, in),
-		View: View{Ledger: g.host.Ledger, Config: g.cfg}, doors: &doorSet{},
+		View: View{Ledger: g.host.Ledger, Config: g.cfg}, doors: &doorSet{}, sites: g.host.Listeners,
 	}
 	for _, sig := range Signals {
 		if in.Component.Takes(sig) && (p == nil || p.Signal == sig) {

@@ -17,7 +17,7 @@ func (l *Ledger) Settings(kind Kind, id ID, signals ...Signal) Settings {
 		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
 			return (&net.ListenConfig{}).Listen(ctx, network, address)
 		},
-		View: View{Ledger: l, Config: &Config{}}, doors: &doorSet{},
+		View: View{Ledger: l, Config: &Config{}}, doors: &doorSet{}, sites: NewListeners(),
 	}
 	for _, sig := range signals {
 		s.doors.doors[sig] = l.door(kind, doorKey{component: s.Name(), signal: sig})

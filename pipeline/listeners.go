@@ -13,15 +13,20 @@ import (
 	"time"
 )
 
-// Listeners keeps the process' listening sockets across graphs: a reload closes none that the new graph wants
-// again, and clients that connect meanwhile wait in the kernel's queue.
+// Listeners keeps the process' listening sockets across graphs, and the HTTP servers on them with their
+// connections: a reload closes none that the new graph wants again. Clients that connect meanwhile wait in the
+// kernel's queue, requests on open connections wait in their server.
 type Listeners struct {
-	mu   sync.Mutex
-	open map[string]*socket
+	mu        sync.Mutex
+	open      map[string]*socket
+	sites     map[string]*site // those on a socket of open, by the same key
+	reloading bool             // servers that are given back wait for the next graph
 }
 
 // NewListeners has none open.
-func NewListeners() *Listeners { return &Listeners{open: map[string]*socket{}} }
+func NewListeners() *Listeners {
+	return &Listeners{open: map[string]*socket{}, sites: map[string]*site{}}
+}
 
 // ErrLeftOut is what Listen answers a component whose section is the embedded default's, when the port is
 // taken: the component goes on without it, and the reason is in the log.
@@ -33,6 +38,9 @@ func (l *Listeners) Listen(ctx context.Context, network, address string) (net.Li
 	defer l.mu.Unlock()
 	key := network + " " + address
 	if s, ok := l.open[key]; ok {
+		if w, ok := l.sites[key]; ok && w.idle() {
+			l.retire(w)
+		}
 		return s.lease()
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, network, address)
@@ -49,6 +57,58 @@ func (l *Listeners) Listen(ctx context.Context, network, address string) (net.Li
 	s := &socket{Listener: ln, deadline: d}
 	l.open[key] = s
 	return s.lease()
+}
+
+// serve lends the server that an earlier graph left on the address, or opens one with listen.
+func (l *Listeners) serve(ctx context.Context, listen ListenFunc, h HTTP) (*Serving, error) {
+	key := h.Network + " " + h.Address
+	l.mu.Lock()
+	if s, ok := l.sites[key]; ok && s.spec.sameTerms(h) {
+		if v := s.lend(h); v != nil {
+			l.mu.Unlock()
+			return v, nil
+		}
+	}
+	l.mu.Unlock()
+	ln, err := listen(ctx, h.Network, h.Address)
+	if err != nil {
+		return nil, err
+	}
+	s, v := newSite(l, key, ln, h)
+	if _, ok := ln.(*lease); ok {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sites[key] = s
+	}
+	return v, nil
+}
+
+// hold begins a reload: until Sweep, servers that are given back stay open.
+func (l *Listeners) hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reloading = true
+}
+
+// keeps tells whether s stays open when its component gives it back.
+func (l *Listeners) keeps(s *site) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reloading && l.sites[s.key] == s
+}
+
+func (l *Listeners) forget(s *site) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sites[s.key] == s {
+		delete(l.sites, s.key)
+	}
+}
+
+// retire ends a server; its socket is free then. The mutex is held.
+func (l *Listeners) retire(s *site) {
+	delete(l.sites, s.key)
+	s.retire()
 }
 
 // forInstance is Listen for one component: a port that a file names is fatal when taken, one that only the
@@ -76,7 +136,13 @@ func (l *Listeners) closeIdle(address string) (closed bool) {
 	}
 	for key, s := range l.open {
 		_, has, err := net.SplitHostPort(s.Addr().String())
-		if err == nil && has == port && !s.inUse() {
+		if err != nil || has != port {
+			continue
+		}
+		if w, ok := l.sites[key]; ok && w.idle() {
+			l.retire(w)
+		}
+		if !s.inUse() {
 			s.close()
 			delete(l.open, key)
 			closed = true
@@ -85,10 +151,16 @@ func (l *Listeners) closeIdle(address string) (closed bool) {
 	return closed
 }
 
-// Sweep closes the sockets that nobody uses, after a reload.
+// Sweep closes the servers and sockets that nobody uses, after a reload.
 func (l *Listeners) Sweep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.reloading = false
+	for _, w := range l.sites {
+		if w.idle() {
+			l.retire(w)
+		}
+	}
 	for key, s := range l.open {
 		if !s.inUse() {
 			s.close()
@@ -97,10 +169,14 @@ func (l *Listeners) Sweep() {
 	}
 }
 
-// Close closes all sockets.
+// Close closes all servers and sockets.
 func (l *Listeners) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.reloading = false
+	for _, w := range l.sites {
+		l.retire(w)
+	}
 	for key, s := range l.open {
 		s.close()
 		delete(l.open, key)

@@ -22,7 +22,7 @@ type Service struct {
 	mu       sync.Mutex // one of Start, Reload, Stop at a time
 	cfg      *Config
 	graph    *graph
-	servers  []*httpServer
+	servers  []*Serving
 	stopHeap context.CancelFunc
 }
 
@@ -134,6 +134,8 @@ func (s *Service) Reload(ctx context.Context, cfg *Config) error {
 
 	s.state.Store(int32(StateReloading))
 	old := s.cfg
+	s.host.Listeners.hold()
+	defer s.host.Listeners.Sweep()
 	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
 	s.halt(context.WithoutCancel(ctx))
 	if err := ctx.Err(); err != nil {
@@ -147,7 +149,6 @@ func (s *Service) Reload(ctx context.Context, cfg *Config) error {
 			return errors.Join(err, fmt.Errorf("cannot go back either: %w", back))
 		}
 	}
-	s.host.Listeners.Sweep()
 	s.state.Store(int32(StateReady))
 	return err
 }
@@ -160,7 +161,7 @@ func (s *Service) buildAndRun(ctx context.Context, cfg *Config) error {
 	return s.run(ctx, cfg, g)
 }
 
-// halt drains and stops what runs, within the shutdown timeout; sockets stay.
+// halt drains and stops what runs, within the shutdown timeout; sockets stay, and HTTP connections in a reload.
 func (s *Service) halt(ctx context.Context) {
 	if s.graph == nil {
 		return // the last reload could not even go back
@@ -171,7 +172,7 @@ func (s *Service) halt(ctx context.Context) {
 		s.host.Log.Warn("not everything stopped in time", "error", err)
 	}
 	for _, srv := range s.servers {
-		srv.stop()
+		stopOwn(srv)
 	}
 	s.graph, s.servers = nil, nil
 }

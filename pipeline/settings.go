@@ -19,11 +19,12 @@ type Settings struct {
 	Log     *slog.Logger          // carries the component's name already
 	Metrics prometheus.Registerer // carries the label component already; taken back when the graph is replaced
 	Budget  *Budget               // admission by bytes; receivers reserve here, nobody else
-	Listen  ListenFunc            // opens a listener that outlives a reload
+	Listen  ListenFunc            // opens a listener that outlives a reload; for HTTP there is Serve
 
 	View View // what runs beside the component, for pages and reports
 
 	doors *doorSet
+	sites *Listeners // where the HTTP servers of earlier graphs are
 }
 
 // View is a look at the running process.

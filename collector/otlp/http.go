@@ -2,18 +2,17 @@ package otlp
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"math"
 	"mime"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
-	"sync"
 
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configtls"
 	"golang.org/x/net/http2"
 
 	"github.com/sluiceio/sluice/internal/inflate"
@@ -31,11 +30,7 @@ type httpServer struct {
 	cfg HTTPConfig
 	set pipeline.Settings
 	in  *intake
-	srv *http.Server
-	ln  net.Listener
-
-	inside  sync.RWMutex // read-locked by every handler
-	stopped bool
+	srv *pipeline.Serving
 }
 
 func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
@@ -44,6 +39,13 @@ func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
 		h.cfg.MaxRequestBodySize = defaultMaxBody // as in the Collector
 	}
 	return h
+}
+
+// httpTerms is what a client's connection was opened under, beside the timeouts: when a reload changes it, the
+// connection is closed.
+type httpTerms struct {
+	tls        configoptional.Optional[configtls.ServerConfig]
+	keepAlives bool
 }
 
 // start opens the listener and serves.
@@ -60,53 +62,33 @@ func (h *httpServer) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	srv.ErrorLog = slog.NewLogLogger(h.set.Log.Handler(), slog.LevelDebug)
-	ln, err := h.set.Listen(ctx, string(cfg.NetAddr.Transport), cfg.NetAddr.Endpoint)
-	if err != nil {
-		return err
+	site := pipeline.HTTP{
+		Network: string(cfg.NetAddr.Transport), Address: cfg.NetAddr.Endpoint,
+		Server: srv, Terms: httpTerms{cfg.TLS, cfg.KeepAlivesEnabled},
 	}
-	h.set.Log.Info("OTLP/HTTP listening", "address", ln.Addr().String())
 	if cfg.TLS.HasValue() {
-		conf, err := cfg.TLS.Get().LoadTLSConfig(ctx)
-		if err != nil {
-			ln.Close()
+		if site.TLS, err = cfg.TLS.Get().LoadTLSConfig(ctx); err != nil {
 			return err
 		}
-		conf.NextProtos = []string{http2.NextProtoTLS, "http/1.1"}
-		ln = tls.NewListener(ln, conf)
+		site.TLS.NextProtos = []string{http2.NextProtoTLS, "http/1.1"}
 	}
-	h.srv, h.ln = srv, ln
-	go func() {
-		if err := srv.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			h.set.Log.Error("OTLP/HTTP stopped serving", "error", err)
-		}
-	}()
+	if h.srv, err = h.set.Serve(ctx, site); err != nil {
+		return err
+	}
+	h.set.Log.Info("OTLP/HTTP listening", "address", h.srv.Addr().String())
 	return nil
 }
 
 // stop lets requests that are inside finish until ctx ends, then cuts them off. It returns behind the last one.
 func (h *httpServer) stop(ctx context.Context) {
-	if h.srv == nil {
-		return
+	if h.srv != nil {
+		h.srv.Stop(ctx)
 	}
-	if h.srv.Shutdown(ctx) != nil {
-		h.srv.Close() // ends the requests' contexts, but does not wait for their handlers
-	}
-	h.ln.Close() // Serve may not have run yet, and then the server does not know its listener
-	h.inside.Lock()
-	h.stopped = true
-	h.inside.Unlock()
 }
 
 func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		h.inside.RLock()
-		defer h.inside.RUnlock()
 		kind := contentType(r)
-		if h.stopped {
-			fail(w, kind, http.StatusServiceUnavailable, "shutting down")
-			return
-		}
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
 			fail(w, kind, http.StatusMethodNotAllowed, "use POST")

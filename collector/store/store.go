@@ -9,12 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
@@ -42,10 +39,7 @@ type Exporter struct {
 	cfg  Config
 	dir  string
 	lock *os.File
-	srv  *http.Server
-	ln   net.Listener
-
-	asked sync.WaitGroup // queries that are being answered
+	srv  *pipeline.Serving
 
 	parts map[pipeline.Signal]part
 	disk  *disk
@@ -128,10 +122,6 @@ func (e *Exporter) takeLock() error {
 }
 
 func (e *Exporter) serve(ctx context.Context) error {
-	ln, err := e.set.Listen(ctx, "tcp", e.cfg.Endpoint)
-	if err != nil {
-		return err
-	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", e.parts[pipeline.Metrics].Handler())
 	mux.Handle("/loki/", e.parts[pipeline.Logs].Handler())
@@ -139,27 +129,16 @@ func (e *Exporter) serve(ctx context.Context) error {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is healthy.\n")) })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is ready.\n")) })
 	mux.Handle("/", console.New(console.Source{View: e.set.View, Version: e.set.Version, Stores: e.report}))
-	e.ln = ln
-	e.srv = &http.Server{
-		Handler: e.counted(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(e.set.Log.Handler(), slog.LevelDebug),
-	}
-	go func() {
-		if err := e.srv.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			e.set.Log.Error("the store's API stopped serving", "error", err)
-		}
-	}()
-	e.set.Log.Info("store listening; open it in a browser", "address", "http://"+ln.Addr().String(), "directory", e.dir)
-	return nil
-}
-
-// counted lets Stop wait for the queries that it cuts off: they read what is closed next.
-func (e *Exporter) counted(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e.asked.Add(1)
-		defer e.asked.Done()
-		next.ServeHTTP(w, r)
+	srv, err := e.set.Serve(ctx, pipeline.HTTP{
+		Network: "tcp", Address: e.cfg.Endpoint,
+		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
 	})
+	if err != nil {
+		return err
+	}
+	e.srv = srv
+	e.set.Log.Info("store listening; open it in a browser", "address", "http://"+srv.Addr().String(), "directory", e.dir)
+	return nil
 }
 
 // report is what the page shows of the stores.
@@ -183,14 +162,10 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	return e.parts[b.Signal].Append(ctx, b)
 }
 
-// Stop serves no more and closes the stores.
+// Stop serves no more and closes the stores, behind the last query: it reads what is closed.
 func (e *Exporter) Stop(ctx context.Context) error {
 	if e.srv != nil {
-		if e.srv.Shutdown(ctx) != nil {
-			e.srv.Close() // ends the queries' contexts, but does not wait for them
-		}
-		e.ln.Close() // Serve may not have run yet, and then the server does not know its listener
-		e.asked.Wait()
+		e.srv.Stop(ctx)
 	}
 	return e.close()
 }

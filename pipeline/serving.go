@@ -1,0 +1,243 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// gapPatience is how long a request that comes between two graphs waits for the next one. SDKs give up after 10 s
+// by themselves; before that they are told to come again.
+const gapPatience = 5 * time.Second
+
+// HTTP is what a component wants to have served: a server that nobody started yet, and where.
+type HTTP struct {
+	Network, Address string
+	Server           *http.Server // its handler and its timeouts; the handler may be served by an earlier graph's server
+	TLS              *tls.Config  // nil for plain text
+	// Terms is what else a client's connection was opened under, such as the TLS section of the file. Like the
+	// timeouts and the client CAs it must be equal for connections to outlive a reload (reflect.DeepEqual).
+	Terms any
+
+	log *slog.Logger
+}
+
+// sameTerms tells whether connections that were opened under h may be served under o. A renewed certificate is no
+// reason to close them, here as elsewhere it counts from the next handshake on; other client CAs are one.
+func (h HTTP) sameTerms(o HTTP) bool {
+	a, b := h.Server, o.Server
+	return a.ReadTimeout == b.ReadTimeout && a.ReadHeaderTimeout == b.ReadHeaderTimeout &&
+		a.WriteTimeout == b.WriteTimeout && a.IdleTimeout == b.IdleTimeout && a.MaxHeaderBytes == b.MaxHeaderBytes &&
+		(h.TLS == nil) == (o.TLS == nil) && (h.TLS == nil || h.TLS.ClientCAs.Equal(o.TLS.ClientCAs)) &&
+		reflect.DeepEqual(h.Terms, o.Terms)
+}
+
+// Serve serves h, on the connections that the graph before this one left on that address when their terms are the
+// same, else on a listener that Listen opens.
+func (s Settings) Serve(ctx context.Context, h HTTP) (*Serving, error) {
+	h.log = s.Log
+	return s.sites.serve(ctx, s.Listen, h)
+}
+
+// Serving is a component's hold on its HTTP server, from Serve to Stop.
+type Serving struct {
+	site    *site
+	handler http.Handler
+	inside  int           // requests that the handler is answering; guarded by the site's mutex
+	empty   chan struct{} // closed when no more come and the last one has left
+}
+
+// Addr is the address of the listener.
+func (v *Serving) Addr() net.Addr { return v.site.ln.Addr() }
+
+// Stop takes no more requests and returns behind the last one that is inside; those that are there when ctx ends
+// are cut off. In a reload the connections stay, and what comes on them waits for the next graph.
+func (v *Serving) Stop(ctx context.Context) {
+	s := v.site
+	if s.home.keeps(s) {
+		s.vacate()
+		if v.emptyBefore(ctx) {
+			return
+		}
+	}
+	s.home.forget(s)
+	s.close(ctx)
+	s.vacate()
+	<-v.empty // Close ends the requests' contexts, but does not wait for their handlers
+}
+
+func (v *Serving) emptyBefore(ctx context.Context) bool {
+	select {
+	case <-v.empty:
+		return true
+	default:
+	}
+	select {
+	case <-v.empty:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// site is an HTTP server on an address. It is lent, with its connections, to one graph after the other.
+type site struct {
+	home *Listeners
+	key  string
+	spec HTTP // under which its connections were opened
+	ln   net.Listener
+	tls  atomic.Pointer[tls.Config] // of the next handshake
+
+	mu      sync.Mutex
+	serving *Serving      // nil between two graphs
+	over    bool          // there will be no next graph
+	changed chan struct{} // closed, and made anew, when one of the two changes
+}
+
+func newSite(home *Listeners, key string, ln net.Listener, h HTTP) (*site, *Serving) {
+	s := &site{home: home, key: key, spec: h, ln: ln, changed: make(chan struct{})}
+	v := s.lend(h)
+	h.Server.Handler = s
+	h.Server.ErrorLog = slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)
+	if h.TLS != nil {
+		ln = tls.NewListener(ln, &tls.Config{GetConfigForClient: s.handshake})
+	}
+	go func() {
+		if err := h.Server.Serve(ln); err != http.ErrServerClosed {
+			h.log.Error("stopped serving", "address", ln.Addr().String(), "error", err)
+		}
+	}()
+	return s, v
+}
+
+// handshake is the TLS configuration of a new connection.
+func (s *site) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	c := s.tls.Load()
+	if c.GetConfigForClient != nil {
+		if own, err := c.GetConfigForClient(hello); own != nil || err != nil {
+			return own, err
+		}
+	}
+	return c, nil
+}
+
+// lend hands the server to a component; nil when another one has it.
+func (s *site) lend(h HTTP) *Serving {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serving != nil {
+		return nil
+	}
+	s.tls.Store(h.TLS)
+	s.serving = &Serving{site: s, handler: h.Server.Handler, empty: make(chan struct{})}
+	s.notify()
+	return s.serving
+}
+
+// vacate takes the server back from the component that has it.
+func (s *site) vacate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.serving
+	if v == nil {
+		return
+	}
+	s.serving = nil
+	s.notify()
+	if v.inside == 0 {
+		close(v.empty)
+	}
+}
+
+// notify wakes what waits for a change; the mutex is held.
+func (s *site) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// idle tells whether no component has the server.
+func (s *site) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.serving == nil
+}
+
+// close shuts the server down: requests of a component that has it still are answered until ctx ends, those that
+// wait for a next graph at once.
+func (s *site) close(ctx context.Context) {
+	s.spec.Server.SetKeepAlivesEnabled(false) // the answers say so, and no client sends on what is closed next
+	s.mu.Lock()
+	s.over = true
+	s.notify()
+	s.mu.Unlock()
+	if s.spec.Server.Shutdown(ctx) != nil {
+		s.spec.Server.Close()
+	}
+	s.ln.Close() // Serve may not have run yet, and then the server does not know its listener
+}
+
+// retire is close for a server that no component has.
+func (s *site) retire() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.close(ctx)
+}
+
+// ServeHTTP hands a request to the graph that runs, or to the next one.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v, wait := s.enter()
+	if wait != nil {
+		v = s.await(r.Context(), wait)
+	}
+	if v == nil {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "the configuration is being replaced; send it again", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.leave(v)
+	v.handler.ServeHTTP(w, r)
+}
+
+// enter counts a request in. Between two graphs it answers what to wait for, and neither at the end.
+func (s *site) enter() (*Serving, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serving != nil {
+		s.serving.inside++
+		return s.serving, nil
+	}
+	if s.over {
+		return nil, nil
+	}
+	return nil, s.changed
+}
+
+// await is enter for a request that may wait. Nothing of it is read meanwhile but its header.
+func (s *site) await(ctx context.Context, wait <-chan struct{}) (v *Serving) {
+	ctx, cancel := context.WithTimeout(ctx, gapPatience)
+	defer cancel()
+	for wait != nil {
+		select {
+		case <-wait:
+			v, wait = s.enter()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return v
+}
+
+func (s *site) leave(v *Serving) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.inside--
+	if v.inside == 0 && s.serving != v {
+		close(v.empty)
+	}
+}
