@@ -118,6 +118,9 @@ service:
 			if code := p.exit(15 * time.Second); code != c.code || !strings.Contains(p.out.String(), c.says) {
 				t.Errorf("exit code %d, want %d and %q in:\n%s", code, c.code, c.says, p.out)
 			}
+			if strings.Contains(p.out.String(), "PSI metrics") {
+				t.Errorf("a library speaks up:\n%s", p.out)
+			}
 		})
 	}
 	if p := run(t, "sluice-collector", "--config", busy, "--data-dir", dir); p.exit(15*time.Second) != 1 || !strings.Contains(p.out.String(), "busy.yaml:2") {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/cgroup"
+
+	_ "github.com/sluiceio/sluice/internal/stdlog" // the library's metrics package speaks while it is initialised
 )
 
 // What the library does on its own. Its windows are wider than ours on both sides, so that it never drops a row in
