@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/loki"
 )
 
 // Config is what a user sets: the keys of the Collector's HTTP client, those that all our exporters share, and how
@@ -49,14 +50,7 @@ const labelName = `^[a-zA-Z_][a-zA-Z0-9_]*$`
 func Default() *Config {
 	c := &Config{
 		ClientConfig: confighttp.NewDefaultClientConfig(), Config: delivery.DefaultConfig(),
-		// Loki's defaults for OTLP (distributor.otlp_config.default_resource_attributes_as_index_labels).
-		IndexAttributes: []string{
-			"service.name", "service.namespace", "service.instance.id", "deployment.environment", "deployment.environment.name",
-			"cloud.region", "cloud.availability_zone", "k8s.cluster.name", "k8s.namespace.name", "k8s.pod.name",
-			"k8s.container.name", "container.name", "k8s.replicaset.name", "k8s.deployment.name", "k8s.statefulset.name",
-			"k8s.daemonset.name", "k8s.cronjob.name", "k8s.job.name",
-		},
-		MaxBatchSizeBytes: defaultMaxBytes,
+		IndexAttributes: loki.IndexAttributes(), MaxBatchSizeBytes: defaultMaxBytes,
 	}
 	c.MaxInFlight = 1
 	c.Timeout = defaultTimeout

@@ -19,7 +19,7 @@ const module = "github.com/sluiceio/sluice/"
 // own folder.
 var floors = [][]string{
 	{"wire", "internal/build", "internal/inflate", "internal/stdlog", "dashboards/rules"},
-	{"wire/prom"},
+	{"wire/prom", "wire/loki"},
 	{"pipeline"},
 	{"pipeline/pipelinetest", "pipeline/config", "delivery"},
 	{"processors", "exporters", "collector/otlp", "collector/console", "agent/scrape", "agent/host", "agent/tail", "agent/journald"},

@@ -2,6 +2,8 @@ package logs
 
 import (
 	"unsafe"
+
+	"github.com/sluiceio/sluice/wire/loki"
 )
 
 // Field names of the library's own and of ours. No label can have one of them: a label that would begin with an
@@ -28,17 +30,15 @@ const (
 	duplicateName = "_extracted" // what Loki appends to a label that the stream has already
 )
 
-// indexAttributes are the resource attributes that become labels of the stream: Loki's defaults for OTLP
-// (distributor.otlp_config.default_resource_attributes_as_index_labels).
-var indexAttributes = map[string]string{
-	"service.name": labelService, "service.namespace": "service_namespace", "service.instance.id": "service_instance_id",
-	"deployment.environment": "deployment_environment", "deployment.environment.name": "deployment_environment_name",
-	"cloud.region": "cloud_region", "cloud.availability_zone": "cloud_availability_zone",
-	"k8s.cluster.name": "k8s_cluster_name", "k8s.namespace.name": "k8s_namespace_name", "k8s.pod.name": "k8s_pod_name",
-	"k8s.container.name": "k8s_container_name", "container.name": "container_name",
-	"k8s.replicaset.name": "k8s_replicaset_name", "k8s.deployment.name": "k8s_deployment_name",
-	"k8s.statefulset.name": "k8s_statefulset_name", "k8s.daemonset.name": "k8s_daemonset_name",
-	"k8s.cronjob.name": "k8s_cronjob_name", "k8s.job.name": "k8s_job_name",
+// indexAttributes are the resource attributes that become labels of the stream, with their labels.
+var indexAttributes = indexLabels()
+
+func indexLabels() map[string]string {
+	m := map[string]string{}
+	for _, key := range loki.IndexAttributes() {
+		m[key] = string(appendLabelName(nil, []byte(key)))
+	}
+	return m
 }
 
 // serviceFrom are the labels that name a service which has no service.name, in Loki's order
