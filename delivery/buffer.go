@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/sluiceio/sluice/internal/poison"
 )
 
 // The size classes of a Pool are powers of two. The smallest is 4 KiB because grpc counts references only on buffers
@@ -12,10 +14,6 @@ const (
 	minClass = 12
 	maxClass = 24
 )
-
-// poisonByte fills freed buffers in test builds. As a protobuf tag it has a wire type that does not exist, so that
-// whoever decodes it fails.
-const poisonByte = 0xDF
 
 // A Pool lends buffers. Its zero value is ready to use.
 type Pool struct {
@@ -74,12 +72,7 @@ func (b *Buffer) Release() {
 	if left < 0 {
 		panic("BUG: a buffer was released twice")
 	}
-	if poisonFreed {
-		freed := b.B[:cap(b.B)]
-		for i := range freed {
-			freed[i] = poisonByte
-		}
-	}
+	poison.Fill(b.B[:cap(b.B)])
 	// Appending may have made it larger than it was lent, so the class is that of what it has now, rounded down.
 	class := bits.Len(uint(cap(b.B))) - 1
 	if class < minClass || class > maxClass {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/sluiceio/sluice/internal/poison"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -57,7 +58,7 @@ func TestBufferGoesBackWithItsLastReference(t *testing.T) {
 	}
 	held := b.B
 	b.Release()
-	if poisonFreed && held[0] != poisonByte {
+	if poison.Enabled && held[0] != poison.Byte {
 		t.Fatal("a freed buffer is not poisoned")
 	}
 	defer func() {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/poison"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -70,11 +71,7 @@ func gone(b Batch) {
 	if cap(b.Request) > maxHandoverBuffer {
 		return
 	}
-	if poison {
-		for i := range b.Request {
-			b.Request[i] = 0xDD
-		}
-	}
+	poison.Fill(b.Request)
 	handoverBuffers.Put(&b.Request)
 }
 

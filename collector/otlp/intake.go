@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluiceio/sluice/internal/poison"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -92,11 +93,7 @@ func release(buf *[]byte, used []byte) {
 		*buf = nil
 		return
 	}
-	if poison {
-		for i := range used {
-			used[i] = 0xDD
-		}
-	}
+	poison.Fill(used)
 	*buf = used[:0]
 	buffers.Put(buf)
 }

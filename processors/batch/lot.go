@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/poison"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -139,10 +140,6 @@ func (l *lot) free() {
 	if cap(l.buf) > maxPooledBytes {
 		return
 	}
-	if poison {
-		for i := range l.buf {
-			l.buf[i] = 0xDD
-		}
-	}
+	poison.Fill(l.buf)
 	buffers.Put(&l.buf)
 }

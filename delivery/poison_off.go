@@ -1,5 +1,0 @@
-//go:build !race && !poison
-
-package delivery
-
-const poisonFreed = false
