@@ -3,9 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -220,77 +218,6 @@ func TestMaxElapsedTimeAndRetryOff(t *testing.T) {
 	})
 }
 
-// The caller is refused at its deadline, its bytes go on, and what arrives then is counted.
-func TestACallerLeavesWhileItsRequestIsOnTheWire(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var body string
-		r := newRig(t, Options{Timeout: time.Minute}, nil)
-		r.answer = func(ctx context.Context, n int, first string) Outcome {
-			if n > 1 {
-				return Outcome{Code: "200"}
-			}
-			time.Sleep(10 * time.Second)
-			if ctx.Err() != nil {
-				t.Error("the caller's end cancelled the request")
-			}
-			body = first
-			return Outcome{Code: "200", Items: 3, Reason: pipeline.DropRejected, Err: errors.New("3 too old")}
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		start := time.Now()
-		err := r.send(ctx, "mine")
-		if _, ok := pipeline.AsRefused(err); !ok || time.Since(start) != time.Second {
-			t.Fatalf("after %s: %v", time.Since(start), err)
-		}
-		// Its place is still taken: the request is on the wire.
-		next := make(chan error, 1)
-		go func() { next <- r.send(t.Context(), "next") }()
-		time.Sleep(5 * time.Second)
-		if r.attempts() != 1 {
-			t.Error("a second request went out over max_in_flight")
-		}
-		if err := <-next; err != nil {
-			t.Fatal(err)
-		}
-		if body != "mine" {
-			t.Errorf("the destination got %q", body)
-		}
-		if n := r.metric(t, "sluice_exporter_delivered_after_refusal_items_total"); n != 7 {
-			t.Errorf("%v items delivered after refusal, want 7", n)
-		}
-	})
-}
-
-// A transport that reads only after the caller has left and reused its buffer still sends the caller's bytes.
-func TestTheBodyOutlivesTheCaller(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var pool Pool
-		got := make(chan string, 1)
-		d := lateReader{got}
-		s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
-		k, err := New(s, Options{Queue: DefaultQueueConfig(), Retry: DefaultRetryConfig(), MaxInFlight: 1}, d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		b := []byte("the caller's bytes")
-		_ = k.Send(ctx, pipeline.Batch{Signal: pipeline.Logs, Request: b, Items: 1}, func(b pipeline.Batch) (*Payload, error) {
-			return Borrow(b, &pool), nil
-		})
-		copy(b, strings.Repeat("X", len(b)))
-		if body := <-got; body != "the caller's bytes" {
-			t.Errorf("the wire saw %q", body)
-		}
-		if err := k.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-type lateReader struct{ got chan string }
-
 func (d lateReader) Attempt(_ context.Context, p *Payload) Outcome {
 	r := p.Reader()
 	time.Sleep(time.Minute)
@@ -300,29 +227,6 @@ func (d lateReader) Attempt(_ context.Context, p *Payload) Outcome {
 	}
 	d.got <- string(b)
 	return Outcome{Code: "200"}
-}
-
-func TestWithdrawnCallersAreNeverSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(_ context.Context, n int, _ string) Outcome {
-			time.Sleep(10 * time.Second)
-			return Outcome{Code: "200"}
-		})
-		go r.send(t.Context(), "first")
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, ok := pipeline.AsRefused(r.send(ctx, "waits for a place")); !ok {
-			t.Error("not refused")
-		}
-		if _, ok := pipeline.AsRefused(r.send(ctx, "came dead")); !ok {
-			t.Error("not refused")
-		}
-		time.Sleep(time.Minute)
-		if len(r.arrived()) != 1 || r.arrived()[0] != "first" {
-			t.Errorf("the destination saw %q", r.arrived())
-		}
-	})
 }
 
 func TestVerdictsBecomeAnswers(t *testing.T) {
@@ -403,61 +307,6 @@ func TestStopWaitsAndThenCutsOff(t *testing.T) {
 		start := time.Now()
 		if err := r.Stop(ctx); err == nil || time.Since(start) != time.Second {
 			t.Errorf("after %s: %v", time.Since(start), err)
-		}
-	})
-}
-
-// What the exporter says about itself: the names and labels are a contract with dashboards and alert rules.
-func TestMetrics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, busy(3))
-		if err := r.send(t.Context(), "four"); err != nil {
-			t.Fatal(err)
-		}
-		want := map[string]float64{
-			`sluice_exporter_requests_total{code="200"}`:          1,
-			`sluice_exporter_requests_total{code="503"}`:          2,
-			"sluice_exporter_request_duration_seconds":            3,
-			"sluice_exporter_sent_bytes_total":                    12,
-			"sluice_exporter_retries_total":                       2,
-			"sluice_exporter_delivered_after_refusal_items_total": 0,
-			"sluice_exporter_in_flight_requests":                  0,
-			"sluice_exporter_waiting_callers":                     0,
-		}
-		families, err := r.reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := map[string]float64{}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				name := f.GetName()
-				for _, l := range m.GetLabel() {
-					name += fmt.Sprintf("{%s=%q}", l.GetName(), l.GetValue())
-				}
-				got[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
-			}
-		}
-		if !maps.Equal(got, want) {
-			t.Errorf("%v, want %v", got, want)
-		}
-	})
-}
-
-func TestJitterSpreadsClientsThatFailedTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{MaxInFlight: 100}, func(_ context.Context, n int, _ string) Outcome { return busy(101)(nil, n, "") })
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() { _ = r.send(t.Context(), "one") })
-		}
-		wg.Wait()
-		buckets := map[time.Duration]int{}
-		for _, at := range r.at[100:] {
-			buckets[at.Sub(r.at[0])/(20*time.Millisecond)]++
-		}
-		if len(buckets) < 8 {
-			t.Errorf("100 retries fall into %d of 10 slots of 20 ms", len(buckets))
 		}
 	})
 }
