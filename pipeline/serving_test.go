@@ -14,6 +14,8 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -319,4 +321,50 @@ func TestReloadKeepsConnections(t *testing.T) {
 	healthy()
 	s.Stop(t.Context())
 	c.want(hungUp)
+}
+
+// TestHTTP2ConnectionsOutliveAReload as well.
+func TestHTTP2ConnectionsOutliveAReload(t *testing.T) {
+	l, address := testListeners(t)
+	conf := certificate(t, 1)
+	conf.NextProtos = []string{"h2", "http/1.1"}
+	serve := func(text string) *Serving {
+		h := says(address, text)
+		h.TLS = conf
+		return l.mustServe(t, h)
+	}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	defer tr.CloseIdleConnections()
+	get := func(want string, wantReused bool) {
+		t.Helper()
+		trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+			if i.Reused != wantReused {
+				t.Errorf("the connection was used before: %v, want %v", i.Reused, wantReused)
+			}
+		}}
+		r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, "https://"+address, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		res, err := tr.RoundTrip(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer res.Body.Close()
+		if text, _ := io.ReadAll(res.Body); string(text) != want || res.ProtoMajor != 2 {
+			t.Errorf("got %q over %s, want %q", text, res.Proto, want)
+		}
+	}
+	v := serve("one")
+	get("one", false)
+	l.hold()
+	v.Stop(t.Context())
+	var client sync.WaitGroup
+	client.Go(func() { get("two", true) })
+	time.Sleep(20 * time.Millisecond)
+	serve("two")
+	l.Sweep()
+	client.Wait()
 }
