@@ -99,18 +99,10 @@ func gateway(o options) (table, error) {
 			if way.encoding != "" {
 				name = way.protocol + ", " + way.encoding
 			}
-			t.rows = append(t.rows, []string{name, s.name, f.cpu.format(3), ratio(f.cpu, figures[0].cpu).format(1), f.rss.format(0), wireColumn(f, way.protocol, way.encoding)})
+			t.rows = append(t.rows, []string{name, s.name, f.cpu.format(3), ratio(f.cpu, figures[0].cpu).format(1), f.rss.format(0), f.wire.format(0)})
 		}
 	}
 	return t, nil
-}
-
-// wireColumn leaves out what the sink cannot see: gRPC inflates before it hands a message over.
-func wireColumn(f figure, protocol, codec string) string {
-	if protocol == "gRPC" && codec != "" {
-		return "not seen"
-	}
-	return f.wire.format(0)
 }
 
 func gatewayRun(o options, s subject, protocol, codec string, requests [][]byte, f *figure) error {

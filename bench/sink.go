@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/stats"
 )
 
 // sink is an OTLP endpoint, HTTP and gRPC, that counts items and bytes and keeps nothing.
@@ -39,7 +40,7 @@ func newSink() (*sink, error) {
 	}
 	s.http, s.grpc = h.Addr().(*net.TCPAddr).Port, g.Addr().(*net.TCPAddr).Port
 	srv := &http.Server{Handler: http.HandlerFunc(s.serve)}
-	rpc := grpc.NewServer(grpc.ForceServerCodecV2(rawCodec{}), grpc.MaxRecvMsgSize(64<<20), grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(4<<20))
+	rpc := grpc.NewServer(grpc.ForceServerCodecV2(rawCodec{}), grpc.MaxRecvMsgSize(64<<20), grpc.StatsHandler(wireBytes{s}), grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(4<<20))
 	for _, name := range []string{
 		"opentelemetry.proto.collector.logs.v1.LogsService", "opentelemetry.proto.collector.metrics.v1.MetricsService",
 		"opentelemetry.proto.collector.trace.v1.TraceService",
@@ -87,9 +88,21 @@ func (s *sink) export(service string) func(any, context.Context, func(any) error
 		if err != nil {
 			s.bad.Add(1)
 		}
-		s.bytes.Add(int64(len(body)))
 		s.items.Add(int64(n))
 		return &[]byte{}, nil
+	}
+}
+
+// wireBytes counts what gRPC messages take before grpc inflates them.
+type wireBytes struct{ *sink }
+
+func (wireBytes) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (wireBytes) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (wireBytes) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (w wireBytes) HandleRPC(_ context.Context, event stats.RPCStats) {
+	if in, ok := event.(*stats.InPayload); ok {
+		w.bytes.Add(int64(in.CompressedLength))
 	}
 }
 
