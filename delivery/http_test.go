@@ -49,6 +49,7 @@ func TestATransportThatReadsOnGetsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer k.end()
 		var pool Pool
 		err = k.Send(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: []byte("body"), Items: 1},
 			func(b pipeline.Batch) (*Payload, error) { return encode(b, &pool), nil })

@@ -36,13 +36,14 @@ type Sender struct {
 	counters *counters
 	notices  notices
 	running  tally
+	idle     chan func()     // to a worker that waits for its next attempt
 	life     context.Context // ends when Stop has waited long enough
 	end      context.CancelFunc
 }
 
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
-	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}}
+	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, idle: make(chan func())}
 	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error
 	if k.counters, err = newCounters(s.Metrics, k.gate.callers); err != nil {
@@ -199,7 +200,7 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *Payload) (out Outcom
 	var state atomic.Int32
 	answer := make(chan Outcome, 1)
 	k.running.begin()
-	go func() {
+	k.goes(func() {
 		defer k.running.finish()
 		out := k.once(p)
 		if state.CompareAndSwap(flying, landed) {
@@ -211,7 +212,7 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *Payload) (out Outcom
 			_ = k.taken(p, out) // for the ledger; the caller was refused and will come back with all of it
 		}
 		giveBack(at, p)
-	}()
+	})
 	select {
 	case out := <-answer:
 		return out, true
@@ -222,6 +223,28 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *Payload) (out Outcom
 		return Outcome{}, false
 	}
 	return <-answer, true
+}
+
+// goes runs f in a goroutine: one that is idle if there is one, because a new one's stack has to grow through all of a
+// transport, again and again.
+func (k *Sender) goes(f func()) {
+	select {
+	case k.idle <- f:
+	default:
+		go k.worker(f)
+	}
+}
+
+// worker runs f and what comes after it. There are never more than there were attempts at once.
+func (k *Sender) worker(f func()) {
+	for {
+		f()
+		select {
+		case f = <-k.idle:
+		case <-k.life.Done():
+			return
+		}
+	}
 }
 
 // once runs one attempt and counts it.

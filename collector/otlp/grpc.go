@@ -5,13 +5,13 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"runtime"
 	"time"
 
 	"go.opentelemetry.io/collector/config/configgrpc"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -57,6 +57,10 @@ const (
 	connectionWindow = 4 << 20
 )
 
+// streamWorkers are goroutines that serve one call after the other. A call for which none is free gets a goroutine of
+// its own, whose stack has to grow anew, and a worker is busy until the destination has answered.
+const streamWorkers = 32
+
 // start opens the listener and serves.
 func (g *grpcServer) start(ctx context.Context) error {
 	srv, err := g.cfg.ToServer(ctx, nil, telemetry(),
@@ -64,7 +68,8 @@ func (g *grpcServer) start(ctx context.Context) error {
 		configgrpc.WithGrpcServerOption(grpc.InTapHandle(g.limitCall)),
 		configgrpc.WithGrpcServerOption(grpc.InitialWindowSize(streamWindow)),
 		configgrpc.WithGrpcServerOption(grpc.InitialConnWindowSize(connectionWindow)),
-		configgrpc.WithGrpcServerOption(grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0)))),
+		configgrpc.WithGrpcServerOption(grpc.NumStreamWorkers(streamWorkers)),
+		configgrpc.WithGrpcServerOption(experimental.BufferPool(&framePool{})),
 	)
 	if err != nil {
 		return err
