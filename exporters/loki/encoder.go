@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/wire/loki"
 )
 
 // Field numbers of logproto.PushRequest and what it holds.
@@ -71,7 +72,7 @@ type stream struct {
 func newEncoder(c *Config, pool *delivery.Pool) *encoder {
 	e := &encoder{index: map[string]string{}, known: map[string]int{}, maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, pool: pool}
 	for _, key := range c.IndexAttributes {
-		e.index[key] = string(appendName(nil, []byte(key)))
+		e.index[key] = string(loki.AppendName(nil, []byte(key)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
 		e.fixed = append(e.fixed, label{name, c.Labels[name]})
@@ -127,9 +128,9 @@ func (e *encoder) readScope(body []byte) {
 func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	at := len(e.name)
 	if parent == nil {
-		e.name = appendName(e.name, key)
+		e.name = loki.AppendName(e.name, key)
 	} else {
-		e.name = appendNameBytes(append(append(e.name, parent...), '_'), key)
+		e.name = loki.AppendNamePart(append(append(e.name, parent...), '_'), key)
 	}
 	name := e.name[at:]
 	switch v.Kind() {

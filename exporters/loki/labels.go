@@ -7,52 +7,18 @@ import (
 	"strings"
 
 	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/wire/loki"
 )
 
 // label is a label of a stream.
 type label struct{ name, value string }
 
-// serviceFrom are the labels that name a service which has no service.name, in Loki's order
-// (limits_config.discover_service_name, as far as they are index labels).
-var serviceFrom = [...]string{"container_name", "k8s_container_name", "k8s_job_name"}
+var serviceFrom = loki.ServiceFrom()
 
 const (
 	serviceLabel   = "service_name"
 	unknownService = "unknown_service"
-	// maxLabelValue is Loki's max_label_value_length. A longer value stays structured metadata instead of costing the
-	// stream.
-	maxLabelValue = 2048
 )
-
-// appendName appends the name that an attribute's key becomes: dots and whatever else a name cannot have become
-// underscores, a leading digit gets "key_" and a leading underscore "key", as Loki's OTLP endpoint does.
-func appendName(dst, key []byte) []byte {
-	switch {
-	case len(key) == 0:
-		return append(dst, "key"...)
-	case key[0] >= '0' && key[0] <= '9':
-		dst = append(dst, "key_"...)
-	case !isNameByte(key[0]) || key[0] == '_':
-		dst = append(dst, "key"...)
-	}
-	return appendNameBytes(dst, key)
-}
-
-func appendNameBytes(dst, key []byte) []byte {
-	for _, c := range key {
-		switch {
-		case isNameByte(c):
-			dst = append(dst, c)
-		case c < 0x80 || c >= 0xc0: // once for a rune, at its first byte
-			dst = append(dst, '_')
-		}
-	}
-	return dst
-}
-
-func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
-}
 
 // streamLabels reads the labels of a resource's stream into e.labels, and the rest of its attributes into e.resource.
 func (e *encoder) streamLabels(resource []byte) {
@@ -81,7 +47,7 @@ func (e *encoder) streamLabel(name string, v wire.Value) bool {
 		return false
 	}
 	e.text = v.AppendText(e.text[:0])
-	if len(e.text) == 0 || len(e.text) > maxLabelValue {
+	if len(e.text) == 0 || len(e.text) > loki.MaxLabelValue {
 		return false
 	}
 	e.labels = append(e.labels, label{name, string(e.text)})

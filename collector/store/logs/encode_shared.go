@@ -7,6 +7,7 @@ import (
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/wire/loki"
 )
 
 // resource reads the attributes of a resource: some become labels of the stream, the others metadata of every row.
@@ -140,7 +141,7 @@ func (t *interner) get(key []byte) *name {
 	if n, ok := t.byKey[string(key)]; ok {
 		return n
 	}
-	t.buf = appendLabelName(t.buf[:0], key)
+	t.buf = loki.AppendName(t.buf[:0], key)
 	return t.add(string(key), string(t.buf))
 }
 
@@ -151,7 +152,7 @@ func (t *interner) child(parent *name, key []byte) *name {
 		return n
 	}
 	path := string(t.buf)
-	t.buf = appendLabelName(append(append(t.buf[:0], parent.label...), '_'), key)
+	t.buf = loki.AppendNamePart(append(append(t.buf[:0], parent.label...), '_'), key)
 	return t.add(path, string(t.buf))
 }
 
