@@ -27,7 +27,7 @@ func TestHandoverNeverWaitsAndCountsWhatItLoses(t *testing.T) {
 		for i := 1; i <= 5; i++ {
 			b := batchOf(4)
 			b.Items = i
-			h.Put(b) // 40 bytes each: the first is in the sender's hand, two of the others fit
+			put(h, b) // 40 bytes each: the first is in the sender's hand, two of the others fit
 			synctest.Wait()
 		}
 		if lost := accountOf(t, l, "receiver/x").Dropped[DropBacklogFull].Items; lost != 2+3 {
@@ -55,8 +55,8 @@ func TestHandoverCountsWhatTheDrainLeaves(t *testing.T) {
 			return Refuse(0, errors.New("down"))
 		})), Logs, 1000)
 		h.Start(t.Context())
-		h.Put(batchOf(3))
-		h.Put(batchOf(4))
+		put(h, batchOf(3))
+		put(h, batchOf(4))
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		h.Stop(ctx)

@@ -58,8 +58,8 @@ func NewHandover(s Settings, next Sink, sig Signal, maxBytes int) *Handover {
 	return h
 }
 
-// handoverBuffers are the copies that Put takes: a target's request is a hundred kilobytes and comes every few
-// seconds, and fresh memory for each is page faults and garbage.
+// handoverBuffers are what Put writes to: a target's request is a hundred kilobytes and comes every few seconds, and
+// fresh memory for each is page faults and garbage.
 var handoverBuffers = sync.Pool{New: func() any { return new(wire.Request) }}
 
 // maxHandoverBuffer keeps the copy of a rare huge request from staying in the pool.
@@ -83,12 +83,12 @@ func (h *Handover) Start(context.Context) error {
 	return nil
 }
 
-// Put takes a copy of the batch. It never waits.
-func (h *Handover) Put(b Batch) {
-	h.door.enter(b.Items, len(b.Request))
+// Put takes a request of so many items and bytes, which write appends to what it is given. It never waits.
+func (h *Handover) Put(items, size int, write func(dst []byte) []byte) {
+	h.door.enter(items, size)
 	h.mu.Lock()
-	h.add(b)
-	h.bytes += len(b.Request)
+	h.add(items, size, write)
+	h.bytes += size
 	var lost []Batch
 	for h.bytes > h.maxBytes && len(h.queue) > 1 {
 		lost = append(lost, h.queue[0])
@@ -107,15 +107,15 @@ func (h *Handover) Put(b Batch) {
 	}
 }
 
-// add appends a batch to the last one of the queue, or begins another. Callers hold h.mu.
-func (h *Handover) add(b Batch) {
-	if n := len(h.queue); n == 0 || h.queue[n-1].Origin != b.Origin || len(h.queue[n-1].Request)+len(b.Request) > h.maxLot {
-		h.queue = append(h.queue, Batch{Signal: b.Signal, Request: (*handoverBuffers.Get().(*wire.Request))[:0], Origin: b.Origin})
+// add appends a request to the last batch of the queue, or begins another. Callers hold h.mu.
+func (h *Handover) add(items, size int, write func(dst []byte) []byte) {
+	if n := len(h.queue); n == 0 || len(h.queue[n-1].Request)+size > h.maxLot {
+		h.queue = append(h.queue, Batch{Signal: h.door.key.signal, Request: (*handoverBuffers.Get().(*wire.Request))[:0]})
 	}
 	last := &h.queue[len(h.queue)-1]
-	last.Request = append(last.Request, b.Request...)
-	last.Items += b.Items
-	last.Parts = append(last.Parts, Part{End: len(last.Request), Items: b.Items})
+	last.Request = write(last.Request)
+	last.Items += items
+	last.Parts = append(last.Parts, Part{End: len(last.Request), Items: items})
 }
 
 func notify(c chan struct{}) {

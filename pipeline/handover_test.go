@@ -13,6 +13,11 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
+// put hands a copy of a batch over.
+func put(h *Handover, b Batch) {
+	h.Put(b.Items, len(b.Request), func(dst []byte) []byte { return append(dst, b.Request...) })
+}
+
 // TestHandoverBuffersAreNotMixedUp: copies come from a pool, batches are refused, dropped and delivered, and each
 // that arrives has its own bytes until it is answered, although its source's buffer changes at once.
 func TestHandoverBuffersAreNotMixedUp(t *testing.T) {
@@ -43,7 +48,7 @@ func TestHandoverBuffersAreNotMixedUp(t *testing.T) {
 			for j := range source {
 				source[j] = byte(i)
 			}
-			h.Put(Batch{Signal: Logs, Request: source, Items: i})
+			put(h, Batch{Request: source, Items: i})
 			if i%7 == 0 {
 				time.Sleep(20 * time.Millisecond)
 			}
@@ -72,16 +77,16 @@ func TestHandoverMergesWhatComesTogether(t *testing.T) {
 		if err := h.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		put := func(text string) { h.Put(Batch{Signal: Logs, Request: wire.Request(text), Items: len(text)}) }
+		say := func(text string) { put(h, Batch{Request: wire.Request(text), Items: len(text)}) }
 		begin := time.Now()
-		put("a")
+		say("a")
 		time.Sleep(handoverLinger / 2)
-		put("bc")
+		say("bc")
 		time.Sleep(handoverLinger)
-		put("alone")
+		say("alone")
 		time.Sleep(5 * time.Second)
-		put(strings.Repeat("x", 100)) // with the next it is too much: both go at once
-		put(strings.Repeat("y", 100))
+		say(strings.Repeat("x", 100)) // with the next it is too much: both go at once
+		say(strings.Repeat("y", 100))
 		synctest.Wait()
 		if took := time.Since(begin); len(got) != 3 || took >= 6*time.Second {
 			t.Errorf("a full batch waited: %d are out after %s", len(got), took)

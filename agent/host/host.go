@@ -25,7 +25,6 @@ import (
 
 	"github.com/sluiceio/sluice/agent/scrape/template"
 	"github.com/sluiceio/sluice/pipeline"
-	"github.com/sluiceio/sluice/wire"
 )
 
 const (
@@ -45,7 +44,6 @@ type Receiver struct {
 	failures    prometheus.Counter // of collectors
 	template    *template.Template
 	body        []byte // the template's spare buffer
-	request     []byte
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -156,14 +154,13 @@ func (r *Receiver) read() {
 		Time: at, Body: body, ContentType: string(expfmt.NewFormat(expfmt.TypeTextPlain)), Err: err,
 		BodySize: len(body), Elapsed: func() time.Duration { return time.Since(at) },
 	}
-	var res template.Result
-	r.request, res = r.template.Scrape(r.request[:0], in)
+	res := r.template.Scrape(in)
 	r.body = res.Free
 	r.collections.Inc()
 	if res.Err != nil {
 		r.set.Log.Warn("cannot read the machine", "error", res.Err)
 	}
-	r.handover.Put(pipeline.Batch{Signal: pipeline.Metrics, Request: wire.Request(r.request), Items: res.Items})
+	r.handover.Put(res.Items, res.Size, r.template.AppendRequest)
 }
 
 // gather is the exposition of the node exporter. One collector that fails is reported in its own

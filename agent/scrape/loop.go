@@ -100,13 +100,10 @@ func (l *loop) scrape(at time.Time) {
 			in.BodySize = -1
 		}
 	}
-	out := r.outs.Get().(*[]byte)
-	request, res := l.state.Scrape((*out)[:0], in)
+	res := l.state.Scrape(in)
 	l.last = begin
 	r.buffers.put(res.Free)
-	r.deliver(request, res.Items)
-	*out = request
-	r.outs.Put(out)
+	r.out.Put(res.Items, res.Size, l.state.AppendRequest)
 	r.metrics.add(&res)
 	l.note(res.Err)
 	if res.Duplicates > 0 {
@@ -157,6 +154,6 @@ func (l *loop) finish(tick <-chan time.Time) {
 	if l.job.succeeded(l) {
 		return // its series are another target's now
 	}
-	request, items := l.state.End(nil, at)
-	l.job.r.deliver(request, items)
+	res := l.state.End(at)
+	l.job.r.out.Put(res.Items, res.Size, l.state.AppendRequest)
 }

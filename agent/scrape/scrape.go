@@ -49,7 +49,6 @@ type Receiver struct {
 
 	jobs    map[string]*job
 	buffers bufferPool
-	outs    sync.Pool // *[]byte to write requests to
 	dial    commonconfig.DialContextFunc
 	gather  time.Duration // how long discovery collects before it tells
 
@@ -77,7 +76,6 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
 	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
-	r.outs.New = func() any { return new([]byte) }
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {
 		r.out = pipeline.NewHandover(s, next, pipeline.Metrics, cfg.BacklogBytes)
@@ -116,11 +114,6 @@ func (r *Receiver) Stop(ctx context.Context) error {
 		return nil
 	}
 	return r.out.Stop(ctx)
-}
-
-// deliver hands a request over. It never waits.
-func (r *Receiver) deliver(request []byte, items int) {
-	r.out.Put(pipeline.Batch{Signal: pipeline.Metrics, Request: request, Items: items})
 }
 
 var (

@@ -137,7 +137,8 @@ func BenchmarkScrape(b *testing.B) {
 		cpu := startCPU()
 		for b.Loop() {
 			t := New(settings())
-			_, _ = t.Scrape(nil, Input{Time: time.Now(), Body: body, ContentType: textType})
+			_ = t.Scrape(Input{Time: time.Now(), Body: body, ContentType: textType})
+			_ = t.AppendRequest(nil)
 		}
 		cpu.report(b, 1500)
 	})
@@ -172,11 +173,11 @@ func benchScrape(b *testing.B, bodies [][]byte, typ string) {
 	var dst []byte
 	now := time.Now()
 	scrape := func(i int) Result {
-		var res Result
-		dst, res = t.Scrape(dst[:0], Input{Time: now.Add(time.Duration(i) * time.Second), Body: bodies[i%len(bodies)], ContentType: typ})
+		res := t.Scrape(Input{Time: now.Add(time.Duration(i) * time.Second), Body: bodies[i%len(bodies)], ContentType: typ})
 		if res.Err != nil {
 			b.Fatal(res.Err)
 		}
+		dst = t.AppendRequest(dst[:0])
 		return res
 	}
 	n := scrape(0).Scraped

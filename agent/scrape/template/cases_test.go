@@ -61,7 +61,8 @@ func playCase(t *testing.T, name string) {
 		default:
 			t.Fatalf("what is %q?", f.Name)
 		}
-		req, res := tpl.Scrape(nil, in)
+		res := tpl.Scrape(in)
+		req := tpl.AppendRequest(nil)
 		decode(t, req)
 		got = dump(req)
 		if res.Err != nil {

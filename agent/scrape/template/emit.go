@@ -11,13 +11,12 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// emit appends the request: the series if live, and in any case the stale markers that are in w.rest already, and
-// the synthetic series.
-func (w *walk) emit(dst []byte, live bool, in Input) []byte {
+// emit makes the request: the series if live, and in any case the stale markers that are in w.rest already, and the
+// synthetic series.
+func (w *walk) emit(live bool, in Input) {
 	t := w.t
-	var fixed []byte
 	if live {
-		fixed = t.otlp[:t.fixed]
+		w.fixed = t.fixed
 		w.res.Items += t.points
 		w.appendLoose()
 		for _, x := range w.extra {
@@ -26,21 +25,37 @@ func (w *walk) emit(dst []byte, live bool, in Input) []byte {
 	}
 	w.rest = t.report.append(w.rest, w.now, w.reportOf(in))
 	w.res.Items += t.report.count
-	return w.wrap(dst, fixed)
 }
 
-// wrap appends the request around fixed and w.rest.
-func (w *walk) wrap(dst, fixed []byte) []byte {
+// made hands the request to AppendRequest and returns what is known of it.
+func (w *walk) made() Result {
+	if w.t.ready != nil {
+		w.t.ready.release() // nobody wanted it
+	}
+	w.t.ready = w
+	n, _ := w.sizes()
+	w.res.Size = 1 + wire.SizeVarint(uint64(n)) + n
+	return w.res
+}
+
+// sizes are those of the bodies of the request's ResourceMetrics and ScopeMetrics.
+func (w *walk) sizes() (resource, scope int) {
 	t := w.t
-	scope := len(t.scope) + len(fixed) + len(w.rest)
-	resource := len(t.resource) + 1 + wire.SizeVarint(uint64(scope)) + scope
+	scope = len(t.scope) + w.fixed + len(w.rest)
+	return len(t.resource) + 1 + wire.SizeVarint(uint64(scope)) + scope, scope
+}
+
+// wrap appends the request around the series of the template and w.rest.
+func (w *walk) wrap(dst []byte) []byte {
+	t := w.t
+	resource, scope := w.sizes()
 	dst = wire.AppendTag(dst, wire.FieldRequestResource, wire.TypeBytes)
 	dst = wire.AppendVarint(dst, uint64(resource))
 	dst = append(dst, t.resource...)
 	dst = wire.AppendTag(dst, wire.FieldResourceXScope, wire.TypeBytes)
 	dst = wire.AppendVarint(dst, uint64(scope))
 	dst = append(dst, t.scope...)
-	dst = append(dst, fixed...)
+	dst = append(dst, t.otlp[:w.fixed]...)
 	return append(dst, w.rest...)
 }
 

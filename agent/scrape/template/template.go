@@ -69,6 +69,7 @@ type Input struct {
 type Result struct {
 	Err     error // why up is 0
 	Items   int   // data points in the request
+	Size    int   // of the request, in bytes
 	Scraped int   // samples in the body
 	Kept    int   // samples after relabelling
 	Added   int   // series that were not in the last body
@@ -117,6 +118,8 @@ type Template struct {
 	points  int      // data points in otlp[:fixed]
 	groups  []group
 	values  []uint64 // bits of the last value of each line of each group
+
+	ready *walk // whose request is not written yet
 }
 
 // New makes the state of a target that was never scraped.
@@ -129,11 +132,10 @@ func New(s Settings) *Template {
 	return t
 }
 
-// Scrape takes one scrape and appends the request to dst: the samples, the stale markers of series that are gone,
-// and the synthetic series up and scrape_*.
-func (t *Template) Scrape(dst []byte, in Input) ([]byte, Result) {
+// Scrape takes one scrape and makes the request, which AppendRequest writes: the samples, the stale markers of series
+// that are gone, and the synthetic series up and scrape_*.
+func (t *Template) Scrape(in Input) Result {
 	w := newWalk(t, in.Time)
-	defer w.release()
 	w.res = Result{Err: in.Err, Free: in.Body}
 	live := false
 	// Prometheus takes an empty answer as a success without samples, whatever its type.
@@ -143,17 +145,28 @@ func (t *Template) Scrape(dst []byte, in Input) ([]byte, Result) {
 		w.appendStale()
 	}
 	t.iter++
-	return w.emit(dst, live, in), w.res
+	w.emit(live, in)
+	return w.made()
 }
 
-// End appends the request that ends every series of a target that is gone, at the given time.
-func (t *Template) End(dst []byte, at time.Time) ([]byte, int) {
+// End makes the request that ends every series of a target that is gone, at the given time.
+func (t *Template) End(at time.Time) Result {
 	w := newWalk(t, at)
-	defer w.release()
 	w.appendStale()
 	t.iter++
 	w.rest = t.report.appendStale(w.rest, w.now)
-	return w.wrap(dst, nil), w.res.Items + t.report.count
+	w.res.Items += t.report.count
+	return w.made()
+}
+
+// AppendRequest writes what Scrape or End made, once, and before the next of them: straight to where it is wanted,
+// because it is copied from the template in one piece.
+func (t *Template) AppendRequest(dst []byte) []byte {
+	w := t.ready
+	t.ready = nil
+	dst = w.wrap(dst)
+	w.release()
+	return dst
 }
 
 // Bytes is how much memory the state takes, for measurements.

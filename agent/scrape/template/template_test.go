@@ -51,7 +51,11 @@ func (p *pair) scrape(contentType, body string, err error) Result {
 		in.Body = []byte(body)
 	}
 	want, ref := p.ref.scrape(in)
-	req, res := p.tpl.Scrape(nil, in)
+	res := p.tpl.Scrape(in)
+	req := p.tpl.AppendRequest([]byte("x"))[1:]
+	if len(req) != res.Size {
+		p.t.Fatalf("the result says %d bytes, the request has %d", res.Size, len(req))
+	}
 	got := decode(p.t, req)
 	if n := wire.Count(wire.Metrics, req); n != res.Items {
 		p.t.Fatalf("the result says %d items, the request has %d", res.Items, n)

@@ -42,6 +42,7 @@ type walk struct {
 
 	lineTable   table
 	seriesTable table
+	fixed       int    // how much of Template.otlp is in the request
 	rest        []byte // the part of the request that is not otlp[:fixed]
 	slow        slowPath
 	lay         layout
