@@ -53,6 +53,7 @@ func (c *checker) message(m message, pos, end int) bool {
 	b := c.body[:end]
 	rows := &schemas[m]
 	var seen uint32
+fields:
 	for pos < len(b) {
 		at, tag := pos, b[pos]
 		f := rows[tag>>3]
@@ -96,7 +97,16 @@ func (c *checker) message(m message, pos, end int) bool {
 			pos += int(n)
 			switch f.kind() {
 			case kindMessage:
-				if f.sub() == msgKeyValue && plainKeyValue(b[start:pos]) {
+				if f.sub() == msgKeyValue {
+					for plainKeyValue(b[start:pos]) {
+						// Attributes stand in a row. What is not the next of them is left to the loop around.
+						if pos+1 >= len(b) || b[pos] != tag || tag|b[pos+1] >= 0x80 || int(b[pos+1]) > len(b)-pos-2 {
+							continue fields
+						}
+						at, start = pos, pos+2
+						pos = start + int(b[pos+1])
+					}
+				} else if f.sub() == msgValue && plainText(b[start:pos]) {
 					continue
 				}
 				if !c.message(f.sub(), start, pos) {
@@ -225,53 +235,6 @@ func (c *checker) varint(b []byte, pos int) (v uint64, end int) {
 	}
 	c.err = ErrVarint
 	return 0, -1
-}
-
-// plainKeyValue reports whether b is a canonical KeyValue of the kind that nearly all are: an ASCII key of less than
-// 128 bytes, before or behind a value of less than 128 bytes that is a scalar. It exists for speed; false means nothing.
-func plainKeyValue(b []byte) bool {
-	n := len(b)
-	if n < 4 || b[1] >= 0x80 {
-		return false
-	}
-	second := int(b[1]) + 2
-	if second+2 > n || b[second+1] >= 0x80 || int(b[second+1]) != n-second-2 {
-		return false
-	}
-	switch uint16(b[0])<<8 | uint16(b[second]) {
-	case keyTag<<8 | valueTag:
-		return ascii(b[2:second]) && plainValue(b[second+2:])
-	case valueTag<<8 | keyTag:
-		return ascii(b[second+2:]) && plainValue(b[2:second])
-	}
-	return false
-}
-
-// plainValue reports whether b is a canonical AnyValue that is empty or a scalar of less than 128 bytes.
-func plainValue(b []byte) bool {
-	n := len(b)
-	if n < 2 {
-		return n == 0
-	}
-	switch b[0] {
-	case FieldValueString<<3 | TypeBytes:
-		return b[1] < 0x80 && int(b[1]) == n-2 && ascii(b[2:])
-	case FieldValueBool<<3 | TypeVarint:
-		return n == 2 && b[1] < 0x80
-	case FieldValueInt<<3 | TypeVarint:
-		if n > 10 {
-			return false // ten bytes: negative, or cut off
-		}
-		for _, x := range b[1 : n-1] {
-			if x < 0x80 {
-				return false
-			}
-		}
-		return b[n-1] < 0x80 && (b[n-1] > 0 || n == 2)
-	case FieldValueDouble<<3 | TypeFixed64:
-		return n == 9
-	}
-	return false
 }
 
 // validText reports whether s is valid UTF-8.

@@ -164,7 +164,7 @@ func TestCursorsSurviveDamage(t *testing.T) {
 
 // Every length and every position of a byte that is not ASCII.
 func TestASCII(t *testing.T) {
-	for n := range 40 {
+	for n := range 140 {
 		s := bytes.Repeat([]byte("a"), n)
 		if !ascii(s) {
 			t.Errorf("%d bytes of a are not ASCII", n)
