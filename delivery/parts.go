@@ -60,7 +60,7 @@ func (k *Sender) deliverAll(ctx context.Context, at *place, group []*Payload) er
 // together makes one answer of many: refused if one is, else rejected with the sum of what was, else nil.
 func together(answers []error) error {
 	var first *pipeline.Rejected
-	items, requests := 0, 0
+	items, requests, divide := 0, 0, false
 	for _, err := range answers {
 		if _, refused := pipeline.AsRefused(err); refused {
 			return err
@@ -68,6 +68,7 @@ func together(answers []error) error {
 		if r, ok := pipeline.AsRejected(err); ok {
 			items += r.Items
 			requests++
+			divide = divide || r.Divide
 			if first == nil {
 				first = r
 			}
@@ -79,5 +80,8 @@ func together(answers []error) error {
 	case requests == 1:
 		return first
 	}
-	return pipeline.Reject(items, first.Reason, fmt.Errorf("%d requests were rejected, the first of them: %w", requests, first.Err))
+	return &pipeline.Rejected{
+		Items: items, Reason: first.Reason, Divide: divide,
+		Err: fmt.Errorf("%d requests were rejected, the first of them: %w", requests, first.Err),
+	}
 }

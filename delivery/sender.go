@@ -126,7 +126,7 @@ func (k *Sender) settle(p *Payload, out Outcome) (err error, ended bool) {
 		if items == 0 {
 			items = p.Items
 		}
-		return pipeline.Reject(items, out.Reason, out.Err), true
+		return &pipeline.Rejected{Items: items, Reason: out.Reason, Err: out.Err, Divide: items == p.Items}, true
 	}
 	return nil, false
 }

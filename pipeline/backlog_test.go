@@ -28,6 +28,7 @@ func TestHandoverNeverWaitsAndCountsWhatItLoses(t *testing.T) {
 			b := batchOf(4)
 			b.Items = i
 			put(h, b) // 40 bytes each: the first is in the sender's hand, two of the others fit
+			time.Sleep(handoverLinger)
 			synctest.Wait()
 		}
 		if lost := accountOf(t, l, "receiver/x").Dropped[DropBacklogFull].Items; lost != 2+3 {

@@ -37,15 +37,21 @@ type Part struct {
 	Items int
 }
 
-// part is the batch that the i-th part is alone.
-func (b Batch) part(i int) Batch {
+// Range is the batch of the parts from i to j, the latter not included. It shares the request's bytes.
+func (b Batch) Range(i, j int) Batch {
 	start := 0
 	if i > 0 {
 		start = b.Parts[i-1].End
 	}
-	p := b.Parts[i]
-	b.Request, b.Items, b.Parts = b.Request[start:p.End], p.Items, nil
-	return b
+	parts := b.Parts[i:j]
+	r := Batch{Signal: b.Signal, Request: b.Request[start:parts[len(parts)-1].End], Origin: b.Origin}
+	for _, p := range parts {
+		r.Items += p.Items
+		if len(parts) > 1 {
+			r.Parts = append(r.Parts, Part{End: p.End - start, Items: p.Items})
+		}
+	}
+	return r
 }
 
 // Origin says where a batch came from as far as the connection proves it. Batches of different tenant or route

@@ -57,11 +57,20 @@ func (s *Service) serve(ctx context.Context, what, address string, h http.Handle
 	return srv, nil
 }
 
-// stopOwn ends an endpoint of the service's own; its requests are short.
+// stopOwn ends an endpoint of the service's own. Its requests are short, and one that is not holds up neither a reload
+// nor the end: what it reads is still there.
 func stopOwn(srv *Serving) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	srv.Stop(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer cancel()
+		defer close(done)
+		srv.Stop(ctx)
+	}()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Second): // the second is for those that are cut off
+	}
 }
 
 // health answers 200 while batches are taken in, else 503. The body says which state it is, for people.

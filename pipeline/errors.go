@@ -28,8 +28,9 @@ type Rejected struct {
 	Items  int
 	Reason Reason
 
-	// Each says of a merged batch what became of every part: nil, or a *Rejected. It is nil when that is not known.
-	Each []error
+	// Divide says that a request was rejected as a whole, because of something in it: if it was a merged one, some of
+	// its parts may be taken alone, and what was taken besides may come again without harm.
+	Divide bool
 }
 
 // Reject makes a Rejected.
@@ -39,6 +40,74 @@ func Reject(items int, why Reason, err error) *Rejected {
 
 func (r *Rejected) Error() string { return r.Err.Error() }
 func (r *Rejected) Unwrap() error { return r.Err }
+
+// Apart is the answer for a merged batch whose parts met different fates. To whoever does not look into it, it is a
+// Refused if one part is, else a Rejected.
+type Apart struct {
+	Each []error // in the order of Batch.Parts: nil, *Refused or *Rejected
+}
+
+// apartOf is the answer that each makes.
+func apartOf(each []error) error {
+	for _, err := range each {
+		if err != nil {
+			return &Apart{each}
+		}
+	}
+	return nil
+}
+
+// AsApart returns what became of each part of b, if err says so.
+func AsApart(err error, b Batch) ([]error, bool) {
+	var a *Apart
+	if !errors.As(err, &a) || len(a.Each) != len(b.Parts) {
+		return nil, false
+	}
+	return a.Each, true
+}
+
+// Error implements error.
+func (a *Apart) Error() string {
+	n := 0
+	var first error
+	for _, err := range a.Each {
+		if err != nil {
+			n++
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	return fmt.Sprintf("%d of %d merged requests were not taken, the first of them: %v", n, len(a.Each), first)
+}
+
+// As lets errors.As see the Refused or the Rejected that the answer is as a whole.
+func (a *Apart) As(target any) bool {
+	var ref *Refused
+	var rej *Rejected
+	for _, err := range a.Each {
+		if r, never := AsRejected(err); never {
+			if rej == nil {
+				rej = &Rejected{Err: a, Reason: r.Reason}
+			}
+			rej.Items += r.Items
+		} else if r, again := AsRefused(err); again {
+			if ref == nil {
+				ref = &Refused{Err: a}
+			}
+			ref.After, ref.Overload = max(ref.After, r.After), ref.Overload || r.Overload
+		}
+	}
+	switch to := target.(type) {
+	case **Refused:
+		*to = ref
+		return ref != nil
+	case **Rejected:
+		*to = rej
+		return ref == nil && rej != nil
+	}
+	return false
+}
 
 // AsRejected returns the Rejected inside err, if there is one.
 func AsRejected(err error) (*Rejected, bool) {

@@ -44,17 +44,17 @@ func (f *fanOut) Consume(ctx context.Context, b Batch) error {
 			}
 		}
 		if len(open) == 0 {
-			return best(answers, b)
+			return together(answers, b)
 		}
 		deadline, ok := ctx.Deadline()
 		wait = max(wait, fanOutPause)
 		if ctx.Err() != nil || (ok && time.Until(deadline) < wait) {
-			return answers[open[0]]
+			return together(answers, b)
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return answers[open[0]]
+			return together(answers, b)
 		}
 	}
 }
@@ -69,42 +69,55 @@ func (f *fanOut) offer(ctx context.Context, b Batch, open []int, answers []error
 	wg.Wait()
 }
 
-// best is nil as soon as one branch took the batch, else the rejection with the fewest items. When all branches know
-// what became of each part, that holds for every part.
-func best(answers []error, b Batch) error {
-	var found *Rejected
-	fewest := b.Items + 1
+// together is the answer of all branches: for each part, when a branch answers for each.
+func together(answers []error, b Batch) error {
 	for _, err := range answers {
-		rej, never := AsRejected(err)
-		if !never {
-			return nil
-		}
-		if n := lostOf(rej, b.Items); n < fewest {
-			found, fewest = rej, n
+		if _, ok := AsApart(err, b); ok {
+			each := make([]error, len(b.Parts))
+			for i := range each {
+				each[i] = best(answersFor(answers, b, i), b.Parts[i].Items)
+			}
+			return apartOf(each)
 		}
 	}
-	if each := bestOfEach(answers, b); each != nil {
-		return RejectParts(each)
-	}
-	return found
+	return best(answers, b.Items)
 }
 
-// bestOfEach is best for every part of b, or nil when some branch does not know.
-func bestOfEach(answers []error, b Batch) []error {
-	if len(b.Parts) == 0 {
+// answersFor is what the branches answer for the i-th part of b.
+func answersFor(answers []error, b Batch, i int) []error {
+	part := make([]error, len(answers))
+	for j, err := range answers {
+		each, ok := AsApart(err, b)
+		rej, never := AsRejected(err)
+		switch {
+		case ok:
+			part[j] = each[i]
+		case !never:
+			part[j] = err
+		case lostOf(rej, b.Items) == b.Items:
+			part[j] = &Rejected{Err: rej.Err, Items: b.Parts[i].Items, Reason: rej.Reason}
+		}
+	}
+	return part
+}
+
+// best is a refusal if there is one, nil if one branch took all, else the rejection with the fewest items.
+func best(answers []error, items int) error {
+	var found *Rejected
+	fewest, taken := items+1, false
+	for _, err := range answers {
+		rej, never := AsRejected(err)
+		switch {
+		case err == nil:
+			taken = true
+		case !never:
+			return err
+		case lostOf(rej, items) < fewest:
+			found, fewest = rej, lostOf(rej, items)
+		}
+	}
+	if taken {
 		return nil
 	}
-	each := make([]error, len(b.Parts))
-	of := make([]error, len(answers))
-	for i := range each {
-		for j, err := range answers {
-			rej, _ := AsRejected(err)
-			if len(rej.Each) != len(each) {
-				return nil
-			}
-			of[j] = rej.Each[i]
-		}
-		each[i] = best(of, b.part(i))
-	}
-	return each
+	return found
 }

@@ -28,12 +28,13 @@ type Handover struct {
 	mu    sync.Mutex
 	queue []Batch // merged; only the last one grows
 	bytes int
-	drain bool
 
 	wake chan struct{} // there is something in the queue, or it drains
-	full chan struct{} // there is more than one batch in the queue, or it drains
 	stop context.CancelCauseFunc
 	done chan struct{}
+
+	drains chan struct{} // closed when nothing more comes
+	once   sync.Once
 }
 
 const (
@@ -47,7 +48,7 @@ const (
 func NewHandover(s Settings, next Sink, sig Signal, maxBytes int) *Handover {
 	h := &Handover{
 		next: next, maxBytes: maxBytes, maxLot: min(maxHandoverLot, maxBytes/8),
-		wake: make(chan struct{}, 1), full: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), drains: make(chan struct{}),
 	}
 	if e, ok := next.(*entrance); ok {
 		// The receiver's own door moves to this side of the queue: what waits is held there.
@@ -95,16 +96,12 @@ func (h *Handover) Put(items, size int, write func(dst []byte) []byte) {
 		h.bytes -= len(h.queue[0].Request)
 		h.queue = h.queue[1:]
 	}
-	n := len(h.queue)
 	h.mu.Unlock()
 	for _, b := range lost {
 		h.door.evict(DropBacklogFull, b.Items, len(b.Request))
 		gone(b)
 	}
-	notify(h.wake)
-	if n > 1 {
-		notify(h.full)
-	}
+	h.notify()
 }
 
 // add appends a request to the last batch of the queue, or begins another. Callers hold h.mu.
@@ -118,9 +115,10 @@ func (h *Handover) add(items, size int, write func(dst []byte) []byte) {
 	last.Parts = append(last.Parts, Part{End: len(last.Request), Items: items})
 }
 
-func notify(c chan struct{}) {
+// notify wakes the goroutine that sends.
+func (h *Handover) notify() {
 	select {
-	case c <- struct{}{}:
+	case h.wake <- struct{}{}:
 	default:
 	}
 }
@@ -130,11 +128,8 @@ func (h *Handover) Stop(ctx context.Context) error {
 	if h.stop == nil {
 		return nil
 	}
-	h.mu.Lock()
-	h.drain = true
-	h.mu.Unlock()
-	notify(h.wake)
-	notify(h.full)
+	h.once.Do(func() { close(h.drains) })
+	h.notify()
 	select {
 	case <-h.done:
 	case <-ctx.Done():
@@ -154,59 +149,53 @@ func (h *Handover) Stop(ctx context.Context) error {
 
 func (h *Handover) run(ctx context.Context) {
 	defer close(h.done)
-	linger := time.NewTimer(handoverLinger)
-	defer linger.Stop()
 	for {
-		b, state := h.take(false)
-		switch state {
-		case handoverEnded:
+		select {
+		case <-h.wake:
+		case <-ctx.Done():
 			return
-		case handoverEmpty:
-			select {
-			case <-h.wake:
-			case <-ctx.Done():
+		}
+		if !h.lingered(ctx) {
+			return
+		}
+		for b, ok := h.take(); ok; b, ok = h.take() {
+			if !h.send(ctx, b) {
 				return
-			}
-			continue
-		case handoverGrows:
-			linger.Reset(handoverLinger)
-			select {
-			case <-linger.C:
-			case <-h.full:
-			case <-ctx.Done():
-				return
-			}
-			if b, state = h.take(true); state != handoverReady {
-				continue
 			}
 		}
-		if !h.send(ctx, b) {
+		if h.draining() {
 			return
 		}
 	}
 }
 
-// What take may find.
-type handoverState int
+func (h *Handover) draining() bool {
+	select {
+	case <-h.drains:
+		return true
+	default:
+		return false
+	}
+}
 
-const (
-	handoverEmpty handoverState = iota
-	handoverGrows               // one batch, to which others may be added
-	handoverReady
-	handoverEnded // empty, and no more will come
-)
+// lingered waits for what comes together with what is there; it reports false when the drain's time is over.
+func (h *Handover) lingered(ctx context.Context) bool {
+	select {
+	case <-time.After(handoverLinger):
+		return true
+	case <-h.drains:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
-// take removes the oldest batch, unless it still grows and is not wanted now.
-func (h *Handover) take(now bool) (Batch, handoverState) {
+// take removes the oldest batch, if there is one.
+func (h *Handover) take() (Batch, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case len(h.queue) == 0 && h.drain:
-		return Batch{}, handoverEnded
-	case len(h.queue) == 0:
-		return Batch{}, handoverEmpty
-	case len(h.queue) == 1 && !h.drain && !now:
-		return Batch{}, handoverGrows
+	if len(h.queue) == 0 {
+		return Batch{}, false
 	}
 	b := h.queue[0]
 	h.queue[0] = Batch{}
@@ -215,20 +204,23 @@ func (h *Handover) take(now bool) (Batch, handoverState) {
 	if len(b.Parts) == 1 {
 		b.Parts = nil
 	}
-	return b, handoverReady
+	return b, true
 }
 
-// send repeats a batch until it is taken, rejected, or the drain's time ends. Newer batches may be dropped
-// behind it meanwhile; the one in hand is at most as old as the destination's outage.
+// send repeats a batch, or those of its parts that are refused, until it is taken, rejected, or the drain's time ends.
+// Newer batches may be dropped behind it meanwhile; the one in hand is at most as old as the destination's outage.
 func (h *Handover) send(ctx context.Context, b Batch) bool {
 	pause := Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second}
 	for {
 		err := h.next.Consume(ctx, b)
 		ref, again := AsRefused(err)
 		if !again {
-			h.door.leave(b.Items, len(b.Request), err)
+			h.door.leaveBatch(b, err)
 			gone(b)
 			return true
+		}
+		if each, ok := AsApart(err, b); ok {
+			b = h.settle(b, each)
 		}
 		select {
 		case <-time.After(max(ref.After, pause.Next())):
@@ -237,4 +229,21 @@ func (h *Handover) send(ctx context.Context, b Batch) bool {
 			return false
 		}
 	}
+}
+
+// settle books what became of the parts that were not refused, and returns the batch of the others. The bytes are the
+// hand-over's own.
+func (h *Handover) settle(b Batch, each []error) Batch {
+	rest := Batch{Signal: b.Signal, Request: b.Request[:0], Origin: b.Origin}
+	for i, err := range each {
+		part := b.Range(i, i+1)
+		if _, again := AsRefused(err); !again {
+			h.door.leave(part.Items, len(part.Request), err)
+			continue
+		}
+		rest.Request = append(rest.Request, part.Request...)
+		rest.Items += part.Items
+		rest.Parts = append(rest.Parts, Part{End: len(rest.Request), Items: part.Items})
+	}
+	return rest
 }

@@ -179,6 +179,19 @@ func (d *door) leave(items, bytes int, err error) {
 	d.taken(items-lost, bytes-lostBytes)
 }
 
+// leaveBatch books the answer for a batch, part by part where they differ.
+func (d *door) leaveBatch(b Batch, err error) {
+	each, ok := AsApart(err, b)
+	if !ok {
+		d.leave(b.Items, len(b.Request), err)
+		return
+	}
+	for i, err := range each {
+		part := b.Range(i, i+1)
+		d.leave(part.Items, len(part.Request), err)
+	}
+}
+
 // taken books a nil answer, less what calls inside have dropped meanwhile. Which call dropped is not known and
 // need not be: the sums close all the time and no counter ever goes down.
 func (d *door) taken(items, bytes int) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // mergedOf is a batch of parts with as many items as they are long.
@@ -24,7 +26,7 @@ func picky(l *Ledger, name, word string, calls *[]string) Sink {
 	return s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
 		*calls = append(*calls, string(b.Request))
 		if strings.Contains(string(b.Request), word) {
-			return Reject(0, DropRejected, errors.New("never "+word))
+			return &Rejected{Divide: true, Reason: DropRejected, Err: errors.New("never " + word)}
 		}
 		s.Delivered(Logs, b.Items, len(b.Request))
 		return nil
@@ -43,47 +45,68 @@ func booked(l *Ledger, component string) (out, rejected int64) {
 // TestABadPartCostsOnlyItself: whoever was merged with it is delivered, and the exporter's books show what was lost in
 // the end and not what was rejected on the way.
 func TestABadPartCostsOnlyItself(t *testing.T) {
-	l := NewLedger()
-	var calls []string
-	rej, never := AsRejected(picky(l, "a", "bad", &calls).Consume(t.Context(), mergedOf("one", "bad4", "three")))
-	if !never || rej.Items != 4 || len(rej.Each) != 3 || rej.Each[0] != nil || rej.Each[1] == nil || rej.Each[2] != nil {
-		t.Errorf("got %+v", rej)
-	}
-	if got := strings.Join(calls, " "); got != "onebad4three one bad4 three" {
-		t.Errorf("the exporter was called with %s", got)
-	}
-	if out, lost := booked(l, "exporter/a"); out != 8 || lost != 4 || l.Unaccounted() != 0 {
-		t.Errorf("%d out, %d rejected, %d unaccounted for", out, lost, l.Unaccounted())
+	for _, c := range []struct{ parts, fates, calls string }{
+		{"one bad4 three", ".x.", "onebad4three one bad4three bad4 three"},
+		{"bad1 two", "x.", "bad1two bad1 two"},
+		{"a b c bad d e f g", "...x....", "abcbaddefg abcbad ab cbad c bad defg"},
+		{"bad1 bad2", "xx", "bad1bad2 bad1 bad2"},
+	} {
+		l := NewLedger()
+		var calls []string
+		b := mergedOf(strings.Fields(c.parts)...)
+		err := picky(l, "a", "bad", &calls).Consume(t.Context(), b)
+		each, ok := AsApart(err, b)
+		fates, bad := "", int64(0)
+		for i, err := range each {
+			if err == nil {
+				fates += "."
+				continue
+			}
+			fates += "x"
+			bad += int64(b.Parts[i].Items)
+		}
+		if !ok || fates != c.fates {
+			t.Errorf("%s: %v", c.parts, err)
+		}
+		if rej, never := AsRejected(err); !never || int64(rej.Items) != bad {
+			t.Errorf("%s: as a whole it is %+v, want %d items rejected", c.parts, rej, bad)
+		}
+		if got := strings.Join(calls, " "); got != c.calls {
+			t.Errorf("%s: the exporter was called with %s", c.parts, got)
+		}
+		if out, lost := booked(l, "exporter/a"); out != int64(b.Items)-bad || lost != bad || l.Unaccounted() != 0 {
+			t.Errorf("%s: %d out, %d rejected, %d unaccounted for", c.parts, out, lost, l.Unaccounted())
+		}
 	}
 }
 
-// TestABadPartInAFanOut: each branch finds its own bad parts, and no branch gets anything again for another one's.
+// TestABadPartInAFanOut: each branch finds its own bad parts, no branch gets anything again for another one's, and a
+// part is rejected only when every branch rejects it.
 func TestABadPartInAFanOut(t *testing.T) {
 	b := mergedOf("one", "bad4", "three", "worse")
 	for _, c := range []struct {
 		words    [2]string
-		lost     int
-		each     [4]bool
+		lost     string
 		calls    [2]int
 		rejected [2]int64
 	}{
-		{words: [2]string{"bad", "worse"}, calls: [2]int{5, 5}, rejected: [2]int64{4, 5}}, // each is taken by one
+		{words: [2]string{"bad", "worse"}, calls: [2]int{5, 5}, rejected: [2]int64{4, 5}},
 		{words: [2]string{"bad", "?"}, calls: [2]int{5, 1}, rejected: [2]int64{4, 0}},
-		{words: [2]string{"bad", "bad"}, lost: 4, each: [4]bool{1: true}, calls: [2]int{5, 5}, rejected: [2]int64{4, 4}},
+		{words: [2]string{"bad", "bad"}, lost: "bad4", calls: [2]int{5, 5}, rejected: [2]int64{4, 4}},
 	} {
 		l := NewLedger()
 		var first, second []string
 		err := fanOutTo([]Sink{picky(l, "a", c.words[0], &first), picky(l, "b", c.words[1], &second)}).Consume(t.Context(), b)
-		rej, never := AsRejected(err)
-		if never != (c.lost > 0) {
-			t.Errorf("%q: got %v", c.words, err)
-		}
-		if never {
-			for i, err := range rej.Each {
-				if (err != nil) != c.each[i] || rej.Items != c.lost {
-					t.Errorf("%q: part %d got %v, %d items are lost", c.words, i, err, rej.Items)
+		lost := ""
+		if each, ok := AsApart(err, b); ok {
+			for i, err := range each {
+				if _, never := AsRejected(err); never {
+					lost += string(b.Range(i, i+1).Request)
 				}
 			}
+		}
+		if lost != c.lost || (err == nil) != (c.lost == "") {
+			t.Errorf("%q: %q is lost, %v", c.words, lost, err)
 		}
 		_, a := booked(l, "exporter/a")
 		_, b := booked(l, "exporter/b")
@@ -93,24 +116,72 @@ func TestABadPartInAFanOut(t *testing.T) {
 	}
 }
 
-// TestARefusedPartMakesTheWholeComeAgain: nothing is acknowledged that a part may still lose.
-func TestARefusedPartMakesTheWholeComeAgain(t *testing.T) {
+// TestARefusedPartIsRepeatedAlone: a destination that rejects the whole and then has no room brings nothing twice, and
+// when the callers' time ends each part has its own answer.
+func TestARefusedPartIsRepeatedAlone(t *testing.T) {
+	for _, patience := range []time.Duration{time.Hour, 10 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			l := NewLedger()
+			s := l.Settings(KindExporter, ID{Type: "a"}, Signals[:]...)
+			begin, taken := time.Now(), map[string]int{}
+			sink := s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
+				body := string(b.Request)
+				switch {
+				case strings.Contains(body, "bad"):
+					return &Rejected{Divide: true, Reason: DropRejected, Err: errors.New("never")}
+				case strings.Contains(body, "late") && time.Since(begin) < time.Minute:
+					return &Refused{Err: errors.New("busy"), Overload: true}
+				}
+				taken[body]++
+				s.Delivered(Logs, b.Items, len(b.Request))
+				return nil
+			}))
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			b := mergedOf("one", "bad4", "three", "late")
+			each, _ := AsApart(sink.Consume(ctx, b), b)
+			if len(each) != 4 || each[0] != nil || each[1] == nil {
+				t.Fatalf("the answers are %v", each)
+			}
+			_, refused := AsRefused(each[3])
+			if refused != (patience < time.Minute) || refused && taken["threelate"] > 0 {
+				t.Errorf("patience %s: the late one got %v", patience, each[3])
+			}
+			for body, n := range taken {
+				if n != 1 {
+					t.Errorf("%s was delivered %d times", body, n)
+				}
+			}
+			if l.Unaccounted() != 0 {
+				t.Errorf("%d unaccounted for", l.Unaccounted())
+			}
+		})
+	}
+}
+
+// TestAPartialSuccessOfAHalf is counted, and nobody is told that it was his.
+func TestAPartialSuccessOfAHalf(t *testing.T) {
 	l := NewLedger()
 	s := l.Settings(KindExporter, ID{Type: "a"}, Signals[:]...)
-	calls := 0
 	sink := s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
-		if calls++; calls == 3 {
-			return Refuse(0, errors.New("away"))
+		body := string(b.Request)
+		if strings.Contains(body, "bad") {
+			return &Rejected{Divide: true, Reason: DropRejected, Err: errors.New("never")}
 		}
-		if calls == 1 {
-			return Reject(b.Items, DropRejected, errors.New("never"))
+		if body == "threefour" {
+			s.Delivered(Logs, b.Items-2, len(b.Request))
+			return Reject(2, DropTooOld, errors.New("two are old"))
 		}
+		s.Delivered(Logs, b.Items, len(b.Request))
 		return nil
 	}))
-	if _, refused := AsRefused(sink.Consume(t.Context(), mergedOf("one", "two"))); !refused {
-		t.Error("want refused")
+	b := mergedOf("one", "bad", "three", "four")
+	each, _ := AsApart(sink.Consume(t.Context(), b), b)
+	if len(each) != 4 || each[0] != nil || each[1] == nil || each[2] != nil || each[3] != nil {
+		t.Errorf("the answers are %v", each)
 	}
-	if out, lost := booked(l, "exporter/a"); out != 0 || lost != 0 || l.Unaccounted() != 0 {
-		t.Errorf("%d out, %d rejected, %d unaccounted for", out, lost, l.Unaccounted())
+	a := accountOf(t, l, "exporter/a")
+	if a.Out.Items != 10 || a.Dropped[DropRejected].Items != 3 || a.Dropped[DropTooOld].Items != 2 || l.Unaccounted() != 0 {
+		t.Errorf("the books say %+v, %d unaccounted for", a, l.Unaccounted())
 	}
 }

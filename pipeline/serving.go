@@ -51,6 +51,7 @@ type Serving struct {
 	handler http.Handler
 	inside  int           // requests that the handler is answering; guarded by the site's mutex
 	empty   chan struct{} // closed when no more come and the last one has left
+	stopped atomic.Bool
 }
 
 // Addr is the address of the listener.
@@ -60,6 +61,10 @@ func (v *Serving) Addr() net.Addr { return v.site.ln.Addr() }
 // are cut off. In a reload the connections stay, and what comes on them waits for the next graph.
 func (v *Serving) Stop(ctx context.Context) {
 	s := v.site
+	if v.stopped.Swap(true) {
+		<-v.empty
+		return
+	}
 	if s.home.keeps(s) {
 		s.vacate()
 		if v.emptyBefore(ctx) {

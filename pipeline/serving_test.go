@@ -106,6 +106,9 @@ func TestConnectionsOutliveAReload(t *testing.T) {
 	busy.want("200 two")
 	quiet.send()
 	quiet.want("200 two")
+	first.Stop(t.Context()) // it has nothing to stop any more
+	quiet.send()
+	quiet.want("200 two")
 
 	second.Stop(t.Context()) // not in a reload: the connections end
 	quiet.want(hungUp)
@@ -367,4 +370,23 @@ func TestHTTP2ConnectionsOutliveAReload(t *testing.T) {
 	serve("two")
 	l.Sweep()
 	client.Wait()
+}
+
+// TestAnOwnEndpointThatHangsHoldsUpNothing: a handler of /metrics that does not end is left behind.
+func TestAnOwnEndpointThatHangsHoldsUpNothing(t *testing.T) {
+	l, address := testListeners(t)
+	inside, end := make(chan struct{}), make(chan struct{})
+	srv := l.mustServe(t, HTTP{Network: "tcp", Address: address, log: slog.New(slog.DiscardHandler), Server: &http.Server{
+		Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(inside); <-end }),
+	}})
+	c := dial(t, address)
+	c.send()
+	<-inside
+	begin := time.Now()
+	stopOwn(srv)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("waited for %s", took)
+	}
+	close(end)
+	<-srv.empty
 }

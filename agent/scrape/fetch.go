@@ -49,7 +49,8 @@ func newFetcher(j *job, t *target) (*fetcher, error) {
 	return &fetcher{client: j.client, request: req, plain: newPlain(j, req), limit: limit, buffers: &j.r.buffers}, nil
 }
 
-// get asks the target. A target that redirects is asked by the job's client from then on, which follows.
+// get asks the target. A target that redirects once is asked by the job's client for as long as it is a target: that
+// follows, from the first request again.
 func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
 	if f.plain != nil {
 		resp, err := f.plain.get(ctx)
@@ -90,8 +91,10 @@ func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, e
 		return nil, "", &failure{reasonOf(ctx, err, reasonConnect), err}
 	}
 	defer func() {
-		// A connection is used again when its body was read to the end.
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+		// A connection is used again when its body was read to the end. That of a switched protocol has none.
+		if resp.StatusCode != http.StatusSwitchingProtocols {
+			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+		}
 		_ = resp.Body.Close()
 	}()
 	if resp.StatusCode != http.StatusOK {

@@ -106,25 +106,22 @@ func (p *plain) exchange(ctx context.Context) (*http.Response, error) {
 		return nil, err
 	}
 	b.in.left = math.MaxInt
-	b.from, b.last = resp.Body, resp.Close
+	b.from, b.last = resp.Body, resp.Close || resp.StatusCode == http.StatusSwitchingProtocols
 	resp.Body = b
 	return resp, nil
 }
 
-// maxInformed is how many answers without consequence (1xx) may come before the answer, as in net/http.
-const maxInformed = 5
-
+// ask reads past answers without consequence (1xx); maxHead bounds them all together.
 func (p *plain) ask(from *bufio.Reader) (*http.Response, error) {
 	if _, err := p.conn.Write(p.head); err != nil {
 		return nil, err
 	}
-	for range maxInformed + 1 {
+	for {
 		resp, err := http.ReadResponse(from, p.request)
 		if err != nil || resp.StatusCode < 100 || resp.StatusCode > 199 || resp.StatusCode == http.StatusSwitchingProtocols {
 			return resp, err
 		}
 	}
-	return nil, errors.New("too many answers of status 1xx")
 }
 
 func isRedirect(resp *http.Response) bool {
@@ -177,6 +174,7 @@ func (b *plainBody) Close() error {
 
 // release reports whether the deadline of the context has left the connection alone.
 func (b *plainBody) release() bool {
+	b.from = http.NoBody // which it was read from is another answer's now
 	b.buf.Reset(nil)
 	readers.Put(b.buf)
 	b.buf = nil

@@ -15,9 +15,10 @@ type framePool struct {
 	classes [maxFrame - minFrame + 1]sync.Pool
 }
 
-// The exponents of the smallest and the largest class. What is larger is left to the garbage collector.
+// The exponents of the smallest and the largest class. grpc gives back only what is larger than 1 KiB, and what is
+// larger than the largest class is left to the garbage collector.
 const (
-	minFrame = 10
+	minFrame = 11
 	maxFrame = 22
 )
 

@@ -91,7 +91,7 @@ func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, error) {
 			e.readScope(ss.Scope())
 			for items := ss.Items(); items.Next(); {
 				if len(e.arena) > e.maxArena {
-					return nil, pipeline.Reject(b.Items, pipeline.DropTooLarge, errInflated)
+					return nil, &pipeline.Rejected{Items: b.Items, Reason: pipeline.DropTooLarge, Err: errInflated, Divide: true}
 				}
 				l := wire.ParseLog(items.Bytes())
 				e.add(&e.streams[at], &l, now)

@@ -88,7 +88,7 @@ func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, prom.Report, 
 	defer e.shrink()
 	report, err := e.translator.Walk(b.Request, e)
 	if err != nil {
-		return nil, report, pipeline.Reject(b.Items, pipeline.DropTooLarge, err)
+		return nil, report, &pipeline.Rejected{Items: b.Items, Reason: pipeline.DropTooLarge, Err: err, Divide: true}
 	}
 	groups := make([][]*delivery.Payload, 0, e.shards)
 	for shard := range e.shards {

@@ -56,6 +56,9 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	if _, refused := pipeline.AsRefused(err); refused {
 		return err // the caller comes back with everything, also with what will be dropped then
 	}
+	if pipeline.Divides(err, b) {
+		return err // its parts come, and with them what will be dropped
+	}
 	e.drop(b, &report)
 	return err
 }

@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang/snappy"
 	"github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/promslog"
@@ -272,6 +274,48 @@ func TestRejectionsSayWhy(t *testing.T) {
 		if _, ok := pipeline.AsRefused(sink.Consume(t.Context(), b)); !ok {
 			t.Errorf("%d is not refused", status)
 		}
+	}
+}
+
+// TestABadPartCostsOnlyItself: also when the exporter itself leaves out a point, which is booked once.
+func TestABadPartCostsOnlyItself(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		packed, _ := io.ReadAll(r.Body)
+		plain, err := snappy.Decode(nil, packed)
+		if err != nil || bytes.Contains(plain, []byte("poison")) {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	}))
+	defer srv.Close()
+	sink, ledger := start(t, func(c *Config) { c.Endpoint, c.Retry.Enabled = srv.URL, false })
+	poison := gauges(1, 1000)
+	poison.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetName("poison")
+	delta := pmetric.NewMetrics()
+	m := delta.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("delta")
+	m.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	m.Sum().DataPoints().AppendEmpty().SetTimestamp(1000 * 1e6)
+	merged := pipeline.Batch{Signal: pipeline.Metrics}
+	for _, md := range []pmetric.Metrics{gauges(3, 1000), poison, delta, gauges(2, 2000)} {
+		b := batch(t, md)
+		merged.Request = append(merged.Request, b.Request...)
+		merged.Items += b.Items
+		merged.Parts = append(merged.Parts, pipeline.Part{End: len(merged.Request), Items: b.Items})
+	}
+	rej, never := pipeline.AsRejected(sink.Consume(t.Context(), merged))
+	if !never || rej.Items != 1 {
+		t.Errorf("the answer is %+v", rej)
+	}
+	for _, a := range ledger.Read() {
+		if a.Signal != pipeline.Metrics {
+			continue
+		}
+		if a.Out.Items != 5 || a.Dropped[pipeline.DropRejected].Items != 1 || a.Dropped[pipeline.DropUnsupported].Items != 1 {
+			t.Errorf("the books say %+v", a)
+		}
+	}
+	if ledger.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", ledger.Unaccounted())
 	}
 }
 

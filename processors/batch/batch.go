@@ -167,32 +167,40 @@ func (p *Processor) wait(ctx context.Context, c *caller) error {
 	return pipeline.Withdrawn(ctx)
 }
 
-// send delivers a sealed lot and tells every caller. When the lot was rejected as a whole, the exporters have sent it
-// again part by part, so that only the guilty one is told so.
+// send delivers a sealed lot and tells every caller. When a destination rejected it as a whole, its exporter was given
+// the parts again, so that only the guilty one is told so.
 func (p *Processor) send(l *lot) {
 	defer l.free()
 	b := l.batch()
 	err := p.next.Consume(l.ctx, b)
+	if each, ok := pipeline.AsApart(err, b); ok {
+		p.tellEach(l, each)
+		return
+	}
 	rej, never := pipeline.AsRejected(err)
-	switch {
-	case !never || len(l.callers) == 1:
-		for _, c := range l.callers {
-			p.tell(c, err)
-		}
-	case len(rej.Each) == len(b.Parts):
-		each := rej.Each
-		for _, c := range l.callers {
-			n := max(1, len(c.parts))
-			p.tell(c, pipeline.RejectParts(each[:n]))
-			each = each[n:]
-		}
-	case rej.Items > 0 && rej.Items < l.items:
+	if never && len(l.callers) > 1 && rej.Items > 0 && rej.Items < l.items {
 		// A partial success: the rest was delivered, and nobody says whose the rejected ones were.
 		p.tellPartial(l, rej)
-	default:
-		for _, c := range l.callers {
-			p.tell(c, pipeline.Reject(c.items, rej.Reason, rej.Err))
+		return
+	}
+	for _, c := range l.callers {
+		if never && len(l.callers) > 1 {
+			err = pipeline.Reject(c.items, rej.Reason, rej.Err)
 		}
+		p.tell(c, err)
+	}
+}
+
+// tellEach tells every caller what became of its part, or of its parts if it had merged some itself.
+func (p *Processor) tellEach(l *lot, each []error) {
+	for _, c := range l.callers {
+		if len(c.parts) == 0 {
+			p.tell(c, each[0])
+			each = each[1:]
+			continue
+		}
+		p.tell(c, &pipeline.Apart{Each: each[:len(c.parts)]})
+		each = each[len(c.parts):]
 	}
 }
 
@@ -231,42 +239,83 @@ func (p *Processor) tellPartial(l *lot, rej *pipeline.Rejected) {
 }
 
 // split sends a request that exceeds the maximum in parts, side by side. When some part is refused the whole
-// request is, and what was delivered of it will come again.
+// request is, and what was delivered of it will come again. A request that was merged before is divided where it was
+// joined, as far as that is enough.
 func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var refused error
-	var rejected *pipeline.Rejected
+	var sum sums
 	slots := make(chan struct{}, p.cfg.MaxInFlight)
-	wire.Split(b.Signal, b.Request, wire.Limits{MaxItems: p.cfg.SendBatchMaxSize}, func(part wire.Request, items int) bool {
-		part = bytes.Clone(part) // it is Split's own until here
+	send := func(b pipeline.Batch) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			err := p.one(ctx, pipeline.Batch{Signal: b.Signal, Request: part, Items: items, Origin: b.Origin})
-			mu.Lock()
-			defer mu.Unlock()
-			if r, never := pipeline.AsRejected(err); never {
-				n := r.Items
-				if n == 0 {
-					n = items
-				}
-				if rejected == nil {
-					rejected = &pipeline.Rejected{Err: r.Err, Reason: r.Reason}
-				}
-				rejected.Items += n
-			} else if err != nil {
-				refused = err
-			}
+			sum.add(p.one(ctx, b), b.Items)
 		})
-		return true
-	})
-	wg.Wait()
-	if refused != nil {
-		return refused
 	}
-	if rejected != nil {
-		return rejected
+	for _, run := range p.runs(b) {
+		if run.Items <= p.cfg.SendBatchMaxSize {
+			send(run)
+			continue
+		}
+		wire.Split(b.Signal, run.Request, wire.Limits{MaxItems: p.cfg.SendBatchMaxSize}, func(part wire.Request, items int) bool {
+			part = bytes.Clone(part) // it is Split's own until here
+			send(pipeline.Batch{Signal: b.Signal, Request: part, Items: items, Origin: b.Origin})
+			return true
+		})
+	}
+	wg.Wait()
+	return sum.answer()
+}
+
+// runs are the parts of b, joined as long as they do not exceed the maximum together.
+func (p *Processor) runs(b pipeline.Batch) []pipeline.Batch {
+	if len(b.Parts) == 0 {
+		return []pipeline.Batch{b}
+	}
+	var runs []pipeline.Batch
+	for i := 0; i < len(b.Parts); {
+		j, items := i+1, b.Parts[i].Items
+		for ; j < len(b.Parts) && items+b.Parts[j].Items <= p.cfg.SendBatchMaxSize; j++ {
+			items += b.Parts[j].Items
+		}
+		runs = append(runs, b.Range(i, j))
+		i = j
+	}
+	return runs
+}
+
+// sums is the answer for a request that was sent in several.
+type sums struct {
+	mu       sync.Mutex
+	refused  error
+	rejected *pipeline.Rejected
+}
+
+func (s *sums) add(err error, items int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, never := pipeline.AsRejected(err)
+	switch {
+	case err == nil:
+	case !never:
+		s.refused = err
+	default:
+		if s.rejected == nil {
+			s.rejected = &pipeline.Rejected{Err: r.Err, Reason: r.Reason}
+		}
+		if r.Items > 0 {
+			items = r.Items
+		}
+		s.rejected.Items += items
+	}
+}
+
+func (s *sums) answer() error {
+	if s.refused != nil {
+		return s.refused
+	}
+	if s.rejected != nil {
+		return s.rejected
 	}
 	return nil
 }

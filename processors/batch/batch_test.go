@@ -179,7 +179,7 @@ func TestOnlyTheGuiltyCallerIsRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := gated(func(_ context.Context, b pipeline.Batch) error {
 			if strings.Contains(string(b.Request), "bad-") {
-				return pipeline.Reject(b.Items, pipeline.DropRejected, errors.New("the destination says 400"))
+				return &pipeline.Rejected{Items: b.Items, Reason: pipeline.DropRejected, Divide: true, Err: errors.New("the destination says 400")}
 			}
 			return nil
 		})
