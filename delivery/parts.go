@@ -60,15 +60,16 @@ func (k *Sender) deliverAll(ctx context.Context, at *place, group []*Payload) er
 // together makes one answer of many: refused if one is, else rejected with the sum of what was, else nil.
 func together(answers []error) error {
 	var first *pipeline.Rejected
-	items, requests, divide := 0, 0, false
+	items, requests, divide := 0, 0, true
 	for _, err := range answers {
 		if _, refused := pipeline.AsRefused(err); refused {
 			return err
 		}
-		if r, ok := pipeline.AsRejected(err); ok {
+		r, rejected := pipeline.AsRejected(err)
+		divide = divide && rejected && r.Divide
+		if rejected {
 			items += r.Items
 			requests++
-			divide = divide || r.Divide
 			if first == nil {
 				first = r
 			}
@@ -78,7 +79,7 @@ func together(answers []error) error {
 	case items == 0: // nothing, or only what is not an item of the batch
 		return nil
 	case requests == 1:
-		return first
+		return &pipeline.Rejected{Items: first.Items, Reason: first.Reason, Divide: divide, Err: first.Err}
 	}
 	return &pipeline.Rejected{
 		Items: items, Reason: first.Reason, Divide: divide,

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -15,10 +16,12 @@ func (e *entrance) Consume(ctx context.Context, b Batch) error {
 	e.door.enter(b.Items, len(b.Request))
 	err := e.next.Consume(ctx, b)
 	if e.door.kind == KindExporter && Divides(err, b) {
-		each := make([]error, len(b.Parts))
-		d := division{ctx: ctx, exporter: e, batch: b, each: each}
-		d.halve(0, len(each), err)
-		err = apartOf(each)
+		d := division{ctx: ctx, exporter: e, batch: b, each: make([]error, len(b.Parts))}
+		if deadline, ok := ctx.Deadline(); ok {
+			d.until = time.Now().Add(time.Until(deadline) * 3 / 4)
+		}
+		d.halve(0, len(b.Parts))
+		err = ApartOf(d.each, b)
 	}
 	e.door.leaveBatch(b, err)
 	return err
@@ -32,7 +35,10 @@ func Divides(err error, b Batch) bool {
 
 // division finds the parts of a merged batch that a destination rejects, by halves: one bad request costs none of
 // those it was merged with, and little time. The batch stays inside the door meanwhile, so the books see each part
-// once, with what became of it in the end.
+// once, with what became of it in the end. One half follows the other, because samples of a series are in order.
+//
+// When many parts are bad the callers' time may not suffice. What is known by then is told while somebody listens, and
+// the rest is refused: with each round there are fewer.
 //
 // It is done here, behind every fan-out and in front of every exporter, and nowhere else: another branch that took
 // the whole does not get the parts, too.
@@ -40,38 +46,41 @@ type division struct {
 	ctx      context.Context
 	exporter *entrance
 	batch    Batch
-	each     []error // the answers
+	each     []error   // the answers
+	until    time.Time // no request is begun after it; zero: the callers have no deadline
 }
 
-// halve answers for the parts from i to j, which were rejected together.
-func (d *division) halve(i, j int, err error) {
-	if j-i == 1 {
-		d.answer(i, j, err)
-		return
-	}
+// halve answers for the parts from i to j, which are several and were rejected together.
+func (d *division) halve(i, j int) {
 	middle := (i + j) / 2
 	for _, half := range [2][2]int{{i, middle}, {middle, j}} {
 		b := d.batch.Range(half[0], half[1])
 		if err := d.send(b); Divides(err, b) {
-			d.halve(half[0], half[1], err)
+			d.halve(half[0], half[1])
 		} else {
 			d.answer(half[0], half[1], err)
 		}
 	}
 }
 
+// errLater is the answer for parts that there was no time for.
+var errLater = errors.New("the request was merged with one that the destination rejects, and there was no time to send it alone")
+
 // send repeats what is refused for as long as somebody waits for the answer: to refuse the whole because of a part
 // would bring those again that were taken.
 func (d *division) send(b Batch) error {
 	pause := Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second}
 	for {
+		if d.late(0) {
+			return Refuse(0, errLater)
+		}
 		err := d.exporter.next.Consume(d.ctx, b)
 		ref, again := AsRefused(err)
 		if !again || d.ctx.Err() != nil {
 			return err
 		}
 		wait := max(ref.After, pause.Next())
-		if deadline, ok := d.ctx.Deadline(); ok && time.Until(deadline) < wait {
+		if d.late(wait) {
 			return err
 		}
 		select {
@@ -82,12 +91,17 @@ func (d *division) send(b Batch) error {
 	}
 }
 
+// late reports whether the callers' time is up after a while.
+func (d *division) late(after time.Duration) bool {
+	return !d.until.IsZero() && time.Until(d.until) < after
+}
+
 // answer is err for each of the parts from i to j.
 func (d *division) answer(i, j int, err error) {
 	rej, never := AsRejected(err)
-	if never && j-i > 1 {
+	b := d.batch.Range(i, j)
+	if never && j-i > 1 && lostOf(rej, b.Items) < b.Items {
 		// A partial success, of which nobody says whose the rejected items were: they are counted, as dropped inside.
-		b := d.batch.Range(i, j)
 		lost := lostOf(rej, b.Items)
 		d.exporter.door.drop(rej.Reason, lost, share(len(b.Request), lost, b.Items))
 		return
@@ -95,9 +109,9 @@ func (d *division) answer(i, j int, err error) {
 	for k := i; k < j; k++ {
 		d.each[k] = err
 		if items := d.batch.Parts[k].Items; never {
-			d.each[k] = &Rejected{Err: rej.Err, Items: lostOf(rej, items), Reason: rej.Reason}
-			if items == 0 {
-				d.each[k] = nil
+			d.each[k] = nil
+			if items > 0 {
+				d.each[k] = &Rejected{Err: rej.Err, Items: lostOf(rej, items), Reason: rej.Reason}
 			}
 		}
 	}

@@ -28,8 +28,8 @@ type Rejected struct {
 	Items  int
 	Reason Reason
 
-	// Divide says that a request was rejected as a whole, because of something in it: if it was a merged one, some of
-	// its parts may be taken alone, and what was taken besides may come again without harm.
+	// Divide says that nothing of the batch was taken, because of something in it: if it was a merged one, some of its
+	// parts may be taken alone.
 	Divide bool
 }
 
@@ -44,14 +44,15 @@ func (r *Rejected) Unwrap() error { return r.Err }
 // Apart is the answer for a merged batch whose parts met different fates. To whoever does not look into it, it is a
 // Refused if one part is, else a Rejected.
 type Apart struct {
-	Each []error // in the order of Batch.Parts: nil, *Refused or *Rejected
+	each  []error // in the order of Batch.Parts: nil, *Refused or *Rejected
+	items int     // of the batch
 }
 
-// apartOf is the answer that each makes.
-func apartOf(each []error) error {
+// ApartOf is the answer for the merged batch b of which each says what became of the parts: nil if all were taken.
+func ApartOf(each []error, b Batch) error {
 	for _, err := range each {
 		if err != nil {
-			return &Apart{each}
+			return &Apart{each, b.Items}
 		}
 	}
 	return nil
@@ -60,17 +61,23 @@ func apartOf(each []error) error {
 // AsApart returns what became of each part of b, if err says so.
 func AsApart(err error, b Batch) ([]error, bool) {
 	var a *Apart
-	if !errors.As(err, &a) || len(a.Each) != len(b.Parts) {
+	if !errors.As(err, &a) || len(a.each) != len(b.Parts) || a.items != b.Items {
 		return nil, false
 	}
-	return a.Each, true
+	return a.each, true
 }
+
+// apartText is what an Apart says, for the errors that it is as a whole: an answer for these parts must not
+// be taken for one for others.
+type apartText struct{ a *Apart }
+
+func (t apartText) Error() string { return t.a.Error() }
 
 // Error implements error.
 func (a *Apart) Error() string {
 	n := 0
 	var first error
-	for _, err := range a.Each {
+	for _, err := range a.each {
 		if err != nil {
 			n++
 			if first == nil {
@@ -78,22 +85,22 @@ func (a *Apart) Error() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%d of %d merged requests were not taken, the first of them: %v", n, len(a.Each), first)
+	return fmt.Sprintf("%d of %d merged requests were not taken, the first of them: %v", n, len(a.each), first)
 }
 
 // As lets errors.As see the Refused or the Rejected that the answer is as a whole.
 func (a *Apart) As(target any) bool {
 	var ref *Refused
 	var rej *Rejected
-	for _, err := range a.Each {
+	for _, err := range a.each {
 		if r, never := AsRejected(err); never {
 			if rej == nil {
-				rej = &Rejected{Err: a, Reason: r.Reason}
+				rej = &Rejected{Err: apartText{a}, Reason: r.Reason}
 			}
 			rej.Items += r.Items
 		} else if r, again := AsRefused(err); again {
 			if ref == nil {
-				ref = &Refused{Err: a}
+				ref = &Refused{Err: apartText{a}}
 			}
 			ref.After, ref.Overload = max(ref.After, r.After), ref.Overload || r.Overload
 		}

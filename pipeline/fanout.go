@@ -38,6 +38,9 @@ func (f *fanOut) Consume(ctx context.Context, b Batch) error {
 		open = open[:0]
 		var wait time.Duration
 		for i, err := range answers {
+			if _, ok := AsApart(err, b); ok {
+				continue // its exporter has repeated what could be
+			}
 			if ref, again := AsRefused(err); again {
 				open = append(open, i)
 				wait = max(wait, ref.After)
@@ -77,7 +80,7 @@ func together(answers []error, b Batch) error {
 			for i := range each {
 				each[i] = best(answersFor(answers, b, i), b.Parts[i].Items)
 			}
-			return apartOf(each)
+			return ApartOf(each, b)
 		}
 	}
 	return best(answers, b.Items)

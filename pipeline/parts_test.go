@@ -185,3 +185,57 @@ func TestAPartialSuccessOfAHalf(t *testing.T) {
 		t.Errorf("the books say %+v, %d unaccounted for", a, l.Unaccounted())
 	}
 }
+
+// TestAFanOutLeavesADividedBatchAlone: what an exporter took of it does not come again because a part was refused, and
+// a part that is wholly turned down in a partial success is rejected, not lost.
+func TestAFanOutLeavesADividedBatchAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLedger()
+		branch := func(name string, taken map[string]int) Sink {
+			s := l.Settings(KindExporter, ID{Type: name}, Signals[:]...)
+			return s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
+				switch body := string(b.Request); {
+				case strings.Contains(body, "bad"):
+					return &Rejected{Divide: true, Reason: DropRejected, Err: errors.New("never")}
+				case strings.Contains(body, "late"):
+					return Refuse(time.Millisecond, errors.New("busy"))
+				case strings.Contains(body, "old"):
+					return Reject(b.Items, DropTooOld, errors.New("all of them are old"))
+				default:
+					taken[body]++
+					s.Delivered(Logs, b.Items, len(b.Request))
+					return nil
+				}
+			}))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		b := mergedOf("one", "bad4", "late", "three", "old", "old2", "five", "six")
+		first, second := map[string]int{}, map[string]int{}
+		each, ok := AsApart(fanOutTo([]Sink{branch("a", first), branch("b", second)}).Consume(ctx, b), b)
+		if !ok {
+			t.Fatal("the parts have no answers")
+		}
+		if _, refused := AsRefused(each[2]); !refused {
+			t.Errorf("the late one got %v", each[2])
+		}
+		for _, i := range []int{1, 4, 5} {
+			if _, never := AsRejected(each[i]); !never && each[i] == nil {
+				t.Errorf("part %d got nil", i)
+			}
+		}
+		for _, taken := range []map[string]int{first, second} {
+			for body, n := range taken {
+				if n != 1 {
+					t.Errorf("%s was delivered %d times", body, n)
+				}
+			}
+			if len(taken) == 0 {
+				t.Error("nothing was taken")
+			}
+		}
+		if l.Unaccounted() != 0 {
+			t.Errorf("%d unaccounted for", l.Unaccounted())
+		}
+	})
+}

@@ -199,7 +199,7 @@ func (p *Processor) tellEach(l *lot, each []error) {
 			each = each[1:]
 			continue
 		}
-		p.tell(c, &pipeline.Apart{Each: each[:len(c.parts)]})
+		p.tell(c, pipeline.ApartOf(each[:len(c.parts)], pipeline.Batch{Items: c.items}))
 		each = each[len(c.parts):]
 	}
 }
@@ -295,11 +295,11 @@ func (s *sums) add(err error, items int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, never := pipeline.AsRejected(err)
+	refused, again := pipeline.AsRefused(err)
 	switch {
-	case err == nil:
-	case !never:
-		s.refused = err
-	default:
+	case again:
+		s.refused = refused
+	case never:
 		if s.rejected == nil {
 			s.rejected = &pipeline.Rejected{Err: r.Err, Reason: r.Reason}
 		}

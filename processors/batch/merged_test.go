@@ -79,6 +79,88 @@ func TestABadClientCostsTheOthersLittleTime(t *testing.T) {
 	})
 }
 
+// TestManyBadClientsAreFoundInRounds: when the callers' time does not suffice to find all, some are told in each round,
+// and whoever is refused comes again among fewer.
+func TestManyBadClientsAreFoundInRounds(t *testing.T) {
+	for _, every := range []int{1, 5, 15} {
+		synctest.Test(t, func(t *testing.T) {
+			var requests atomic.Int32
+			sink, _ := exporter(t, 100*time.Millisecond, &requests)
+			cfg := Default()
+			cfg.MaxInFlight = 1
+			p, _ := newProcessor(t, cfg, sink)
+			release := occupied(t, p, make(chan struct{}))
+			var wg sync.WaitGroup
+			begin := time.Now()
+			for i := range 150 {
+				name := fmt.Sprint("good", i)
+				if i%every == 0 {
+					name = "bad"
+				}
+				wg.Go(func() {
+					for {
+						ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+						err := p.Consume(ctx, logs(name, 1))
+						cancel()
+						if _, refused := pipeline.AsRefused(err); refused {
+							time.Sleep(time.Second)
+							continue
+						}
+						if _, never := pipeline.AsRejected(err); never != (name == "bad") {
+							t.Errorf("caller %d got %v", i, err)
+						}
+						return
+					}
+				})
+			}
+			synctest.Wait()
+			release()
+			wg.Wait()
+			if time.Since(begin) > 2*time.Minute {
+				t.Errorf("one of %d is bad: the last caller was answered after %s", every, time.Since(begin))
+			}
+		})
+	}
+}
+
+// TestTwoLevelsOfMerging: callers that bring several parts each get their own parts' answers, and nil when all of them
+// were taken.
+func TestTwoLevelsOfMerging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests atomic.Int32
+		sink, _ := exporter(t, 0, &requests)
+		cfg := Default()
+		cfg.MaxInFlight = 1
+		p, _ := newProcessor(t, cfg, sink)
+		release := occupied(t, p, make(chan struct{}))
+		var wg sync.WaitGroup
+		for _, names := range [][2]string{{"a", "bad"}, {"c", "d"}, {"bad", "bad"}} {
+			b := pipeline.Batch{Signal: pipeline.Logs}
+			for _, name := range names {
+				part := logs(name, 1)
+				b.Request = append(b.Request, part.Request...)
+				b.Items++
+				b.Parts = append(b.Parts, pipeline.Part{End: len(b.Request), Items: 1})
+			}
+			wg.Go(func() {
+				err := p.Consume(t.Context(), b)
+				each, apart := pipeline.AsApart(err, b)
+				for i, name := range names {
+					if name == "bad" && (!apart || each[i] == nil) || name != "bad" && apart && each[i] != nil {
+						t.Errorf("%v got %v", names, err)
+					}
+				}
+				if names[1] == "d" && err != nil {
+					t.Errorf("%v got %v", names, err)
+				}
+			})
+			synctest.Wait()
+		}
+		release()
+		wg.Wait()
+	})
+}
+
 // TestAMergedRequestIsSplitWhereItWasJoined: a bad part of what comes merged costs only itself, also when the whole is
 // too large to go on as it is.
 func TestAMergedRequestIsSplitWhereItWasJoined(t *testing.T) {
