@@ -95,3 +95,37 @@ func TestHandoverMergesWhatComesTogether(t *testing.T) {
 		}
 	})
 }
+
+// TestHandoverRepeatsOnlyTheRefusedParts: what was taken or rejected of a merged batch is booked and does not go out
+// again.
+func TestHandoverRepeatsOnlyTheRefusedParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := testSettings(KindReceiver)
+		var got []string
+		h := NewHandover(s, s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
+			got = append(got, string(b.Request))
+			if len(got) > 1 {
+				return nil
+			}
+			later := Refuse(0, errors.New("later"))
+			return ApartOf([]error{later, nil, Reject(3, DropTooOld, errors.New("old")), later}, b)
+		})), Logs, 1<<10)
+		if err := h.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"a", "bb", "ccc", "dddd"} {
+			put(h, Batch{Request: wire.Request(text), Items: len(text)})
+		}
+		time.Sleep(time.Minute)
+		if err := h.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if strings.Join(got, " ") != "abbcccdddd adddd" {
+			t.Errorf("sent %q", got)
+		}
+		a := accountOf(t, l, "receiver/x")
+		if a.Out.Items != 7 || a.Dropped[DropTooOld].Items != 3 || a.Held.Items != 0 || l.Unaccounted() != 0 {
+			t.Errorf("the books say %+v", a)
+		}
+	})
+}

@@ -127,3 +127,15 @@ func TestAPooledBufferIsAskedForToo(t *testing.T) {
 		t.Errorf("a body of 256 KiB was read although only 64 KiB were granted: %v", err)
 	}
 }
+
+// TestAPooledBufferIsUsedToItsEnd: a body that fits is read into it, whatever the steps of growth are.
+func TestAPooledBufferIsUsedToItsEnd(t *testing.T) {
+	plain := make([]byte, 150_000)
+	for _, enc := range []string{"", "gzip", "zstd"} {
+		room := make([]byte, 0, 160_000)
+		got, err := Read(room, bytes.NewReader(deflate(t, enc, plain)), enc, 0, Limits{Max: 1 << 20})
+		if err != nil || len(got) != len(plain) || &got[0] != &room[:1][0] {
+			t.Errorf("%q: %d bytes in a buffer of %d, %v", enc, len(got), cap(got), err)
+		}
+	}
+}

@@ -29,16 +29,21 @@ func exporter(t *testing.T, wait time.Duration, requests *atomic.Int32) (pipelin
 	return s.Entrance(pipeline.Logs, rec), rec
 }
 
+// merging is a processor whose only place is taken, so that callers are merged until the release.
+func merging(t *testing.T, next pipeline.Sink) (p *Processor, release func()) {
+	cfg := Default()
+	cfg.MaxInFlight = 1
+	p, _ = newProcessor(t, cfg, next)
+	return p, occupied(t, p, make(chan struct{}))
+}
+
 // TestABadClientCostsTheOthersLittleTime: among 150 callers it is found in a few requests, well within the time that
 // an SDK gives a call, and nobody's records are sent twice.
 func TestABadClientCostsTheOthersLittleTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int32
 		sink, rec := exporter(t, 100*time.Millisecond, &requests)
-		cfg := Default()
-		cfg.MaxInFlight = 1
-		p, _ := newProcessor(t, cfg, sink)
-		release := occupied(t, p, make(chan struct{}))
+		p, release := merging(t, sink)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		var wg sync.WaitGroup
@@ -86,10 +91,7 @@ func TestManyBadClientsAreFoundInRounds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var requests atomic.Int32
 			sink, _ := exporter(t, 100*time.Millisecond, &requests)
-			cfg := Default()
-			cfg.MaxInFlight = 1
-			p, _ := newProcessor(t, cfg, sink)
-			release := occupied(t, p, make(chan struct{}))
+			p, release := merging(t, sink)
 			var wg sync.WaitGroup
 			begin := time.Now()
 			for i := range 150 {
@@ -129,10 +131,7 @@ func TestTwoLevelsOfMerging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int32
 		sink, _ := exporter(t, 0, &requests)
-		cfg := Default()
-		cfg.MaxInFlight = 1
-		p, _ := newProcessor(t, cfg, sink)
-		release := occupied(t, p, make(chan struct{}))
+		p, release := merging(t, sink)
 		var wg sync.WaitGroup
 		for _, names := range [][2]string{{"a", "bad"}, {"c", "d"}, {"bad", "bad"}} {
 			b := pipeline.Batch{Signal: pipeline.Logs}
