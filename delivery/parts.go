@@ -8,13 +8,21 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// SendParts delivers a batch as several requests, on one place. The groups that encode makes go out side by side, the
-// payloads of a group one after the other, so that what is in one group arrives in order. The Items of all payloads
-// add up to those of the batch that are sent.
+// Requests is how a batch becomes several requests.
+type Requests struct {
+	// Encode makes groups of payloads. The Items of all payloads add up to those of the batch that are sent.
+	Encode func(pipeline.Batch) ([][]*Payload, error)
+	// Rest makes the sink that the parts of a merged batch go to when some of its requests were taken and others
+	// rejected. It leaves out what the bodies of those that were taken have; their bytes are lent for the call.
+	Rest func(taken []*Buffer) pipeline.Sink
+}
+
+// SendParts delivers a batch as several requests, on one place. The groups go out side by side, the payloads of a group
+// one after the other, so that what is in one group arrives in order.
 //
 // When a payload is refused, so is the call, and what its group has left is not sent. The caller comes back with
 // everything, and what had arrived arrives again: for destinations to which that does no harm.
-func (k *Sender) SendParts(ctx context.Context, b pipeline.Batch, encode func(pipeline.Batch) ([][]*Payload, error)) error {
+func (k *Sender) SendParts(ctx context.Context, b pipeline.Batch, reqs Requests) error {
 	k.running.begin()
 	defer k.running.finish()
 	if err := k.enter(ctx, b.Items, len(b.Request)); err != nil {
@@ -23,66 +31,92 @@ func (k *Sender) SendParts(ctx context.Context, b pipeline.Batch, encode func(pi
 	at := &place{gate: &k.gate}
 	at.hold()
 	defer at.leave()
-	groups, err := encode(b)
+	groups, err := reqs.Encode(b)
 	if err != nil {
 		return err
 	}
-	answers := make([]error, len(groups))
+	var all []request
+	for _, group := range groups {
+		for _, p := range group {
+			all = append(all, request{payload: p})
+		}
+	}
+	if len(b.Parts) > 1 && len(all) > 1 {
+		for i := range all {
+			all[i].body = all[i].payload.Buffer()
+			defer all[i].body.Release()
+		}
+	}
+	k.deliverGroups(ctx, at, groups, all)
+	return together(all, reqs.Rest)
+}
+
+// request is one of those that a batch becomes, and what became of it.
+type request struct {
+	payload *Payload
+	body    *Buffer // a reference of its own, when the batch may be divided
+	err     error
+}
+
+// deliverGroups delivers all requests, those of different groups side by side.
+func (k *Sender) deliverGroups(ctx context.Context, at *place, groups [][]*Payload, all []request) {
 	var others sync.WaitGroup
 	for i, group := range groups {
+		some := all[:len(group)]
+		all = all[len(group):]
 		if i == len(groups)-1 {
-			answers[i] = k.deliverAll(ctx, at, group)
+			k.deliverAll(ctx, at, some)
 			break
 		}
-		others.Go(func() { answers[i] = k.deliverAll(ctx, at, group) })
+		others.Go(func() { k.deliverAll(ctx, at, some) })
 	}
 	others.Wait()
-	return together(answers)
 }
 
 // deliverAll delivers a group. A rejected payload does not hold the others back.
-func (k *Sender) deliverAll(ctx context.Context, at *place, group []*Payload) error {
-	answers := make([]error, 0, len(group))
-	for i, p := range group {
+func (k *Sender) deliverAll(ctx context.Context, at *place, group []request) {
+	for i := range group {
 		at.hold()
-		err := k.deliver(ctx, at, p)
-		if _, refused := pipeline.AsRefused(err); refused {
+		group[i].err = k.deliver(ctx, at, group[i].payload)
+		if _, refused := pipeline.AsRefused(group[i].err); refused {
 			for _, rest := range group[i+1:] {
-				rest.release()
+				rest.payload.release()
 			}
-			return err
+			return
 		}
-		answers = append(answers, err)
 	}
-	return together(answers)
 }
 
 // together makes one answer of many: refused if one is, else rejected with the sum of what was, else nil.
-func together(answers []error) error {
-	var first *pipeline.Rejected
-	items, requests, divide := 0, 0, true
-	for _, err := range answers {
-		if _, refused := pipeline.AsRefused(err); refused {
-			return err
+func together(all []request, rest func([]*Buffer) pipeline.Sink) error {
+	answer := pipeline.Rejected{Divide: true}
+	var taken []*Buffer
+	rejected := 0
+	for _, r := range all {
+		if _, refused := pipeline.AsRefused(r.err); refused {
+			return r.err
 		}
-		r, rejected := pipeline.AsRejected(err)
-		divide = divide && rejected && r.Divide
-		if rejected {
-			items += r.Items
-			requests++
-			if first == nil {
-				first = r
-			}
+		rej, never := pipeline.AsRejected(r.err)
+		if !never {
+			taken = append(taken, r.body)
+			continue
 		}
+		if rejected++; rejected == 1 {
+			answer.Reason, answer.Err = rej.Reason, rej.Err
+		}
+		answer.Items += rej.Items
+		answer.Divide = answer.Divide && rej.Divide
 	}
-	switch {
-	case items == 0: // nothing, or only what is not an item of the batch
+	if answer.Items == 0 { // nothing, or only what is not an item of the batch
 		return nil
-	case requests == 1:
-		return &pipeline.Rejected{Items: first.Items, Reason: first.Reason, Divide: divide, Err: first.Err}
 	}
-	return &pipeline.Rejected{
-		Items: items, Reason: first.Reason, Divide: divide,
-		Err: fmt.Errorf("%d requests were rejected, the first of them: %w", requests, first.Err),
+	if rejected > 1 {
+		answer.Err = fmt.Errorf("%d requests were rejected, the first of them: %w", rejected, answer.Err)
 	}
+	if len(taken) > 0 {
+		if answer.Divide = answer.Divide && taken[0] != nil; answer.Divide {
+			answer.Rest = rest(taken)
+		}
+	}
+	return &answer
 }

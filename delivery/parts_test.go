@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +14,8 @@ import (
 )
 
 // groups makes payloads of bodies, each with as many items as it is long.
-func (r *rig) groups(bodies ...[]string) func(pipeline.Batch) ([][]*Payload, error) {
-	return func(b pipeline.Batch) (out [][]*Payload, _ error) {
+func (r *rig) groups(bodies ...[]string) Requests {
+	return Requests{Encode: func(b pipeline.Batch) (out [][]*Payload, _ error) {
 		for _, group := range bodies {
 			var ps []*Payload
 			for _, body := range group {
@@ -24,7 +25,7 @@ func (r *rig) groups(bodies ...[]string) func(pipeline.Batch) ([][]*Payload, err
 			out = append(out, ps)
 		}
 		return out, nil
-	}
+	}}
 }
 
 func TestPartsOfAGroupGoInOrderAndGroupsSideBySide(t *testing.T) {
@@ -116,6 +117,45 @@ func TestPartsHoldTheirPlaceToTheEnd(t *testing.T) {
 		}
 		if got := fmt.Sprint(r.arrived()); got != "[fast slow next]" {
 			t.Error(got)
+		}
+	})
+}
+
+// What a merged batch has left when some of its requests were taken can be sent without them; what is not merged, or
+// was rejected as a whole, needs no such sink.
+func TestPartsThatWereTakenAreLeftOutOfTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, func(_ context.Context, _ int, body string) Outcome {
+			if strings.HasPrefix(body, "good") {
+				return Outcome{Code: "200"}
+			}
+			return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New("never")}
+		})
+		merged := []pipeline.Part{{End: 1, Items: 1}, {End: 2, Items: 1}}
+		for _, c := range []struct {
+			parts  []pipeline.Part
+			groups [][]string
+			taken  string // "" when there is no such sink
+			divide bool
+		}{
+			{merged, [][]string{{"good1", "bad"}, {"good2"}}, "good1 good2", true},
+			{merged, [][]string{{"bad"}, {"bad"}}, "", true},
+			{merged, [][]string{{"bad"}}, "", true},
+			{nil, [][]string{{"good1", "bad"}}, "", false},
+		} {
+			reqs, taken := r.groups(c.groups...), ""
+			reqs.Rest = func(bodies []*Buffer) pipeline.Sink {
+				var all []string
+				for _, b := range bodies {
+					all = append(all, string(b.B))
+				}
+				taken = strings.Join(all, " ")
+				return pipeline.SinkFunc(nil)
+			}
+			rej, _ := pipeline.AsRejected(r.SendParts(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Parts: c.parts}, reqs))
+			if rej == nil || rej.Divide != c.divide || taken != c.taken || (rej.Rest != nil) != (c.taken != "") {
+				t.Errorf("%v: %+v, without %q", c.groups, rej, taken)
+			}
 		}
 	})
 }

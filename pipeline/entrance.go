@@ -16,11 +16,11 @@ func (e *entrance) Consume(ctx context.Context, b Batch) error {
 	e.door.enter(b.Items, len(b.Request))
 	err := e.next.Consume(ctx, b)
 	if e.door.kind == KindExporter && Divides(err, b) {
-		d := division{ctx: ctx, exporter: e, batch: b, each: make([]error, len(b.Parts))}
+		d := division{ctx: ctx, door: e.door, batch: b, each: make([]error, len(b.Parts))}
 		if deadline, ok := ctx.Deadline(); ok {
 			d.until = time.Now().Add(time.Until(deadline) * 3 / 4)
 		}
-		d.halve(0, len(b.Parts))
+		d.halve(0, len(b.Parts), restOf(err, e.next))
 		err = ApartOf(d.each, b)
 	}
 	e.door.leaveBatch(b, err)
@@ -33,6 +33,14 @@ func Divides(err error, b Batch) bool {
 	return never && rej.Divide && len(b.Parts) > 1
 }
 
+// restOf is where the parts of a batch go that divides, when the whole went to a sink.
+func restOf(err error, to Sink) Sink {
+	if rej, never := AsRejected(err); never && rej.Rest != nil {
+		return rej.Rest
+	}
+	return to
+}
+
 // division finds the parts of a merged batch that a destination rejects, by halves: one bad request costs none of
 // those it was merged with, and little time. The batch stays inside the door meanwhile, so the books see each part
 // once, with what became of it in the end. One half follows the other, because samples of a series are in order.
@@ -43,20 +51,20 @@ func Divides(err error, b Batch) bool {
 // It is done here, behind every fan-out and in front of every exporter, and nowhere else: another branch that took
 // the whole does not get the parts, too.
 type division struct {
-	ctx      context.Context
-	exporter *entrance
-	batch    Batch
-	each     []error   // the answers
-	until    time.Time // no request is begun after it; zero: the callers have no deadline
+	ctx   context.Context
+	door  *door
+	batch Batch
+	each  []error   // the answers
+	until time.Time // no request is begun after it; zero: the callers have no deadline
 }
 
-// halve answers for the parts from i to j, which are several and were rejected together.
-func (d *division) halve(i, j int) {
+// halve answers for the parts from i to j, which are several and were rejected together; they go to a sink.
+func (d *division) halve(i, j int, to Sink) {
 	middle := (i + j) / 2
 	for _, half := range [2][2]int{{i, middle}, {middle, j}} {
 		b := d.batch.Range(half[0], half[1])
-		if err := d.send(b); Divides(err, b) {
-			d.halve(half[0], half[1])
+		if err := d.send(b, to); Divides(err, b) {
+			d.halve(half[0], half[1], restOf(err, to))
 		} else {
 			d.answer(half[0], half[1], err)
 		}
@@ -68,13 +76,13 @@ var errLater = errors.New("the request was merged with one that the destination 
 
 // send repeats what is refused for as long as somebody waits for the answer: to refuse the whole because of a part
 // would bring those again that were taken.
-func (d *division) send(b Batch) error {
+func (d *division) send(b Batch, to Sink) error {
 	pause := Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second}
 	for {
 		if d.late(0) {
 			return Refuse(0, errLater)
 		}
-		err := d.exporter.next.Consume(d.ctx, b)
+		err := to.Consume(d.ctx, b)
 		ref, again := AsRefused(err)
 		if !again || d.ctx.Err() != nil {
 			return err
@@ -103,7 +111,7 @@ func (d *division) answer(i, j int, err error) {
 	if never && j-i > 1 && lostOf(rej, b.Items) < b.Items {
 		// A partial success, of which nobody says whose the rejected items were: they are counted, as dropped inside.
 		lost := lostOf(rej, b.Items)
-		d.exporter.door.drop(rej.Reason, lost, share(len(b.Request), lost, b.Items))
+		d.door.drop(rej.Reason, lost, share(len(b.Request), lost, b.Items))
 		return
 	}
 	for k := i; k < j; k++ {

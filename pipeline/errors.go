@@ -28,9 +28,13 @@ type Rejected struct {
 	Items  int
 	Reason Reason
 
-	// Divide says that nothing of the batch was taken, because of something in it: if it was a merged one, some of its
-	// parts may be taken alone.
+	// Divide says that all the Items were turned down because of something in them: if the batch was a merged one, some
+	// of its parts may be taken alone.
 	Divide bool
+
+	// Rest is where the parts go then, when something else of the batch was taken: a Sink that leaves it out, so that
+	// it does not arrive again. Without it nothing was taken, and they go where the whole went.
+	Rest Sink
 }
 
 // Reject makes a Rejected.

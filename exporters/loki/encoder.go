@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
@@ -80,10 +82,15 @@ func newEncoder(c *Config, pool *delivery.Pool) *encoder {
 	return e
 }
 
+// A pass says how a batch is encoded. The passes over a batch that is divided have one time.
+type pass struct {
+	now   uint64   // for records without a time; nanoseconds
+	taken entrySet // left out
+}
+
 // encode makes the payloads of a batch: one group, so that they go out one after the other.
-func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, error) {
+func (e *encoder) encode(b pipeline.Batch, p pass) ([][]*delivery.Payload, error) {
 	defer e.shrink()
-	now := uint64(time.Now().UnixNano())
 	for rs := b.Request.Resources(); rs.Next(); {
 		e.streamLabels(rs.Resource())
 		at := e.stream()
@@ -94,7 +101,7 @@ func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, error) {
 					return nil, &pipeline.Rejected{Items: b.Items, Reason: pipeline.DropTooLarge, Err: errInflated, Divide: true}
 				}
 				l := wire.ParseLog(items.Bytes())
-				e.add(&e.streams[at], &l, now)
+				e.add(&e.streams[at], &l, p)
 			}
 		}
 	}
@@ -147,8 +154,8 @@ func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	e.name = e.name[:at]
 }
 
-// add appends the entry of a record to its stream.
-func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
+// add appends the entry of a record to its stream, unless it was taken before.
+func (e *encoder) add(s *stream, l *wire.Log, p pass) {
 	e.readRecord(l)
 	line := l.Body.Str()
 	if l.Body.Kind() != wire.ValueString {
@@ -156,13 +163,17 @@ func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 		line = e.line
 	}
 	from := int32(len(e.arena))
-	e.arena = appendTime(e.arena, timeOf(l, now))
+	e.arena = appendTime(e.arena, timeOf(l, p.now))
 	e.arena = wire.AppendBytes(e.arena, fieldEntryLine, line)
 	// Of labels with the same name the nearest counts: the record's, then the scope's, then the resource's.
 	e.arena = append(e.arena, e.record.frames...)
 	e.arena = e.scope.appendTo(e.arena, &e.record)
 	e.arena = e.resource.appendTo(e.arena, &e.record, &e.scope)
 
+	if _, ok := p.taken[s.selector][string(e.arena[from:])]; ok {
+		e.arena = e.arena[:from]
+		return
+	}
 	n := int32(len(e.entries))
 	e.entries = append(e.entries, entry{from: from, to: int32(len(e.arena))})
 	if s.first < 0 {
@@ -277,6 +288,37 @@ func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 		next = k.next
 	}
 	return next
+}
+
+// entrySet is entries, as they are written, by the selectors of their streams.
+type entrySet map[string]map[string]struct{}
+
+// with is s and the entries of some requests, which are of our own making.
+func (s entrySet) with(requests []*delivery.Buffer) entrySet {
+	all := entrySet{}
+	for selector, entries := range s {
+		all[selector] = maps.Clone(entries)
+	}
+	for _, r := range requests {
+		body, err := s2.Decode(nil, r.B)
+		if err != nil {
+			continue // those entries arrive twice
+		}
+		for streams := wire.MessageFields(body); streams.Next(); {
+			var entries map[string]struct{}
+			for f := wire.MessageFields(streams.Body()); f.Next(); {
+				if f.Number() == fieldStreamLabels { // comes first
+					if entries = all[string(f.Body())]; entries == nil {
+						entries = map[string]struct{}{}
+						all[string(f.Body())] = entries
+					}
+					continue
+				}
+				entries[string(f.Body())] = struct{}{}
+			}
+		}
+	}
+	return all
 }
 
 // shrink forgets the batch, and lets the memory of an unusual one go.

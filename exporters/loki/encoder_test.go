@@ -106,7 +106,7 @@ func TestBehaviour(t *testing.T) {
 			}
 			e := newEncoder(configured(t, string(parts["config.yaml"])), &delivery.Pool{})
 			got := ""
-			groups, err := e.encode(batch(t, parts["logs.json"]))
+			groups, err := e.encode(batch(t, parts["logs.json"]), pass{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestSplitting(t *testing.T) {
 		c.MaxBatchSizeBytes = most
 		e := newEncoder(c, &delivery.Pool{})
 		for range 2 { // an encoder is used again
-			groups, err := e.encode(in)
+			groups, err := e.encode(in, pass{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,7 +196,7 @@ func TestALineLargerThanARequestGoesAlone(t *testing.T) {
 	c.MaxBatchSizeBytes = 1 << 10
 	e := newEncoder(c, &delivery.Pool{})
 	long := strings.Repeat("y", 5000)
-	groups, err := e.encode(batch(t, []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}},{"body":{"stringValue":"`+long+`"}},{"body":{"stringValue":"b"}}]}]}]}`)))
+	groups, err := e.encode(batch(t, []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}},{"body":{"stringValue":"`+long+`"}},{"body":{"stringValue":"b"}}]}]}]}`)), pass{})
 	if err != nil || len(groups[0]) != 3 {
 		t.Fatalf("%d requests, %v", len(groups[0]), err)
 	}
@@ -209,7 +209,7 @@ func TestMetadataThatInflatesIsRejected(t *testing.T) {
 	b.WriteString(`]}]}]}`)
 	e := newEncoder(Default(), &delivery.Pool{})
 	e.maxArena = 20 << 20
-	_, err := e.encode(batch(t, []byte(b.String())))
+	_, err := e.encode(batch(t, []byte(b.String())), pass{})
 	if rej, ok := pipeline.AsRejected(err); !ok || rej.Reason != pipeline.DropTooLarge || rej.Items != 100 {
 		t.Errorf("%v", err)
 	}
@@ -228,7 +228,7 @@ func FuzzEncode(f *testing.F) {
 		}
 		c := Default()
 		c.MaxBatchSizeBytes = 1 << 10
-		groups, err := newEncoder(c, &delivery.Pool{}).encode(pipeline.Batch{Signal: pipeline.Logs, Request: r, Items: info.Items})
+		groups, err := newEncoder(c, &delivery.Pool{}).encode(pipeline.Batch{Signal: pipeline.Logs, Request: r, Items: info.Items}, pass{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,10 +279,11 @@ func BenchmarkEncode(b *testing.B) {
 		b.Fatal(err)
 	}
 	e := newEncoder(c, &delivery.Pool{})
+	reqs := delivery.Requests{Encode: func(b pipeline.Batch) ([][]*delivery.Payload, error) { return e.encode(b, pass{}) }}
 	b.SetBytes(int64(len(in.Request)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := sender.SendParts(b.Context(), in, e.encode); err != nil {
+		if err := sender.SendParts(b.Context(), in, reqs); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ package loki
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/pipeline"
@@ -19,13 +20,13 @@ type Exporter struct {
 	target   *url.URL
 	tenant   string
 	encoders chan *encoder // idle ones
-	encode   func(pipeline.Batch) ([][]*delivery.Payload, error)
+	config   *Config
 	pool     delivery.Pool
 }
 
 // New makes the exporter. It connects with the first request.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
-	e := &Exporter{tenant: c.TenantID, encoders: make(chan *encoder, c.Places())}
+	e := &Exporter{tenant: c.TenantID, config: c, encoders: make(chan *encoder, c.Places())}
 	var err error
 	if e.target, err = c.target(); err != nil {
 		return nil, err
@@ -39,26 +40,38 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	if e.sender, err = delivery.New(s, c.Options(c.Timeout), e); err != nil {
 		return nil, err
 	}
-	e.encode = func(b pipeline.Batch) ([][]*delivery.Payload, error) {
-		var k *encoder
-		select {
-		case k = <-e.encoders:
-		default:
-			k = newEncoder(c, &e.pool)
-		}
-		parts, err := k.encode(b)
-		select {
-		case e.encoders <- k:
-		default:
-		}
-		return parts, err
-	}
 	return e, nil
 }
 
 // Consume implements pipeline.Sink.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
-	return e.sender.SendParts(ctx, b, e.encode)
+	return e.consume(ctx, b, pass{now: uint64(time.Now().UnixNano())})
+}
+
+func (e *Exporter) consume(ctx context.Context, b pipeline.Batch, p pass) error {
+	return e.sender.SendParts(ctx, b, delivery.Requests{
+		Encode: func(b pipeline.Batch) ([][]*delivery.Payload, error) { return e.encode(b, p) },
+		Rest: func(more []*delivery.Buffer) pipeline.Sink {
+			next := pass{p.now, p.taken.with(more)}
+			return pipeline.SinkFunc(func(ctx context.Context, b pipeline.Batch) error { return e.consume(ctx, b, next) })
+		},
+	})
+}
+
+// encode makes the payloads of a batch with an encoder that is idle.
+func (e *Exporter) encode(b pipeline.Batch, p pass) ([][]*delivery.Payload, error) {
+	var k *encoder
+	select {
+	case k = <-e.encoders:
+	default:
+		k = newEncoder(e.config, &e.pool)
+	}
+	parts, err := k.encode(b, p)
+	select {
+	case e.encoders <- k:
+	default:
+	}
+	return parts, err
 }
 
 // Attempt implements delivery.Destination.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +104,50 @@ func TestOutage(t *testing.T) {
 	}
 	if ledger.Unaccounted() != 0 {
 		t.Errorf("%+v", ledger.Read())
+	}
+}
+
+// TestABadPartCostsOnlyItself: also when the batch goes out in several requests of which some are taken. Nothing arrives
+// twice, not even what has no time of its own.
+func TestABadPartCostsOnlyItself(t *testing.T) {
+	for _, size := range []int{1 << 20, 2000} {
+		arrived := map[string]int{}
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			var lines []string
+			for _, s := range decoded(t, body).Streams {
+				for _, e := range s.Entries {
+					lines = append(lines, e.Line)
+				}
+			}
+			if slices.Contains(lines, "line 000100") {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			for _, l := range lines {
+				arrived[l]++
+			}
+		}))
+		sink, ledger := start(t, fmt.Sprintf("endpoint: %s\nmax_batch_size_bytes: %d\n", srv.URL, size))
+		merged := pipeline.Batch{Signal: pipeline.Logs}
+		for _, b := range []pipeline.Batch{
+			numbered(t, 0, 100), numbered(t, 100, 1), numbered(t, 200, 100),
+			batch(t, []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"no time"}}]}]}]}`)),
+		} {
+			merged.Request = append(merged.Request, b.Request...)
+			merged.Items += b.Items
+			merged.Parts = append(merged.Parts, pipeline.Part{End: len(merged.Request), Items: b.Items})
+		}
+		rej, never := pipeline.AsRejected(sink.Consume(t.Context(), merged))
+		srv.Close()
+		if !never || rej.Items != 1 || len(arrived) != 201 || ledger.Unaccounted() != 0 {
+			t.Errorf("in requests of %d B: %+v, %d lines arrived, %d unaccounted for", size, rej, len(arrived), ledger.Unaccounted())
+		}
+		for line, times := range arrived {
+			if times != 1 {
+				t.Errorf("in requests of %d B: %q arrived %d times", size, line, times)
+			}
+		}
 	}
 }
 

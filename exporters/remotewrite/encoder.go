@@ -24,6 +24,7 @@ type encoder struct {
 
 	mu         sync.Mutex // of all below: the translator is for one walk at a time
 	translator *prom.Translator
+	taken      seriesSet
 	walk       uint64 // ordinal of the walk; a series whose slot has another one is new to it
 	series     []series
 	samples    []sample
@@ -68,6 +69,9 @@ func newEncoder(c *Config) *encoder {
 	}
 }
 
+// noShard is where series are that are not sent.
+const noShard = 255
+
 // maxArena bounds what the labels of a batch may take. A label is written once a series, however often it was sent: one
 // promoted attribute of a megabyte over a hundred thousand points would ask for all memory.
 const maxArena = 256 << 20
@@ -78,11 +82,13 @@ const keepArena = 16 << 20
 // errInflated says so.
 var errInflated = errors.New("the labels of the batch are larger than 256 MiB when each series has its own")
 
-// encode makes the payloads of a batch: a group for each shard, in it requests of at most maxBytes.
-func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, prom.Report, error) {
+// encode makes the payloads of a batch, less the series that were taken of it before: a group for each shard, in it
+// requests of at most maxBytes.
+func (e *encoder) encode(b pipeline.Batch, taken seriesSet) ([][]*delivery.Payload, prom.Report, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.walk++
+	e.taken = taken
 	e.series, e.samples, e.families, e.arena = e.series[:0], e.samples[:0], e.families[:0], e.arena[:0]
 	e.lastPoint = -1
 	defer e.shrink()
@@ -144,7 +150,9 @@ func (e *encoder) add(s *prom.Sample) int {
 	from := int32(len(e.arena))
 	e.arena = append(e.arena, s.Labels...)
 	k := series{labels: span{from, int32(len(e.arena))}, size: int32(len(s.Labels)), first: -1}
-	if e.shards > 1 {
+	if _, ok := e.taken[string(s.Labels)]; ok {
+		k.shard = noShard
+	} else if e.shards > 1 {
 		k.shard = uint8(maphash.Bytes(e.seed, s.Labels) % uint64(e.shards))
 	}
 	e.series = append(e.series, k)

@@ -221,7 +221,7 @@ func TestRequestsSayWhatTheBatchSays(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(1, 2))
 			for n := range 5 { // the later ones from a warm cache
 				b := batch(t, everything(rnd))
-				groups, report, err := e.encode(b)
+				groups, report, err := e.encode(b, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -272,7 +272,7 @@ func TestMetadata(t *testing.T) {
 	c.SendMetadata = true
 	e := newEncoder(c)
 	for range 2 {
-		groups, _, err := e.encode(batch(t, everything(rand.New(rand.NewPCG(1, 2)))))
+		groups, _, err := e.encode(batch(t, everything(rand.New(rand.NewPCG(1, 2)))), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +310,7 @@ func TestLabelsThatInflateAreRejected(t *testing.T) {
 	}
 	e := newEncoder(Default())
 	e.maxArena = 20 << 20
-	_, _, err := e.encode(batch(t, md))
+	_, _, err := e.encode(batch(t, md), nil)
 	if rej, ok := pipeline.AsRejected(err); !ok || rej.Reason != pipeline.DropTooLarge || rej.Items != 100 {
 		t.Errorf("%v", err)
 	}
@@ -346,12 +346,12 @@ func BenchmarkEncode(b *testing.B) {
 		b.Fatal(err)
 	}
 	encode := func(b pipeline.Batch) ([][]*delivery.Payload, error) {
-		parts, _, err := e.encode(b)
+		parts, _, err := e.encode(b, nil)
 		return parts, err
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := sender.SendParts(context.Background(), in, encode); err != nil {
+		if err := sender.SendParts(context.Background(), in, delivery.Requests{Encode: encode}); err != nil {
 			b.Fatal(err)
 		}
 	}

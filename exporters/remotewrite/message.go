@@ -1,6 +1,11 @@
 package remotewrite
 
 import (
+	"maps"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/wire"
 	"github.com/sluiceio/sluice/wire/prom"
 )
@@ -10,7 +15,7 @@ const (
 	fieldTimeSeries = 1
 	fieldMetadata   = 3
 
-	// Labels are field 1 of a TimeSeries and of an Exemplar; prom.Labels come with it.
+	fieldLabels     = 1 // also of an Exemplar; prom.Labels come with it
 	fieldSamples    = 2
 	fieldExemplars  = 3
 	fieldHistograms = 4
@@ -111,4 +116,32 @@ func appendMetadata(dst []byte, f *prom.Family) []byte {
 	dst = wire.AppendString(dst, fieldMetadataHelp, f.Help)
 	dst = wire.AppendString(dst, fieldMetadataUnit, f.Unit)
 	return wire.EndMessage(dst, mark)
+}
+
+// seriesSet is series, by their labels as a TimeSeries begins with.
+type seriesSet map[string]struct{}
+
+// with is s and the series of some requests, which are of our own making.
+func (s seriesSet) with(requests []*delivery.Buffer) seriesSet {
+	all := maps.Clone(s)
+	if all == nil {
+		all = seriesSet{}
+	}
+	for _, r := range requests {
+		body, err := s2.Decode(nil, r.B)
+		if err != nil {
+			continue // those series arrive twice
+		}
+		for f := wire.MessageFields(body); f.Next(); {
+			if f.Number() != fieldTimeSeries {
+				continue
+			}
+			series, n := f.Body(), 0
+			for l := wire.MessageFields(series); l.Next() && l.Number() == fieldLabels; {
+				n += len(l.Framed())
+			}
+			all[string(series[:n])] = struct{}{}
+		}
+	}
+	return all
 }

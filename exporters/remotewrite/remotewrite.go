@@ -48,10 +48,21 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 
 // Consume implements pipeline.Sink.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
+	return e.consume(ctx, b, nil)
+}
+
+// consume delivers a batch less the series that were taken of it before.
+func (e *Exporter) consume(ctx context.Context, b pipeline.Batch, taken seriesSet) error {
 	var report prom.Report
-	err := e.sender.SendParts(ctx, b, func(b pipeline.Batch) (parts [][]*delivery.Payload, err error) {
-		parts, report, err = e.encoder.encode(b)
-		return parts, err
+	err := e.sender.SendParts(ctx, b, delivery.Requests{
+		Encode: func(b pipeline.Batch) (groups [][]*delivery.Payload, err error) {
+			groups, report, err = e.encoder.encode(b, taken)
+			return groups, err
+		},
+		Rest: func(more []*delivery.Buffer) pipeline.Sink {
+			all := taken.with(more)
+			return pipeline.SinkFunc(func(ctx context.Context, b pipeline.Batch) error { return e.consume(ctx, b, all) })
+		},
 	})
 	if _, refused := pipeline.AsRefused(err); refused {
 		return err // the caller comes back with everything, also with what will be dropped then
