@@ -21,6 +21,6 @@ func (b *backoff) next(asked time.Duration) time.Duration {
 		b.bound = b.cfg.InitialInterval
 	}
 	wait := time.Duration(rand.Int64N(int64(b.bound) + 1))
-	b.bound = min(time.Duration(float64(b.bound)*b.cfg.Multiplier), b.cfg.MaxInterval)
+	b.bound = time.Duration(min(float64(b.bound)*b.cfg.Multiplier, float64(b.cfg.MaxInterval)))
 	return wait + min(max(asked, 0), maxRetryAfter)
 }

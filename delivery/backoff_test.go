@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,4 +25,23 @@ func TestJitterSpreadsClientsThatFailedTogether(t *testing.T) {
 			t.Errorf("100 retries fall into %d of 10 slots of 20 ms", len(buckets))
 		}
 	})
+}
+
+func TestNoMultiplierOverflows(t *testing.T) {
+	for _, m := range []float64{1, 1e12, math.MaxFloat64, math.Inf(1)} {
+		cfg := RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: time.Minute, Multiplier: m}
+		if err := cfg.Validate(); err != nil {
+			t.Error(err)
+		}
+		b := backoff{cfg: &cfg}
+		for range 10 {
+			if wait := b.next(0); wait < 0 || wait > time.Minute {
+				t.Errorf("with a multiplier of %v the wait is %s", m, wait)
+			}
+		}
+	}
+	cfg := RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: time.Minute, Multiplier: math.NaN()}
+	if cfg.Validate() == nil {
+		t.Error("a multiplier that is no number is taken")
+	}
 }

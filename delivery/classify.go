@@ -24,7 +24,7 @@ const (
 	Taken Verdict = iota
 	// Retry: not now. Includes 500 and the like, which prove neither success nor that the batch is at fault.
 	Retry
-	// Misconfigured: our address or credentials are wrong. Kept and retried, for the configuration can be mended and
+	// Misconfigured: our address, credentials, encoding or headers are wrong, whatever the batch says. Kept and retried, for the configuration can be mended and
 	// the data cannot be brought back.
 	Misconfigured
 	// Rejected: never.
@@ -69,8 +69,9 @@ func JudgeHTTP(status int) (Verdict, pipeline.Reason) {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly, http.StatusTooManyRequests:
 		return Retry, ""
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
-		http.StatusProxyAuthRequired:
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusNotAcceptable, http.StatusProxyAuthRequired, http.StatusLengthRequired, http.StatusRequestURITooLong,
+		http.StatusUnsupportedMediaType, http.StatusUpgradeRequired, http.StatusRequestHeaderFieldsTooLarge:
 		return Misconfigured, ""
 	case http.StatusRequestEntityTooLarge:
 		return Rejected, pipeline.DropTooLarge

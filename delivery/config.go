@@ -135,7 +135,7 @@ func (c *RetryConfig) Validate() error {
 	if c.MaxInterval < c.InitialInterval {
 		errs = append(errs, fmt.Errorf(`"retry_on_failure::max_interval" is %s; write at least initial_interval, %s`, c.MaxInterval, c.InitialInterval))
 	}
-	if c.Multiplier < 1 {
+	if !(c.Multiplier >= 1) { // NaN is not, either
 		errs = append(errs, fmt.Errorf(`"retry_on_failure::multiplier" is %v; write at least 1`, c.Multiplier))
 	}
 	if c.RandomizationFactor < 0 || c.RandomizationFactor > 1 {

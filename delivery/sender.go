@@ -259,7 +259,9 @@ func (k *Sender) once(p *Payload) Outcome {
 	out := k.dest.Attempt(ctx, p)
 	k.counters.inFlight.Add(-1)
 	k.counters.attempted(p, out, time.Since(start))
-	k.notices.outcome(out)
+	if k.life.Err() == nil { // what the end cuts off says nothing about the destination
+		k.notices.outcome(out)
+	}
 	return out
 }
 

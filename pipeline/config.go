@@ -6,7 +6,7 @@ import (
 )
 
 // Config is a checked configuration, ready to become a graph. Package pipeline/config makes one from files; it
-// reports every fault it finds with its place, so that Build only meets what cannot be seen in a file (a port
+// reports every fault it finds with its place, so that building a graph only meets what cannot be seen in a file (a port
 // that is taken, a certificate that does not load).
 type Config struct {
 	Instances []Instance // receivers, processors, exporters that at least one pipeline names

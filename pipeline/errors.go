@@ -142,8 +142,11 @@ func AsRefused(err error) (*Refused, bool) {
 	return &Refused{Err: err}, true
 }
 
-// Withdrawn is what a sink answers a caller whose context ended before its bytes were safe.
+// Withdrawn is what a sink answers a caller whose context, or whose own drain, ended before its bytes were safe.
 func Withdrawn(ctx context.Context) *Refused {
+	if ctx.Err() == nil {
+		return Refuse(0, errors.New("the drain ended before the batch was safe"))
+	}
 	return Refuse(0, fmt.Errorf("the caller's time ended before the batch was safe: %w", context.Cause(ctx)))
 }
 

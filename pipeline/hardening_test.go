@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -94,5 +96,46 @@ func TestASignalDuringAReloadDoesNotCutTheDrain(t *testing.T) {
 	}
 	if left := s.Stop(t.Context()); left.Undelivered != 0 {
 		t.Errorf("left %+v", left)
+	}
+}
+
+// TestWhatTheDrainGaveUpIsSaid: also when everything has been given up by the time that Stop returns.
+func TestWhatTheDrainGaveUpIsSaid(t *testing.T) {
+	k := &kit{outs: map[string]Outputs{}, hold: make(chan struct{})}
+	s := newService(t)
+	cfg := k.config(pipe(t, "logs", "in", "", "out"))
+	cfg.Service.ShutdownTimeout = 50 * time.Millisecond
+	if err := s.Start(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	var answer error
+	var caller sync.WaitGroup
+	caller.Go(func() { answer = k.outs["in"].For(Logs).Consume(t.Context(), batchOf(7)) })
+	for accountOf(t, s.Ledger(), "exporter/out").Held.Items == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	var once sync.Once
+	k.onStop = func(ctx context.Context) {
+		<-ctx.Done()
+		once.Do(func() { close(k.hold) })
+		caller.Wait()
+	}
+	left := s.Stop(t.Context())
+	if left.Undelivered != 7 || left.TimedOut != 0 || left.Unaccounted != 0 {
+		t.Errorf("left %+v, want 7 undelivered", left)
+	}
+	if _, refused := AsRefused(answer); !refused {
+		t.Errorf("the caller was answered %v", answer)
+	}
+}
+
+func TestWithdrawnSaysWhoEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	if text := Withdrawn(ctx).Error(); text != "the drain ended before the batch was safe" {
+		t.Error(text)
+	}
+	cancel()
+	if text := Withdrawn(ctx).Error(); !strings.Contains(text, "context canceled") {
+		t.Error(text)
 	}
 }

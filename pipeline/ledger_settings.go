@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Settings makes the Settings of one component, with a door of this ledger for each signal. The graph uses it,
-// and so do tests that look at a component's accounting.
+// Settings makes the Settings of one component, with a door of this ledger for each signal. It is for tests
+// that look at a component's accounting; the graph makes its own.
 func (l *Ledger) Settings(kind Kind, id ID, signals ...Signal) Settings {
 	s := Settings{
 		ID: id, Kind: kind, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),

@@ -64,6 +64,7 @@ type nodeConfig struct{ BuildFault, StartFault string }
 // kit is a set of components whose life is recorded.
 type kit struct {
 	onStop func(context.Context)
+	hold   chan struct{} // exporters answer when it is closed; nil: at once
 	mu     sync.Mutex
 	log    []string
 	outs   map[string]Outputs
@@ -99,6 +100,10 @@ func (k *kit) config(pipelines ...PipelineConfig) *Config {
 			return nil, err
 		}
 		n.next = SinkFunc(func(_ context.Context, b Batch) error {
+			if k.hold != nil {
+				<-k.hold
+				return Refuse(0, errors.New("given up"))
+			}
 			s.Delivered(b.Signal, b.Items, len(b.Request))
 			return nil
 		})

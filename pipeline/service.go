@@ -161,13 +161,19 @@ func (s *Service) buildAndRun(ctx context.Context, cfg *Config) error {
 	return s.run(ctx, cfg, g)
 }
 
-// halt drains and stops what runs, within the shutdown timeout; sockets stay, and HTTP connections in a reload.
-func (s *Service) halt(ctx context.Context) {
+// halt drains and stops what runs, within the shutdown timeout; sockets stay, and HTTP connections in a reload. It
+// returns how many items were still inside when the time ended, before they were given up.
+func (s *Service) halt(ctx context.Context) int64 {
 	if s.graph == nil {
-		return // the last reload could not even go back
+		return 0 // the last reload could not even go back
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Service.ShutdownTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var late atomic.Int64
+	defer time.AfterFunc(s.cfg.Service.ShutdownTimeout, func() {
+		late.Store(s.inside())
+		cancel()
+	}).Stop()
 	if err := s.graph.stop(ctx); err != nil {
 		s.host.Log.Warn("not everything stopped in time", "error", err)
 	}
@@ -175,12 +181,31 @@ func (s *Service) halt(ctx context.Context) {
 		stopOwn(srv)
 	}
 	s.graph, s.servers = nil, nil
+	return late.Load()
+}
+
+// inside is how many items receivers have handed on, or hold, without an answer yet.
+func (s *Service) inside() (n int64) {
+	for _, a := range s.host.Ledger.Read() {
+		if a.Kind == KindReceiver {
+			n += a.Held.Items
+		}
+	}
+	return n
+}
+
+// timedOut is how many items were ever dropped as shutdown_timeout.
+func (s *Service) timedOut() (n int64) {
+	for _, a := range s.host.Ledger.Read() {
+		n += a.Dropped[DropShutdown].Items
+	}
+	return n
 }
 
 // Left is what a Service could not deliver when it stopped.
 type Left struct {
 	Undelivered  int64 // still inside when the drain's time ended; their senders were not told that they are safe
-	TimedOut     int64 // dropped as shutdown_timeout
+	TimedOut     int64 // dropped as shutdown_timeout, since the process started; they had no sender to tell
 	Unaccounted  int64 // 0, or a bug
 	DrainSeconds float64
 }
@@ -190,20 +215,15 @@ func (s *Service) Stop(ctx context.Context) Left {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Store(int32(StateDraining))
-	begin := time.Now()
-	s.halt(ctx)
+	begin, before := time.Now(), s.timedOut()
+	late := s.halt(ctx)
 	s.host.Listeners.Close()
 	if s.stopHeap != nil {
 		s.stopHeap()
 	}
 	s.state.Store(int32(StateStopped))
-	left := Left{Unaccounted: s.host.Ledger.Unaccounted(), DrainSeconds: time.Since(begin).Seconds()}
-	for _, a := range s.host.Ledger.Read() {
-		if a.Kind == KindReceiver {
-			left.Undelivered += a.Held.Items
-			left.TimedOut += a.Dropped[DropShutdown].Items
-		}
-	}
+	left := Left{Unaccounted: s.host.Ledger.Unaccounted(), TimedOut: s.timedOut(), DrainSeconds: time.Since(begin).Seconds()}
+	left.Undelivered = max(late-(left.TimedOut-before), 0)
 	return left
 }
 

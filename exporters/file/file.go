@@ -20,6 +20,7 @@ type Exporter struct {
 	settings pipeline.Settings
 	cfg      *Config
 	pool     delivery.Pool
+	failed   delivery.Seldom
 
 	mu      sync.Mutex // of the file and what is written to it; taken inside syncing
 	file    *os.File
@@ -80,6 +81,9 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 		err = e.sync(upTo)
 	}
 	if err != nil {
+		if alike, due := e.failed.Now(); due {
+			e.settings.Log.Warn("the file cannot be written; it is retried by whoever sent", "path", e.cfg.Path, "error", err, "alike", alike)
+		}
 		return pipeline.Refuse(time.Second, err)
 	}
 	e.settings.Delivered(b.Signal, b.Items, len(b.Request))

@@ -236,6 +236,9 @@ func TestAFullDiskLeavesNoTornRecord(t *testing.T) {
 	if ref, ok := pipeline.AsRefused(err); !ok || ref.After == 0 {
 		t.Errorf("a full disk answers %v", err)
 	}
+	if _, due := e.failed.Now(); due {
+		t.Error("the log says nothing of it")
+	}
 	if err := e.Consume(t.Context(), record(t, "three")); err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,9 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// dial makes a connection of the Collector's client configuration without its instrumentation, compression and headers.
-// It does not connect.
-func dial(s pipeline.Settings, c *Config, encoding string) (*grpc.ClientConn, error) {
+// dialer says how to make a connection of the Collector's client configuration, without its instrumentation, compression
+// and headers. A connection has goroutines before it connects, so it is not made for a graph that only is checked.
+func dialer(s pipeline.Settings, c *Config, encoding string) (func() (*grpc.ClientConn, error), error) {
 	target, secure := strings.CutPrefix(c.Endpoint, "https://")
 	target = strings.TrimPrefix(target, "http://")
 	tlsConfig, err := c.TLS.LoadTLSConfig(context.Background())
@@ -61,9 +61,11 @@ func dial(s pipeline.Settings, c *Config, encoding string) (*grpc.ClientConn, er
 	if c.Authority != "" {
 		opts = append(opts, grpc.WithAuthority(c.Authority))
 	}
-	conn, err := grpc.NewClient(target, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("cannot use the endpoint: %w", err)
-	}
-	return conn, nil
+	return func() (*grpc.ClientConn, error) {
+		conn, err := grpc.NewClient(target, opts...)
+		if err != nil {
+			return nil, fmt.Errorf("cannot use the endpoint: %w", err)
+		}
+		return conn, nil
+	}, nil
 }

@@ -30,7 +30,8 @@ const clockSkew = 50 * time.Millisecond
 // Exporter is the component.
 type Exporter struct {
 	sender  *delivery.Sender
-	conn    *grpc.ClientConn
+	dial    func() (*grpc.ClientConn, error)
+	conn    *grpc.ClientConn // since Start
 	header  metadata.MD
 	auth    *delivery.Credential
 	secrets []string
@@ -56,14 +57,17 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	if e.sender, err = delivery.New(s, c.Options(c.Timeout), e); err != nil {
 		return nil, err
 	}
-	if e.conn, err = dial(s, c, compressor.Encoding()); err != nil {
+	if e.dial, err = dialer(s, c, compressor.Encoding()); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
 // Start implements pipeline.Starter: it begins to connect, so that the first request does not wait for that.
-func (e *Exporter) Start(context.Context) error {
+func (e *Exporter) Start(context.Context) (err error) {
+	if e.conn, err = e.dial(); err != nil {
+		return err
+	}
 	e.conn.Connect()
 	return nil
 }

@@ -335,3 +335,14 @@ func BenchmarkConsume(b *testing.B) {
 		})
 	}
 }
+
+// TestAGraphThatIsOnlyCheckedLeavesNothing: a reload makes every component once more, to see whether it can.
+func TestAGraphThatIsOnlyCheckedLeavesNothing(t *testing.T) {
+	c := Default()
+	c.Endpoint, c.TLS.Insecure = "127.0.0.1:1", true
+	s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "otlp_grpc")
+	if _, err := New(s, c); err != nil {
+		t.Fatal(err)
+	}
+	goleak.VerifyNone(t)
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
 	"github.com/sluiceio/sluice/internal/build"
+	"github.com/sluiceio/sluice/internal/stdlog"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -25,6 +26,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 		return err
 	}
 	log := c.logger(cfg.Service)
+	stdlog.Use(log)
 	for _, w := range warnings {
 		log.Warn("configuration", "warning", w.String())
 	}
