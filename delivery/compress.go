@@ -87,7 +87,13 @@ func (c *Compressor) Compress(src []byte) *Buffer {
 func CompressSnappy(src []byte, pool *Pool) *Buffer {
 	dst := pool.Get(s2.MaxEncodedLen(len(src)))
 	dst.B = s2.EncodeSnappy(dst.B[:cap(dst.B)], src)
-	return dst
+	if len(dst.B) > cap(dst.B)/4 {
+		return dst
+	}
+	// The room for the worst case is lent to the next request, not held until this one is delivered.
+	small := pool.Copy(dst.B)
+	dst.Release()
+	return small
 }
 
 func (c *Compressor) compressGzip(src []byte) *Buffer {

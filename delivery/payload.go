@@ -100,6 +100,13 @@ func (p *Payload) release() {
 	}
 }
 
+// Discard gives back payloads that will not be delivered.
+func Discard(ps []*Payload) {
+	for _, p := range ps {
+		p.release()
+	}
+}
+
 // reader reads a payload from its beginning.
 type reader struct {
 	p   *Payload

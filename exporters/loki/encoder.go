@@ -38,6 +38,9 @@ const (
 // often it was sent: one attribute of a megabyte over a hundred thousand lines would ask for all memory.
 const maxArena = 256 << 20
 
+// flushArena is how much of a batch is gathered before requests are made of it.
+const flushArena = 16 << 20
+
 // keepArena is how much of it stays for the next batch.
 const keepArena = 16 << 20
 
@@ -50,6 +53,7 @@ type encoder struct {
 	fixed    []label
 	maxBytes int
 	maxArena int
+	flushAt  int
 	pool     *delivery.Pool
 
 	arena   []byte // framed entries in the order of the records
@@ -72,7 +76,7 @@ type stream struct {
 }
 
 func newEncoder(c *Config, pool *delivery.Pool) *encoder {
-	e := &encoder{index: map[string]string{}, known: map[string]int{}, maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, pool: pool}
+	e := &encoder{index: map[string]string{}, known: map[string]int{}, maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, flushAt: flushArena, pool: pool}
 	for _, key := range c.IndexAttributes {
 		e.index[key] = string(loki.AppendName(nil, []byte(key)))
 	}
@@ -91,21 +95,30 @@ type pass struct {
 // encode makes the payloads of a batch: one group, so that they go out one after the other.
 func (e *encoder) encode(b pipeline.Batch, p pass) ([][]*delivery.Payload, error) {
 	defer e.shrink()
+	var group []*delivery.Payload
+	spent := 0 // of the arena, by what was flushed
 	for rs := b.Request.Resources(); rs.Next(); {
 		e.streamLabels(rs.Resource())
 		at := e.stream()
 		for ss := rs.Scopes(); ss.Next(); {
 			e.readScope(ss.Scope())
 			for items := ss.Items(); items.Next(); {
-				if len(e.arena) > e.maxArena {
+				if spent+len(e.arena) > e.maxArena {
+					delivery.Discard(group)
 					return nil, &pipeline.Rejected{Items: b.Items, Reason: pipeline.DropTooLarge, Err: errInflated, Divide: true}
+				}
+				if len(e.arena) > e.flushAt {
+					group = append(group, e.payloads(b)...)
+					spent += len(e.arena)
+					e.forget()
+					at = e.stream()
 				}
 				l := wire.ParseLog(items.Bytes())
 				e.add(&e.streams[at], &l, p)
 			}
 		}
 	}
-	return [][]*delivery.Payload{e.payloads(b)}, nil
+	return [][]*delivery.Payload{append(group, e.payloads(b)...)}, nil
 }
 
 // stream finds the stream of e.labels.
@@ -321,10 +334,15 @@ func (s entrySet) with(requests []*delivery.Buffer) entrySet {
 	return all
 }
 
-// shrink forgets the batch, and lets the memory of an unusual one go.
-func (e *encoder) shrink() {
+// forget forgets what was gathered.
+func (e *encoder) forget() {
 	e.arena, e.entries, e.streams = e.arena[:0], e.entries[:0], e.streams[:0]
 	clear(e.known)
+}
+
+// shrink forgets the batch, and lets the memory of an unusual one go.
+func (e *encoder) shrink() {
+	e.forget()
 	if cap(e.arena) > keepArena {
 		e.arena, e.entries = nil, nil
 	}

@@ -152,6 +152,9 @@ func TestSplitting(t *testing.T) {
 		c := Default()
 		c.MaxBatchSizeBytes = most
 		e := newEncoder(c, &delivery.Pool{})
+		if most == 1500 {
+			e.flushAt = 2000 // gathered in pieces, too
+		}
 		for range 2 { // an encoder is used again
 			groups, err := e.encode(in, pass{})
 			if err != nil {

@@ -18,14 +18,19 @@ type encoder struct {
 	shards   int
 	maxBytes int
 	maxArena int
+	flushAt  int
 	metadata bool
 	seed     maphash.Seed
 	pool     delivery.Pool
 
 	mu         sync.Mutex // of all below: the translator is for one walk at a time
 	translator *prom.Translator
-	taken      seriesSet
-	walk       uint64 // ordinal of the walk; a series whose slot has another one is new to it
+	batch      pipeline.Batch
+	taken      sampleSet
+	key        []byte                // of taken
+	groups     [][]*delivery.Payload // by shard
+	spent      int                   // of the arena, by what was flushed
+	walk       uint64                // ordinal of the walk; a series whose slot has another one is new to it
 	series     []series
 	samples    []sample
 	families   []*prom.Family
@@ -64,17 +69,18 @@ func newEncoder(c *Config) *encoder {
 	p.TargetInfo = c.TargetInfo.Enabled
 	p.ExternalLabels = c.ExternalLabels
 	return &encoder{
-		shards: c.shards(), maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, metadata: c.SendMetadata, seed: maphash.MakeSeed(),
+		shards: c.shards(), maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, flushAt: flushArena, metadata: c.SendMetadata, seed: maphash.MakeSeed(),
 		translator: prom.New(p),
 	}
 }
 
-// noShard is where series are that are not sent.
-const noShard = 255
-
 // maxArena bounds what the labels of a batch may take. A label is written once a series, however often it was sent: one
 // promoted attribute of a megabyte over a hundred thousand points would ask for all memory.
 const maxArena = 256 << 20
+
+// flushArena is how much of a batch is gathered before requests are made of it. Samples of a series are put in order of
+// time only within it.
+const flushArena = 32 << 20
 
 // keepArena is how much of it stays for the next batch.
 const keepArena = 16 << 20
@@ -82,27 +88,40 @@ const keepArena = 16 << 20
 // errInflated says so.
 var errInflated = errors.New("the labels of the batch are larger than 256 MiB when each series has its own")
 
-// encode makes the payloads of a batch, less the series that were taken of it before: a group for each shard, in it
+// encode makes the payloads of a batch, less the samples that were taken of it before: a group for each shard, in it
 // requests of at most maxBytes.
-func (e *encoder) encode(b pipeline.Batch, taken seriesSet) ([][]*delivery.Payload, prom.Report, error) {
+func (e *encoder) encode(b pipeline.Batch, taken sampleSet) ([][]*delivery.Payload, prom.Report, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.walk++
-	e.taken = taken
-	e.series, e.samples, e.families, e.arena = e.series[:0], e.samples[:0], e.families[:0], e.arena[:0]
-	e.lastPoint = -1
+	e.batch, e.taken, e.groups = b, taken, make([][]*delivery.Payload, e.shards)
+	e.spent, e.lastPoint = 0, -1
+	e.forget()
 	defer e.shrink()
 	report, err := e.translator.Walk(b.Request, e)
 	if err != nil {
+		for _, group := range e.groups {
+			delivery.Discard(group)
+		}
 		return nil, report, &pipeline.Rejected{Items: b.Items, Reason: pipeline.DropTooLarge, Err: err, Divide: true}
 	}
-	groups := make([][]*delivery.Payload, 0, e.shards)
-	for shard := range e.shards {
-		if group := e.group(b, uint8(shard)); len(group) > 0 {
-			groups = append(groups, group)
-		}
-	}
+	e.flush()
+	groups := slices.DeleteFunc(e.groups, func(group []*delivery.Payload) bool { return len(group) == 0 })
 	return groups, report, nil
+}
+
+// flush makes requests of what was gathered.
+func (e *encoder) flush() {
+	for shard := range e.groups {
+		e.groups[shard] = append(e.groups[shard], e.group(e.batch, uint8(shard))...)
+	}
+	e.spent += len(e.arena)
+	e.forget()
+}
+
+// forget forgets what was gathered.
+func (e *encoder) forget() {
+	e.walk++
+	e.series, e.samples, e.families, e.arena = e.series[:0], e.samples[:0], e.families[:0], e.arena[:0]
 }
 
 // The low half of a slot is the series' index in the walk that the high half names.
@@ -110,8 +129,15 @@ const indexBits = 32
 
 // Sample implements prom.Sink.
 func (e *encoder) Sample(s *prom.Sample) error {
-	if len(e.arena) > e.maxArena {
+	if e.spent+len(e.arena) > e.maxArena {
 		return errInflated
+	}
+	if len(e.arena) > e.flushAt {
+		e.flush()
+	}
+	if e.taken != nil && e.wasTaken(s) {
+		e.lastPoint = max(s.Point, e.lastPoint) // it was counted then
+		return nil
 	}
 	i := int(uint32(*s.Slot))
 	if *s.Slot>>indexBits != e.walk&(1<<indexBits-1) || *s.Slot == 0 {
@@ -143,6 +169,13 @@ func (e *encoder) Sample(s *prom.Sample) error {
 	return nil
 }
 
+// wasTaken says whether the batch was delivered before as far as this sample goes.
+func (e *encoder) wasTaken(s *prom.Sample) bool {
+	e.key = wire.AppendVarint(append(e.key[:0], s.Labels...), uint64(s.Time))
+	_, ok := e.taken[string(e.key)]
+	return ok
+}
+
 // add begins a series.
 func (e *encoder) add(s *prom.Sample) int {
 	i := len(e.series)
@@ -150,9 +183,7 @@ func (e *encoder) add(s *prom.Sample) int {
 	from := int32(len(e.arena))
 	e.arena = append(e.arena, s.Labels...)
 	k := series{labels: span{from, int32(len(e.arena))}, size: int32(len(s.Labels)), first: -1}
-	if _, ok := e.taken[string(s.Labels)]; ok {
-		k.shard = noShard
-	} else if e.shards > 1 {
+	if e.shards > 1 {
 		k.shard = uint8(maphash.Bytes(e.seed, s.Labels) % uint64(e.shards))
 	}
 	e.series = append(e.series, k)
@@ -235,8 +266,9 @@ func (e *encoder) appendSample(v *sample) {
 	e.body = append(e.body, e.arena[v.frames.from:v.frames.to]...)
 }
 
-// shrink lets the memory of an unusual batch go.
+// shrink lets go of the batch, and of the memory of an unusual one.
 func (e *encoder) shrink() {
+	e.batch, e.taken, e.groups = pipeline.Batch{}, nil, nil
 	if cap(e.arena) > keepArena {
 		e.arena, e.series, e.samples, e.order = nil, nil, nil, nil
 	}

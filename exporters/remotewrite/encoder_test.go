@@ -212,12 +212,16 @@ func TestRequestsSayWhatTheBatchSays(t *testing.T) {
 		{"small requests in shards", func(c *Config) { c.MaxBatchSizeBytes, c.Queue.NumConsumers = 2000, 3 }},
 		{"external labels", func(c *Config) { c.ExternalLabels = map[string]string{"cluster": "c1", "job": "not this"} }},
 		{"metadata", func(c *Config) { c.SendMetadata = true }},
+		{"gathered in pieces", func(c *Config) { c.MaxBatchSizeBytes, c.Queue.NumConsumers = 2900, 2 }},
 		{"no target_info", func(c *Config) { c.TargetInfo.Enabled = false }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := Default()
 			c.change(cfg)
 			e := newEncoder(cfg)
+			if c.name == "gathered in pieces" {
+				e.flushAt = 500
+			}
 			rnd := rand.New(rand.NewPCG(1, 2))
 			for n := range 5 { // the later ones from a warm cache
 				b := batch(t, everything(rnd))

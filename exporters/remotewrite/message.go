@@ -118,29 +118,43 @@ func appendMetadata(dst []byte, f *prom.Family) []byte {
 	return wire.EndMessage(dst, mark)
 }
 
-// seriesSet is series, by their labels as a TimeSeries begins with.
-type seriesSet map[string]struct{}
+// sampleSet is samples, by the labels of their series as a TimeSeries begins with, and their time as a varint.
+type sampleSet map[string]struct{}
 
-// with is s and the series of some requests, which are of our own making.
-func (s seriesSet) with(requests []*delivery.Buffer) seriesSet {
+// with is s and the samples of some requests, which are of our own making.
+func (s sampleSet) with(requests []*delivery.Buffer) sampleSet {
 	all := maps.Clone(s)
 	if all == nil {
-		all = seriesSet{}
+		all = sampleSet{}
 	}
+	var key []byte
 	for _, r := range requests {
 		body, err := s2.Decode(nil, r.B)
 		if err != nil {
-			continue // those series arrive twice
+			continue // those samples arrive twice
 		}
-		for f := wire.MessageFields(body); f.Next(); {
-			if f.Number() != fieldTimeSeries {
+		for ts := wire.MessageFields(body); ts.Next(); {
+			if ts.Number() != fieldTimeSeries {
 				continue
 			}
-			series, n := f.Body(), 0
-			for l := wire.MessageFields(series); l.Next() && l.Number() == fieldLabels; {
-				n += len(l.Framed())
+			key = key[:0]
+			for f := wire.MessageFields(ts.Body()); f.Next(); { // labels come first
+				timeField := fieldSampleTime
+				switch f.Number() {
+				case fieldLabels:
+					key = append(key, f.Framed()...)
+					continue
+				case fieldExemplars:
+					continue
+				case fieldHistograms:
+					timeField = fieldHistogramTime
+				}
+				for t := wire.MessageFields(f.Body()); t.Next(); {
+					if t.Number() == timeField {
+						all[string(append(key, t.Framed()[1:]...))] = struct{}{}
+					}
+				}
 			}
-			all[string(series[:n])] = struct{}{}
 		}
 	}
 	return all

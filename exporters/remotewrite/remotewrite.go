@@ -51,8 +51,8 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	return e.consume(ctx, b, nil)
 }
 
-// consume delivers a batch less the series that were taken of it before.
-func (e *Exporter) consume(ctx context.Context, b pipeline.Batch, taken seriesSet) error {
+// consume delivers a batch less the samples that were taken of it before.
+func (e *Exporter) consume(ctx context.Context, b pipeline.Batch, taken sampleSet) error {
 	var report prom.Report
 	err := e.sender.SendParts(ctx, b, delivery.Requests{
 		Encode: func(b pipeline.Batch) (groups [][]*delivery.Payload, err error) {

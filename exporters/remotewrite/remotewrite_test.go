@@ -34,6 +34,12 @@ import (
 // start makes the exporter, stopped with the test.
 func start(t testing.TB, change func(*Config)) (pipeline.Sink, *pipeline.Ledger) {
 	t.Helper()
+	return startGathering(t, change, flushArena)
+}
+
+// startGathering makes the exporter with so many bytes of labels gathered before requests are made of them.
+func startGathering(t testing.TB, change func(*Config), flushAt int) (pipeline.Sink, *pipeline.Ledger) {
+	t.Helper()
 	c := Default()
 	change(c)
 	if err := c.Validate(); err != nil {
@@ -44,6 +50,7 @@ func start(t testing.TB, change func(*Config)) (pipeline.Sink, *pipeline.Ledger)
 	if err != nil {
 		t.Fatal(err)
 	}
+	k.(*Exporter).encoder.flushAt = flushAt
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
 		defer cancel()
@@ -280,7 +287,7 @@ func TestRejectionsSayWhy(t *testing.T) {
 // TestABadPartCostsOnlyItself: also when the exporter itself leaves out a point, which is booked once, and when the batch
 // goes out in several requests of which some are taken. No sample arrives twice.
 func TestABadPartCostsOnlyItself(t *testing.T) {
-	for _, c := range []struct{ shards, size int }{{1, 1 << 20}, {1, 2000}, {3, 2000}} {
+	for _, c := range []struct{ shards, size, flushAt int }{{1, 1 << 20, flushArena}, {1, 2000, flushArena}, {3, 2000, flushArena}, {2, 2000, 3000}} {
 		var mu sync.Mutex
 		arrived := map[string]int{}
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -296,9 +303,9 @@ func TestABadPartCostsOnlyItself(t *testing.T) {
 				arrived[l]++
 			}
 		}))
-		sink, ledger := start(t, func(to *Config) {
+		sink, ledger := startGathering(t, func(to *Config) {
 			to.Endpoint, to.Retry.Enabled, to.Queue.NumConsumers, to.MaxBatchSizeBytes = srv.URL, false, c.shards, c.size
-		})
+		}, c.flushAt)
 		poison := gauges(1, 1000)
 		poison.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetName("poison")
 		delta := pmetric.NewMetrics()
