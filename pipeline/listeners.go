@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -282,5 +283,15 @@ func (l *lease) Close() error {
 		l.lent = nil
 		l.mu.Unlock()
 	})
+	return nil
+}
+
+// CheckAddress says whether text is a host:port to listen on or to ask, and if not, what to write.
+func CheckAddress(text, example string) error {
+	_, port, err := net.SplitHostPort(text)
+	n, notNumber := strconv.Atoi(port)
+	if err != nil || notNumber != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q is not host:port; write for example %s", text, example)
+	}
 	return nil
 }

@@ -13,3 +13,19 @@ func TestConfigFaults(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAddresses: what cannot be listened on is a fault of the file, not of the start.
+func TestAddresses(t *testing.T) {
+	for address, good := range map[string]bool{
+		"127.0.0.1:0": true, "[::1]:4317": true, ":4317": true, "localhost:4317": true,
+		"127.0.0.1:99999": false, "::1:14517": false, "nowhere": false, "127.0.0.1:http": false,
+	} {
+		cfg := Default()
+		cfg.Protocols.GRPC.GetOrInsertDefault().NetAddr.Endpoint = address
+		cfg.Protocols.HTTP.GetOrInsertDefault().NetAddr.Endpoint = address
+		err := cfg.Validate()
+		if good != (err == nil) || !good && strings.Count(err.Error(), address) != 2 {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -55,8 +54,8 @@ func Default() *Config {
 // Validate names every fault by its key.
 func (c *Config) Validate() error {
 	var errs []error
-	if _, _, err := net.SplitHostPort(c.Endpoint); err != nil {
-		errs = append(errs, fmt.Errorf(`"endpoint" is %q; write host:port such as %s`, c.Endpoint, defaultEndpoint))
+	if err := pipeline.CheckAddress(c.Endpoint, defaultEndpoint); err != nil {
+		errs = append(errs, fmt.Errorf(`"endpoint": %w`, err))
 	}
 	if c.Retention < minRetention {
 		errs = append(errs, fmt.Errorf(`"retention" is %s; write at least %s`, c.Retention, minRetention))

@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
 )
 
@@ -53,8 +53,8 @@ func (c *cli) up() *cobra.Command {
 // check finds what only the command line can get wrong; the rest is the configuration's to say.
 func (l laptop) check() error {
 	for _, t := range l.scrape {
-		if _, _, err := net.SplitHostPort(t); err != nil {
-			return fmt.Errorf("--scrape %q: %w; write HOST:PORT", t, err)
+		if err := pipeline.CheckAddress(t, "127.0.0.1:9100"); err != nil {
+			return fmt.Errorf("--scrape %w", err)
 		}
 	}
 	for _, g := range l.logs {

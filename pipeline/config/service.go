@@ -169,10 +169,8 @@ func (l *loader) metrics(keys metricKeys) {
 
 // endpoint checks host:port.
 func (l *loader) endpoint(path []string, text string) string {
-	_, port, err := net.SplitHostPort(text)
-	n, notNumber := strconv.Atoi(port)
-	if err != nil || notNumber != nil || n < 0 || n > 65535 {
-		l.fault(l.tree.at(path...), "%q is not host:port; write for example localhost:8888", text)
+	if err := pipeline.CheckAddress(text, "localhost:8888"); err != nil {
+		l.fault(l.tree.at(path...), "%s", err)
 		return ""
 	}
 	return text
