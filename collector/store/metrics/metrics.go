@@ -58,7 +58,7 @@ type Store struct {
 
 	db       *tsdb.DB
 	parser   parser.Parser
-	engine   *promql.Engine
+	engine   boundedEngine
 	queries  querySlots
 	rules    *rules.Manager
 	running  sync.WaitGroup // the rule manager
@@ -106,7 +106,8 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 
 	st.writer = newWriter(st)
 	st.metrics.register(st, replay)
-	st.engine = promql.NewEngine(promql.EngineOpts{
+	st.engine.defaultStep = o.EvaluationInterval
+	st.engine.Engine = promql.NewEngine(promql.EngineOpts{
 		Logger: s.LibraryLog(), Reg: s.Metrics, Parser: st.parser,
 		MaxSamples: o.QueryMaxSamples, Timeout: o.QueryTimeout,
 		ActiveQueryTracker:       st.queries,
