@@ -41,7 +41,7 @@ var served = map[string]bool{
 	"query": true, "query_range": true, "query_exemplars": true, "format_query": true, "parse_query": true,
 	"series": true, "labels": true, "label": true, "metadata": true,
 	"rules": true, "alerts": true, "alertmanagers": true, "targets": true, "scrape_pools": true,
-	"status": true, "features": true,
+	"status": true,
 }
 
 // newHandler serves the API. It is made with the first request: a store that is only written to does without.
