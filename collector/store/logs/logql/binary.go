@@ -7,8 +7,8 @@ import "math"
 func binary(e *BinaryExpr, l, r []Series) []Series {
 	switch {
 	case isScalar(e.R):
-		number := r[0].Values
-		return each(l, func(i int, x float64) float64 { return e.apply(x, number[i], x, isScalar(e.L)) })
+		number, boolean := r[0].Values, isScalar(e.L)
+		return each(l, func(i int, x float64) float64 { return e.apply(x, number[i], x, boolean) })
 	case isScalar(e.L):
 		number := l[0].Values
 		return each(r, func(i int, x float64) float64 { return e.apply(number[i], x, x, false) })

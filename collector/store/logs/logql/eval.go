@@ -65,6 +65,9 @@ func (v *Evaluator) Eval(ctx context.Context, e Expr) (Result, error) {
 }
 
 func (v *Evaluator) eval(ctx context.Context, e Expr) ([]Series, error) {
+	if err := context.Cause(ctx); err != nil { // numbers come from no leaf that would look
+		return nil, err
+	}
 	switch e := e.(type) {
 	case *NumberExpr:
 		return v.constant(e.Value), nil
@@ -111,6 +114,9 @@ func (v *Evaluator) aggregate(ctx context.Context, e *AggExpr) ([]Series, error)
 	groups := group(in, fold)
 	var out []Series
 	for _, g := range groups {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
 		if e.Op == "topk" || e.Op == "bottomk" {
 			out = append(out, rank(g.members, e)...)
 			continue

@@ -2,6 +2,7 @@ package logql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -103,6 +104,20 @@ func TestEvalKinds(t *testing.T) {
 	} {
 		if got := kinds(query); got != want {
 			t.Errorf("%s: scalar, ranked are %s, want %s", query, got, want)
+		}
+	}
+}
+
+// TestEvalEnds: arithmetic over numbers alone ends with its context, too.
+func TestEvalEnds(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := errors.New("gone")
+	cancel(gone)
+	v := Evaluator{Steps: Steps{Count: 1}, Leaf: leaf}
+	for _, query := range []string{`1+1`, `sum(vector(1))`} {
+		e, _ := Parse(query)
+		if _, err := v.Eval(ctx, e); !errors.Is(err, gone) {
+			t.Errorf("%s: %v", query, err)
 		}
 	}
 }

@@ -10,6 +10,10 @@ const MaxQuery = 128 << 10
 // maxDepth bounds parentheses and operators inside one another.
 const maxDepth = 128
 
+// maxParts bounds the operators, conditions, matchers, stages and strings of a query, for each of which every row or
+// step costs something: 128 KiB of "1+1+..." over 11,000 steps took minutes. Strings may be long.
+const maxParts = 1000
+
 // Parse reads a query.
 func Parse(query string) (Expr, error) {
 	p, err := newParser(query)
@@ -54,6 +58,7 @@ type parser struct {
 	tokens []token
 	i      int
 	depth  int
+	parts  int
 }
 
 func newParser(query string) (*parser, error) {
@@ -143,6 +148,16 @@ func (p *parser) deeper() error {
 
 func (p *parser) shallower() { p.depth-- }
 
+// part counts a part of the query.
+func (p *parser) part() error {
+	p.parts++
+	if p.parts > maxParts {
+		return errorAt(p.query, p.peek().pos, "the query has more than %d operators, conditions, stages and strings; "+
+			`write one expression such as =~"a|b" for many values`, maxParts)
+	}
+	return nil
+}
+
 // selector reads {a="b", c=~"d"}.
 func (p *parser) selector() (Selector, error) {
 	if err := p.expect("{"); err != nil {
@@ -184,6 +199,9 @@ func (p *parser) querySelector() (Selector, error) {
 }
 
 func (p *parser) matcher() (*Matcher, error) {
+	if err := p.part(); err != nil {
+		return nil, err
+	}
 	name, err := p.expectKind(ident, "a label name")
 	if err != nil {
 		return nil, err

@@ -49,6 +49,9 @@ func (p *parser) condition() (Cond, error) {
 		}
 		return c, p.expect(")")
 	}
+	if err := p.part(); err != nil {
+		return nil, err
+	}
 	name, err := p.expectKind(ident, "a label name")
 	if err != nil {
 		return nil, err

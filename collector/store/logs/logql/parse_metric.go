@@ -67,6 +67,9 @@ func (p *parser) expr(floor int) (Expr, error) {
 		if _, logs := l.(*LogExpr); logs {
 			return nil, errorAt(p.query, op.pos, "syntax error: %s joins metric queries, not log selections", op.text)
 		}
+		if err := p.part(); err != nil {
+			return nil, err
+		}
 		p.i++
 		b := &BinaryExpr{Op: op.text, L: l}
 		if err := p.modifiers(b, strength); err != nil {

@@ -19,6 +19,9 @@ func (p *parser) stages(to []Stage) ([]Stage, error) {
 		if t.kind != symbol {
 			return to, nil
 		}
+		if err := p.part(); err != nil {
+			return nil, err
+		}
 		var s Stage
 		var err error
 		switch t.text {
@@ -42,6 +45,9 @@ func (p *parser) stages(to []Stage) ([]Stage, error) {
 func (p *parser) lineFilter() (Stage, error) {
 	f := &LineFilter{Op: p.next().text}
 	for {
+		if err := p.part(); err != nil {
+			return nil, err
+		}
 		if t := p.peek(); t.kind == ident && t.text == "ip" {
 			return nil, unsupportedAt(p.query, t.pos, "ip")
 		}

@@ -94,7 +94,12 @@ func TestParseErrors(t *testing.T) {
 		`{a="b"} |= "` + "x":                    "this string does not end",
 		strings.Repeat("(", 300):                "nested more than",
 		`{a="b"} | ` + strings.Repeat("(", 300): "nested more than",
-		strings.Repeat(" ", MaxQuery+1):         "bytes, more than",
+		`1` + strings.Repeat("+1", 1001):        "line 1, col 2002: the query has more than 1000",
+		`{a="b"} | i="0"` + strings.Repeat(` or i="1"`, 1000): "the query has more than 1000",
+		`{a="b"} |= "0"` + strings.Repeat(` or "1"`, 1000):    "the query has more than 1000",
+		`{a="b"}` + strings.Repeat(` | json`, 1001):           "the query has more than 1000",
+		`{a="b"` + strings.Repeat(`, a="b"`, 1001):            "the query has more than 1000",
+		strings.Repeat(" ", MaxQuery+1):                       "bytes, more than",
 	} {
 		_, err := Parse(query)
 		if err == nil || !strings.Contains(err.Error(), want) {
