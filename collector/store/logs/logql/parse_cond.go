@@ -13,12 +13,8 @@ func isComparison(s string) bool {
 	return false
 }
 
-// conditions reads conditions joined by or, which binds weakest.
+// conditions reads conditions joined by or, which binds weaker than and.
 func (p *parser) conditions() (Cond, error) {
-	if err := p.deeper(); err != nil {
-		return nil, err
-	}
-	defer p.shallower()
 	l, err := p.conjunction()
 	for err == nil && p.acceptWord("or") {
 		var r Cond
@@ -29,20 +25,48 @@ func (p *parser) conditions() (Cond, error) {
 	return l, err
 }
 
-// conjunction reads conditions joined by and, or by a comma, which means the same.
+// conjunction reads conditions joined by and.
 func (p *parser) conjunction() (Cond, error) {
-	l, err := p.condition()
-	for err == nil && (p.acceptWord("and") || p.accept(",")) {
+	l, err := p.list()
+	for err == nil && p.acceptWord("and") {
 		var r Cond
-		if r, err = p.condition(); err == nil {
+		if r, err = p.list(); err == nil {
 			l = &Logic{Op: "and", L: l, R: r}
 		}
 	}
 	return l, err
 }
 
+// list reads a condition and those that a comma or nothing but a blank joins to it. Both mean and, but have no
+// precedence in Loki's grammar: to their left they bind stronger than and, to their right they take in all that
+// follows. a, b or c is a and (b or c); a or b, c is a or (b and c).
+func (p *parser) list() (Cond, error) {
+	l, err := p.condition()
+	if err != nil || !p.accept(",") && !p.atCondition() {
+		return l, err
+	}
+	r, err := p.conditions()
+	return &Logic{Op: "and", L: l, R: r}, err
+}
+
+// atCondition reports whether a condition begins here.
+func (p *parser) atCondition() bool {
+	if p.at(symbol, "(") {
+		return true
+	}
+	if p.peek().kind != ident {
+		return false
+	}
+	next := p.tokens[p.i+1]
+	return next.kind == symbol && isComparison(next.text)
+}
+
 func (p *parser) condition() (Cond, error) {
 	if p.accept("(") {
+		if err := p.deeper(); err != nil {
+			return nil, err
+		}
+		defer p.shallower()
 		c, err := p.conditions()
 		if err != nil {
 			return nil, err
