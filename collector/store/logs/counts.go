@@ -21,6 +21,8 @@ type counter struct {
 	plan  plan
 	steps logql.Steps // moved back by the offset
 
+	preserve bool // rows that a parser failed on count, too
+
 	maxSeries int
 	maxCells  int64
 	cells     atomic.Int64 // counters that all workers have made
@@ -43,7 +45,32 @@ func (s *Store) newCounter(e *logql.RangeExpr, f logql.Fold, steps logql.Steps) 
 		maxSeries: s.options.MaxSeries, maxCells: s.options.MaxResultBytes / 8, seen: map[string]bool{},
 	}
 	c.plan = s.plan(e.Log, c.from(), c.to())
+	c.needs()
 	return c
+}
+
+// needs finds out, as Loki does, which labels a query names, in filters and as its groups. One that names none and
+// keeps none has no use for parsers: they do not run, and lines they could not read count. One that names __error__
+// wants to count such lines.
+func (c *counter) needs() {
+	if c.fold.Without {
+		return
+	}
+	names := slices.Clone(c.fold.By)
+	for _, s := range c.expr.Log.Stages {
+		if f, ok := s.(*logql.LabelFilter); ok {
+			names = appendNames(names, f.Cond)
+		}
+	}
+	c.preserve = slices.Contains(names, logql.ErrorLabel)
+	if len(names) > 0 {
+		return
+	}
+	c.plan.rest.Stages = slices.DeleteFunc(c.plan.rest.Stages, func(s logql.Stage) bool {
+		_, parser := s.(*logql.ParseStage)
+		_, drop := s.(*logql.DropStage)
+		return parser || drop
+	})
 }
 
 // from and to are the times of the first and the last row that can count.
@@ -152,7 +179,7 @@ func (r *countReader) read(b *logstorage.DataBlock) error {
 		if !ok {
 			return nil
 		}
-		if row.Err() != "" {
+		if row.Err() != "" && (!r.c.preserve || row.Err() != logql.ParserError) {
 			return pipelineError(row)
 		}
 		t, err := r.tally(row)

@@ -30,12 +30,12 @@ func parseJSON(r *Row) {
 	j := jsonReader{s: r.Line}
 	j.space()
 	if !j.at('{') {
-		r.fail(jsonError, errNoObject.Error())
+		r.fail(ParserError, errNoObject.Error())
 		return
 	}
 	r.name = r.name[:0]
 	if err := j.object(r); err != nil {
-		r.fail(jsonError, err.Error())
+		r.fail(ParserError, err.Error())
 	}
 }
 

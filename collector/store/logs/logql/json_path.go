@@ -8,7 +8,7 @@ func extractJSON(r *Row, extract []Extraction) {
 		j := jsonReader{s: r.Line}
 		j.space()
 		if !j.at('{') && !j.at('[') {
-			r.fail(jsonError, errNoObject.Error())
+			r.fail(ParserError, errNoObject.Error())
 			return
 		}
 		raw, err := j.find(extract[i].path)
@@ -16,7 +16,7 @@ func extractJSON(r *Row, extract []Extraction) {
 			raw, err = plain(raw)
 		}
 		if err != nil {
-			r.fail(jsonError, err.Error())
+			r.fail(ParserError, err.Error())
 			return
 		}
 		if raw != "null" {

@@ -11,9 +11,9 @@ const (
 	ErrorDetailsLabel = "__error_details__"
 )
 
-// What ErrorLabel says, in Loki's words.
+// What ErrorLabel says, in Loki's words: a line that a parser cannot read, a value that a filter cannot.
 const (
-	jsonError   = "JSONParserErr"
+	ParserError = "JSONParserErr"
 	filterError = "LabelFilterErr"
 )
 
