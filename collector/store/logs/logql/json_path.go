@@ -1,49 +1,61 @@
 package logql
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
 
-// extractJSON makes a label of each wanted field that the line has. An object or an array gives its JSON text.
+// extractJSON makes a label of each wanted field that the line has. An object or an array gives its JSON text. As in
+// Loki, an empty line lacks every field, and of any other only the first byte and the values that are wanted have to be
+// JSON: a line that was cut off still gives what stands before the cut.
 func extractJSON(r *Row, extract []Extraction) {
+	if r.Line == "" {
+		return
+	}
+	if c := r.Line[0]; c != '{' && c != '[' && c != '"' {
+		r.fail(ParserError, errNoJSON.Error())
+		return
+	}
 	for i := range extract {
 		j := jsonReader{s: r.Line}
-		j.space()
-		if !j.at('{') && !j.at('[') {
-			r.fail(ParserError, errNoObject.Error())
-			return
+		raw, ok, err := j.find(extract[i].path)
+		if !ok || raw == "null" {
+			continue
 		}
-		raw, err := j.find(extract[i].path)
 		if err == nil {
 			raw, err = plain(raw)
 		}
 		if err != nil {
 			r.fail(ParserError, err.Error())
-			return
+			continue
 		}
-		if raw != "null" {
-			r.addParsed(extract[i].Label, raw)
-		}
+		r.addParsed(extract[i].Label, raw)
 	}
 }
 
-// find returns the raw value under a path, empty when there is none. It reads the rest of the value, too, so that a
-// line that is not JSON is told from one that lacks the field.
-func (j *jsonReader) find(path []string) (string, error) {
+var (
+	errNoJSON = errors.New("the line does not begin as JSON does")
+	errFound  = errors.New("found") // ends the walk
+)
+
+// find returns the raw value under a path. An error with ok is that of the value; without, the line is not JSON where
+// the value might have been.
+func (j *jsonReader) find(path []string) (raw string, ok bool, err error) {
 	if len(path) == 0 {
-		return j.value()
+		raw, err = j.value()
+		return raw, true, err
 	}
-	var found string
+	var wrong error // with the value
 	step := func(hit bool) error {
-		var v string
-		var err error
-		if hit && found == "" {
-			v, err = j.find(path[1:])
-			found = v
-		} else {
-			_, err = j.value()
+		if !hit {
+			_, err := j.value()
+			return err
 		}
-		return err
+		if raw, ok, wrong = j.find(path[1:]); ok {
+			return errFound
+		}
+		return wrong
 	}
-	var err error
 	switch {
 	case j.at('{'):
 		err = j.fields(func(key string) error { return step(key == path[0]) })
@@ -52,5 +64,8 @@ func (j *jsonReader) find(path []string) (string, error) {
 	default:
 		_, err = j.value()
 	}
-	return found, err
+	if ok {
+		return raw, true, wrong
+	}
+	return "", false, err
 }

@@ -86,7 +86,14 @@ func TestProcess(t *testing.T) {
 	f(`| json | __error__!="JSONParserErr"`, `plain`, "-")
 	f(`| json x="o.p[1].q", y="o[\"z\"]", n="null", no="o.none"`, `{"o":{"p":[1,{"q":"r"}],"z":{"k":[1, 2]}},"null":null}`,
 		all+" x=r y={\"k\":[1, 2]}")
-	f(`| json x="a"`, `{"a":1`, "__error__=JSONParserErr "+all)
+	f(`| json x="a", y="b"`, `{"a":1`, all+" x=1")
+	f(`| json x="b", y="a"`, `{"a":1,"b":"cut of`, "__error__=JSONParserErr "+all+" y=1")
+	f(`| json x="b.c[1]"`, `{"b":2,"a":[{"c":7}],"b":{"c":[0,"d"]},`, all+" x=d")
+	f(`| json x="a"`, ``, all)
+	f(`| json x="a"`, `"a"`, all)
+	f(`| json x="[0]"`, `[4]`, all+" x=4")
+	f(`| json x="a"`, `a`, "__error__=JSONParserErr "+all)
+	f(`| json x="a"`, ` {"a":1}`, "__error__=JSONParserErr "+all)
 	f(`| json status | status == 500`, `{"status":500}`, "app=x job=y level=info size=2KiB status=500 took=1500ms")
 
 	// logfmt
