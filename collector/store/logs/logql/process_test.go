@@ -75,6 +75,7 @@ func TestProcess(t *testing.T) {
 		"a=b "+"app=x job=y level=info n=1.50 o_p_q_r=s size=2KiB status=404 t=true took=1500ms")
 	f(`| json`, `{"app":"z","level":"warn","0":"1","ü.é":"q"}`,
 		"_0=1 ___=q app=x app_extracted=z job=y level=warn size=2KiB status=404 took=1500ms")
+	f(`| json`, `{" a b ":"1"," o":{"p ":"2"}}`, "a_b=1 app=x job=y level=info o_p=2 size=2KiB status=404 took=1500ms")
 	f(`| json | app_extracted="z" and level="warn"`, `{"app":"z","level":"warn"}`,
 		"app=x app_extracted=z job=y level=warn size=2KiB status=404 took=1500ms")
 	f(`| json`, `{"a":"1","a":"2","b":"\"\n\u00e9\ud83d\ude00\ud83d"}`, "a=1 app=x b=\"\né😀\uFFFD job=y level=info size=2KiB status=404 took=1500ms")

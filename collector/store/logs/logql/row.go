@@ -169,8 +169,9 @@ func (r *Row) intern(b []byte) string {
 }
 
 // appendName appends the part of a label name that a field's key makes: every byte that a label name may not have
-// becomes an underscore. A name does not begin with a digit.
+// becomes an underscore, but for blanks around it. A name does not begin with a digit.
 func appendName(to []byte, key string) []byte {
+	key = strings.TrimSpace(key)
 	if len(to) == 0 && key != "" && isDigit(key[0]) {
 		to = append(to, '_')
 	}
