@@ -155,7 +155,7 @@ func (p params) steps(start, end time.Time) (logql.Steps, error) {
 		return logql.Steps{}, err
 	}
 	n := int64(end.Sub(start) / step)
-	if n >= maxSteps {
+	if n > maxSteps { // as in Loki, which counts the steps between the points
 		return logql.Steps{}, badRequest("exceeded maximum resolution of %d points per time series. "+
 			"Try increasing the value of the step parameter", maxSteps)
 	}
