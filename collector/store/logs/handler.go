@@ -134,7 +134,7 @@ func (s *Store) queryRange(ctx context.Context, r request) ([]byte, error) {
 		return nil, err
 	}
 	if !end.After(start) {
-		return nil, badRequest("end timestamp must not be before or equal to start time")
+		return nil, errEndBeforeStart
 	}
 	e, err := logql.Parse(r.form.Get("query"))
 	if err != nil {

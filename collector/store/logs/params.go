@@ -76,6 +76,8 @@ func parseTime(s string) (time.Time, error) {
 	return time.Parse(time.RFC3339Nano, s)
 }
 
+var errEndBeforeStart = badRequest("end timestamp must not be before or equal to start time")
+
 // between reads start, end and since. Start defaults to since before the end, or before now if that is earlier.
 func (p params) between(absent time.Duration) (start, end time.Time, err error) {
 	if end, err = p.time("end", p.now); err != nil {
@@ -93,6 +95,9 @@ func (p params) between(absent time.Duration) (start, end time.Time, err error) 
 		last = p.now
 	}
 	start, err = p.time("start", last.Add(-absent))
+	if err == nil && start.After(end) {
+		err = errEndBeforeStart
+	}
 	return start, end, err
 }
 
