@@ -106,17 +106,27 @@ func (s *Store) volumes(ctx context.Context, r request, q sizeQuery, steps logql
 	if err != nil {
 		return nil, err
 	}
-	q.sel = sel
+	apart := false
+	switch by := r.form.Get("aggregateBy"); by {
+	case "", "series":
+	case "labels":
+		apart = true
+	default:
+		return nil, badRequest("invalid aggregateBy %q; want series or labels", by)
+	}
 	fold := logql.Fold{Without: true}
 	if t := r.form.Get("targetLabels"); t != "" {
 		fold = logql.Fold{By: strings.Split(t, ",")}
+		if sel, err = withTargets(sel, fold.By); err != nil {
+			return nil, err
+		}
 	} else if len(sel) > 0 {
 		fold = logql.Fold{}
 		for _, m := range sel {
 			fold.By = append(fold.By, m.Name)
 		}
 	}
-	apart := r.form.Get("aggregateBy") == "labels"
+	q.sel = sel
 	groups := map[string]*logql.Series{}
 	add := func(labels []logql.Label, z streamSize) {
 		key := string(logql.AppendKey(nil, labels))
@@ -138,6 +148,21 @@ func (s *Store) volumes(ctx context.Context, r request, q sizeQuery, steps logql
 		}
 	})
 	return largest(groups, limit), err
+}
+
+// withTargets selects, as Loki does, only streams that have each of the labels that the selector does not name.
+func withTargets(sel logql.Selector, targets []string) (logql.Selector, error) {
+	for _, name := range targets {
+		if slices.ContainsFunc(sel, func(m *logql.Matcher) bool { return m.Name == name }) {
+			continue
+		}
+		has, err := logql.ParseSelector("{" + name + `=~".+"}`)
+		if err != nil || len(has) != 1 || has[0].Name != name {
+			return nil, badRequest("targetLabels: %q is not the name of a label; write names with commas between them", name)
+		}
+		sel = append(sel, has...)
+	}
+	return sel, nil
 }
 
 // largest sorts groups by their sum and keeps the first ones. Parts without bytes have no value.
