@@ -2,6 +2,8 @@ package logql
 
 import (
 	"regexp"
+	"strings"
+	"unicode/utf8"
 )
 
 // MaxQuery is the longest query that is read, as in Loki.
@@ -65,8 +67,21 @@ func newParser(query string) (*parser, error) {
 	if len(query) > MaxQuery {
 		return nil, errorAt(query, 0, "the query has %d bytes, more than %d", len(query), MaxQuery)
 	}
+	if at := invalidByte(query); at >= 0 {
+		return nil, errorAt(query, at, "syntax error: a query is UTF-8, and here it is not; write \"\\xff\" for such a byte")
+	}
 	tokens, err := lex(query)
 	return &parser{query: query, tokens: tokens}, err
+}
+
+// invalidByte finds the first byte that is no UTF-8, -1 when all is.
+func invalidByte(s string) int {
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return i
+		}
+	}
+	return -1
 }
 
 func (p *parser) peek() token { return p.tokens[p.i] }

@@ -102,6 +102,7 @@ func TestParseErrors(t *testing.T) {
 		`{a="b"} |= "0"` + strings.Repeat(` or "1"`, 1000):    "the query has more than 1000",
 		`{a="b"}` + strings.Repeat(` | json`, 1001):           "the query has more than 1000",
 		`{a="b"` + strings.Repeat(`, a="b"`, 1001):            "the query has more than 1000",
+		"{a=\"b\"} |= \"\uFFFD\xff\"":                         "line 1, col 16: syntax error: a query is UTF-8",
 		strings.Repeat(" ", MaxQuery+1):                       "bytes, more than",
 	} {
 		_, err := Parse(query)
