@@ -61,7 +61,7 @@ func (l *lexer) scan() token {
 	switch c := l.text[start]; {
 	case c == '"' || c == '`':
 		return l.scanString(c)
-	case c >= '0' && c <= '9':
+	case isDigit(c), c == '.' && start+1 < len(l.text) && isDigit(l.text[start+1]):
 		l.takeWhile(isNumberRune)
 		l.takeExponent(start)
 		return token{tokenNumber, l.text[start:l.pos], start}
@@ -165,6 +165,8 @@ func (l *lexer) takeWhile(in func(rune) bool) {
 		l.pos += n
 	}
 }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isWordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 

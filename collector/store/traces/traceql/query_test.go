@@ -118,6 +118,7 @@ func TestMatch(t *testing.T) {
 	no(`{ span.http.status_code != "503" }`)
 	no(`{ span.env = 5 }`)
 	yes(`{ duration > 100ms && duration < 1.5s && duration != 0 }`)
+	yes(`{ span.ratio = .5 && span.ratio > -.6 && duration > .1s }`)
 	yes(`{ duration >= 150ms && duration <= 150ms && span:duration = 150ms }`)
 	yes(`{ span.http.status_code > 500ns }`)
 
