@@ -37,7 +37,11 @@ func (s *Store) detectedFields(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := r.number("limit", defaultFields)
+	name := "limit"
+	if !r.form.Has(name) {
+		name = "field_limit" // what it was called in Loki 3.0
+	}
+	limit, err := r.number(name, defaultFields)
 	if err != nil {
 		return nil, err
 	}
