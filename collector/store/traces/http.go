@@ -53,6 +53,11 @@ func badRequest(format string, args ...any) *httpError {
 // ended with its client or the store.
 func (s *Store) reading(serve func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		// Once here: FormValue leaves out what it cannot read, and a search without its q finds everything.
+		if err := r.ParseForm(); err != nil {
+			writeError(w, badRequest("cannot read the parameters: %v; write %%25 for a %% and %%3B for a ;", err))
+			return
+		}
 		if err := s.enter(); err != nil {
 			writeError(w, &httpError{http.StatusServiceUnavailable, err.Error()})
 			return
