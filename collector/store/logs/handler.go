@@ -148,6 +148,9 @@ func (s *Store) queryRange(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.noInterval(e); err != nil {
+		return nil, err
+	}
 	if l, ok := e.(*logql.LogExpr); ok {
 		q := lineQuery{
 			from: start.UnixNano(), to: end.UnixNano() - 1, limit: limit, forward: forward,

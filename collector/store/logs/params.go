@@ -107,18 +107,37 @@ func (p params) step(start, end time.Time) (time.Duration, error) {
 	if s == "" {
 		return time.Duration(max(math.Floor(end.Sub(start).Seconds()/250), 1)) * time.Second, nil
 	}
+	d, err := parseDistance("step", s)
+	if err == nil && d <= 0 {
+		err = badRequest("zero or negative query resolution step widths are not accepted. Try a positive integer")
+	}
+	return d, err
+}
+
+// parseDistance reads a duration, or seconds.
+func parseDistance(name, s string) (time.Duration, error) {
 	d, ok := logql.ParseDuration(s)
 	if v, err := strconv.ParseFloat(s, 64); err == nil {
 		ok = !math.IsNaN(v) && math.Abs(v) < 1e9
 		d = time.Duration(v * float64(time.Second))
 	}
 	if !ok {
-		return 0, badRequest("cannot read step=%q as a duration", s)
-	}
-	if d <= 0 {
-		return 0, badRequest("zero or negative query resolution step widths are not accepted. Try a positive integer")
+		return 0, badRequest("cannot read %s=%q as a duration", name, s)
 	}
 	return d, nil
+}
+
+// noInterval refuses an interval, which would thin out the lines of a log query. Metric queries have no use for it.
+func (p params) noInterval(e logql.Expr) error {
+	s := p.form.Get("interval")
+	if s == "" {
+		return nil
+	}
+	d, err := parseDistance("interval", s)
+	if _, lines := e.(*logql.LogExpr); err != nil || !lines || d == 0 {
+		return err
+	}
+	return badRequest("this store does not do interval=%q, which thins out lines; leave it out, and set limit or select less", s)
 }
 
 func (p params) number(name string, absent int) (int, error) {
