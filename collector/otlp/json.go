@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -23,7 +24,8 @@ var errDepth = fmt.Errorf("JSON nests deeper than %d levels", maxJSONDepth)
 
 // transcode turns OTLP/JSON into protobuf.
 func transcode(sig wire.Signal, body []byte) ([]byte, error) {
-	if err := scanDepth(body); err != nil {
+	end, err := scan(body)
+	if err != nil {
 		return nil, err
 	}
 	var req interface {
@@ -43,12 +45,30 @@ func transcode(sig wire.Signal, body []byte) ([]byte, error) {
 	if err := req.UnmarshalJSON(body); err != nil {
 		return nil, fmt.Errorf("cannot read OTLP/JSON: %w", err)
 	}
+	if err := checkOne(body, end); err != nil {
+		return nil, fmt.Errorf("cannot read OTLP/JSON: %w", err)
+	}
 	return req.MarshalProto()
 }
 
-// scanDepth refuses a body that nests too deeply, in one pass and without a stack. It looks at brackets outside
-// strings only; whether the text is JSON is the parser's business.
-func scanDepth(body []byte) error {
+// checkOne refuses what the parser does not look at: it reads one value and leaves the rest, which would be answered
+// 200 and lost. end is where the first object ends. The parser takes null for an empty object, too.
+func checkOne(body []byte, end int) error {
+	if text := bytes.TrimLeft(body, jsonSpace); text[0] != '{' {
+		return fmt.Errorf("the body begins with %q; a request is one object, in { and }", text[0])
+	}
+	if len(bytes.TrimLeft(body[end:], jsonSpace)) > 0 {
+		return fmt.Errorf("the document ends at byte %d of %d and more follows; send each document as its own request", end, len(body))
+	}
+	return nil
+}
+
+// jsonSpace is what RFC 8259 lets stand around a document.
+const jsonSpace = " \t\r\n"
+
+// scan finds the end of the first document and refuses one that nests too deeply, in one pass and without a stack.
+// It looks at brackets outside strings only; whether the text is JSON is the parser's business.
+func scan(body []byte) (end int, err error) {
 	depth, inString := 0, false
 	for i := 0; i < len(body); i++ {
 		c := body[i]
@@ -66,11 +86,13 @@ func scanDepth(body []byte) error {
 			inString = true
 		case '[', '{':
 			if depth++; depth > maxJSONDepth {
-				return fmt.Errorf("%w at byte %d", errDepth, i)
+				return 0, fmt.Errorf("%w at byte %d", errDepth, i)
 			}
 		case ']', '}':
-			depth--
+			if depth--; depth <= 0 {
+				return i + 1, nil
+			}
 		}
 	}
-	return nil
+	return len(body), nil
 }
