@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
@@ -17,7 +18,8 @@ const (
 	defaultBudgetShare = 4           // a quarter may be in flight
 	minBudget          = 64 << 20    // but not less than this
 	defaultCheck       = time.Second // the Collector's recommended check_interval
-	heapMetric         = "/memory/classes/heap/objects:bytes"
+	minGCInterval      = time.Second // between the collections that the limit asks for
+	maxGCShare         = 10          // and they may take a tenth of the time
 )
 
 func defaultBudget() int64 { return max(processMemory()/defaultBudgetShare, minBudget) }
@@ -83,23 +85,56 @@ func (s *Service) applyMemoryLimit(m MemoryLimit) {
 	if every <= 0 {
 		every = defaultCheck
 	}
-	watch.Go(func() { s.watchHeap(ctx, soft, every) })
+	watch.Go(func() { s.watchHeap(ctx, newHeapWatch(hard, soft), every) })
 }
 
-func (s *Service) watchHeap(ctx context.Context, soft int64, every time.Duration) {
+func (s *Service) watchHeap(ctx context.Context, heap *heapWatch, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	sample := []metrics.Sample{{Name: heapMetric}}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		metrics.Read(sample)
-		over := int64(sample[0].Value.Uint64()) > soft
+		over := heap.over()
 		if s.host.Budget.pressure.Swap(over) != over {
-			s.host.Log.Warn("heap against the memory limit", "over", over, "heap_bytes", sample[0].Value.Uint64(), "soft_limit_bytes", soft)
+			s.host.Log.Warn("heap against the memory limit", "over", over,
+				"live_bytes", heap.live(), "heap_bytes", heap.objects(), "soft_limit_bytes", heap.soft)
 		}
 	}
+}
+
+// heapWatch judges the heap by what is alive. All objects together do not tell: garbage counts among them until a
+// collection, and when intake is refused nothing allocates that would start one, for up to the runtime's two minutes.
+type heapWatch struct {
+	hard, soft int64
+	sample     [2]metrics.Sample
+	next       time.Time // the earliest time of the next collection that we ask for
+}
+
+func newHeapWatch(hard, soft int64) *heapWatch {
+	w := &heapWatch{hard: hard, soft: soft}
+	w.sample[0].Name = "/memory/classes/heap/objects:bytes"
+	w.sample[1].Name = "/gc/heap/live:bytes" // what the last collection found in use
+	return w
+}
+
+func (w *heapWatch) objects() int64 { return int64(w.sample[0].Value.Uint64()) }
+func (w *heapWatch) live() int64    { return int64(w.sample[1].Value.Uint64()) }
+
+// over tells whether intake has to be refused. Before it says so it has the garbage collected, as often as the bounds
+// allow; between two collections all objects may reach the hard limit.
+func (w *heapWatch) over() bool {
+	metrics.Read(w.sample[:])
+	if w.objects() <= w.soft {
+		return false
+	}
+	if begin := time.Now(); !begin.Before(w.next) {
+		runtime.GC()
+		end := time.Now()
+		w.next = end.Add(max(minGCInterval, maxGCShare*end.Sub(begin)))
+		metrics.Read(w.sample[:])
+	}
+	return w.live() > w.soft || w.objects() > w.hard
 }
