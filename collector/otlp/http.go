@@ -105,12 +105,15 @@ func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 
 // receive admits, reads and hands on one request.
 func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int, error) {
-	hint := int(min(max(r.ContentLength, 0), h.cfg.MaxRequestBodySize))
-	lease, err := h.in.budget.Reserve(hint)
+	if r.ContentLength > h.cfg.MaxRequestBodySize {
+		return 0, inflate.ErrTooLarge
+	}
+	lease, err := h.in.budget.Reserve(0) // inflate asks for more as bytes come: the length is only declared
 	if err != nil {
 		return 0, err
 	}
 	defer lease.Release()
+	hint := int(r.ContentLength)
 	encoding := r.Header.Get("Content-Encoding")
 	if encoding != "" && encoding != "identity" {
 		hint = 0 // the length is that of the compressed body

@@ -25,8 +25,11 @@ const Encodings = "gzip, zstd"
 // decoders to support.
 const maxWindow = 8 << 20
 
-// firstRead is how much room a body of unknown length gets first.
-const firstRead = 32 << 10
+const (
+	firstRead     = 32 << 10 // room that a body of unknown length gets first
+	firstDeclared = 64 << 10 // the same for one whose length is declared: connections that send nothing hold no more
+	declared      = 1 << 20  // a sender who filled that is believed up to here, so that usual bodies grow once
+)
 
 // Limits bounds one Read.
 type Limits struct {
@@ -35,8 +38,8 @@ type Limits struct {
 }
 
 // Read reads body to its end, inflating by encoding ("", "identity", "gzip", "zstd"), into dst's storage, which
-// grows as needed. sizeHint is the expected inflated size, 0 if unknown; a wrong hint costs time, never memory
-// beyond the limit.
+// grows as needed. sizeHint is the expected inflated size, 0 or less if unknown; a wrong hint costs time, never memory
+// that has not been asked for.
 func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits) ([]byte, error) {
 	switch encoding {
 	case "", "identity":
@@ -81,13 +84,14 @@ func readZstd(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, err
 	return readAll(dst, d, sizeHint, lim)
 }
 
-// readAll reads to the end in steps that double, so that a lying or absent hint costs at most one copy a step.
+// readAll reads to the end in steps that at least double, so that a lying or absent hint costs at most one copy a step.
 func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) {
 	dst = dst[:0]
-	want := min(max(sizeHint, firstRead), lim.Max)
+	want := firstRead
 	if sizeHint > 0 {
-		want = min(sizeHint+1, lim.Max) // one more, so that the end is seen without growing
+		want = min(sizeHint+1, firstDeclared) // one more, so that the end is seen without growing
 	}
+	want = min(want, lim.Max)
 	for {
 		// A pooled buffer has room already, and that room has to be asked for, too.
 		if lim.Grow != nil {
@@ -111,11 +115,20 @@ func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) 
 		if len(dst) >= lim.Max {
 			return dst, atLimit(r, lim.Max)
 		}
-		want = min(2*want, lim.Max)
+		want = step(want, sizeHint, lim.Max)
 		if room := cap(dst); len(dst) < room && room < want {
 			want = room // a pooled buffer is used to its end before a larger one is made
 		}
 	}
+}
+
+// step is how much room comes behind the room of want bytes that was filled.
+func step(want, sizeHint, limit int) int {
+	next := 2 * want
+	if sizeHint >= want {
+		next = min(max(next, declared), sizeHint+1)
+	}
+	return min(next, limit)
 }
 
 // fill reads until room is full or the reader ends.

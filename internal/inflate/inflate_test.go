@@ -139,3 +139,25 @@ func TestAPooledBufferIsUsedToItsEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestADeclaredLengthIsNotTrusted: what is asked for stays near to what came, whatever was declared, and a usual body
+// whose length is right grows once.
+func TestADeclaredLengthIsNotTrusted(t *testing.T) {
+	for _, c := range []struct{ sent, hint, most, steps int }{
+		{0, 20 << 20, firstDeclared, 1},
+		{firstDeclared, 20 << 20, declared, 2},
+		{declared, 20 << 20, 2 * declared, 3},
+		{60_000, 60_000, 60_001, 1},
+		{350_000, 350_000, 350_001, 2},
+		{3 << 20, 3 << 20, 3<<20 + 1, 4},
+	} {
+		var most, steps int
+		got, err := Read(nil, bytes.NewReader(make([]byte, c.sent)), "", c.hint, Limits{
+			Max: 20 << 20, Grow: func(n int) error { most = max(most, n); steps++; return nil },
+		})
+		if err != nil || len(got) != c.sent || most != c.most || steps != c.steps || cap(got) != most {
+			t.Errorf("%d bytes of %d declared: got %d, asked for %d in %d steps, has room for %d, %v; want %d in %d",
+				c.sent, c.hint, len(got), most, steps, cap(got), err, c.most, c.steps)
+		}
+	}
+}
