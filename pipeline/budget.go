@@ -50,9 +50,11 @@ func (b *Budget) Reserve(n int) (Lease, error) {
 
 // Resize makes the reservation that of a request of n inflated bytes. Growing may be refused, and then the
 // lease keeps what it had.
-func (l *Lease) Resize(n int) error {
-	want := int64(n) * wayFactor
-	more := want - l.n
+func (l *Lease) Resize(n int) error { return l.Hold(int64(n) * wayFactor) }
+
+// Hold makes the reservation n bytes as they are, for work whose need is known. Otherwise it is like Resize.
+func (l *Lease) Hold(n int64) error {
+	more := n - l.n
 	if more > 0 {
 		if err := l.b.take(more, l.n); err != nil {
 			return err
@@ -60,7 +62,7 @@ func (l *Lease) Resize(n int) error {
 	} else {
 		l.b.used.Add(more)
 	}
-	l.n = want
+	l.n = n
 	return nil
 }
 
@@ -84,12 +86,21 @@ func (b *Budget) take(n, own int64) error {
 		// would lose it. Its own earlier steps are not "else".
 		if used+n > limit && used > own {
 			b.refused.Add(1)
-			return Refuse(admissionRetry, fmt.Errorf("%w: %d of %d bytes are reserved", ErrNoBudget, used, limit))
+			return Refuse(admissionRetry, noRoom(own+n, used-own, limit))
 		}
 		if b.used.CompareAndSwap(used, used+n) {
 			return nil
 		}
 	}
+}
+
+// noRoom says what a request of need bytes is refused for: others, or that it is too large to fit beside anybody.
+func noRoom(need, others, limit int64) error {
+	if need > limit {
+		return fmt.Errorf("%w: this request needs %d bytes at once and the limit is %d, so it is let in only while nothing else is inside; "+
+			"send smaller requests, or protobuf in place of JSON, or raise memory_limiter's limit_mib or limit_percentage", ErrNoBudget, need, limit)
+	}
+	return fmt.Errorf("%w: this request needs %d bytes and others hold %d of %d", ErrNoBudget, need, others, limit)
 }
 
 // Used is how many bytes are reserved now; Limit is how many may be.

@@ -120,29 +120,38 @@ func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int
 	}
 	buf := buffers.Get().(*[]byte)
 	body, err := inflate.Read(*buf, r.Body, encoding, hint, inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: lease.Resize})
-	defer func() { release(buf, body) }()
+	if err != nil || kind != typeJSON {
+		defer release(buf, body)
+	} else {
+		text := body
+		body, err = h.fromJSON(&lease, sig, text)
+		release(buf, text) // the protobuf is a copy
+	}
 	if err != nil {
 		return 0, err
-	}
-	if kind == typeJSON {
-		if err := lease.Resize(len(body) * jsonFactor); err != nil {
-			return 0, err
-		}
-		proto, err := transcode(sig, body)
-		if err != nil {
-			h.in.invalid.Inc()
-			return 0, errInvalid{err}
-		}
-		// The objects of the transcoding are garbage now; what waits for the delivery is the text and its protobuf.
-		if err := lease.Resize(min(len(body)*jsonFactor, len(body)+len(proto))); err != nil {
-			return 0, err
-		}
-		return h.in.take(r.Context(), sig, proto, r.RemoteAddr)
 	}
 	if err := lease.Resize(len(body)); err != nil {
 		return 0, err
 	}
 	return h.in.take(r.Context(), sig, body, r.RemoteAddr)
+}
+
+// fromJSON transcodes text under a reservation of what that needs: several times the text, until it is done.
+func (h *httpServer) fromJSON(lease *pipeline.Lease, sig wire.Signal, text []byte) ([]byte, error) {
+	found, err := scan(text)
+	if err != nil {
+		h.in.invalid.Inc()
+		return nil, errInvalid{err}
+	}
+	if err := lease.Hold(found.need(text)); err != nil {
+		return nil, err
+	}
+	proto, err := transcode(sig, text, found.end)
+	if err != nil {
+		h.in.invalid.Inc()
+		return nil, errInvalid{err}
+	}
+	return proto, nil
 }
 
 // contentType is one of the two types, or empty.

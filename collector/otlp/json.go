@@ -17,17 +17,31 @@ import (
 // a Go stack overflow cannot be recovered (opentelemetry-collector#15301).
 const maxJSONDepth = 128
 
-// jsonFactor is how much more memory the transcoding takes than the JSON text has bytes: pdata's objects.
-const jsonFactor = 8
+// What the transcoding holds at most, measured with the largest message of each place (TestWhatJSONNeeds). The size of
+// the text says nothing: an empty span is three bytes of JSON and 226 of memory, a record of a usual log less than its
+// text.
+const (
+	elementBytes = 192 // an object or null that is an element of an array: a message of its own, beside its comma
+	memberBytes  = 64  // an object that is a member of another: most are part of it
+	commaBytes   = 48  // an element of any kind: a number or a string header, and the array that grew
+	textFactor   = 3   // the text itself, its strings, the protobuf
+)
+
+// shape is what scan finds.
+type shape struct {
+	end                       int // where the first document ends
+	elements, members, commas int64
+}
+
+// need is how many bytes the transcoding of the body of that shape holds at most.
+func (s shape) need(body []byte) int64 {
+	return textFactor*int64(len(body)) + elementBytes*s.elements + memberBytes*s.members + commaBytes*s.commas
+}
 
 var errDepth = fmt.Errorf("JSON nests deeper than %d levels", maxJSONDepth)
 
-// transcode turns OTLP/JSON into protobuf.
-func transcode(sig wire.Signal, body []byte) ([]byte, error) {
-	end, err := scan(body)
-	if err != nil {
-		return nil, err
-	}
+// transcode turns OTLP/JSON, whose first document ends at end, into protobuf.
+func transcode(sig wire.Signal, body []byte, end int) ([]byte, error) {
 	var req interface {
 		UnmarshalJSON([]byte) error
 		MarshalProto() ([]byte, error)
@@ -66,9 +80,11 @@ func checkOne(body []byte, end int) error {
 // jsonSpace is what RFC 8259 lets stand around a document.
 const jsonSpace = " \t\r\n"
 
-// scan finds the end of the first document and refuses one that nests too deeply, in one pass and without a stack.
-// It looks at brackets outside strings only; whether the text is JSON is the parser's business.
-func scan(body []byte) (end int, err error) {
+// scan finds the end of the first document and what its transcoding needs, and refuses one that nests too deeply, in
+// one pass. It looks at brackets, commas and null outside strings only; whether the text is JSON is the parser's
+// business.
+func scan(body []byte) (s shape, err error) {
+	var array [maxJSONDepth + 1]bool // by depth: whether that level is an array
 	depth, inString := 0, false
 	for i := 0; i < len(body); i++ {
 		c := body[i]
@@ -84,15 +100,31 @@ func scan(body []byte) (end int, err error) {
 		switch c {
 		case '"':
 			inString = true
-		case '[', '{':
-			if depth++; depth > maxJSONDepth {
-				return 0, fmt.Errorf("%w at byte %d", errDepth, i)
+		case ',':
+			if array[depth] {
+				s.commas++
 			}
+		case 'n':
+			if array[depth] {
+				s.elements++
+			}
+		case '[', '{':
+			if array[depth] {
+				s.elements++
+			} else {
+				s.members++
+			}
+			if depth++; depth > maxJSONDepth {
+				return s, fmt.Errorf("%w at byte %d", errDepth, i)
+			}
+			array[depth] = c == '['
 		case ']', '}':
 			if depth--; depth <= 0 {
-				return i + 1, nil
+				s.end = i + 1
+				return s, nil
 			}
 		}
 	}
-	return len(body), nil
+	s.end = len(body)
+	return s, nil
 }
