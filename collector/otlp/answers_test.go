@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -128,6 +129,53 @@ func TestBadRequests(t *testing.T) {
 		t.Errorf("GET: %v %v", get, err)
 	}
 	get.Body.Close()
+}
+
+// TestInvalidRequestsAreCounted: every 400 for a body counts, that of a decompressor too; other answers do not.
+func TestInvalidRequestsAreCounted(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	srv := start(t, &pipelinetest.Counter{}, func(_ *Config, s *pipeline.Settings) { s.Metrics = reg })
+	want := 0.0
+	for _, c := range []struct {
+		contentType, encoding string
+		body                  []byte
+		code                  int
+	}{
+		{typeProtobuf, "gzip", []byte("hello"), 400},
+		{typeProtobuf, "zstd", []byte("hello"), 400},
+		{typeJSON, "GZip", compress(t, "gzip", []byte("{}"))[:20], 400},
+		{typeProtobuf, "", []byte("hello"), 400},
+		{typeJSON, "", []byte("{}{}"), 400},
+		{typeJSON, "GZIP", compress(t, "gzip", []byte("{}")), 200},
+		{typeJSON, "Identity", []byte("{}"), 200},
+		{typeProtobuf, "br", []byte("hello"), 415},
+		{typeProtobuf, "ZSTD", compress(t, "zstd", make([]byte, defaultMaxBody+1)), 413},
+	} {
+		if res := post(t, srv.http+"/v1/logs", c.contentType, c.encoding, c.body); res.code != c.code {
+			t.Errorf("%s %s: answered %d %s, want %d", c.contentType, c.encoding, res.code, res.body, c.code)
+		}
+		if c.code == 400 {
+			want++
+		}
+		if got := counted(t, reg, "sluice_receiver_invalid_requests_total"); got != want {
+			t.Errorf("%s %s: %v invalid requests are counted, want %v", c.contentType, c.encoding, got, want)
+		}
+	}
+}
+
+func counted(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatal("there is no " + name)
+	return 0
 }
 
 // nestedArrays is a log request of about n bytes whose body is arrays in arrays, made from the inside out with

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
@@ -114,12 +115,16 @@ func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int
 	}
 	defer lease.Release()
 	hint := int(r.ContentLength)
-	encoding := r.Header.Get("Content-Encoding")
-	if encoding != "" && encoding != "identity" {
+	encoding := strings.ToLower(r.Header.Get("Content-Encoding")) // RFC 9110, 8.4.1: case does not matter
+	compressed := encoding != "" && encoding != "identity"
+	if compressed {
 		hint = 0 // the length is that of the compressed body
 	}
 	buf := buffers.Get().(*[]byte)
 	body, err := inflate.Read(*buf, r.Body, encoding, hint, inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: lease.Resize})
+	if err != nil && compressed && isCorrupt(err) {
+		err = h.in.notOTLP(err)
+	}
 	if err != nil || kind != typeJSON {
 		defer release(buf, body)
 	} else {
@@ -140,16 +145,14 @@ func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int
 func (h *httpServer) fromJSON(lease *pipeline.Lease, sig wire.Signal, text []byte) ([]byte, error) {
 	found, err := scan(text)
 	if err != nil {
-		h.in.invalid.Inc()
-		return nil, errInvalid{err}
+		return nil, h.in.notOTLP(err)
 	}
 	if err := lease.Hold(found.need(text)); err != nil {
 		return nil, err
 	}
 	proto, err := transcode(sig, text, found.end)
 	if err != nil {
-		h.in.invalid.Inc()
-		return nil, errInvalid{err}
+		return nil, h.in.notOTLP(err)
 	}
 	return proto, nil
 }
@@ -207,6 +210,14 @@ func answer(w http.ResponseWriter, kind string, items int, err error) {
 func isRefusal(err error) bool {
 	var r *pipeline.Refused
 	return errors.As(err, &r)
+}
+
+// isCorrupt tells what a decompressor says of a body from all else that ends the reading of one.
+func isCorrupt(err error) bool {
+	var tooBig *http.MaxBytesError
+	var network net.Error
+	return !isRefusal(err) && !errors.Is(err, inflate.ErrTooLarge) && !errors.Is(err, inflate.ErrEncoding) &&
+		!errors.As(err, &tooBig) && !errors.As(err, &network)
 }
 
 func refuse(w http.ResponseWriter, kind string, err error) {

@@ -53,6 +53,12 @@ type errInvalid struct{ cause error }
 func (e errInvalid) Error() string { return e.cause.Error() }
 func (e errInvalid) Unwrap() error { return e.cause }
 
+// notOTLP counts a request whose body cannot be read and is the error to answer it with.
+func (in *intake) notOTLP(cause error) error {
+	in.invalid.Inc()
+	return errInvalid{cause}
+}
+
 // take checks a protobuf body and hands it on. It returns the number of items the body has.
 func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer string) (int, error) {
 	sink := in.out.For(sig)
@@ -61,8 +67,7 @@ func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer s
 	}
 	req, info, err := wire.Check(sig, body, wire.Limits{})
 	if err != nil {
-		in.invalid.Inc()
-		return 0, errInvalid{err}
+		return 0, in.notOTLP(err)
 	}
 	if info.RepairedStrings > 0 {
 		in.repaired.Add(float64(info.RepairedStrings))
