@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/sluiceio/sluice/internal/poison"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -28,10 +29,22 @@ func New(_ pipeline.Settings, cfg *Config, next pipeline.Sink) (pipeline.Sink, e
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
+// maxPooledBytes keeps the buffer of a rare huge request from staying for ever.
+const maxPooledBytes = 4 << 20
+
+// release gives a buffer back: by contract nobody below holds it any more.
+func release(buf *[]byte) {
+	if cap(*buf) > maxPooledBytes {
+		return
+	}
+	poison.Fill(*buf)
+	buffers.Put(buf)
+}
+
 // Consume hands on the batch with its resources changed.
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
+	defer release(buf)
 	if len(b.Parts) > 0 {
 		b = p.merged((*buf)[:0], b)
 		*buf = b.Request
@@ -48,7 +61,7 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 // merged appends the parts of b to dst, each with its resources changed, and returns the batch of them.
 func (p *Processor) merged(dst []byte, b pipeline.Batch) pipeline.Batch {
 	scratch := buffers.Get().(*[]byte)
-	defer buffers.Put(scratch)
+	defer release(scratch)
 	parts := make([]pipeline.Part, len(b.Parts))
 	start := 0
 	for i, part := range b.Parts {

@@ -1,0 +1,58 @@
+package resource
+
+import (
+	"bytes"
+	"context"
+	"runtime/debug"
+	"testing"
+
+	"github.com/sluiceio/sluice/internal/poison"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/wire"
+)
+
+func inserting(t *testing.T, next pipeline.Sink) pipeline.Sink {
+	t.Helper()
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "resource")
+	p, err := New(s, &Config{Attributes: []Action{{Key: "host", Action: actionInsert, Value: "a"}}}, next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestWhoeverKeepsTheBytesReadsPoison: alone and merged, as from the other pools.
+func TestWhoeverKeepsTheBytesReadsPoison(t *testing.T) {
+	if !poison.Enabled {
+		t.Skip("this build does not poison; use -race")
+	}
+	var kept []byte
+	p := inserting(t, pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error { kept = b.Request; return nil }))
+	r := request(parse(t, "x = 1"))
+	for _, parts := range [][]pipeline.Part{nil, {{End: len(r), Items: 1}}} {
+		if err := p.Consume(t.Context(), pipeline.Batch{Signal: wire.Logs, Request: r, Items: 1, Parts: parts}); err != nil {
+			t.Fatal(err)
+		}
+		if want := bytes.Repeat([]byte{poison.Byte}, len(kept)); len(kept) <= len(r) || !bytes.Equal(kept, want) {
+			t.Errorf("%d parts: a sink that kept the request reads % x", len(parts), kept)
+		}
+	}
+}
+
+// TestAHugeBufferIsNotKept: one huge request must not stay in memory for the rest of the process' life.
+func TestAHugeBufferIsNotKept(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection would empty the pool for us
+	p := inserting(t, &pipelinetest.Counter{})
+	r := request(wire.AppendStringAttribute(nil, wire.FieldResourceAttributes, "x", string(make([]byte, maxPooledBytes))))
+	for range 8 { // under the race detector a pool forgets some of what it is given
+		if err := p.Consume(t.Context(), pipeline.Batch{Signal: wire.Logs, Request: r, Items: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 8 {
+		if buf := buffers.Get().(*[]byte); cap(*buf) > maxPooledBytes {
+			t.Fatalf("a buffer of %d bytes is kept, over the bound of %d", cap(*buf), maxPooledBytes)
+		}
+	}
+}
