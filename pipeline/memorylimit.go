@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 // Shares of the memory that the process may use, when the file sets no memory_limiter.
@@ -46,12 +48,24 @@ func processMemory() int64 {
 	return kib << 10
 }
 
+// percentBase is what percentages are of: GOMEMLIMIT if the user set it, else the whole limit of the cgroup, as in the
+// Collector, else the machine's memory. processMemory is not that, because package internal/command gives the heap
+// only a share of the cgroup.
+func percentBase(cgroup func() (uint64, error)) int64 {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		if n, err := cgroup(); err == nil && n < math.MaxInt64 {
+			return int64(n)
+		}
+	}
+	return processMemory()
+}
+
 // limits turns the keys into bytes: hard is the whole limit, soft is where refusing begins.
-func (m MemoryLimit) limits() (hard, soft int64) {
-	total := processMemory()
+func (m MemoryLimit) limits(cgroup func() (uint64, error)) (hard, soft int64) {
 	hard = int64(m.LimitMiB) << 20
 	spike := int64(m.SpikeLimitMiB) << 20
-	if hard == 0 {
+	if hard == 0 && m.LimitPercentage > 0 {
+		total := percentBase(cgroup)
 		hard = total / 100 * int64(m.LimitPercentage)
 		spike = total / 100 * int64(m.SpikeLimitPercentage)
 	}
@@ -69,7 +83,7 @@ func (s *Service) applyMemoryLimit(m MemoryLimit) {
 		s.stopHeap = nil
 	}
 	s.host.Budget.pressure.Store(false)
-	hard, soft := m.limits()
+	hard, soft := m.limits(memlimit.FromCgroup)
 	if hard == 0 {
 		s.host.Budget.limit.Store(defaultBudget())
 		return

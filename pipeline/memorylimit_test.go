@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"testing"
 	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 // TestGarbageIsNoPressure: with 40 MiB alive and 30 MiB of garbage under a soft limit of 64 MiB intake is served; with
@@ -37,6 +39,32 @@ func TestGarbageIsNoPressure(t *testing.T) {
 	more = nil
 	within(t, "served after they were let go", served)
 	runtime.KeepAlive(alive)
+}
+
+// TestPercentages: they are of the cgroup's whole limit, although the heap may use only a share of it, or of the user's
+// GOMEMLIMIT.
+func TestPercentages(t *testing.T) {
+	const gib = 1 << 30
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(gib / 10 * 9)) // as internal/command does in a cgroup of 1 GiB
+	inside := func() (uint64, error) { return gib, nil }
+	outside := func() (uint64, error) { return 0, memlimit.ErrNoLimit }
+	for _, c := range []struct {
+		name, env  string
+		cgroup     func() (uint64, error)
+		limit      MemoryLimit
+		hard, soft int64
+	}{
+		{"cgroup", "", inside, MemoryLimit{LimitPercentage: 50, SpikeLimitPercentage: 10}, gib / 100 * 50, gib/100*50 - gib/100*10},
+		{"GOMEMLIMIT", "900MiB", inside, MemoryLimit{LimitPercentage: 50}, gib / 10 * 9 / 100 * 50, gib/10*9/100*50 - gib/10*9/100*50/5},
+		{"no cgroup", "", outside, MemoryLimit{LimitPercentage: 50, SpikeLimitPercentage: 50}, gib / 10 * 9 / 100 * 50, 0},
+		{"MiB", "", inside, MemoryLimit{LimitMiB: 100, LimitPercentage: 50}, 100 << 20, 80 << 20},
+		{"nothing", "", inside, MemoryLimit{}, 0, 0},
+	} {
+		t.Setenv("GOMEMLIMIT", c.env)
+		if hard, soft := c.limit.limits(c.cgroup); hard != c.hard || soft != c.soft {
+			t.Errorf("%s: %d and %d, want %d and %d", c.name, hard, soft, c.hard, c.soft)
+		}
+	}
 }
 
 // within waits for what takes a collection, which comes at most once a second.

@@ -15,9 +15,10 @@ type Config struct {
 	LimitMiB uint32 `mapstructure:"limit_mib"`
 	// SpikeLimitMiB is how far below the hard limit intake is refused, in MiB; 0 means a fifth of the limit.
 	SpikeLimitMiB uint32 `mapstructure:"spike_limit_mib"`
-	// LimitPercentage is the hard limit in percent of the memory the process may use. LimitMiB goes before it.
+	// LimitPercentage is the hard limit in percent of the cgroup's limit, of GOMEMLIMIT if that is set, or of the
+	// machine's memory. LimitMiB goes before it.
 	LimitPercentage uint32 `mapstructure:"limit_percentage"`
-	// SpikeLimitPercentage is SpikeLimitMiB in percent of the memory the process may use.
+	// SpikeLimitPercentage is SpikeLimitMiB in percent of the same.
 	SpikeLimitPercentage uint32 `mapstructure:"spike_limit_percentage"`
 }
 
