@@ -84,7 +84,7 @@ func FuzzReadEntry(f *testing.F) {
 		if strings.Join(once, "\n") != strings.Join(again, "\n") || err1.Error() != err2.Error() {
 			t.Fatalf("%q %v\n%q %v", once, err1, again, err2)
 		}
-		w, b, in := newWriter("h", "", true, 1), &batch{}, bufio.NewReader(bytes.NewReader(text))
+		w, b, in := newWriter("h", "", true, own{}), &batch{}, bufio.NewReader(bytes.NewReader(text))
 		var e entry
 		for readEntry(in, &e) == nil {
 			w.add(b, &e, time.Unix(1, 0))
@@ -120,7 +120,7 @@ func BenchmarkEntry(b *testing.B) {
 		"_SYSTEMD_CGROUP=/system.slice/ssh.service", "_SYSTEMD_UNIT=ssh.service", "_SYSTEMD_SLICE=system.slice", "_PID=4711", "MESSAGE=Accepted publickey for root from 192.0.2.1 port 4711 ssh2: ED25519 SHA256:abcdefghijk")
 	const entries = 500
 	text := bytes.Repeat(one, entries)
-	w, out := newWriter("h", "", false, 1), &batch{}
+	w, out := newWriter("h", "", false, own{}), &batch{}
 	var e entry
 	in := bufio.NewReaderSize(nil, readSize)
 	b.ReportAllocs()

@@ -75,7 +75,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	}
 	r := &Receiver{
 		settings: s, cfg: cfg, next: out.For(pipeline.Logs),
-		writer: newWriter(host, s.Version, cfg.AllFields, os.Getpid()),
+		writer: newWriter(host, s.Version, cfg.AllFields, ourselves()),
 		full:   make(chan *batch),
 		free:   make(chan *batch, 2),
 	}

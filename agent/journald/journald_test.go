@@ -183,7 +183,6 @@ func TestDamagedCursor(t *testing.T) {
 func TestRecord(t *testing.T) {
 	j := newJournal(t)
 	j.cfg.AllFields = true
-	j.say("ssh.service", "x", "_PID="+fmt.Sprint(os.Getpid())) // our own words
 	j.say("ssh.service", "caf\xe9", "_HOSTNAME=node7", "_PID=812", "_COMM=sshd", "_TRANSPORT=syslog", "SYSLOG_IDENTIFIER=sshd", "CODE_LINE=x",
 		"SYSLOG_FACILITY=10", "SYSLOG_FACILITY=11", "BIG="+strings.Repeat("é", fieldMax))
 	j.start()

@@ -2,7 +2,6 @@ package journald
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -70,24 +69,24 @@ type writer struct {
 	host      string
 	scope     []byte // framed
 	resource  []byte // scratch
-	own       []byte // our process id: what we say of ourselves must not feed itself
+	own       own    // what we say of ourselves must not feed itself
 
 	truncated, repaired int
 }
 
-func newWriter(host, version string, allFields bool, pid int) *writer {
+func newWriter(host, version string, allFields bool, self own) *writer {
 	scope := wire.AppendString(nil, wire.FieldScopeName, scopeName)
 	if version != "" {
 		scope = wire.AppendString(scope, wire.FieldScopeVersion, version)
 	}
-	return &writer{allFields: allFields, host: host, scope: wire.AppendBytes(nil, wire.FieldScopeXScope, scope), own: strconv.AppendInt(nil, int64(pid), 10)}
+	return &writer{allFields: allFields, host: host, scope: wire.AppendBytes(nil, wire.FieldScopeXScope, scope), own: self}
 }
 
 // add appends an entry to the batch, unless it is our own.
 func (w *writer) add(b *batch, e *entry, now time.Time) {
 	cursor, _ := e.get("__CURSOR")
 	b.cursor = append(b.cursor[:0], cursor...)
-	if pid, ok := e.get("_PID"); ok && bytes.Equal(pid, w.own) {
+	if w.own.said(e) {
 		return
 	}
 	g := b.group(w.resourceOf(e))
