@@ -2,12 +2,14 @@ package tail
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/statefile"
 )
 
 const (
@@ -26,7 +28,8 @@ type keeper struct {
 	existed bool      // there was a checkpoint when we started: files it does not know are newer than it
 	saved   time.Time // when it was written, by the file system's clock
 	failing bool
-	absent  absent // under r.mu
+	owner   io.Closer // of the checkpoint, while we run
+	absent  absent    // under r.mu
 }
 
 func (k *keeper) init(r *Receiver) {
@@ -39,6 +42,31 @@ func (k *keeper) init(r *Receiver) {
 	if dir != "" {
 		name := strings.ReplaceAll(r.settings.ID.String(), "/", "-")
 		k.path = filepath.Join(dir, name+".checkpoint")
+	}
+}
+
+// own keeps a second process off the checkpoint: each would write its own over the other's. Where nothing can be locked,
+// on a read-only disk or some network file systems, following goes on without.
+func (k *keeper) own() error {
+	if k.path == "" {
+		return nil
+	}
+	owner, err := statefile.Own(k.path)
+	switch {
+	case errors.Is(err, statefile.ErrTaken):
+		return err
+	case err != nil:
+		k.r.settings.Log.Warn("the checkpoint cannot be locked; see that no second process has the same data directory", "error", err)
+	default:
+		k.owner = owner
+	}
+	return nil
+}
+
+// disown lets the next process, or the graph after a reload, have the checkpoint.
+func (k *keeper) disown() {
+	if k.owner != nil {
+		k.owner.Close()
 	}
 }
 
@@ -98,7 +126,7 @@ func (k *keeper) save(now time.Time) {
 		return
 	}
 	b := encodeCheckpoint(k.entries(now))
-	err := writeFile(k.path, b)
+	err := statefile.Replace(k.path, b)
 	if err != nil {
 		k.r.metrics.checkpointFailures.Inc()
 		if !k.failing {
@@ -127,36 +155,4 @@ func (k *keeper) entries(now time.Time) []entry {
 		out = append(out, e)
 	}
 	return append(out, k.absent.prune(now)...)
-}
-
-// writeFile replaces a file: either the old content is there afterwards or the new one, also after a power cut. The
-// sync costs one flush a second and only while lines flow; without it a power cut can leave an empty checkpoint,
-// and with it all files would be read again.
-func writeFile(path string, b []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot make the checkpoint's folder: %w", err)
-	}
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		os.Remove(tmp)
-		return err
-	}
-	if d, derr := os.Open(dir); derr == nil {
-		err = d.Sync()
-		d.Close()
-	}
-	return err
 }

@@ -94,10 +94,14 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 // cache, in which it is walked three times (newline, UTF-8, copy).
 const readSize = 128 << 10
 
-// Start loads the checkpoint and begins to follow. A checkpoint that cannot be read stops nothing.
+// Start loads the checkpoint and begins to follow. A checkpoint that cannot be read stops nothing; one that another
+// process writes does.
 func (r *Receiver) Start(context.Context) error {
 	if r.next == nil {
 		return nil
+	}
+	if err := r.keep.own(); err != nil {
+		return err
 	}
 	r.keep.load()
 	r.loops.Go(func() {
@@ -133,6 +137,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 		}
 	}
 	r.keep.save(time.Now())
+	r.keep.disown()
 	return nil
 }
 

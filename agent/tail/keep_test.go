@@ -1,0 +1,39 @@
+package tail
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// TestASecondProcessIsRefused: two on one data directory would write their checkpoints over each other. Building a graph
+// for a trial, as a reload does, takes no lock, and the graph after one that has stopped gets it.
+func TestASecondProcessIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.write("a.log", "one\n")
+	w.start()
+	w.want("one")
+	s := w.settings
+	s.Metrics = prometheus.NewRegistry()
+	second, err := New(s, w.cfg, pipeline.OutputsTo(s.Entrance(pipeline.Logs, w), pipeline.Logs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = second.Start(t.Context())
+	if err == nil {
+		t.Fatal("a second one on the data directory was started")
+	}
+	if !strings.Contains(err.Error(), s.DataDir) || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("the error names no place or no fix: %v", err)
+	}
+	w.append("a.log", "two\n")
+	w.want("one|two")
+	w.stop()
+	w.append("a.log", "three\n")
+	w.start()
+	w.want("one|two|three")
+	w.stop()
+}
