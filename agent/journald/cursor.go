@@ -4,18 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/sluiceio/sluice/internal/statefile"
 )
 
 // cursorFile keeps the place in the journal: one line, a CRC-32C and the cursor of the last entry that the pipeline
 // has answered for.
 type cursorFile struct {
-	path string // empty: nothing is kept
+	path  string    // empty: nothing is kept
+	owner io.Closer // of the file, while we run
 
 	mu    sync.Mutex
 	value string
@@ -26,6 +29,21 @@ const cursorHead = "sluice-journald-cursor 1 "
 
 // cursorMax bounds what is taken for a cursor; journald's have some 150 bytes.
 const cursorMax = 4096
+
+// own keeps a second process off the file: each would write its own cursor over the other's.
+func (c *cursorFile) own() (err error) {
+	if c.path != "" {
+		c.owner, err = statefile.Own(c.path)
+	}
+	return err
+}
+
+// disown lets the next process, or the graph after a reload, have the file.
+func (c *cursorFile) disown() {
+	if c.owner != nil {
+		c.owner.Close()
+	}
+}
 
 // load reads the file. Damage is an error, and the file is moved aside: reading then begins where start_at says.
 func (c *cursorFile) load() error {
@@ -93,30 +111,11 @@ func (c *cursorFile) save() error {
 	if !dirty || c.path == "" {
 		return nil
 	}
-	err := writeFile(c.path, encodeCursor(value))
+	err := statefile.Replace(c.path, []byte(encodeCursor(value)))
 	if err != nil {
 		c.mu.Lock()
 		c.dirty = true
 		c.mu.Unlock()
-	}
-	return err
-}
-
-func writeFile(path, text string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cannot make the cursor's folder: %w", err)
-	}
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(tmp, path)
 	}
 	return err
 }

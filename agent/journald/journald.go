@@ -7,6 +7,7 @@ package journald
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluiceio/sluice/internal/statefile"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -114,6 +116,12 @@ func (r *Receiver) Start(context.Context) error {
 		r.settings.Log.Warn("there is no journalctl here; the journal is not read", "error", err)
 		return nil
 	}
+	if err := r.cursor.own(); errors.Is(err, statefile.ErrTaken) {
+		return err
+	} else if err != nil {
+		// A read-only disk, or a network file system without locks.
+		r.settings.Log.Warn("the cursor file cannot be locked; see that no second process has the same data directory", "error", err)
+	}
 	if err := r.cursor.load(); err != nil {
 		r.cursorFailures.Inc()
 		r.settings.Log.Error("the cursor file is damaged; reading begins where start_at says", "file", r.cursor.path, "error", err)
@@ -141,6 +149,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	r.stopSending()
 	<-ended
 	r.save()
+	r.cursor.disown()
 	return nil
 }
 

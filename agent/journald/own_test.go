@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // TestOnlyOurOwnIsLeftOut: the process id alone leaves out systemd's entries when we are process 1 of a container.
@@ -61,5 +64,25 @@ func TestTheHostsProcessOfOurNumberIsKept(t *testing.T) {
 	j.say("init.scope", "Started a unit.", pid)
 	j.start()
 	j.want("init.scope: Started a unit.")
+	j.stop()
+}
+
+// TestASecondProcessIsRefused: two on one data directory would write their cursors over each other.
+func TestASecondProcessIsRefused(t *testing.T) {
+	j := newJournal(t)
+	j.say("a.service", "x")
+	j.start()
+	s := j.settings
+	s.Metrics = pipelineRegistry()
+	second, err := New(s, j.cfg, pipeline.OutputsTo(s.Entrance(pipeline.Logs, j), pipeline.Logs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Start(t.Context()); err == nil || !strings.Contains(err.Error(), s.DataDir) || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("a second one on the data directory: %v", err)
+	}
+	j.want("a: x")
+	j.stop()
+	j.start()
 	j.stop()
 }
