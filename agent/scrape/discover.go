@@ -37,7 +37,7 @@ func (r *Receiver) discover() error {
 	if err != nil {
 		return fmt.Errorf("cannot start service discovery: %w", err)
 	}
-	m := discovery.NewManager(r.ctx, r.settings.Log, reg, sd, discovery.Name("scrape"), discovery.Updatert(r.gather))
+	m := discovery.NewManager(r.ctx, seldomLog(r.settings.Log), reg, sd, discovery.Name("scrape"), discovery.Updatert(r.gather))
 	if m == nil {
 		return errors.New("cannot start service discovery: see the log")
 	}

@@ -1,0 +1,89 @@
+package scrape
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/delivery"
+)
+
+// seldomLog is a log for service discovery, in which a warning or an error that repeats itself is written once in a while.
+// The library complains about a broken file of file_sd at every event in the file's folder: 22,000 lines a second
+// where our own log is written in there, each of which is the next event.
+func seldomLog(log *slog.Logger) *slog.Logger {
+	return slog.New(seldom{Handler: log.Handler(), lines: &lines{}})
+}
+
+type seldom struct {
+	slog.Handler
+	lines  *lines
+	prefix string // what With has put before every line
+}
+
+func (s seldom) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		key := r.Level.String() + s.prefix + " " + r.Message
+		var line strings.Builder
+		line.WriteString(key)
+		r.Attrs(func(a slog.Attr) bool {
+			line.WriteString(" " + a.String())
+			return true
+		})
+		skipped, due := s.lines.of(line.String(), key).Now()
+		if !due {
+			return nil
+		}
+		if skipped > 0 {
+			r = r.Clone()
+			r.AddAttrs(slog.Int("alike", skipped))
+		}
+	}
+	return s.Handler.Handle(ctx, r)
+}
+
+func (s seldom) WithAttrs(attrs []slog.Attr) slog.Handler {
+	for _, a := range attrs {
+		s.prefix += " " + a.String()
+	}
+	s.Handler = s.Handler.WithAttrs(attrs)
+	return s
+}
+
+func (s seldom) WithGroup(name string) slog.Handler {
+	s.prefix += " " + name
+	s.Handler = s.Handler.WithGroup(name)
+	return s
+}
+
+const (
+	// linesMax bounds how many different lines are remembered; past it those of one message count as one.
+	linesMax = 256
+	// linesFor is how long a line is remembered at least; longer than one is kept back.
+	linesFor = time.Minute
+)
+
+// lines remembers what was written.
+type lines struct {
+	mu    sync.Mutex
+	since time.Time
+	known map[string]*delivery.Seldom
+}
+
+// of is the memory of a line; message is the line without what makes it different from its like.
+func (l *lines) of(line, message string) *delivery.Seldom {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); l.known == nil || len(l.known) >= linesMax && now.Sub(l.since) >= linesFor {
+		l.since, l.known = now, map[string]*delivery.Seldom{}
+	}
+	if l.known[line] == nil && len(l.known) >= linesMax {
+		line = message
+	}
+	if l.known[line] == nil {
+		l.known[line] = &delivery.Seldom{}
+	}
+	return l.known[line]
+}
