@@ -97,6 +97,14 @@ func notDone(j *config.ScrapeConfig) (faults []string) {
 	return faults
 }
 
+// discoveries are the mechanisms that Prometheus knows as <name>_sd_configs and we do not link: their clients would be
+// most of the binary.
+var discoveries = []string{
+	"aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "ecs", "elasticache", "eureka", "gce",
+	"hetzner", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk", "nerve", "nomad", "openstack",
+	"outscale", "ovhcloud", "puppetdb", "rds", "scaleway", "serverset", "stackit", "triton", "uyuni", "vultr",
+}
+
 // protocols are those that a job may ask its targets for: text and OpenMetrics.
 func protocols(j *config.ScrapeConfig) (out []config.ScrapeProtocol) {
 	for _, p := range j.ScrapeProtocols {
@@ -157,6 +165,11 @@ func blameJob(m map[string]any, path string, whole error, job func(map[string]an
 			continue
 		}
 		at, found := path+"::"+key, false
+		one[key] = nil
+		if _, err := parse(job(one)); err != nil && strings.Contains(err.Error(), "field "+key+" not found") {
+			errs = append(errs, faultsAt(err, path, m)...) // the key is at fault, not each item of its list
+			continue
+		}
 		for i, item := range list(m[key]) {
 			one[key] = []any{item}
 			if _, err := parse(job(one)); err != nil {
@@ -193,6 +206,9 @@ func faultsAt(err error, path string, value any) (errs []error) {
 		at := path
 		if m := unknownField.FindStringSubmatch(text); m != nil {
 			text = fmt.Sprintf("unknown key %q: Prometheus has none of this name here", m[1])
+			if mechanism, is := strings.CutSuffix(m[1], "_sd_configs"); is && slices.Contains(discoveries, mechanism) {
+				text = fmt.Sprintf("%q is a key of Prometheus, but this discovery is not done here: write static_configs, file_sd_configs or http_sd_configs", m[1])
+			}
 			if below := keyPath(value, m[1]); below != "" {
 				at += "::" + below
 			}
