@@ -92,11 +92,13 @@ func (k *keeper) load() {
 	}
 	if err != nil {
 		k.r.metrics.checkpointFailures.Inc()
+		log := log.With("file", k.path, "entries", len(entries), "error", err)
 		aside := k.path + ".damaged"
-		if rerr := os.Rename(k.path, aside); rerr != nil {
-			err = errors.Join(err, rerr)
+		if rerr := os.Rename(k.path, aside); rerr == nil {
+			log.Error("the checkpoint is damaged; files without an entry are read from the beginning", "moved_to", aside)
+		} else {
+			log.Error("the checkpoint is damaged and cannot be moved aside; files without an entry are read from the beginning", "move_error", rerr)
 		}
-		log.Error("the checkpoint is damaged; files without an entry are read from the beginning", "file", k.path, "moved_to", aside, "entries", len(entries), "error", err)
 	}
 	k.r.mu.Lock()
 	defer k.r.mu.Unlock()

@@ -1,6 +1,10 @@
 package tail
 
 import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,4 +40,28 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	w.start()
 	w.want("one|two|three")
 	w.stop()
+}
+
+// TestADamagedCheckpointIsMovedOrNot: the log says where it is, not where it was meant to be.
+func TestADamagedCheckpointIsMovedOrNot(t *testing.T) {
+	for _, stuck := range []bool{false, true} {
+		w := newWorld(t)
+		var out bytes.Buffer
+		w.settings.Log = slog.New(slog.NewTextHandler(&out, nil))
+		path := filepath.Join(w.settings.DataDir, "tail.checkpoint")
+		w.must(os.MkdirAll(path, 0o700)) // a folder cannot be read as a checkpoint
+		if stuck {
+			w.must(os.MkdirAll(filepath.Join(path+".damaged", "x"), 0o700))
+		}
+		w.write("a.log", "one\n")
+		w.start()
+		w.want("one")
+		w.stop()
+		if said := strings.Contains(out.String(), "moved_to"); said == stuck {
+			t.Errorf("stuck %v, but the log is\n%s", stuck, out.String())
+		}
+		if stuck && !strings.Contains(out.String(), "cannot be moved aside") {
+			t.Errorf("the log does not say that it stays:\n%s", out.String())
+		}
+	}
 }
