@@ -91,15 +91,21 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	return r, nil
 }
 
-// Start begins to discover and to scrape.
+// Start begins to discover and to scrape. What can fail comes first: the engine does not stop what did not start.
 func (r *Receiver) Start(ctx context.Context) error {
 	if r.out == nil {
 		return nil
 	}
-	if err := r.out.Start(ctx); err != nil {
+	m, err := r.manager()
+	if err == nil {
+		err = r.out.Start(ctx)
+	}
+	if err != nil {
+		r.stop() // and with it what the manager may have begun
 		return err
 	}
-	return r.discover()
+	r.discover(m)
+	return nil
 }
 
 // Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. It waits
