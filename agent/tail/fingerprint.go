@@ -8,10 +8,7 @@ import (
 	"io"
 )
 
-var (
-	errNotRegular = errors.New("not a regular file")
-	errCompressed = errors.New("compressed")
-)
+var errNotRegular = errors.New("not a regular file")
 
 // fingerprintMax is how much of a file's beginning is looked at to know it again. A shorter file is known by what
 // it has, and by more as it grows.

@@ -57,12 +57,11 @@ type parked struct {
 // It is fixed at start and never written again.
 var hashSeed = maphash.MakeSeed()
 
-// The offsets of a number point's parts from its value: the point ends with start, time, value and flags, each
-// encoded also when it is 0, so that every change of a sample is a patch.
+// The place of a number point's time, from its value, and the length of the point's end: start, time, value and flags,
+// each encoded also when it is 0, so that every change of a sample is a patch.
 const (
-	timeBefore  = 9 // from the value back to the time
-	startBefore = 18
-	pointTail   = 3*9 + 2 // start, time, value with their tags; flags
+	timeBefore = 9       // from the value back to the time
+	pointTail  = 3*9 + 2 // start, time, value with their tags; flags
 )
 
 // attrsOf returns the encoded attributes of a series.
