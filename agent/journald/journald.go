@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,14 +53,14 @@ type Receiver struct {
 	next     pipeline.Sink
 	writer   *writer
 	cursor   cursorFile
+	offers   *pipeline.Offerer
 	read     []byte // cursor of the last entry that was read
 
-	entries, truncated, repaired, restarts, refusals, cursorFailures prometheus.Counter
+	entries, truncated, repaired, restarts, cursorFailures prometheus.Counter
 
 	full chan *batch // read, to be sent
 	free chan *batch
 
-	lastTrouble atomic.Int64 // when a refusal was last logged, ns
 	readingCtx  context.Context
 	stopReading context.CancelFunc
 	sendingCtx  context.Context
@@ -100,7 +99,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	r.truncated = counter("truncated_entries_total", "Entries whose message was cut at 64 KiB.")
 	r.repaired = counter("repaired_fields_total", "Fields whose invalid UTF-8 was replaced by U+FFFD.")
 	r.restarts = counter("journalctl_exits_total", "Times that journalctl ended and was started again.")
-	r.refusals = counter("refused_requests_total", "Requests that were refused and are repeated.")
+	r.offers = pipeline.NewOfferer(s, r.next, counter("refused_requests_total", "Requests that were refused and are repeated."))
 	r.cursorFailures = counter("checkpoint_failures_total", "Cursor files that could not be written, or were damaged when they were read.")
 	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
 	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())

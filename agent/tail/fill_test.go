@@ -87,7 +87,7 @@ func FuzzFill(f *testing.F) {
 	r.buffers.New = func() any { return make([]byte, size) }
 	f.Fuzz(func(t *testing.T, text, steps []byte, cri bool) {
 		var sink pipelinetest.Recorder
-		r.next = &sink
+		r.offers = pipeline.NewOfferer(s, &sink, r.metrics.refusals)
 		file := newFile("/a.log", "/a.log", stat{})
 		file.lines.max, file.lines.attributes, file.lines.cri = limit, r.attributes, cri
 		file.envelope = &envelope{}

@@ -3,7 +3,6 @@ package tail
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"time"
@@ -12,11 +11,6 @@ import (
 )
 
 const (
-	retryMin = 100 * time.Millisecond
-	retryMax = 15 * time.Second
-	// patienceMax bounds what a destination may ask us to wait.
-	patienceMax = 5 * time.Minute
-
 	// lookWithin is how long a reader may wait for memory before it looks at its file again.
 	lookWithin = 2 * time.Second
 
@@ -54,11 +48,10 @@ func (r *Receiver) giveBatch(b *batch) {
 // only the records of a deleted file have no second chance, and for them it goes on as long as it may.
 func (r *Receiver) send(f *file, c *call, b *batch) {
 	defer r.sends.Done()
-	backoff := pipeline.Backoff{Min: retryMin, Max: retryMax}
+	backoff := r.offers.Backoff()
 	for f.waitTurn(r.patience(f), c) {
-		err := r.offer(b)
-		refused, again := pipeline.AsRefused(err)
-		if !again {
+		err := r.offers.Offer(r.sendingCtx, pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items})
+		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
 				// Counted at the receiver's door, by its reason.
 				r.settings.Log.Warn("records were rejected", "file", f.path, "error", err)
@@ -69,12 +62,7 @@ func (r *Receiver) send(f *file, c *call, b *batch) {
 			return
 		}
 		f.refuse(c)
-		r.metrics.refusals.Inc()
-		r.troubled(err)
-		select {
-		case <-time.After(min(max(refused.After, backoff.Next()), patienceMax)):
-		case <-r.patience(f).Done():
-		}
+		r.offers.Pause(r.patience(f), err, &backoff)
 	}
 	r.giveBatch(b)
 }
@@ -85,27 +73,6 @@ func (r *Receiver) patience(f *file) context.Context {
 		return r.sendingCtx
 	}
 	return r.readingCtx
-}
-
-// offer is one attempt. The reservation lasts as long as the call: a batch that waits for its next attempt must
-// not keep the receivers beside this one out.
-func (r *Receiver) offer(b *batch) error {
-	lease, err := r.settings.Budget.Reserve(len(b.request))
-	if err != nil {
-		return err
-	}
-	defer lease.Release()
-	return r.next.Consume(r.sendingCtx, pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items})
-}
-
-// troubled says once, and again each minute, that the pipeline takes nothing.
-func (r *Receiver) troubled(err error) {
-	now := time.Now().UnixNano()
-	last := r.lastTrouble.Load()
-	if now-last < int64(time.Minute) || !r.lastTrouble.CompareAndSwap(last, now) || errors.Is(err, context.Canceled) {
-		return
-	}
-	r.settings.Log.Warn("the pipeline refuses records; the files wait", "error", err)
 }
 
 // lose counts records that nobody can read any more.

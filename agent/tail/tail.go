@@ -33,6 +33,7 @@ type Receiver struct {
 	cfg      *Config
 	next     pipeline.Sink
 	metrics  *metrics
+	offers   *pipeline.Offerer
 	origin   origin
 
 	lineMax      int       // a physical line that is longer is overlong: body and header
@@ -47,11 +48,10 @@ type Receiver struct {
 	mu       sync.Mutex // over files, which only the scanner changes
 	files    map[fileKey]*file
 
-	open        atomic.Int64 // files
-	known       atomic.Int64 // files, at the scanner's last look
-	crowded     atomic.Bool  // files wait for one of max_open_files
-	dirty       atomic.Bool  // the checkpoint on disk is behind
-	lastTrouble atomic.Int64 // when a refusal was last logged, ns
+	open    atomic.Int64 // files
+	known   atomic.Int64 // files, at the scanner's last look
+	crowded atomic.Bool  // files wait for one of max_open_files
+	dirty   atomic.Bool  // the checkpoint on disk is behind
 
 	readingCtx  context.Context // ends at Stop: nothing new is read
 	stopReading context.CancelFunc
@@ -87,6 +87,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	}
 	r.keep.init(r)
 	r.metrics = newMetrics(r)
+	r.offers = pipeline.NewOfferer(s, r.next, r.metrics.refusals)
 	return r, nil
 }
 
