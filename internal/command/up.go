@@ -54,7 +54,7 @@ func (c *cli) up() *cobra.Command {
 func (l laptop) check() error {
 	for _, t := range l.scrape {
 		if err := pipeline.CheckAddress(t, "127.0.0.1:9100"); err != nil {
-			return fmt.Errorf("--scrape %w", err)
+			return fmt.Errorf("--scrape takes HOST:PORT: %w", err)
 		}
 	}
 	for _, g := range l.logs {
