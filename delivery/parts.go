@@ -13,8 +13,8 @@ type Requests struct {
 	// Encode makes groups of payloads. The Items of all payloads add up to those of the batch that are sent.
 	Encode func(pipeline.Batch) ([][]*Payload, error)
 	// Rest makes the sink that the parts of a merged batch go to when some of its requests were taken and others
-	// rejected. It leaves out what the bodies of those that were taken have; their bytes are lent for the call.
-	Rest func(taken []*Buffer) pipeline.Sink
+	// rejected. It leaves out what only the bodies of those that were taken have; their bytes are lent for the call.
+	Rest func(taken, rejected []*Buffer) pipeline.Sink
 }
 
 // SendParts delivers a batch as several requests, on one place. The groups go out side by side, the payloads of a group
@@ -88,10 +88,9 @@ func (k *Sender) deliverAll(ctx context.Context, at *place, group []request) {
 }
 
 // together makes one answer of many: refused if one is, else rejected with the sum of what was, else nil.
-func together(all []request, rest func([]*Buffer) pipeline.Sink) error {
+func together(all []request, rest func(taken, rejected []*Buffer) pipeline.Sink) error {
 	answer := pipeline.Rejected{Divide: true}
-	var taken []*Buffer
-	rejected := 0
+	var taken, rejected []*Buffer
 	for _, r := range all {
 		if _, refused := pipeline.AsRefused(r.err); refused {
 			return r.err
@@ -101,22 +100,22 @@ func together(all []request, rest func([]*Buffer) pipeline.Sink) error {
 			taken = append(taken, r.body)
 			continue
 		}
-		if rejected++; rejected == 1 {
+		if rejected = append(rejected, r.body); len(rejected) == 1 {
 			answer.Reason, answer.Err = rej.Reason, rej.Err
 		}
 		answer.Items += rej.Items
 		answer.Divide = answer.Divide && rej.Divide
 	}
-	if answer.Items == 0 { // nothing, or only what is not an item of the batch
+	if len(taken) > 0 && len(rejected) > 0 {
+		if answer.Divide = answer.Divide && taken[0] != nil; answer.Divide {
+			answer.Rest = rest(taken, rejected)
+		}
+	}
+	if answer.Items == 0 && answer.Rest == nil { // nothing, or only what is not an item of the batch
 		return nil
 	}
-	if rejected > 1 {
-		answer.Err = fmt.Errorf("%d requests were rejected, the first of them: %w", rejected, answer.Err)
-	}
-	if len(taken) > 0 {
-		if answer.Divide = answer.Divide && taken[0] != nil; answer.Divide {
-			answer.Rest = rest(taken)
-		}
+	if len(rejected) > 1 {
+		answer.Err = fmt.Errorf("%d requests were rejected, the first of them: %w", len(rejected), answer.Err)
 	}
 	return &answer
 }

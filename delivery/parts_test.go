@@ -144,7 +144,7 @@ func TestPartsThatWereTakenAreLeftOutOfTheRest(t *testing.T) {
 			{nil, [][]string{{"good1", "bad"}}, "", false},
 		} {
 			reqs, taken := r.groups(c.groups...), ""
-			reqs.Rest = func(bodies []*Buffer) pipeline.Sink {
+			reqs.Rest = func(bodies, _ []*Buffer) pipeline.Sink {
 				var all []string
 				for _, b := range bodies {
 					all = append(all, string(b.B))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,16 +163,17 @@ func (s *Service) buildAndRun(ctx context.Context, cfg *Config) error {
 }
 
 // halt drains and stops what runs, within the shutdown timeout; sockets stay, and HTTP connections in a reload. It
-// returns how many items were still inside when the time ended, before they were given up.
+// returns how many items were given up when the time ended: refused since, or inside still.
 func (s *Service) halt(ctx context.Context) int64 {
 	if s.graph == nil {
 		return 0 // the last reload could not even go back
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var late atomic.Int64
+	var refused atomic.Int64
+	refused.Store(math.MaxInt64)
 	defer time.AfterFunc(s.cfg.Service.ShutdownTimeout, func() {
-		late.Store(s.inside())
+		refused.Store(s.refused())
 		cancel()
 	}).Stop()
 	if err := s.graph.stop(ctx); err != nil {
@@ -181,7 +183,7 @@ func (s *Service) halt(ctx context.Context) int64 {
 		stopOwn(srv)
 	}
 	s.graph, s.servers = nil, nil
-	return late.Load()
+	return max(s.refused()-refused.Load(), 0) + s.inside()
 }
 
 // inside is how many items receivers have handed on, or hold, without an answer yet.
@@ -189,6 +191,16 @@ func (s *Service) inside() (n int64) {
 	for _, a := range s.host.Ledger.Read() {
 		if a.Kind == KindReceiver {
 			n += a.Held.Items
+		}
+	}
+	return n
+}
+
+// refused is how many items of receivers were ever refused.
+func (s *Service) refused() (n int64) {
+	for _, a := range s.host.Ledger.Read() {
+		if a.Kind == KindReceiver {
+			n += a.Refused.Items
 		}
 	}
 	return n
@@ -204,7 +216,7 @@ func (s *Service) timedOut() (n int64) {
 
 // Left is what a Service could not deliver when it stopped.
 type Left struct {
-	Undelivered  int64 // still inside when the drain's time ended; their senders were not told that they are safe
+	Undelivered  int64 // given up when the drain's time ended; their senders were not told that they are safe
 	TimedOut     int64 // dropped as shutdown_timeout, since the process started; they had no sender to tell
 	Unaccounted  int64 // 0, or a bug
 	DrainSeconds float64
@@ -215,16 +227,17 @@ func (s *Service) Stop(ctx context.Context) Left {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Store(int32(StateDraining))
-	begin, before := time.Now(), s.timedOut()
-	late := s.halt(ctx)
+	begin := time.Now()
+	undelivered := s.halt(ctx)
 	s.host.Listeners.Close()
 	if s.stopHeap != nil {
 		s.stopHeap()
 	}
 	s.state.Store(int32(StateStopped))
-	left := Left{Unaccounted: s.host.Ledger.Unaccounted(), TimedOut: s.timedOut(), DrainSeconds: time.Since(begin).Seconds()}
-	left.Undelivered = max(late-(left.TimedOut-before), 0)
-	return left
+	return Left{
+		Undelivered: undelivered, TimedOut: s.timedOut(), Unaccounted: s.host.Ledger.Unaccounted(),
+		DrainSeconds: time.Since(begin).Seconds(),
+	}
 }
 
 // ReloadFailed notes in our own metrics that a new configuration did not even load.

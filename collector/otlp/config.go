@@ -85,11 +85,11 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf(`"request_timeout" is %s; write a positive duration such as %s`, c.RequestTimeout, defaultRequestTimeout))
 	}
 	if c.Protocols.GRPC.HasValue() {
-		errs = append(errs, checkAddress("grpc", c.Protocols.GRPC.Get().NetAddr))
+		errs = append(errs, checkAddress("grpc", c.Protocols.GRPC.Get().NetAddr, "127.0.0.1:4317"))
 	}
 	if c.Protocols.HTTP.HasValue() {
 		h := c.Protocols.HTTP.Get()
-		errs = append(errs, checkAddress("http", h.NetAddr))
+		errs = append(errs, checkAddress("http", h.NetAddr, "127.0.0.1:4318"))
 		if h.samePath() {
 			errs = append(errs, errors.New(`"protocols::http::traces_url_path", "metrics_url_path" and "logs_url_path" are not all different; write one path a signal`))
 		}
@@ -108,11 +108,11 @@ func (c *Config) Validate() error {
 }
 
 // checkAddress checks where a protocol is taken; what is not TCP has no ports.
-func checkAddress(protocol string, at confignet.AddrConfig) error {
+func checkAddress(protocol string, at confignet.AddrConfig, example string) error {
 	if !strings.HasPrefix(string(at.Transport), "tcp") {
 		return nil
 	}
-	if err := pipeline.CheckAddress(at.Endpoint, "127.0.0.1:4317"); err != nil {
+	if err := pipeline.CheckAddress(at.Endpoint, example); err != nil {
 		return fmt.Errorf(`"protocols::%s::endpoint": %w`, protocol, err)
 	}
 	return nil

@@ -306,32 +306,43 @@ func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 // entrySet is entries, as they are written, by the selectors of their streams.
 type entrySet map[string]map[string]struct{}
 
-// with is s and the entries of some requests, which are of our own making.
-func (s entrySet) with(requests []*delivery.Buffer) entrySet {
+// with is s and the entries of requests that were taken, less those that a rejected one has, too: an entry may be there
+// twice. The requests are of our own making.
+func (s entrySet) with(taken, rejected []*delivery.Buffer) entrySet {
 	all := entrySet{}
 	for selector, entries := range s {
 		all[selector] = maps.Clone(entries)
 	}
-	for _, r := range requests {
-		body, err := s2.Decode(nil, r.B)
-		if err != nil {
-			continue // those entries arrive twice
-		}
-		for streams := wire.MessageFields(body); streams.Next(); {
-			var entries map[string]struct{}
-			for f := wire.MessageFields(streams.Body()); f.Next(); {
-				if f.Number() == fieldStreamLabels { // comes first
-					if entries = all[string(f.Body())]; entries == nil {
-						entries = map[string]struct{}{}
-						all[string(f.Body())] = entries
-					}
-					continue
-				}
-				entries[string(f.Body())] = struct{}{}
+	for _, r := range taken {
+		eachEntry(r.B, func(selector string, entry []byte) {
+			if all[selector] == nil {
+				all[selector] = map[string]struct{}{}
 			}
-		}
+			all[selector][string(entry)] = struct{}{}
+		})
+	}
+	for _, r := range rejected {
+		eachEntry(r.B, func(selector string, entry []byte) { delete(all[selector], string(entry)) })
 	}
 	return all
+}
+
+// eachEntry calls f with every entry of a request.
+func eachEntry(request []byte, f func(selector string, entry []byte)) {
+	body, err := s2.Decode(nil, request)
+	if err != nil {
+		return // the entries arrive twice
+	}
+	for streams := wire.MessageFields(body); streams.Next(); {
+		selector := ""
+		for field := wire.MessageFields(streams.Body()); field.Next(); {
+			if field.Number() == fieldStreamLabels { // comes first
+				selector = string(field.Body())
+				continue
+			}
+			f(selector, field.Body())
+		}
+	}
 }
 
 // forget forgets what was gathered.

@@ -51,8 +51,8 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 func (e *Exporter) consume(ctx context.Context, b pipeline.Batch, p pass) error {
 	return e.sender.SendParts(ctx, b, delivery.Requests{
 		Encode: func(b pipeline.Batch) ([][]*delivery.Payload, error) { return e.encode(b, p) },
-		Rest: func(more []*delivery.Buffer) pipeline.Sink {
-			next := pass{p.now, p.taken.with(more)}
+		Rest: func(more, rejected []*delivery.Buffer) pipeline.Sink {
+			next := pass{p.now, p.taken.with(more, rejected)}
 			return pipeline.SinkFunc(func(ctx context.Context, b pipeline.Batch) error { return e.consume(ctx, b, next) })
 		},
 	})

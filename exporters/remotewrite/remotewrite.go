@@ -59,8 +59,8 @@ func (e *Exporter) consume(ctx context.Context, b pipeline.Batch, taken sampleSe
 			groups, report, err = e.encoder.encode(b, taken)
 			return groups, err
 		},
-		Rest: func(more []*delivery.Buffer) pipeline.Sink {
-			all := taken.with(more)
+		Rest: func(more, rejected []*delivery.Buffer) pipeline.Sink {
+			all := taken.with(more, rejected)
 			return pipeline.SinkFunc(func(ctx context.Context, b pipeline.Batch) error { return e.consume(ctx, b, all) })
 		},
 	})
