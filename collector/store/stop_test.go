@@ -2,15 +2,51 @@ package store
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/statefile"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
+
+// TestOneProcessADirectory: the second one says where, and leaves the first one's lock alone.
+func TestOneProcessADirectory(t *testing.T) {
+	cfg := Default()
+	cfg.Endpoint, cfg.Directory = "127.0.0.1:0", t.TempDir()
+	start := func() (pipeline.Stopper, error) {
+		set, _ := pipelinetest.Settings(t, pipeline.KindExporter, "store")
+		e, err := New(set, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.(pipeline.Stopper), e.(pipeline.Starter).Start(t.Context())
+	}
+	first, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := start(); !errors.Is(err, statefile.ErrTaken) || !strings.Contains(err.Error(), cfg.Directory) {
+			t.Errorf("a second store in the directory: %v", err)
+		}
+	}
+	if err := first.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestStopWaitsForTheQueriesThatItCutsOff: a query must not read a store that is closed under it.
 func TestStopWaitsForTheQueriesThatItCutsOff(t *testing.T) {

@@ -8,11 +8,9 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net/http"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/sluiceio/sluice/collector/console"
@@ -20,6 +18,7 @@ import (
 	"github.com/sluiceio/sluice/collector/store/metrics"
 	"github.com/sluiceio/sluice/collector/store/traces"
 	"github.com/sluiceio/sluice/dashboards/rules"
+	"github.com/sluiceio/sluice/internal/statefile"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -38,7 +37,7 @@ type Exporter struct {
 	set  pipeline.Settings
 	cfg  Config
 	dir  string
-	lock *os.File
+	lock io.Closer
 	srv  *pipeline.Serving
 
 	parts map[pipeline.Signal]part
@@ -75,9 +74,11 @@ func (e *Exporter) Start(ctx context.Context) error {
 }
 
 func (e *Exporter) open() error {
-	if err := e.takeLock(); err != nil {
+	owner, err := statefile.Own(filepath.Join(e.dir, "store"))
+	if err != nil {
 		return err
 	}
+	e.lock = owner
 	o := metrics.Options{Retention: time.Duration(e.cfg.Retention), MaxSeries: e.cfg.MaxSeries, RuleFiles: e.cfg.RuleFiles}
 	if e.cfg.ShippedRules {
 		o.RulesFS = rules.Files()
@@ -101,23 +102,6 @@ func (e *Exporter) open() error {
 		return err
 	}
 	e.parts[pipeline.Traces] = t
-	return nil
-}
-
-// takeLock keeps a second process out of the directory. The kernel gives the lock back with the process.
-func (e *Exporter) takeLock() error {
-	if err := os.MkdirAll(e.dir, 0o700); err != nil {
-		return fmt.Errorf("cannot make the store's directory: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(e.dir, "LOCK"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("cannot lock the store: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return fmt.Errorf("another process uses the store in %s; stop it, or name another --data-dir", e.dir)
-	}
-	e.lock = f
 	return nil
 }
 

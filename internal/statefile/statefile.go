@@ -27,7 +27,7 @@ func Own(path string) (io.Closer, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w in %s (%s); stop it, or name another --data-dir (another checkpoint_dir, where that is set)", ErrTaken, filepath.Dir(path), filepath.Base(path))
+			return nil, fmt.Errorf("%w in %s (%s); stop it, or name another --data-dir (or another folder where the file sets one)", ErrTaken, filepath.Dir(path), filepath.Base(path))
 		}
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
