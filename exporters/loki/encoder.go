@@ -183,9 +183,11 @@ func (e *encoder) add(s *stream, l *wire.Log, p pass) {
 	e.arena = e.scope.appendTo(e.arena, &e.record)
 	e.arena = e.resource.appendTo(e.arena, &e.record, &e.scope)
 
-	if _, ok := p.taken[s.selector][string(e.arena[from:])]; ok {
-		e.arena = e.arena[:from]
-		return
+	if p.taken != nil {
+		if _, ok := p.taken[s.selector][string(e.arena[from:])]; ok {
+			e.arena = e.arena[:from]
+			return
+		}
 	}
 	n := int32(len(e.entries))
 	e.entries = append(e.entries, entry{from: from, to: int32(len(e.arena))})
