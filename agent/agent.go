@@ -5,11 +5,6 @@ package agent
 import (
 	_ "embed"
 
-	"github.com/sluiceio/sluice/agent/host"
-	"github.com/sluiceio/sluice/agent/journald"
-	"github.com/sluiceio/sluice/agent/scrape"
-	"github.com/sluiceio/sluice/agent/tail"
-	"github.com/sluiceio/sluice/collector/otlp"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
@@ -22,6 +17,11 @@ import (
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	"github.com/sluiceio/sluice/receivers/host"
+	"github.com/sluiceio/sluice/receivers/journald"
+	"github.com/sluiceio/sluice/receivers/otlp"
+	"github.com/sluiceio/sluice/receivers/scrape"
+	"github.com/sluiceio/sluice/receivers/tail"
 )
 
 //go:embed default.yaml

@@ -5,9 +5,6 @@ package collector
 import (
 	_ "embed"
 
-	"github.com/sluiceio/sluice/agent/scrape"
-	"github.com/sluiceio/sluice/collector/otlp"
-	"github.com/sluiceio/sluice/collector/store"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
@@ -20,6 +17,9 @@ import (
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	"github.com/sluiceio/sluice/receivers/otlp"
+	"github.com/sluiceio/sluice/receivers/scrape"
+	"github.com/sluiceio/sluice/store"
 )
 
 //go:embed default.yaml

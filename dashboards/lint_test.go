@@ -10,7 +10,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/prometheus/prometheus/promql/parser"
 
-	"github.com/sluiceio/sluice/collector/store/logs/logql"
+	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
 // TestDashboards holds every dashboard to the conventions of dashboards/README.md, which are those of Grafana's own

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sluiceio/sluice/collector/store/logs/logql"
+	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
 // datasources is provisioning/datasources/sluice.yaml, as far as we use it.

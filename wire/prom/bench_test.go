@@ -18,7 +18,7 @@ func scrape(n, per int) pmetric.Metrics {
 	rm.Resource().Attributes().PutStr("service.name", "node")
 	rm.Resource().Attributes().PutStr("service.instance.id", "host-1:9100")
 	sm := rm.ScopeMetrics().AppendEmpty()
-	sm.Scope().SetName("github.com/sluiceio/sluice/agent/scrape")
+	sm.Scope().SetName("github.com/sluiceio/sluice/receivers/scrape")
 	sm.Scope().Attributes().PutStr("job", "node")
 	sm.Scope().Attributes().PutStr("instance", "host-1:9100")
 	fill(sm, n, per, true)

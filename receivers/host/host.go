@@ -1,0 +1,186 @@
+// Package host is the receiver of the machine's own metrics. The node exporter's collectors are the library, so
+// that names and meanings are those that every node dashboard and alert expects: node_* with job="node" and the
+// host's name as instance.
+//
+// A reading becomes text in memory and goes through the same template as a scrape (wire/template): series
+// that are there each time cost a comparison and a patch, stale markers and up come for free, and the two ways in
+// cannot differ.
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/node_exporter/collector"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/template"
+)
+
+const (
+	jobName   = "node"
+	scopeName = "github.com/sluiceio/sluice/receivers/host"
+)
+
+// Receiver reads the machine at an interval.
+type Receiver struct {
+	set      pipeline.Settings
+	cfg      Config
+	instance string
+	handover *pipeline.Handover
+
+	registry    *prometheus.Registry
+	collections prometheus.Counter
+	failures    prometheus.Counter // of collectors
+	template    *template.Template
+	body        []byte // the template's spare buffer
+
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// New makes the receiver; the machine is first read after Start.
+func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
+	instance := cfg.Instance
+	if instance == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf(`cannot find the host name: %w; set "instance"`, err)
+		}
+		instance = name
+	}
+	r := &Receiver{set: s, cfg: *cfg, instance: instance}
+	r.collections = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_host_collections_total", Help: "Times the machine was read.",
+	})
+	r.failures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_host_collector_failures_total", Help: "Collectors that failed or took too long, summed over the readings.",
+	})
+	s.Metrics.MustRegister(r.collections, r.failures)
+	r.handover = pipeline.NewHandover(s, out.For(pipeline.Metrics), pipeline.Metrics, cfg.BacklogBytes)
+	r.template = template.New(template.Settings{
+		Scope:      scopeName,
+		Target:     labels.FromStrings(model.JobLabel, jobName, model.InstanceLabel, instance),
+		Validation: model.UTF8Validation,
+	})
+	return r, nil
+}
+
+// library guards the node exporter's package-level flags. They are parsed with each receiver's paths; the library
+// keeps the collectors it has made, so that paths cannot change while the process lives.
+var library struct {
+	sync.Mutex
+	paths [3]string
+}
+
+// open makes the node exporter's collectors ready for this configuration.
+func (r *Receiver) open() error {
+	library.Lock()
+	defer library.Unlock()
+	paths := [3]string{r.cfg.Procfs, r.cfg.Sysfs, r.cfg.Rootfs}
+	if library.paths != ([3]string{}) && library.paths != paths {
+		return errors.New(`"procfs", "sysfs" and "rootfs" cannot change while the process runs; restart it`)
+	}
+	args := []string{"--path.procfs=" + paths[0], "--path.sysfs=" + paths[1], "--path.rootfs=" + paths[2]}
+	names := r.cfg.enabled()
+	for _, name := range names {
+		args = append(args, "--collector."+name)
+	}
+	if _, err := kingpin.CommandLine.Parse(args); err != nil {
+		return fmt.Errorf("cannot set up the node exporter: %w", err)
+	}
+	collector.DisableDefaultCollectors()
+	nodes, err := collector.NewNodeCollector(quiet(r.set.Log), names...)
+	if err != nil {
+		return fmt.Errorf("cannot set up the node exporter: %w", err)
+	}
+	library.paths = paths
+	r.registry = prometheus.NewRegistry()
+	return r.registry.Register(r.newSet(nodes.Collectors))
+}
+
+// Start reads the machine at once and then at every interval.
+func (r *Receiver) Start(ctx context.Context) error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	if err := r.handover.Start(ctx); err != nil {
+		return err
+	}
+	ctx, r.cancel = context.WithCancel(context.Background())
+	r.done.Go(func() { r.run(ctx) })
+	return nil
+}
+
+// Stop ends the reading and hands on what waits until ctx ends. No stale markers are sent: the next process on
+// this machine goes on with the same series.
+func (r *Receiver) Stop(ctx context.Context) error {
+	if r.cancel == nil {
+		return nil
+	}
+	r.cancel()
+	r.done.Wait()
+	return r.handover.Stop(ctx)
+}
+
+func (r *Receiver) run(ctx context.Context) {
+	tick := time.NewTicker(r.cfg.CollectionInterval)
+	defer tick.Stop()
+	for {
+		r.read()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// read makes one request of the machine's state now.
+func (r *Receiver) read() {
+	at := time.Now()
+	body, err := r.gather()
+	in := template.Input{
+		Time: at, Body: body, ContentType: string(expfmt.NewFormat(expfmt.TypeTextPlain)), Err: err,
+		BodySize: len(body), Elapsed: func() time.Duration { return time.Since(at) },
+	}
+	res := r.template.Scrape(in)
+	r.body = res.Free
+	r.collections.Inc()
+	if res.Err != nil {
+		r.set.Log.Warn("cannot read the machine", "error", res.Err)
+	}
+	r.handover.Put(res.Items, res.Size, r.template.AppendRequest)
+}
+
+// gather is the exposition of the node exporter. One collector that fails is reported in its own
+// node_scrape_collector_success and does not cost the others.
+func (r *Receiver) gather() ([]byte, error) {
+	families, err := r.registry.Gather()
+	if err != nil && len(families) == 0 {
+		return nil, fmt.Errorf("cannot gather: %w", err)
+	}
+	b := bytes.NewBuffer(r.body[:0])
+	enc := expfmt.NewEncoder(b, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, f := range families {
+		if err := enc.Encode(f); err != nil {
+			return nil, fmt.Errorf("cannot encode %s: %w", f.GetName(), err)
+		}
+	}
+	return b.Bytes(), nil
+}
+
+var (
+	_ pipeline.Starter = (*Receiver)(nil)
+	_ pipeline.Stopper = (*Receiver)(nil)
+)

@@ -1,0 +1,151 @@
+package scrape
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+
+	commonconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery/targetgroup"
+	"github.com/prometheus/prometheus/model/labels"
+	promscrape "github.com/prometheus/prometheus/scrape"
+
+	"github.com/sluiceio/sluice/wire/template"
+)
+
+// job is one scrape config: the targets it has now.
+type job struct {
+	r      *Receiver
+	cfg    *config.ScrapeConfig
+	client *http.Client
+	accept string
+
+	mu      sync.Mutex
+	loops   map[uint64]*loop // by the target's hash
+	dropped int              // by relabelling, at the last sync
+	invalid int              // that could not be made, at the last sync
+	full    error            // target_limit is exceeded: every scrape fails with it
+}
+
+func newJob(r *Receiver, c *config.ScrapeConfig) (*job, error) {
+	options := []commonconfig.HTTPClientOption{}
+	if r.dial != nil {
+		options = append(options, commonconfig.WithDialContextFunc(r.dial))
+	}
+	client, err := commonconfig.NewClientFromConfig(c.HTTPClientConfig, c.JobName, options...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the HTTP client of job %q: %w", c.JobName, err)
+	}
+	escaping, err := config.ToEscapingScheme(c.MetricNameEscapingScheme, c.MetricNameValidationScheme)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read metric_name_escaping_scheme of job %q: %w", c.JobName, err)
+	}
+	return &job{r: r, cfg: c, client: client, accept: acceptHeader(protocols(c), escaping), loops: map[uint64]*loop{}}, nil
+}
+
+// sync makes the targets of the groups those of the job: new ones are scraped from now on, those that are not among
+// them end, with stale markers a little later.
+func (j *job) sync(groups []*targetgroup.Group) {
+	targets, dropped, invalid := j.targetsOf(groups)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.dropped, j.invalid = dropped, invalid
+	for hash, t := range targets {
+		if _, known := j.loops[hash]; known || j.r.ctx.Err() != nil {
+			continue
+		}
+		l := newLoop(j, t)
+		j.loops[hash] = l
+		j.r.loops.Go(l.run)
+	}
+	for hash, l := range j.loops {
+		if _, stays := targets[hash]; !stays {
+			delete(j.loops, hash)
+			l.end()
+		}
+	}
+	j.full = nil
+	if limit := int(j.cfg.TargetLimit); limit > 0 && len(j.loops) > limit {
+		j.full = &failure{reasonTargetLimit, fmt.Errorf("target_limit of job %q is %d, it has %d targets", j.cfg.JobName, limit, len(j.loops))}
+	}
+}
+
+// targetsOf makes targets of groups. The same target may be in several: it is scraped once.
+func (j *job) targetsOf(groups []*targetgroup.Group) (targets map[uint64]*target, dropped, invalid int) {
+	targets = map[uint64]*target{}
+	b := labels.NewBuilder(labels.EmptyLabels())
+	for _, g := range groups {
+		for _, own := range g.Targets {
+			t, err := j.targetOf(b, own, g.Labels)
+			switch {
+			case err != nil:
+				invalid++
+				j.r.settings.Log.Error("cannot make a target", "job", j.cfg.JobName, "group", g.Source, "error", err)
+			case t == nil:
+				dropped++
+			default:
+				targets[t.hash] = t
+			}
+		}
+	}
+	return targets, dropped, invalid
+}
+
+// targetOf makes a target of its labels in the discovery, through relabel_configs; nil when they drop it.
+func (j *job) targetOf(b *labels.Builder, own, group model.LabelSet) (*target, error) {
+	l, err := promscrape.PopulateLabels(b, j.cfg, own, group)
+	if err != nil || l.IsEmpty() {
+		return nil, err
+	}
+	return newTarget(l, j.cfg.Params)
+}
+
+// overflow is the error of every scrape while there are too many targets, or nil.
+func (j *job) overflow() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.full
+}
+
+// census counts targets for our own metrics.
+func (j *job) census() (active, dropped, invalid int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.loops), j.dropped, j.invalid
+}
+
+// succeeded reports whether a target with the same labels on its series is scraped now.
+func (j *job) succeeded(l *loop) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, other := range j.loops {
+		if other != l && labels.Equal(other.target.public, l.target.public) {
+			return true
+		}
+	}
+	return false
+}
+
+// templateSettings is how the bodies of a target become series.
+func (j *job) templateSettings(t *target) template.Settings {
+	c := j.cfg
+	return template.Settings{
+		Scope:            ScopeName,
+		Target:           t.public,
+		External:         j.r.loaded.global.ExternalLabels,
+		Relabel:          c.MetricRelabelConfigs,
+		HonorLabels:      c.HonorLabels,
+		HonorTimestamps:  c.HonorTimestamps,
+		TrackStaleness:   c.TrackTimestampsStaleness,
+		Validation:       c.MetricNameValidationScheme,
+		Fallback:         c.ScrapeFallbackProtocol.HeaderMediaType(),
+		SampleLimit:      int(c.SampleLimit),
+		LabelLimit:       int(c.LabelLimit),
+		LabelNameLength:  int(c.LabelNameLengthLimit),
+		LabelValueLength: int(c.LabelValueLengthLimit),
+		ExtraMetrics:     c.ExtraScrapeMetricsEnabled(),
+		Timeout:          t.timeout,
+	}
+}

@@ -1,0 +1,159 @@
+package scrape
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/template"
+)
+
+// loop scrapes one target.
+type loop struct {
+	job    *job
+	target *target
+	fetch  *fetcher
+	broken error // the request cannot be made
+	state  *template.Template
+	gone   chan struct{} // closed when the target is no target any more
+	once   sync.Once
+	last   time.Time // of the last scrape
+	up     bool
+}
+
+func newLoop(j *job, t *target) *loop {
+	l := &loop{job: j, target: t, state: template.New(j.templateSettings(t)), gone: make(chan struct{}), up: true}
+	l.fetch, l.broken = newFetcher(j, t)
+	return l
+}
+
+// end tells the loop that its target is gone. It does not wait.
+func (l *loop) end() { l.once.Do(func() { close(l.gone) }) }
+
+// tolerance is how far a scrape's timestamp is moved onto the grid of its interval: equal distances compress better
+// in a TSDB. It is at most a hundredth of the interval, as in Prometheus.
+const tolerance = 2 * time.Millisecond
+
+// run scrapes until the target is gone or the receiver stops.
+func (l *loop) run() {
+	if l.fetch != nil {
+		defer l.fetch.close()
+	}
+	ctx, interval := l.job.r.ctx, l.target.interval
+	wait := time.NewTimer(l.target.offset(time.Now(), l.job.r.seed))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-l.gone:
+		return
+	case <-ctx.Done():
+		return
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	// Round takes the monotonic clock out, which differences would use otherwise.
+	grid := time.Now().Round(0)
+	for {
+		at := time.Now().Round(0)
+		for at.Sub(grid) >= interval {
+			grid = grid.Add(interval)
+		}
+		if at.Sub(grid) <= min(interval/100, tolerance) {
+			at = grid
+		}
+		l.scrape(at)
+		select {
+		case <-ctx.Done():
+			return
+		default:
+		}
+		select {
+		case <-ticker.C:
+		case <-l.gone:
+			l.finish(ticker.C)
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// scrape does one scrape and hands its request over.
+func (l *loop) scrape(at time.Time) {
+	j, r := l.job, l.job.r
+	begin := time.Now()
+	in := template.Input{Time: at, Elapsed: func() time.Duration { return time.Since(begin) }}
+	in.Err = j.overflow()
+	if in.Err == nil {
+		in.Err = l.broken
+	}
+	if in.Err == nil {
+		ctx, cancel := context.WithTimeout(r.ctx, l.target.timeout)
+		in.Body, in.ContentType, in.Err = l.fetch.fetch(ctx)
+		cancel()
+		if r.ctx.Err() != nil {
+			return // a scrape that we cut short ourselves says nothing about the target
+		}
+		in.BodySize = len(in.Body)
+		if in.Err != nil && reasonFor(in.Err) == reasonBodySize {
+			in.BodySize = -1
+		}
+	}
+	res := l.state.Scrape(in)
+	l.last = begin
+	r.buffers.put(res.Free)
+	r.out.Put(res.Items, res.Size, l.state.AppendRequest)
+	r.metrics.add(&res)
+	l.note(res.Err)
+	if res.Duplicates > 0 {
+		r.settings.Drop(pipeline.DropDuplicate, pipeline.Metrics, res.Duplicates, 0)
+	}
+	if res.OutOfBounds > 0 {
+		r.settings.Drop(pipeline.DropTooNew, pipeline.Metrics, res.OutOfBounds, 0)
+	}
+}
+
+// note logs a target that fails when it begins to, and when it is well again.
+func (l *loop) note(err error) {
+	if l.up == (err == nil) {
+		return
+	}
+	l.up = err == nil
+	log := l.job.r.settings.Log.With("job", l.job.cfg.JobName, "target", l.target.url)
+	if err != nil {
+		log.Warn("cannot scrape a target", "reason", string(reasonFor(err)), "error", err)
+	} else {
+		log.Info("the target can be scraped again")
+	}
+}
+
+// finish ends the series of a target that is gone. The markers bear the time of the scrape that would have been
+// next, but are written only after two more turns and a tenth: had the target come back, its series go on.
+func (l *loop) finish(tick <-chan time.Time) {
+	ctx := l.job.r.ctx
+	if l.last.IsZero() {
+		return
+	}
+	var at time.Time
+	for i := range 2 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		}
+		if i == 0 {
+			at = time.Now()
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(l.target.interval / 10):
+	}
+	if l.job.succeeded(l) {
+		return // its series are another target's now
+	}
+	res := l.state.End(at)
+	l.job.r.out.Put(res.Items, res.Size, l.state.AppendRequest)
+}

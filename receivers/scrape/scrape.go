@@ -1,0 +1,128 @@
+// Package scrape is the receiver prometheus: it finds and scrapes Prometheus targets and writes what they expose as
+// OTLP metrics, with the names, labels, stale markers and synthetic series that Prometheus would store.
+//
+// A sample's way: discover.go hears of a target, job.go makes it one (relabelling, limits, sharding), loop.go
+// scrapes it on time, fetch.go brings the body, package template patches the target's OTLP bytes with it, and the
+// hand-over of package pipeline delivers a copy without ever making a scrape wait.
+package scrape
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"sync"
+	"time"
+
+	commonconfig "github.com/prometheus/common/config"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// ScopeName is the instrumentation scope of scraped metrics.
+const ScopeName = "github.com/sluiceio/sluice/receivers/scrape"
+
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	return pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+		return New(s, c, out)
+	}, pipeline.Metrics).
+		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
+		WithNotDone(map[string]string{
+			"target_allocator":      "name the targets in scrape_configs, or shard with the relabel action hashmod",
+			"api_server":            "take it out; the targets are in our own metrics",
+			"trim_metric_suffixes":  "take it out; names stay as they are exposed",
+			"use_start_time_metric": "take it out; no start time is made up",
+			"ignore_metadata":       "take it out",
+		})
+}
+
+// Receiver scrapes targets. It has one goroutine for discovery and one for each target, so that a slow target
+// delays no other.
+type Receiver struct {
+	settings pipeline.Settings
+	cfg      *Config
+	loaded   *loaded
+	metrics  *metrics
+	out      *pipeline.Handover
+	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
+
+	jobs    map[string]*job
+	buffers bufferPool
+	dial    commonconfig.DialContextFunc
+	gather  time.Duration // how long discovery collects before it tells
+
+	ctx   context.Context // ends at Stop: nothing is scraped, and no target is gone because of it
+	stop  context.CancelFunc
+	loops sync.WaitGroup // discovery and the targets
+}
+
+// New makes a receiver; it makes no connection before Start.
+func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, error) {
+	return newReceiver(s, cfg, out, nil)
+}
+
+// newReceiver is New with the way to connect to targets; nil means TCP.
+func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial commonconfig.DialContextFunc) (*Receiver, error) {
+	if cfg.loaded == nil {
+		if err := cfg.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("cannot learn the host's name: %w", err)
+	}
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
+	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	if next := out.For(pipeline.Metrics); next != nil {
+		r.out = pipeline.NewHandover(s, next, pipeline.Metrics, cfg.BacklogBytes)
+	}
+	for _, c := range cfg.loaded.jobs {
+		j, err := newJob(r, c)
+		if err != nil {
+			return nil, err
+		}
+		r.jobs[c.JobName] = j
+	}
+	r.metrics = newMetrics(r)
+	return r, nil
+}
+
+// Start begins to discover and to scrape. What can fail comes first: the engine does not stop what did not start.
+func (r *Receiver) Start(ctx context.Context) error {
+	if r.out == nil {
+		return nil
+	}
+	m, err := r.manager()
+	if err == nil {
+		err = r.out.Start(ctx)
+	}
+	if err != nil {
+		r.stop() // and with it what the manager may have begun
+		return err
+	}
+	r.discover(m)
+	return nil
+}
+
+// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. It waits
+// for what was scraped to be delivered.
+func (r *Receiver) Stop(ctx context.Context) error {
+	r.stop()
+	r.loops.Wait()
+	for _, j := range r.jobs {
+		j.client.CloseIdleConnections()
+	}
+	if r.out == nil {
+		return nil
+	}
+	return r.out.Stop(ctx)
+}
+
+var (
+	_ pipeline.Starter = (*Receiver)(nil)
+	_ pipeline.Stopper = (*Receiver)(nil)
+)

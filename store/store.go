@@ -1,0 +1,178 @@
+// Package store is the embedded default: an exporter that keeps metrics, logs and traces on this machine and
+// answers for them in the shapes that Grafana's Prometheus, Loki and Tempo data sources speak.
+//
+// The work is in its three sub packages, one a signal. This package opens and closes them, sends each batch to
+// its own, serves their APIs on one listener, and keeps all three within one disk budget.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/sluiceio/sluice/console"
+	"github.com/sluiceio/sluice/dashboards/rules"
+	"github.com/sluiceio/sluice/internal/statefile"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/logs"
+	"github.com/sluiceio/sluice/store/metrics"
+	"github.com/sluiceio/sluice/store/traces"
+)
+
+// part is one signal's store.
+type part interface {
+	Append(ctx context.Context, b pipeline.Batch) error
+	Handler() http.Handler
+	DiskBytes() int64
+	DropOldest(ctx context.Context) (freedThrough time.Time, err error)
+	Oldest() (time.Time, bool)
+	Close() error
+}
+
+// Exporter is the embedded store as the graph sees it.
+type Exporter struct {
+	set  pipeline.Settings
+	cfg  Config
+	dir  string
+	lock io.Closer
+	srv  *pipeline.Serving
+
+	parts map[pipeline.Signal]part
+	disk  *disk
+}
+
+// New makes the exporter; it opens its files in Start.
+func New(s pipeline.Settings, cfg *Config) (pipeline.Sink, error) {
+	e := &Exporter{set: s, cfg: *cfg, dir: cfg.Directory, parts: map[pipeline.Signal]part{}}
+	if e.dir == "" {
+		e.dir = s.DataDir
+	}
+	if e.dir == "" {
+		return nil, errors.New(`"directory" is empty and the process has no data directory; write one`)
+	}
+	return e, nil
+}
+
+// Start opens the stores, replaying what a crash left, and serves.
+func (e *Exporter) Start(ctx context.Context) error {
+	if err := e.open(); err != nil {
+		return errors.Join(err, e.close())
+	}
+	d, err := newDisk(e.set, e.cfg, e.dir, e.parts)
+	if err != nil {
+		return errors.Join(err, e.close())
+	}
+	e.disk = d
+	e.disk.start()
+	if err := e.serve(ctx); err != nil && !errors.Is(err, pipeline.ErrLeftOut) {
+		return errors.Join(err, e.close())
+	}
+	return nil
+}
+
+func (e *Exporter) open() error {
+	owner, err := statefile.Own(filepath.Join(e.dir, "store"))
+	if err != nil {
+		return err
+	}
+	e.lock = owner
+	o := metrics.Options{Retention: time.Duration(e.cfg.Retention), MaxSeries: e.cfg.MaxSeries, RuleFiles: e.cfg.RuleFiles}
+	if e.cfg.ShippedRules {
+		o.RulesFS = rules.Files()
+	}
+	m, err := metrics.Open(e.set, filepath.Join(e.dir, "metrics"), o)
+	if err != nil {
+		return err
+	}
+	e.parts[pipeline.Metrics] = m
+	l, err := logs.Open(e.set, filepath.Join(e.dir, "logs"), logs.Options{
+		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.LogsMemory),
+	})
+	if err != nil {
+		return err
+	}
+	e.parts[pipeline.Logs] = l
+	t, err := traces.Open(e.set, filepath.Join(e.dir, "traces"), traces.Options{
+		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.TracesMemory),
+	})
+	if err != nil {
+		return err
+	}
+	e.parts[pipeline.Traces] = t
+	return nil
+}
+
+func (e *Exporter) serve(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/", e.parts[pipeline.Metrics].Handler())
+	mux.Handle("/loki/", e.parts[pipeline.Logs].Handler())
+	mux.Handle("/tempo/", e.parts[pipeline.Traces].Handler())
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is healthy.\n")) })
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is ready.\n")) })
+	mux.Handle("/", console.New(console.Source{View: e.set.View, Version: e.set.Version, Stores: e.report}))
+	srv, err := e.set.Serve(ctx, pipeline.HTTP{
+		Network: "tcp", Address: e.cfg.Endpoint,
+		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
+	})
+	if err != nil {
+		return err
+	}
+	e.srv = srv
+	e.set.Log.Info("store listening; open it in a browser", "address", "http://"+srv.Addr().String(), "directory", e.dir)
+	return nil
+}
+
+// report is what the page shows of the stores.
+func (e *Exporter) report() []console.Store {
+	var out []console.Store
+	for _, sig := range pipeline.Signals {
+		s := console.Store{Signal: sig.String(), Bytes: e.parts[sig].DiskBytes()}
+		if t, ok := e.parts[sig].Oldest(); ok {
+			s.Oldest = t
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Consume stores the batch; nil means that it survives the end of the process.
+func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
+	if err := e.disk.full(); err != nil {
+		return err
+	}
+	return e.parts[b.Signal].Append(ctx, b)
+}
+
+// Stop serves no more and closes the stores, behind the last query: it reads what is closed.
+func (e *Exporter) Stop(ctx context.Context) error {
+	if e.srv != nil {
+		e.srv.Stop(ctx)
+	}
+	return e.close()
+}
+
+func (e *Exporter) close() error {
+	var errs []error
+	if e.disk != nil {
+		e.disk.stop()
+	}
+	for _, sig := range pipeline.Signals {
+		if p := e.parts[sig]; p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	if e.lock != nil {
+		errs = append(errs, e.lock.Close())
+		e.lock = nil
+	}
+	return errors.Join(errs...)
+}
+
+var (
+	_ pipeline.Sink    = (*Exporter)(nil)
+	_ pipeline.Starter = (*Exporter)(nil)
+	_ pipeline.Stopper = (*Exporter)(nil)
+)
