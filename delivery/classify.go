@@ -53,6 +53,7 @@ type Outcome struct {
 	Items    int             // Taken: how many items a partial success turned down; Rejected: how many, 0 meaning all
 	Reason   pipeline.Reason // of what was turned down
 	Err      error           // nil when everything was taken
+	Unsure   bool            // Retry: it may have arrived all the same
 }
 
 // JudgeHTTP is the table of HTTP statuses. Redirects arrive here only when they lead to another host or would change

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -164,6 +165,7 @@ func (h *HTTP) Outcome(a Answer) Outcome {
 	case Retry:
 		out.After = retryAfter(a.Header, time.Now())
 		out.Overload = a.Status == http.StatusTooManyRequests
+		out.Unsure = a.Status >= 500
 	case Rejected:
 		if reason == pipeline.DropRejected {
 			out.Reason = ReasonIn(string(a.Body))
@@ -197,8 +199,12 @@ func (h *HTTP) words(a Answer) string {
 // unanswered judges a request without an answer. Whether the destination has it is not known; it is sent again, and a
 // duplicate is possible.
 func (h *HTTP) unanswered(a Answer) Outcome {
-	out := Outcome{Verdict: Retry, Code: CodeError}
+	out := Outcome{Verdict: Retry, Code: CodeError, Unsure: true}
 	err := a.err
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		out.Unsure = false
+	}
 	var u *url.Error
 	if errors.As(err, &u) { // it repeats the URL, and with it what a user may have put into the query
 		err = u.Err

@@ -15,7 +15,7 @@ type counters struct {
 	duration  prometheus.Histogram
 	sentBytes prometheus.Counter
 	retries   prometheus.Counter
-	late      prometheus.Counter
+	there     prometheus.Counter
 	inFlight  atomic.Int64
 }
 
@@ -38,13 +38,13 @@ func newCounters(reg prometheus.Registerer, waiting func() int) (*counters, erro
 			Name: "sluice_exporter_retries_total",
 			Help: "Requests that were sent again within the same call.",
 		}),
-		late: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_exporter_delivered_after_refusal_items_total",
-			Help: "Items that arrived after their caller had been refused: the bound on duplicates of our making.",
+		there: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_exporter_already_delivered_items_total",
+			Help: "Items that the destination had from an attempt without an answer: it called them out of order or duplicate when they came again. They count as delivered.",
 		}),
 	}
 	for _, m := range []prometheus.Collector{
-		c.requests, c.duration, c.sentBytes, c.retries, c.late,
+		c.requests, c.duration, c.sentBytes, c.retries, c.there,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_exporter_in_flight_requests", Help: "Requests on the wire.",
 		}, func() float64 { return float64(c.inFlight.Load()) }),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -23,12 +24,15 @@ type Payload struct {
 	Tenant string // of the batch's origin; empty without one
 	Items  int
 	Size   int // of the batch in bytes, as the ledger counts it
+	Tag    any // the destination's own, for its Pieces
 
-	length int
-	pool   *Pool
+	length    int
+	pool      *Pool
+	maybeSent atomic.Bool // an attempt had no answer that says that it did not arrive
 
 	mu       sync.Mutex
 	data     []byte // nil once released
+	kept     *Buffer
 	own      *Buffer
 	released bool
 }
@@ -98,6 +102,35 @@ func (p *Payload) release() {
 		p.own.Release()
 		p.own = nil
 	}
+}
+
+// keep holds on to bytes of the payload's own beyond its release; forget ends that.
+func (p *Payload) keep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.own != nil && !p.released {
+		p.own.Retain()
+		p.kept = p.own
+	}
+}
+
+func (p *Payload) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept != nil {
+		p.kept.Release()
+		p.kept = nil
+	}
+}
+
+// Body is the body as it was sent, for Pieces of a payload that owns its bytes. It is lent for the time of Pieces.
+func (p *Payload) Body() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept == nil {
+		return nil
+	}
+	return p.kept.B
 }
 
 // Discard gives back payloads that will not be delivered.

@@ -10,12 +10,6 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// A Destination sends a payload once and says what became of it. The context carries the attempt's own timeout,
-// never a caller's. Attempts of one payload do not overlap, but a transport may still be reading for the one before.
-type Destination interface {
-	Attempt(ctx context.Context, p *Payload) Outcome
-}
-
 // Options say how a Sender works. They come from an exporter's configuration.
 type Options struct {
 	Queue       QueueConfig
@@ -35,6 +29,8 @@ type Sender struct {
 	gate     gate
 	counters *counters
 	notices  notices
+	probes   probes
+	unsure   memory
 	running  tally
 	idle     chan func()     // to a worker that waits for its next attempt
 	life     context.Context // ends when Stop has waited long enough
@@ -51,24 +47,6 @@ func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
 	}
 	k.life, k.end = context.WithCancel(context.Background())
 	return k, nil
-}
-
-// Send delivers a batch as one request. encode makes the payload once there is a place on the wire, so that callers
-// who wait hold no memory; it may return nil when nothing of the batch is left to send.
-func (k *Sender) Send(ctx context.Context, b pipeline.Batch, encode func(pipeline.Batch) (*Payload, error)) error {
-	k.running.begin()
-	defer k.running.finish()
-	if err := k.enter(ctx, b.Items, len(b.Request)); err != nil {
-		return err
-	}
-	at := &place{gate: &k.gate}
-	at.hold()
-	p, err := encode(b)
-	if err != nil || p == nil {
-		at.leave()
-		return err
-	}
-	return k.deliver(ctx, at, p)
 }
 
 func (k *Sender) enter(ctx context.Context, items, bytes int) error {
@@ -105,10 +83,12 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *Payload) error {
 		}
 		pause := wait.next(out.After)
 		if why := k.giveUp(ctx, start, pause); why != "" {
+			k.unsure.keep(p)
 			giveBack(at, p)
 			return &pipeline.Refused{Err: fmt.Errorf("%s: %w", why, out.Err), After: pause, Overload: out.Overload}
 		}
 		if !k.sleep(ctx, pause) {
+			k.unsure.keep(p)
 			giveBack(at, p)
 			return k.withdrawn(ctx, out.Err)
 		}
@@ -120,13 +100,16 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *Payload) error {
 func (k *Sender) settle(p *Payload, out Outcome) (err error, ended bool) {
 	switch out.Verdict {
 	case Taken:
+		k.probes.taken()
 		return k.taken(p, out), true
 	case Rejected:
-		items := out.Items
-		if items == 0 {
-			items = p.Items
+		if hadBefore(out.Reason) && !p.maybeSent.Load() {
+			p.maybeSent.Store(k.unsure.has(p))
 		}
-		return &pipeline.Rejected{Items: items, Reason: out.Reason, Err: out.Err, Divide: items == p.Items}, true
+		return pipeline.Reject(out.Items, out.Reason, out.Err), true
+	}
+	if out.Unsure {
+		p.maybeSent.Store(true)
 	}
 	return nil, false
 }
@@ -140,6 +123,12 @@ func (k *Sender) taken(p *Payload, out Outcome) error {
 	}
 	k.settings.Delivered(p.Signal, p.Items-bad, p.Size-int(int64(p.Size)*int64(bad)/int64(p.Items)))
 	return pipeline.Reject(bad, out.Reason, out.Err)
+}
+
+// alreadyThere books items of p that the destination has from an attempt of which no answer came.
+func (k *Sender) alreadyThere(p *Payload, items int) {
+	k.counters.there.Add(float64(items))
+	k.settings.Delivered(p.Signal, items, int(int64(p.Size)*int64(items)/int64(max(p.Items, 1))))
 }
 
 // giveUp says why a caller is refused rather than made to wait for the next attempt; empty if it is not.
@@ -207,10 +196,15 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *Payload) (out Outcom
 			answer <- out
 			return
 		}
-		if out.Verdict == Taken {
-			k.counters.late.Add(float64(p.Items - min(max(out.Items, 0), p.Items)))
+		switch {
+		case out.Verdict == Taken:
+			k.settings.DeliveredAfterRefusal(p.Signal, p.Items-min(max(out.Items, 0), p.Items))
 			_ = k.taken(p, out) // for the ledger; the caller was refused and will come back with all of it
+			p.maybeSent.Store(true)
+		case out.Unsure:
+			p.maybeSent.Store(true)
 		}
+		k.unsure.keep(p)
 		giveBack(at, p)
 	})
 	select {

@@ -25,33 +25,30 @@ type Batch struct {
 	Request wire.Request // well-formed and canonical: checked once, where it entered
 	Items   int          // data points, log records or spans
 	Origin  Origin       // from the connection, never from the payload
-
-	// Parts are the requests that were merged into this one, in their order; nil for a request of one source. Whoever
-	// changes Request keeps them right, or takes them out.
-	Parts []Part
 }
 
-// A Part is one of the requests that were merged: a whole request of its own, behind the one before it.
-type Part struct {
-	End   int // where it ends in the merged request, and the next one begins
-	Items int
+// Cut is a batch of the items from from up to to, the latter not included, in a buffer of its own.
+func (b Batch) Cut(from, to int) Batch {
+	return b.CutRanges(nil, Ranges{{from, to}})
 }
 
-// Range is the batch of the parts from i to j, the latter not included. It shares the request's bytes.
-func (b Batch) Range(i, j int) Batch {
-	start := 0
-	if i > 0 {
-		start = b.Parts[i-1].End
+// CutRanges is a batch of some of the items, appended to dst.
+func (b Batch) CutRanges(dst []byte, items Ranges) Batch {
+	for _, r := range items {
+		dst = wire.AppendItems(dst, b.Signal, b.Request, r.From, r.To)
 	}
-	parts := b.Parts[i:j]
-	r := Batch{Signal: b.Signal, Request: b.Request[start:parts[len(parts)-1].End], Origin: b.Origin}
-	for _, p := range parts {
-		r.Items += p.Items
-		if len(parts) > 1 {
-			r.Parts = append(r.Parts, Part{End: p.End - start, Items: p.Items})
-		}
+	b.Request, b.Items = dst, items.Len()
+	return b
+}
+
+// Remaining is what is left to send of b when err is the answer for it: the items that were refused. Sources that repeat
+// do so with it.
+func (b Batch) Remaining(err error) Batch {
+	a := Read(err, b.Items)
+	if a.Refused.Len() == b.Items {
+		return b
 	}
-	return r
+	return b.CutRanges(nil, a.Refused)
 }
 
 // Origin says where a batch came from as far as the connection proves it. Batches of different tenant or route
@@ -68,13 +65,30 @@ type Origin struct {
 // Nil means that the batch is safe: delivered, or durable, or dropped on purpose and counted. The call is
 // synchronous up to that point, which is what lets a tailer move its checkpoint and a listener answer 200.
 //
-// Any other answer is a *Refused (try again), a *Rejected (never again), or a plain error, which counts as
-// Refused without a delay.
+// Any other answer is a *Refused (try again) or a *Rejected (never), an *Answer when items met different fates, or a
+// plain error, which counts as Refused without a delay. Read makes an Answer of each of them.
+//
+// A component that hands on other items than it was given (fewer, more, in another order) does so with HandOn, which
+// translates the answer.
 //
 // Consume never modifies b.Request, and holds no reference to it when it returns, in no goroutine and in no
 // transport: the caller reuses the buffer. Several calls may run at once.
 type Sink interface {
 	Consume(ctx context.Context, b Batch) error
+}
+
+// HandOn gives next a changed batch in place of one with other items, and translates the answer back. m says where the
+// items that next gets were in the batch of so many items that the caller gave; nil when that is not known, and then a
+// refusal refuses all of them and a rejection is a count. Items that are not in m count as taken: whoever removes them
+// books them with Settings.Drop.
+func HandOn(ctx context.Context, next Sink, b Batch, items int, m ItemMap) error {
+	err := next.Consume(ctx, b)
+	if err == nil {
+		return nil
+	}
+	g := NewGather(items)
+	g.Add(err, b.Items, m)
+	return g.Err()
 }
 
 // SinkFunc makes a function a Sink.

@@ -6,121 +6,118 @@ import (
 	"time"
 )
 
-// fanOut gives every branch the same read-only batch and returns when all have answered. Refused branches are
-// repeated, and only those, until the caller's deadline, or its end when it has none: a refusal that goes back
-// makes the caller repeat the whole batch, and the branches that took it get it twice.
+// fanOut gives every branch the same read-only batch and returns when all have answered. What a branch refuses is
+// offered to it again, and only that and only to it, until the caller's deadline, or its end when it has none: a refusal
+// that goes back makes the caller repeat the whole batch, and the branches that took it get it twice.
 //
-// A rejected branch is counted at its own door and does not hold the others: the answer is Rejected only when
-// every branch rejected, and then that of the branch that took the most.
+// An item is refused if any branch refused it in the end, and rejected only if no branch took it.
 type fanOut struct {
-	branches []Sink
+	branches []head
 }
 
-// fanOutTo joins sinks into one.
-func fanOutTo(branches []Sink) Sink {
+// fanOutTo joins heads into one sink.
+func fanOutTo(branches []head) Sink {
 	if len(branches) == 1 {
-		return branches[0]
+		return branches[0].sink
 	}
 	return &fanOut{branches: branches}
 }
 
-// fanOutPause is the wait before refused branches are repeated when they named none.
+// fanOutPause is the wait before refused items are offered again when the branch named none.
 const fanOutPause = 100 * time.Millisecond
 
 func (f *fanOut) Consume(ctx context.Context, b Batch) error {
-	answers := make([]error, len(f.branches))
-	open := make([]int, len(f.branches))
-	for i := range open {
-		open[i] = i
+	answers := make([]Answer, len(f.branches))
+	var wg sync.WaitGroup
+	for i := range f.branches[1:] {
+		wg.Go(func() { answers[i+1] = offer(ctx, f.branches[i+1].sink, b) })
 	}
-	for {
-		f.offer(ctx, b, open, answers)
-		open = open[:0]
-		var wait time.Duration
-		for i, err := range answers {
-			if _, ok := AsApart(err, b); ok {
-				continue // its exporter has repeated what could be
-			}
-			if ref, again := AsRefused(err); again {
-				open = append(open, i)
-				wait = max(wait, ref.After)
+	answers[0] = offer(ctx, f.branches[0].sink, b)
+	wg.Wait()
+	all := allOf(answers, b.Items)
+	if all.Refusal != nil {
+		for i, a := range answers {
+			if n := all.Refused.Without(a.Refused).Len() - a.rejectedOf(all.Refused); n > 0 {
+				f.branches[i].doors[0].again(n)
 			}
 		}
-		if len(open) == 0 {
-			return together(answers, b)
-		}
+	}
+	return all.Err()
+}
+
+// offer gives a branch a batch, and then again what it refuses.
+func offer(ctx context.Context, to Sink, b Batch) Answer {
+	a := Read(to.Consume(ctx, b), b.Items)
+	for a.Refusal != nil {
+		wait := max(a.Refusal.After, fanOutPause)
 		deadline, ok := ctx.Deadline()
-		wait = max(wait, fanOutPause)
 		if ctx.Err() != nil || (ok && time.Until(deadline) < wait) {
-			return together(answers, b)
+			break
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return together(answers, b)
+			return a
 		}
-	}
-}
-
-// offer calls the open branches side by side: the slowest one sets the pace, not the sum.
-func (f *fanOut) offer(ctx context.Context, b Batch, open []int, answers []error) {
-	var wg sync.WaitGroup
-	for _, i := range open[1:] {
-		wg.Go(func() { answers[i] = f.branches[i].Consume(ctx, b) })
-	}
-	answers[open[0]] = f.branches[open[0]].Consume(ctx, b)
-	wg.Wait()
-}
-
-// together is the answer of all branches: for each part, when a branch answers for each.
-func together(answers []error, b Batch) error {
-	for _, err := range answers {
-		if _, ok := AsApart(err, b); ok {
-			each := make([]error, len(b.Parts))
-			for i := range each {
-				each[i] = best(answersFor(answers, b, i), b.Parts[i].Items)
+		rest := b
+		m := ItemMap{{0, b.Items}}
+		if a.Refused.Len() < b.Items {
+			rest = b.CutRanges(nil, a.Refused)
+			m = m[:0]
+			for _, r := range a.Refused {
+				m = append(m, Moved{r.From, r.To - r.From})
 			}
-			return ApartOf(each, b)
 		}
+		g := NewGather(b.Items)
+		for _, r := range a.Rejected {
+			g.Reject(r)
+		}
+		g.Add(to.Consume(ctx, rest), rest.Items, m)
+		a = g.Answer()
 	}
-	return best(answers, b.Items)
+	return a
 }
 
-// answersFor is what the branches answer for the i-th part of b.
-func answersFor(answers []error, b Batch, i int) []error {
-	part := make([]error, len(answers))
-	for j, err := range answers {
-		each, ok := AsApart(err, b)
-		rej, never := AsRejected(err)
-		switch {
-		case ok:
-			part[j] = each[i]
-		case !never:
-			part[j] = err
-		case lostOf(rej, b.Items) == b.Items:
-			part[j] = &Rejected{Err: rej.Err, Items: b.Parts[i].Items, Reason: rej.Reason}
+// allOf is the answer of all branches together.
+func allOf(answers []Answer, items int) Answer {
+	g := NewGather(items)
+	lost := wholeRange(items) // what every branch rejected
+	fewest := items           // counted and named, of the branch that took the most
+	uncounted := false
+	for _, a := range answers {
+		if a.Refusal != nil {
+			g.Refuse(a.Refused, a.Refusal)
+		}
+		var here Ranges
+		for _, r := range a.Rejected {
+			here = here.Union(r.Ranges)
+			uncounted = uncounted || r.Ranges == nil
+		}
+		lost = lost.Intersect(here)
+		fewest = min(fewest, a.RejectedItems())
+	}
+	for _, r := range answers[0].Rejected { // in the words of the first branch
+		if r.Ranges != nil {
+			r.Ranges = r.Ranges.Intersect(lost)
+			g.Reject(r)
 		}
 	}
-	return part
+	if more := fewest - lost.Len(); uncounted && more > 0 {
+		for _, a := range answers {
+			if u := a.Uncounted(); u != nil {
+				g.Reject(Rejected{Reason: u[0].Reason, Err: u[0].Err, Count: more})
+				break
+			}
+		}
+	}
+	return g.Answer()
 }
 
-// best is a refusal if there is one, nil if one branch took all, else the rejection with the fewest items.
-func best(answers []error, items int) error {
-	var found *Rejected
-	fewest, taken := items+1, false
-	for _, err := range answers {
-		rej, never := AsRejected(err)
-		switch {
-		case err == nil:
-			taken = true
-		case !never:
-			return err
-		case lostOf(rej, items) < fewest:
-			found, fewest = rej, lostOf(rej, items)
-		}
+// rejectedOf is how many of some items were rejected, as far as it is known which.
+func (a *Answer) rejectedOf(items Ranges) int {
+	n := 0
+	for _, r := range a.Rejected {
+		n += r.Ranges.Intersect(items).Len()
 	}
-	if taken {
-		return nil
-	}
-	return found
+	return n
 }

@@ -210,12 +210,10 @@ func (g *graph) enter(kind Kind, key doorKey, sink Sink) head {
 // fan joins heads into one.
 func (g *graph) fan(ends []head) head {
 	var h head
-	sinks := make([]Sink, len(ends))
-	for i, e := range ends {
-		sinks[i] = e.sink
+	for _, e := range ends {
 		h.doors = append(h.doors, e.doors...)
 	}
-	h.sink = fanOutTo(sinks)
+	h.sink = fanOutTo(ends)
 	return h
 }
 

@@ -112,7 +112,6 @@ func (h *Handover) add(items, size int, write func(dst []byte) []byte) {
 	last := &h.queue[len(h.queue)-1]
 	last.Request = write(last.Request)
 	last.Items += items
-	last.Parts = append(last.Parts, Part{End: len(last.Request), Items: items})
 }
 
 // notify wakes the goroutine that sends.
@@ -201,29 +200,23 @@ func (h *Handover) take() (Batch, bool) {
 	h.queue[0] = Batch{}
 	h.queue = h.queue[1:]
 	h.bytes -= len(b.Request)
-	if len(b.Parts) == 1 {
-		b.Parts = nil
-	}
 	return b, true
 }
 
-// send repeats a batch, or those of its parts that are refused, until it is taken, rejected, or the drain's time ends.
+// send repeats a batch, or those of its items that are refused, until all are taken or rejected, or the drain's time ends.
 // Newer batches may be dropped behind it meanwhile; the one in hand is at most as old as the destination's outage.
 func (h *Handover) send(ctx context.Context, b Batch) bool {
 	pause := Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second}
 	for {
-		err := h.next.Consume(ctx, b)
-		ref, again := AsRefused(err)
-		if !again {
-			h.door.leaveBatch(b, err)
+		a := Read(h.next.Consume(ctx, b), b.Items)
+		if a.Refusal == nil {
+			h.door.leave(b.Items, len(b.Request), a.Err())
 			gone(b)
 			return true
 		}
-		if each, ok := AsApart(err, b); ok {
-			b = h.settle(b, each)
-		}
+		b = h.settle(b, a)
 		select {
-		case <-time.After(max(ref.After, pause.Next())):
+		case <-time.After(max(a.Refusal.After, pause.Next())):
 		case <-ctx.Done():
 			h.door.evict(DropShutdown, b.Items, len(b.Request))
 			return false
@@ -231,19 +224,17 @@ func (h *Handover) send(ctx context.Context, b Batch) bool {
 	}
 }
 
-// settle books what became of the parts that were not refused, and returns the batch of the others. The bytes are the
-// hand-over's own.
-func (h *Handover) settle(b Batch, each []error) Batch {
-	rest := Batch{Signal: b.Signal, Request: b.Request[:0], Origin: b.Origin}
-	for i, err := range each {
-		part := b.Range(i, i+1)
-		if _, again := AsRefused(err); !again {
-			h.door.leave(part.Items, len(part.Request), err)
-			continue
-		}
-		rest.Request = append(rest.Request, part.Request...)
-		rest.Items += part.Items
-		rest.Parts = append(rest.Parts, Part{End: len(rest.Request), Items: part.Items})
+// settle books what became of the items that were not refused, and returns the batch of the others.
+func (h *Handover) settle(b Batch, a Answer) Batch {
+	if a.Refused.Len() == b.Items {
+		return b
 	}
+	rest := b.CutRanges((*handoverBuffers.Get().(*wire.Request))[:0], a.Refused)
+	left := Answer{Items: b.Items - rest.Items, Rejected: a.Rejected}
+	for i := range left.Rejected { // counts are enough for the books
+		left.Rejected[i].Count, left.Rejected[i].Ranges = left.Rejected[i].Len(), nil
+	}
+	h.door.leave(left.Items, len(b.Request)-len(rest.Request), &left)
+	gone(b)
 	return rest
 }

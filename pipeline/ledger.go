@@ -44,6 +44,7 @@ type account struct {
 	inside           Amount // entered and not left
 	pending          Amount // dropped by calls that are still inside
 	delivered        Amount // confirmed by a destination; exporters only
+	repeated         int64  // delivered, although the caller was told to send again
 	dropped          [len(Reasons)]Amount
 }
 
@@ -168,28 +169,24 @@ func (d *door) leave(items, bytes int, err error) {
 		d.taken(items, bytes)
 		return
 	}
-	rej, never := AsRejected(err)
-	if !never {
-		d.refused.add(items, bytes)
-		return
+	a := Read(err, items)
+	left, leftBytes := items, bytes
+	if a.Refusal != nil {
+		n := a.Refused.Len()
+		size := bytes
+		if items > 0 {
+			size = share(bytes, n, items)
+		}
+		d.refused.add(n, size)
+		left, leftBytes = left-n, leftBytes-size
 	}
-	lost := lostOf(rej, items)
-	lostBytes := share(bytes, lost, items)
-	d.dropped[reasonIndex(rej.Reason)].add(lost, lostBytes)
-	d.taken(items-lost, bytes-lostBytes)
-}
-
-// leaveBatch books the answer for a batch, part by part where they differ.
-func (d *door) leaveBatch(b Batch, err error) {
-	each, ok := AsApart(err, b)
-	if !ok {
-		d.leave(b.Items, len(b.Request), err)
-		return
+	for i := range a.Rejected {
+		n := min(a.Rejected[i].Len(), left)
+		size := share(bytes, n, items)
+		d.dropped[reasonIndex(a.Rejected[i].Reason)].add(n, size)
+		left, leftBytes = left-n, leftBytes-size
 	}
-	for i, err := range each {
-		part := b.Range(i, i+1)
-		d.leave(part.Items, len(part.Request), err)
-	}
+	d.taken(left, leftBytes)
 }
 
 // taken books a nil answer, less what calls inside have dropped meanwhile. Which call dropped is not known and
@@ -199,6 +196,13 @@ func (d *door) taken(items, bytes int) {
 	d.pending.sub(k)
 	d.out.Items += int64(items) - k.Items
 	d.out.Bytes += int64(bytes) - k.Bytes
+}
+
+// again books items that will be delivered twice.
+func (d *door) again(items int) {
+	d.mu.Lock()
+	d.repeated += int64(items)
+	d.mu.Unlock()
 }
 
 func (d *door) drop(why Reason, items, bytes int) {

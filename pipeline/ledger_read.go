@@ -11,6 +11,7 @@ type Account struct {
 
 	In, Out, Refused, Held, Delivered Amount
 	Dropped                           map[Reason]Amount // only reasons that occurred
+	DeliveredAfterRefusal             int64             // items
 }
 
 // Read returns every door's account. Each is consistent in itself.
@@ -22,7 +23,7 @@ func (l *Ledger) Read() []Account {
 		a := Account{
 			Component: d.key.component, Pipeline: d.key.pipeline, Signal: d.key.signal, Kind: d.kind,
 			In: s.in, Out: s.out, Refused: s.refused, Held: s.held(), Delivered: s.delivered,
-			Dropped: map[Reason]Amount{},
+			Dropped: map[Reason]Amount{}, DeliveredAfterRefusal: s.repeated,
 		}
 		for i, f := range s.dropped {
 			if f != (Amount{}) {
@@ -65,6 +66,8 @@ var (
 		"Items that will not be delivered, by the one reason.", []string{"component", "pipeline", "signal", "reason"}, nil)
 	descDroppedBytes = prometheus.NewDesc("sluice_component_dropped_bytes_total",
 		"Bytes of OTLP that will not be delivered, by the one reason.", []string{"component", "pipeline", "signal", "reason"}, nil)
+	descRepeated = prometheus.NewDesc("sluice_component_delivered_after_refusal_items_total",
+		"Items that reached a destination although their caller was told to send them again: the bound on duplicates.", doorLabels, nil)
 	descHeld = prometheus.NewDesc("sluice_component_held_items",
 		"Items inside the component now.", doorLabels, nil)
 	descHeldBytes = prometheus.NewDesc("sluice_component_held_bytes",
@@ -106,6 +109,7 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(descHeld, prometheus.GaugeValue, float64(a.Held.Items), labels...)
 		ch <- prometheus.MustNewConstMetric(descHeldBytes, prometheus.GaugeValue, float64(a.Held.Bytes), labels...)
+		ch <- prometheus.MustNewConstMetric(descRepeated, prometheus.CounterValue, float64(a.DeliveredAfterRefusal), labels...)
 		for why, v := range a.Dropped {
 			l := append(labels[:3:3], string(why))
 			ch <- prometheus.MustNewConstMetric(descDropped, prometheus.CounterValue, float64(v.Items), l...)

@@ -52,3 +52,11 @@ func (s Settings) Name() string { return string(s.Kind) + "/" + s.ID.String() }
 func (s Settings) Delivered(sig Signal, items, bytes int) {
 	s.doors.delivered(sig, items, bytes)
 }
+
+// DeliveredAfterRefusal says that n items reached a destination although their caller was, or will be, told to send them
+// again: the bound on duplicates of our making.
+func (s Settings) DeliveredAfterRefusal(sig Signal, items int) {
+	if d := s.doors.of(sig); d != nil {
+		d.again(items)
+	}
+}

@@ -3,12 +3,11 @@ package loki
 import (
 	"encoding/hex"
 	"errors"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/klauspost/compress/s2"
 
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/pipeline"
@@ -55,6 +54,8 @@ type encoder struct {
 	maxArena int
 	flushAt  int
 	pool     *delivery.Pool
+	suspects *delivery.Suspects
+	seed     maphash.Seed
 
 	arena   []byte // framed entries in the order of the records
 	entries []entry
@@ -68,15 +69,17 @@ type encoder struct {
 }
 
 // entry is a range of the arena, and the entry of the same stream that follows it.
-type entry struct{ from, to, next int32 }
+// item is the index of its record in the batch.
+type entry struct{ from, to, next, item int32 }
 
 type stream struct {
 	selector    string
 	first, last int32 // entries; first is -1 while there is none
+	suspect     bool  // it was rejected lately, and goes in a request of its own
 }
 
-func newEncoder(c *Config, pool *delivery.Pool) *encoder {
-	e := &encoder{index: map[string]string{}, known: map[string]int{}, maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, flushAt: flushArena, pool: pool}
+func newEncoder(c *Config, pool *delivery.Pool, suspects *delivery.Suspects, seed maphash.Seed) *encoder {
+	e := &encoder{suspects: suspects, seed: seed, index: map[string]string{}, known: map[string]int{}, maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, flushAt: flushArena, pool: pool}
 	for _, key := range c.IndexAttributes {
 		e.index[key] = string(loki.AppendName(nil, []byte(key)))
 	}
@@ -86,16 +89,18 @@ func newEncoder(c *Config, pool *delivery.Pool) *encoder {
 	return e
 }
 
-// A pass says how a batch is encoded. The passes over a batch that is divided have one time.
-type pass struct {
-	now   uint64   // for records without a time; nanoseconds
-	taken entrySet // left out
-}
-
-// encode makes the payloads of a batch: one group, so that they go out one after the other.
-func (e *encoder) encode(b pipeline.Batch, p pass) ([][]*delivery.Payload, error) {
+// encode makes the payloads of a batch: a group, so that they go out one after the other, and one of the streams that
+// were rejected lately. now is the time of records without one, in nanoseconds.
+func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*delivery.Payload, error) {
 	defer e.shrink()
-	var group []*delivery.Payload
+	var group, suspected []*delivery.Payload
+	flush := func() {
+		group = append(group, e.payloads(b, false)...)
+		if e.suspects.Any() {
+			suspected = append(suspected, e.payloads(b, true)...)
+		}
+	}
+	item := int32(0)
 	spent := 0 // of the arena, by what was flushed
 	for rs := b.Request.Resources(); rs.Next(); {
 		e.streamLabels(rs.Resource())
@@ -105,20 +110,27 @@ func (e *encoder) encode(b pipeline.Batch, p pass) ([][]*delivery.Payload, error
 			for items := ss.Items(); items.Next(); {
 				if spent+len(e.arena) > e.maxArena {
 					delivery.Discard(group)
-					return nil, &pipeline.Rejected{Items: b.Items, Reason: pipeline.DropTooLarge, Err: errInflated, Divide: true}
+					delivery.Discard(suspected)
+					return nil, pipeline.Reject(0, pipeline.DropTooLarge, errInflated)
 				}
 				if len(e.arena) > e.flushAt {
-					group = append(group, e.payloads(b)...)
+					flush()
 					spent += len(e.arena)
 					e.forget()
 					at = e.stream()
 				}
 				l := wire.ParseLog(items.Bytes())
-				e.add(&e.streams[at], &l, p)
+				e.add(&e.streams[at], &l, now)
+				e.entries[len(e.entries)-1].item = item
+				item++
 			}
 		}
 	}
-	return [][]*delivery.Payload{append(group, e.payloads(b)...)}, nil
+	flush()
+	if suspected != nil {
+		return [][]*delivery.Payload{group, suspected}, nil
+	}
+	return [][]*delivery.Payload{group}, nil
 }
 
 // stream finds the stream of e.labels.
@@ -129,7 +141,8 @@ func (e *encoder) stream() int {
 	}
 	selector := string(e.text)
 	e.known[selector] = len(e.streams)
-	e.streams = append(e.streams, stream{selector: selector, first: -1})
+	s := stream{selector: selector, first: -1, suspect: e.suspects.Any() && e.suspects.Has(e.keyOf(selector))}
+	e.streams = append(e.streams, s)
 	return len(e.streams) - 1
 }
 
@@ -167,8 +180,8 @@ func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	e.name = e.name[:at]
 }
 
-// add appends the entry of a record to its stream, unless it was taken before.
-func (e *encoder) add(s *stream, l *wire.Log, p pass) {
+// add appends the entry of a record to its stream.
+func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	e.readRecord(l)
 	line := l.Body.Str()
 	if l.Body.Kind() != wire.ValueString {
@@ -176,19 +189,13 @@ func (e *encoder) add(s *stream, l *wire.Log, p pass) {
 		line = e.line
 	}
 	from := int32(len(e.arena))
-	e.arena = appendTime(e.arena, timeOf(l, p.now))
+	e.arena = appendTime(e.arena, timeOf(l, now))
 	e.arena = wire.AppendBytes(e.arena, fieldEntryLine, line)
 	// Of labels with the same name the nearest counts: the record's, then the scope's, then the resource's.
 	e.arena = append(e.arena, e.record.frames...)
 	e.arena = e.scope.appendTo(e.arena, &e.record)
 	e.arena = e.resource.appendTo(e.arena, &e.record, &e.scope)
 
-	if p.taken != nil {
-		if _, ok := p.taken[s.selector][string(e.arena[from:])]; ok {
-			e.arena = e.arena[:from]
-			return
-		}
-	}
 	n := int32(len(e.entries))
 	e.entries = append(e.entries, entry{from: from, to: int32(len(e.arena))})
 	if s.first < 0 {
@@ -248,20 +255,25 @@ func appendTime(dst []byte, ns uint64) []byte {
 	return wire.EndMessage(dst, mark)
 }
 
-// payloads writes the streams into requests of at most maxBytes; a lone entry may be larger.
-func (e *encoder) payloads(b pipeline.Batch) (out []*delivery.Payload) {
+// payloads writes the streams, those that are suspect or the others, into requests of at most maxBytes; a lone entry may
+// be larger.
+func (e *encoder) payloads(b pipeline.Batch, suspect bool) (out []*delivery.Payload) {
 	e.body = e.body[:0]
 	items := 0
+	var records []pipeline.Ranges // of each stream in the body
 	flush := func() {
 		if items > 0 {
-			p := delivery.Own(b, delivery.CompressSnappy(e.body, e.pool))
-			p.Items, p.Size = items, int(int64(len(b.Request))*int64(items)/int64(max(b.Items, 1)))
+			p := request(b, e.body, items, e.pool)
+			p.Tag = records
 			out = append(out, p)
 		}
-		e.body, items = e.body[:0], 0
+		e.body, items, records = e.body[:0], 0, nil
 	}
 	for i := range e.streams {
 		s := &e.streams[i]
+		if s.suspect != suspect {
+			continue
+		}
 		head := 1 + wire.SizeVarint(uint64(len(s.selector))) + len(s.selector)
 		for next, more := s.first, s.first >= 0; more; {
 			size, upTo, n := head, next, 0
@@ -280,10 +292,11 @@ func (e *encoder) payloads(b pipeline.Batch) (out []*delivery.Payload) {
 				upTo = k.next
 			}
 			if n > 0 {
+				records = append(records, e.records(next, n))
 				next = e.appendStream(s, next, n, size)
 				items += n
 			}
-			if more {
+			if more || suspect {
 				flush()
 			}
 		}
@@ -291,6 +304,30 @@ func (e *encoder) payloads(b pipeline.Batch) (out []*delivery.Payload) {
 	flush()
 	return out
 }
+
+// records are the items of n entries of a stream.
+func (e *encoder) records(next int32, n int) (r pipeline.Ranges) {
+	for range n {
+		k := &e.entries[next]
+		if last := len(r) - 1; last >= 0 && r[last].To == int(k.item) {
+			r[last].To++
+		} else {
+			r = append(r, pipeline.Range{From: int(k.item), To: int(k.item) + 1})
+		}
+		next = k.next
+	}
+	return r
+}
+
+// request makes a payload of a body that has so many items of the batch.
+func request(b pipeline.Batch, body []byte, items int, pool *delivery.Pool) *delivery.Payload {
+	p := delivery.Own(b, delivery.CompressSnappy(body, pool))
+	p.Items, p.Size = items, int(int64(len(b.Request))*int64(items)/int64(max(b.Items, 1)))
+	return p
+}
+
+// keyOf is the identity of a stream.
+func (e *encoder) keyOf(selector string) uint64 { return maphash.String(e.seed, selector) }
 
 // appendStream writes n entries of a stream and returns the one that follows.
 func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
@@ -303,48 +340,6 @@ func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 		next = k.next
 	}
 	return next
-}
-
-// entrySet is entries, as they are written, by the selectors of their streams.
-type entrySet map[string]map[string]struct{}
-
-// with is s and the entries of requests that were taken, less those that a rejected one has, too: an entry may be there
-// twice. The requests are of our own making.
-func (s entrySet) with(taken, rejected []*delivery.Buffer) entrySet {
-	all := entrySet{}
-	for selector, entries := range s {
-		all[selector] = maps.Clone(entries)
-	}
-	for _, r := range taken {
-		eachEntry(r.B, func(selector string, entry []byte) {
-			if all[selector] == nil {
-				all[selector] = map[string]struct{}{}
-			}
-			all[selector][string(entry)] = struct{}{}
-		})
-	}
-	for _, r := range rejected {
-		eachEntry(r.B, func(selector string, entry []byte) { delete(all[selector], string(entry)) })
-	}
-	return all
-}
-
-// eachEntry calls f with every entry of a request.
-func eachEntry(request []byte, f func(selector string, entry []byte)) {
-	body, err := s2.Decode(nil, request)
-	if err != nil {
-		return // the entries arrive twice
-	}
-	for streams := wire.MessageFields(body); streams.Next(); {
-		selector := ""
-		for field := wire.MessageFields(streams.Body()); field.Next(); {
-			if field.Number() == fieldStreamLabels { // comes first
-				selector = string(field.Body())
-				continue
-			}
-			f(selector, field.Body())
-		}
-	}
 }
 
 // forget forgets what was gathered.

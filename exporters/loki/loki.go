@@ -3,6 +3,7 @@ package loki
 
 import (
 	"context"
+	"hash/maphash"
 	"net/url"
 	"time"
 
@@ -22,11 +23,13 @@ type Exporter struct {
 	encoders chan *encoder // idle ones
 	config   *Config
 	pool     delivery.Pool
+	suspects delivery.Suspects
+	seed     maphash.Seed
 }
 
 // New makes the exporter. It connects with the first request.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
-	e := &Exporter{tenant: c.TenantID, config: c, encoders: make(chan *encoder, c.Places())}
+	e := &Exporter{tenant: c.TenantID, config: c, seed: maphash.MakeSeed(), encoders: make(chan *encoder, c.Places())}
 	var err error
 	if e.target, err = c.target(); err != nil {
 		return nil, err
@@ -44,34 +47,22 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 }
 
 // Consume implements pipeline.Sink.
-func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
-	return e.consume(ctx, b, pass{now: uint64(time.Now().UnixNano())})
-}
+func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error { return e.sender.Send(ctx, b) }
 
-func (e *Exporter) consume(ctx context.Context, b pipeline.Batch, p pass) error {
-	return e.sender.SendParts(ctx, b, delivery.Requests{
-		Encode: func(b pipeline.Batch) ([][]*delivery.Payload, error) { return e.encode(b, p) },
-		Rest: func(more, rejected []*delivery.Buffer) pipeline.Sink {
-			next := pass{p.now, p.taken.with(more, rejected)}
-			return pipeline.SinkFunc(func(ctx context.Context, b pipeline.Batch) error { return e.consume(ctx, b, next) })
-		},
-	})
-}
-
-// encode makes the payloads of a batch with an encoder that is idle.
-func (e *Exporter) encode(b pipeline.Batch, p pass) ([][]*delivery.Payload, error) {
+// Encode implements delivery.Destination, with an encoder that is idle.
+func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	var k *encoder
 	select {
 	case k = <-e.encoders:
 	default:
-		k = newEncoder(e.config, &e.pool)
+		k = newEncoder(e.config, &e.pool, &e.suspects, e.seed)
 	}
-	parts, err := k.encode(b, p)
+	groups, err := k.encode(b, uint64(time.Now().UnixNano()))
 	select {
 	case e.encoders <- k:
 	default:
 	}
-	return parts, err
+	return delivery.Requests{Groups: groups, Pieces: func(p *delivery.Payload) delivery.Pieces { return e.cutStreams(b, p) }}, err
 }
 
 // Attempt implements delivery.Destination.

@@ -35,7 +35,7 @@ type Exporter struct {
 	header  metadata.MD
 	auth    *delivery.Credential
 	secrets []string
-	encode  func(pipeline.Batch) (*delivery.Payload, error)
+	encode  func(pipeline.Batch) *delivery.Payload
 	pool    delivery.Pool
 }
 
@@ -46,7 +46,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.encode = func(b pipeline.Batch) (*delivery.Payload, error) { return compressor.Payload(b), nil }
+	e.encode = compressor.Payload
 	for name, value := range c.Headers.Iter {
 		e.header.Set(name, string(value))
 		e.secrets = append(e.secrets, string(value))
@@ -74,7 +74,12 @@ func (e *Exporter) Start(context.Context) (err error) {
 
 // Consume implements pipeline.Sink.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
-	return e.sender.Send(ctx, b, e.encode)
+	return e.sender.Send(ctx, b)
+}
+
+// Encode implements delivery.Destination.
+func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
+	return delivery.One(b, e.encode), nil
 }
 
 // Attempt implements delivery.Destination.

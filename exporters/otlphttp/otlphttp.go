@@ -15,7 +15,7 @@ type Exporter struct {
 	sender  *delivery.Sender
 	http    *delivery.HTTP
 	targets [pipeline.Traces + 1]*url.URL
-	encode  func(pipeline.Batch) (*delivery.Payload, error)
+	encode  func(pipeline.Batch) *delivery.Payload
 	pool    delivery.Pool
 }
 
@@ -26,7 +26,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.encode = func(b pipeline.Batch) (*delivery.Payload, error) { return compressor.Payload(b), nil }
+	e.encode = compressor.Payload
 	for _, sig := range pipeline.Signals {
 		if e.targets[sig], err = c.target(sig); err != nil {
 			return nil, err
@@ -50,7 +50,12 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	if e.targets[b.Signal] == nil {
 		return pipeline.Refuse(0, fmt.Errorf(`cannot send %s: neither "endpoint" nor "%s_endpoint" is set`, b.Signal, b.Signal))
 	}
-	return e.sender.Send(ctx, b, e.encode)
+	return e.sender.Send(ctx, b)
+}
+
+// Encode implements delivery.Destination.
+func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
+	return delivery.One(b, e.encode), nil
 }
 
 // Attempt implements delivery.Destination.

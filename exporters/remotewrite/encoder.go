@@ -21,13 +21,13 @@ type encoder struct {
 	flushAt  int
 	metadata bool
 	seed     maphash.Seed
+	suspects delivery.Suspects
 	pool     delivery.Pool
 
 	mu         sync.Mutex // of all below: the translator is for one walk at a time
 	translator *prom.Translator
 	batch      pipeline.Batch
-	taken      sampleSet
-	key        []byte                // of taken
+	suspected  bool                  // some series was rejected lately
 	groups     [][]*delivery.Payload // by shard
 	spent      int                   // of the arena, by what was flushed
 	walk       uint64                // ordinal of the walk; a series whose slot has another one is new to it
@@ -88,12 +88,13 @@ const keepArena = 16 << 20
 // errInflated says so.
 var errInflated = errors.New("the labels of the batch are larger than 256 MiB when each series has its own")
 
-// encode makes the payloads of a batch, less the samples that were taken of it before: a group for each shard, in it
-// requests of at most maxBytes.
-func (e *encoder) encode(b pipeline.Batch, taken sampleSet) ([][]*delivery.Payload, prom.Report, error) {
+// encode makes the payloads of a batch: a group for each shard, in it requests of at most maxBytes; behind them one of
+// the series that were rejected lately.
+func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, prom.Report, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.batch, e.taken, e.groups = b, taken, make([][]*delivery.Payload, e.shards)
+	e.batch, e.groups = b, make([][]*delivery.Payload, e.shards+1)
+	e.suspected = e.suspects.Any()
 	e.spent, e.lastPoint = 0, -1
 	e.forget()
 	defer e.shrink()
@@ -102,7 +103,7 @@ func (e *encoder) encode(b pipeline.Batch, taken sampleSet) ([][]*delivery.Paylo
 		for _, group := range e.groups {
 			delivery.Discard(group)
 		}
-		return nil, report, &pipeline.Rejected{Items: b.Items, Reason: pipeline.DropTooLarge, Err: err, Divide: true}
+		return nil, report, pipeline.Reject(0, pipeline.DropTooLarge, err)
 	}
 	e.flush()
 	groups := slices.DeleteFunc(e.groups, func(group []*delivery.Payload) bool { return len(group) == 0 })
@@ -135,10 +136,6 @@ func (e *encoder) Sample(s *prom.Sample) error {
 	if len(e.arena) > e.flushAt {
 		e.flush()
 	}
-	if e.taken != nil && e.wasTaken(s) {
-		e.lastPoint = max(s.Point, e.lastPoint) // it was counted then
-		return nil
-	}
 	i := int(uint32(*s.Slot))
 	if *s.Slot>>indexBits != e.walk&(1<<indexBits-1) || *s.Slot == 0 {
 		i = e.add(s)
@@ -169,13 +166,6 @@ func (e *encoder) Sample(s *prom.Sample) error {
 	return nil
 }
 
-// wasTaken says whether the batch was delivered before as far as this sample goes.
-func (e *encoder) wasTaken(s *prom.Sample) bool {
-	e.key = wire.AppendVarint(append(e.key[:0], s.Labels...), uint64(s.Time))
-	_, ok := e.taken[string(e.key)]
-	return ok
-}
-
 // add begins a series.
 func (e *encoder) add(s *prom.Sample) int {
 	i := len(e.series)
@@ -184,7 +174,10 @@ func (e *encoder) add(s *prom.Sample) int {
 	e.arena = append(e.arena, s.Labels...)
 	k := series{labels: span{from, int32(len(e.arena))}, size: int32(len(s.Labels)), first: -1}
 	if e.shards > 1 {
-		k.shard = uint8(maphash.Bytes(e.seed, s.Labels) % uint64(e.shards))
+		k.shard = uint8(e.key(s.Labels) % uint64(e.shards))
+	}
+	if e.suspected && e.suspects.Has(e.key(s.Labels)) {
+		k.shard = uint8(e.shards)
 	}
 	e.series = append(e.series, k)
 	if e.metadata && s.Family.Slot != e.walk {
@@ -193,6 +186,9 @@ func (e *encoder) add(s *prom.Sample) int {
 	}
 	return i
 }
+
+// key is the identity of a series.
+func (e *encoder) key(labels []byte) uint64 { return maphash.Bytes(e.seed, labels) }
 
 // group makes the requests of one shard.
 func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*delivery.Payload) {
@@ -208,7 +204,8 @@ func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*delivery.Payload)
 		if k.shard != shard {
 			continue
 		}
-		if len(e.body) > 0 && len(e.body)+frameSize(int(k.size)) > e.maxBytes {
+		alone := int(shard) == e.shards && len(out) < maxAlone
+		if len(e.body) > 0 && (alone || len(e.body)+frameSize(int(k.size)) > e.maxBytes) {
 			out = append(out, e.payload(b, items))
 			e.body, items = e.body[:0], 0
 		}
@@ -226,10 +223,18 @@ func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*delivery.Payload)
 
 // payload compresses the body. Items and bytes of the batch are shared out over its payloads.
 func (e *encoder) payload(b pipeline.Batch, items int) *delivery.Payload {
-	p := delivery.Own(b, delivery.CompressSnappy(e.body, &e.pool))
+	return e.request(b, e.body, items)
+}
+
+// request makes a payload of a body that has so many items of the batch.
+func (e *encoder) request(b pipeline.Batch, body []byte, items int) *delivery.Payload {
+	p := delivery.Own(b, delivery.CompressSnappy(body, &e.pool))
 	p.Items, p.Size = items, share(len(b.Request), items, b.Items)
 	return p
 }
+
+// maxAlone is how many suspected series of a batch go in a request each.
+const maxAlone = 4
 
 // appendSamples writes the samples of a series in order of time.
 func (e *encoder) appendSamples(k *series) {
@@ -268,7 +273,7 @@ func (e *encoder) appendSample(v *sample) {
 
 // shrink lets go of the batch, and of the memory of an unusual one.
 func (e *encoder) shrink() {
-	e.batch, e.taken, e.groups = pipeline.Batch{}, nil, nil
+	e.batch, e.groups = pipeline.Batch{}, nil
 	if cap(e.arena) > keepArena {
 		e.arena, e.series, e.samples, e.order = nil, nil, nil, nil
 	}

@@ -1,11 +1,6 @@
 package remotewrite
 
 import (
-	"maps"
-
-	"github.com/klauspost/compress/s2"
-
-	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/wire"
 	"github.com/sluiceio/sluice/wire/prom"
 )
@@ -116,55 +111,4 @@ func appendMetadata(dst []byte, f *prom.Family) []byte {
 	dst = wire.AppendString(dst, fieldMetadataHelp, f.Help)
 	dst = wire.AppendString(dst, fieldMetadataUnit, f.Unit)
 	return wire.EndMessage(dst, mark)
-}
-
-// sampleSet is samples, by the labels of their series as a TimeSeries begins with, and their time as a varint.
-type sampleSet map[string]struct{}
-
-// with is s and the samples of requests that were taken, less those that a rejected one has, too: a sample may be there
-// twice. The requests are of our own making.
-func (s sampleSet) with(taken, rejected []*delivery.Buffer) sampleSet {
-	all := maps.Clone(s)
-	if all == nil {
-		all = sampleSet{}
-	}
-	for _, r := range taken {
-		eachSample(r.B, func(key []byte) { all[string(key)] = struct{}{} })
-	}
-	for _, r := range rejected {
-		eachSample(r.B, func(key []byte) { delete(all, string(key)) })
-	}
-	return all
-}
-
-// eachSample calls f with the key of every sample of a request.
-func eachSample(request []byte, f func(key []byte)) {
-	body, err := s2.Decode(nil, request)
-	if err != nil {
-		return // the samples arrive twice
-	}
-	var key []byte
-	for series := wire.MessageFields(body); series.Next(); {
-		if series.Number() != fieldTimeSeries {
-			continue
-		}
-		key = key[:0]
-		for field := wire.MessageFields(series.Body()); field.Next(); { // labels come first
-			timeField := fieldSampleTime
-			switch field.Number() {
-			case fieldLabels:
-				key = append(key, field.Framed()...)
-				continue
-			case fieldExemplars:
-				continue
-			case fieldHistograms:
-				timeField = fieldHistogramTime
-			}
-			for t := wire.MessageFields(field.Body()); t.Next(); {
-				if t.Number() == timeField {
-					f(append(key, t.Framed()[1:]...))
-				}
-			}
-		}
-	}
 }

@@ -47,31 +47,16 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 }
 
 // Consume implements pipeline.Sink.
-func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
-	return e.consume(ctx, b, nil)
-}
+func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error { return e.sender.Send(ctx, b) }
 
-// consume delivers a batch less the samples that were taken of it before.
-func (e *Exporter) consume(ctx context.Context, b pipeline.Batch, taken sampleSet) error {
-	var report prom.Report
-	err := e.sender.SendParts(ctx, b, delivery.Requests{
-		Encode: func(b pipeline.Batch) (groups [][]*delivery.Payload, err error) {
-			groups, report, err = e.encoder.encode(b, taken)
-			return groups, err
-		},
-		Rest: func(more, rejected []*delivery.Buffer) pipeline.Sink {
-			all := taken.with(more, rejected)
-			return pipeline.SinkFunc(func(ctx context.Context, b pipeline.Batch) error { return e.consume(ctx, b, all) })
-		},
-	})
-	if _, refused := pipeline.AsRefused(err); refused {
-		return err // the caller comes back with everything, also with what will be dropped then
-	}
-	if pipeline.Divides(err, b) {
-		return err // its parts come, and with them what will be dropped
-	}
-	e.drop(b, &report)
-	return err
+// Encode implements delivery.Destination.
+func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
+	groups, report, err := e.encoder.encode(b)
+	return delivery.Requests{
+		Groups: groups,
+		Pieces: func(p *delivery.Payload) delivery.Pieces { return e.encoder.cutSeries(b, p.Body()) },
+		Ended:  func() { e.drop(b, &report) },
+	}, err
 }
 
 // drop books the points that Prometheus has no form for.

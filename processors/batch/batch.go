@@ -1,9 +1,9 @@
 // Package batch merges requests of many callers into fewer and larger ones.
 //
-// It is a group commit. While fewer than max_in_flight requests are outstanding, a request goes on at once, as it
-// came, in its caller's goroutine. Beyond that, requests are merged, which for OTLP is an append, and the merged
-// one goes on as soon as a request comes back, or at its size, or at the timeout. A caller is answered with its
-// own request's fate and not before: nothing is acknowledged early.
+// A caller is answered with what its own items met and not before: nothing is acknowledged early. A merged request
+// leaves at its size, at the timeout, or earlier when waiting can bring nobody: who else is likely to come is known
+// from who came lately (peers.go). So a lone client never waits for company, and a thousand agents with small requests
+// become a few requests a second.
 package batch
 
 import (
@@ -11,8 +11,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
@@ -23,34 +21,27 @@ type Processor struct {
 	cfg  Config
 	set  pipeline.Settings
 	next pipeline.Sink
-	late prometheus.Counter
 
 	mu     sync.Mutex
-	lanes  map[lane]*queue
+	lanes  map[key]*lane
 	closed chan struct{} // closed when the drain's time has ended
 	once   sync.Once
 	sends  sync.WaitGroup
 }
 
-// lane is what may be merged: a pipeline has one signal, so tenant and route are left.
-type lane struct{ tenant, route string }
+// key is what may be merged: a pipeline has one signal, so tenant and route are left.
+type key struct{ tenant, route string }
 
-// queue is the state of one lane, under Processor.mu. Lanes without traffic are forgotten.
-type queue struct {
+// lane is the state of one key, under Processor.mu. Lanes without traffic are forgotten.
+type lane struct {
 	outstanding int
-	open        *lot // the one that callers are added to; nil when nobody waits
+	open        *pending // the one that callers are added to; nil when nobody waits
+	peers       peers
 }
 
 // New makes the processor in front of next.
 func New(s pipeline.Settings, cfg *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	p := &Processor{
-		cfg: *cfg, set: s, next: next, lanes: map[lane]*queue{}, closed: make(chan struct{}),
-		late: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_batch_delivered_after_refusal_items_total",
-			Help: "Items that were delivered after their caller's time had ended: the bound on duplicates.",
-		}),
-	}
-	return p, s.Metrics.Register(p.late)
+	return &Processor{cfg: *cfg, set: s, next: next, lanes: map[key]*lane{}, closed: make(chan struct{})}, nil
 }
 
 // Consume hands the batch on, alone or merged with others, and answers when its fate is known.
@@ -62,92 +53,100 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 }
 
 func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
-	key := lane{b.Origin.Tenant, b.Origin.Route}
+	k := key{b.Origin.Tenant, b.Origin.Route}
 	p.mu.Lock()
-	q := p.lanes[key]
-	if q == nil {
-		q = &queue{}
-		p.lanes[key] = q
+	l := p.lanes[k]
+	if l == nil {
+		l = &lane{peers: newPeers()}
+		p.lanes[k] = l
 	}
-	if q.outstanding < p.cfg.MaxInFlight && q.open == nil {
-		q.outstanding++
+	from := l.peers.arrive(b.Origin.Peer)
+	if l.open == nil && l.outstanding < p.cfg.MaxInFlight && !l.peers.awaited() {
+		l.outstanding++
 		p.mu.Unlock()
-		defer p.returned(key, q)
+		defer p.returned(k, l, from)
 		return p.next.Consume(ctx, b)
 	}
-	c := p.join(ctx, key, q, b)
+	c := p.join(ctx, l, b)
+	c.from = from
 	p.mu.Unlock()
 	return p.wait(ctx, c)
 }
 
-// join adds a caller to the lane's open lot, which it makes when there is none or when the request does not fit.
-func (p *Processor) join(ctx context.Context, key lane, q *queue, b pipeline.Batch) *caller {
-	if l := q.open; l != nil && !p.fits(l, b) {
-		p.dispatch(key, q)
+// join adds a caller to the lane's open batch, which it makes when there is none or when the request does not fit.
+func (p *Processor) join(ctx context.Context, l *lane, b pipeline.Batch) *caller {
+	if w := l.open; w != nil && !p.fits(w, b) {
+		p.dispatch(l)
 	}
-	if q.open == nil {
-		l := newLot(b)
-		q.open = l
-		l.timer = time.AfterFunc(p.cfg.Timeout, func() { p.timedOut(key, q, l) })
+	if l.open == nil {
+		w := newPending(l, b)
+		l.open = w
+		w.timer = time.AfterFunc(p.cfg.Timeout, func() { p.timedOut(w) })
 	}
-	c := q.open.add(ctx, b)
-	if p.full(q.open) || q.outstanding < p.cfg.MaxInFlight {
-		p.dispatch(key, q)
+	c := l.open.add(ctx, b)
+	if p.full(l.open) || (l.outstanding < p.cfg.MaxInFlight && !l.peers.awaited()) {
+		p.dispatch(l)
 	}
 	return c
 }
 
-func (p *Processor) fits(l *lot, b pipeline.Batch) bool {
-	if len(l.buf)+len(b.Request) > p.cfg.MaxBytes {
+func (p *Processor) fits(w *pending, b pipeline.Batch) bool {
+	if len(w.buf)+len(b.Request) > p.cfg.MaxBytes {
 		return false
 	}
-	return p.cfg.SendBatchMaxSize == 0 || l.items+b.Items <= p.cfg.SendBatchMaxSize
+	return p.cfg.SendBatchMaxSize == 0 || w.items+b.Items <= p.cfg.SendBatchMaxSize
 }
 
-func (p *Processor) full(l *lot) bool {
-	return len(l.buf) >= p.cfg.MaxBytes || (p.cfg.SendBatchSize > 0 && l.items >= p.cfg.SendBatchSize)
+func (p *Processor) full(w *pending) bool {
+	return len(w.buf) >= p.cfg.MaxBytes || (p.cfg.SendBatchSize > 0 && w.items >= p.cfg.SendBatchSize)
 }
 
-func (p *Processor) timedOut(key lane, q *queue, l *lot) {
+func (p *Processor) timedOut(w *pending) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if q.open == l {
-		p.dispatch(key, q)
+	if w.lane.open == w {
+		w.lane.peers.waited(len(w.callers) > 1)
+		p.dispatch(w.lane)
 	}
 }
 
-// dispatch sends the open lot on its way. Callers hold p.mu.
-func (p *Processor) dispatch(key lane, q *queue) {
-	l := q.open
-	q.open = nil
-	l.timer.Stop()
-	if !l.seal() {
-		l.free()
+// dispatch sends the open batch on its way. Callers hold p.mu.
+func (p *Processor) dispatch(l *lane) {
+	w := l.open
+	l.open = nil
+	w.timer.Stop()
+	if !w.seal() {
+		w.free()
 		return // every caller has gone
 	}
-	q.outstanding++
+	l.outstanding++
 	p.sends.Add(1)
 	go func() {
 		defer p.sends.Done()
-		defer p.returned(key, q)
-		p.send(l)
+		p.send(w)
 	}()
 }
 
-// returned notes that a request came back: whoever waits goes now.
-func (p *Processor) returned(key lane, q *queue) {
+// returned notes that a request came back that was sent alone.
+func (p *Processor) returned(k key, l *lane, from *peer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	q.outstanding--
-	if q.open != nil {
-		p.dispatch(key, q)
+	l.peers.leave(from)
+	p.freed(k, l)
+}
+
+// freed notes that a place is free: who waits goes now, unless others are awaited. Callers hold p.mu.
+func (p *Processor) freed(k key, l *lane) {
+	l.outstanding--
+	if l.open != nil && !l.peers.awaited() {
+		p.dispatch(l)
 	}
-	if q.outstanding == 0 && q.open == nil && p.lanes[key] == q {
-		delete(p.lanes, key)
+	if l.outstanding == 0 && l.open == nil && l.peers.forgettable() && p.lanes[k] == l {
+		delete(p.lanes, k)
 	}
 }
 
-// wait answers a caller: its fate, or a refusal when its own time ends first. Before the lot is sealed the
+// wait answers a caller: its fate, or a refusal when its own time ends first. Before the batch is sealed the
 // caller takes its bytes back; after that they go on, and a delivery counts as late.
 func (p *Processor) wait(ctx context.Context, c *caller) error {
 	select {
@@ -163,170 +162,79 @@ func (p *Processor) wait(ctx context.Context, c *caller) error {
 		return err
 	default:
 	}
-	c.lot.leave(c)
+	c.batch.leave(c)
+	c.batch.lane.peers.leave(c.from)
 	return pipeline.Withdrawn(ctx)
 }
 
-// send delivers a sealed lot and tells every caller. When a destination rejected it as a whole, its exporter was given
-// the parts again, so that only the guilty one is told so.
-func (p *Processor) send(l *lot) {
-	defer l.free()
-	b := l.batch()
-	err := p.next.Consume(l.ctx, b)
-	if each, ok := pipeline.AsApart(err, b); ok {
-		p.tellEach(l, each)
-		return
-	}
-	rej, never := pipeline.AsRejected(err)
-	if never && len(l.callers) > 1 && rej.Items > 0 && rej.Items < l.items {
-		// A partial success: the rest was delivered, and nobody says whose the rejected ones were.
-		p.tellPartial(l, rej)
-		return
-	}
-	for _, c := range l.callers {
-		if never && len(l.callers) > 1 {
-			err = pipeline.Reject(c.items, rej.Reason, rej.Err)
-		}
-		p.tell(c, err)
-	}
-}
-
-// tellEach tells every caller what became of its part, or of its parts if it had merged some itself.
-func (p *Processor) tellEach(l *lot, each []error) {
-	for _, c := range l.callers {
-		if len(c.parts) == 0 {
-			p.tell(c, each[0])
-			each = each[1:]
-			continue
-		}
-		p.tell(c, pipeline.ApartOf(each[:len(c.parts)], pipeline.Batch{Items: c.items}))
-		each = each[len(c.parts):]
-	}
-}
-
-func (p *Processor) tell(c *caller, err error) {
+// send delivers a sealed batch and tells every caller what its own items met.
+func (p *Processor) send(w *pending) {
+	defer w.free()
+	b := w.merged()
+	err := p.next.Consume(w.ctx, b)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.decide(c, err)
-}
-
-// decide is tell under p.mu: a caller is either told or has gone, never both.
-func (p *Processor) decide(c *caller, err error) {
-	if !c.gone {
-		c.fate <- err // buffered: never waits
-	} else if err == nil {
-		p.late.Add(float64(c.items))
-	}
-}
-
-// tellPartial answers nil to all and drops the rejected items. Callers that have gone were refused and count as
-// that already, so no more is dropped than the others brought.
-func (p *Processor) tellPartial(l *lot, rej *pipeline.Rejected) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	a := pipeline.Read(err, b.Items)
 	told := 0
-	for _, c := range l.callers {
+	at := 0
+	for _, c := range w.callers {
+		var own error
+		if err != nil {
+			if len(w.callers) == 1 {
+				own = err
+			} else {
+				own = a.Slice(at, at+c.items).Err()
+			}
+		}
+		at += c.items
 		if !c.gone {
 			told += c.items
-		}
-	}
-	if told > 0 {
-		p.set.Drop(rej.Reason, l.signal, min(rej.Items, told), 0)
-	}
-	for _, c := range l.callers {
-		p.decide(c, nil)
-	}
-}
-
-// split sends a request that exceeds the maximum in parts, side by side. When some part is refused the whole
-// request is, and what was delivered of it will come again. A request that was merged before is divided where it was
-// joined, as far as that is enough.
-func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
-	var wg sync.WaitGroup
-	var sum sums
-	slots := make(chan struct{}, p.cfg.MaxInFlight)
-	send := func(b pipeline.Batch) {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			sum.add(p.one(ctx, b), b.Items)
-		})
-	}
-	for _, run := range p.runs(b) {
-		if run.Items <= p.cfg.SendBatchMaxSize {
-			send(run)
+			w.lane.peers.leave(c.from)
+			c.fate <- own // buffered: never waits
 			continue
 		}
-		wire.Split(b.Signal, run.Request, wire.Limits{MaxItems: p.cfg.SendBatchMaxSize}, func(part wire.Request, items int) bool {
-			part = bytes.Clone(part) // it is Split's own until here
-			send(pipeline.Batch{Signal: b.Signal, Request: part, Items: items, Origin: b.Origin})
-			return true
-		})
+		taken := pipeline.Read(own, c.items).Taken()
+		p.set.DeliveredAfterRefusal(w.signal, taken)
 	}
-	wg.Wait()
-	return sum.answer()
-}
-
-// runs are the parts of b, joined as long as they do not exceed the maximum together.
-func (p *Processor) runs(b pipeline.Batch) []pipeline.Batch {
-	if len(b.Parts) == 0 {
-		return []pipeline.Batch{b}
-	}
-	var runs []pipeline.Batch
-	for i := 0; i < len(b.Parts); {
-		j, items := i+1, b.Parts[i].Items
-		for ; j < len(b.Parts) && items+b.Parts[j].Items <= p.cfg.SendBatchMaxSize; j++ {
-			items += b.Parts[j].Items
+	if len(w.callers) > 1 && a.Refusal == nil {
+		// Nobody says whose these are. All callers are told that theirs were taken, so they are dropped here; callers that
+		// have gone count as refused already.
+		for _, r := range a.Uncounted() {
+			n := min(r.Count, told)
+			told -= n
+			p.set.Drop(r.Reason, w.signal, n, 0)
 		}
-		runs = append(runs, b.Range(i, j))
-		i = j
 	}
-	return runs
+	p.freed(key{b.Origin.Tenant, b.Origin.Route}, w.lane)
 }
 
-// sums is the answer for a request that was sent in several.
-type sums struct {
-	mu       sync.Mutex
-	refused  error
-	rejected *pipeline.Rejected
-}
-
-func (s *sums) add(err error, items int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, never := pipeline.AsRejected(err)
-	refused, again := pipeline.AsRefused(err)
-	switch {
-	case again:
-		s.refused = refused
-	case never:
-		if s.rejected == nil {
-			s.rejected = &pipeline.Rejected{Err: r.Err, Reason: r.Reason}
+// split sends a request that exceeds the maximum in parts, one after the other: the samples of a series may be in
+// several, and must arrive in order. When a part is refused, what is behind it is not sent.
+func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
+	g := pipeline.NewGather(b.Items)
+	at := 0
+	wire.Split(b.Signal, b.Request, wire.Limits{MaxItems: p.cfg.SendBatchMaxSize}, func(part wire.Request, items int) bool {
+		part = bytes.Clone(part) // it is Split's own until here
+		err := p.one(ctx, pipeline.Batch{Signal: b.Signal, Request: part, Items: items, Origin: b.Origin})
+		g.Add(err, items, pipeline.ItemMap{{From: at, N: items}})
+		at += items
+		ref, refused := pipeline.AsRefused(err)
+		if refused && at < b.Items {
+			g.Refuse(pipeline.Ranges{{From: at, To: b.Items}}, ref)
 		}
-		if r.Items > 0 {
-			items = r.Items
-		}
-		s.rejected.Items += items
-	}
-}
-
-func (s *sums) answer() error {
-	if s.refused != nil {
-		return s.refused
-	}
-	if s.rejected != nil {
-		return s.rejected
-	}
-	return nil
+		return !refused
+	})
+	return g.Err()
 }
 
 // Stop sends what waits. When ctx ends, the callers that still wait are refused and requests on their way are
 // cancelled.
 func (p *Processor) Stop(ctx context.Context) error {
 	p.mu.Lock()
-	for key, q := range p.lanes {
-		if q.open != nil {
-			p.dispatch(key, q)
+	for _, l := range p.lanes {
+		l.peers.expectNobody()
+		if l.open != nil {
+			p.dispatch(l)
 		}
 	}
 	p.mu.Unlock()
@@ -338,7 +246,7 @@ func (p *Processor) Stop(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		p.once.Do(func() { close(p.closed) }) // every caller leaves, and the last one cancels its lot
+		p.once.Do(func() { close(p.closed) }) // every caller leaves, and the last one cancels its batch
 		<-done
 	}
 	return nil

@@ -45,36 +45,12 @@ func release(buf *[]byte) {
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	buf := buffers.Get().(*[]byte)
 	defer release(buf)
-	if len(b.Parts) > 0 {
-		b = p.merged((*buf)[:0], b)
-		*buf = b.Request
-		return p.next.Consume(ctx, b)
-	}
 	out, changed := wire.EditResources((*buf)[:0], b.Request, p.replace)
 	if changed {
 		*buf = out
 		b.Request = out
 	}
 	return p.next.Consume(ctx, b)
-}
-
-// merged appends the parts of b to dst, each with its resources changed, and returns the batch of them.
-func (p *Processor) merged(dst []byte, b pipeline.Batch) pipeline.Batch {
-	scratch := buffers.Get().(*[]byte)
-	defer release(scratch)
-	parts := make([]pipeline.Part, len(b.Parts))
-	start := 0
-	for i, part := range b.Parts {
-		out, changed := wire.EditResources((*scratch)[:0], b.Request[start:part.End], p.replace)
-		if changed {
-			*scratch = out
-		}
-		dst = append(dst, out...)
-		start = part.End
-		parts[i] = pipeline.Part{End: len(dst), Items: part.Items}
-	}
-	b.Request, b.Parts = dst, parts
-	return b
 }
 
 // replace appends what a resource becomes. Requests of one source carry the same few resources again and again,

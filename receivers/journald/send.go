@@ -17,14 +17,16 @@ func (r *Receiver) send() {
 // at the receiver's door under its reason.
 func (r *Receiver) deliver(b *batch) bool {
 	backoff := r.offers.Backoff()
+	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items}
 	for r.readingCtx.Err() == nil {
-		err := r.offers.Offer(r.sendingCtx, pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items})
+		err := r.offers.Offer(r.sendingCtx, records)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
 				r.settings.Log.Warn("entries were rejected", "error", err)
 			}
 			return true
 		}
+		records = records.Remaining(err)
 		r.offers.Pause(r.readingCtx, err, &backoff)
 	}
 	return false

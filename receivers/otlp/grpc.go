@@ -145,12 +145,9 @@ func (g *grpcServer) export(sig wire.Signal, stream grpc.ServerStream) error {
 	body := contiguous(*buf, frames, n)
 	defer func() { release(buf, body) }()
 
-	items, err := g.in.take(stream.Context(), sig, body, peerOf(stream.Context()))
-	rejected, message := 0, ""
-	if rej, never := pipeline.AsRejected(err); never && rej.Items > 0 && rej.Items < items {
-		rejected, message, err = rej.Items, rej.Error(), nil
-	}
-	if err != nil {
+	rejected, err := g.in.take(stream.Context(), sig, body, peerOf(stream.Context()))
+	message, is := partialOf(err)
+	if err != nil && !is {
 		return toStatus(err)
 	}
 	response := mem.BufferSlice{mem.SliceBuffer(appendPartial(nil, rejected, message))}
@@ -178,7 +175,8 @@ func peerOf(ctx context.Context) string {
 // toStatus turns a sink's or the door's answer into a gRPC status. A refusal always carries RetryInfo:
 // RESOURCE_EXHAUSTED without it means "never" to an OTLP client.
 func toStatus(err error) error {
-	if _, never := pipeline.AsRejected(err); never {
+	ref, again := pipeline.AsRefused(err)
+	if !again {
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	var invalid errInvalid
@@ -189,7 +187,6 @@ func toStatus(err error) error {
 	case errors.As(err, &none):
 		return status.Error(codes.Unimplemented, none.Error())
 	}
-	ref, _ := pipeline.AsRefused(err)
 	code := codes.Unavailable
 	if ref.Overload {
 		code = codes.ResourceExhausted

@@ -170,17 +170,13 @@ func contentType(r *http.Request) string {
 }
 
 // answer turns a sink's answer into a response.
-func answer(w http.ResponseWriter, kind string, items int, err error) {
+func answer(w http.ResponseWriter, kind string, rejected int, err error) {
 	if err == nil {
 		succeed(w, kind, 0, "")
 		return
 	}
-	if rej, never := pipeline.AsRejected(err); never {
-		if rej.Items > 0 && rej.Items < items {
-			succeed(w, kind, rej.Items, rej.Error())
-			return
-		}
-		fail(w, kind, http.StatusBadRequest, rej.Error())
+	if message, is := partialOf(err); is {
+		succeed(w, kind, rejected, message)
 		return
 	}
 	var invalid errInvalid

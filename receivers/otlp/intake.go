@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 // intake is what both protocols share behind their framing: check the body, give it a deadline, hand it on.
 type intake struct {
+	set      pipeline.Settings
 	out      pipeline.Outputs
 	budget   *pipeline.Budget
 	timeout  time.Duration
@@ -24,7 +26,7 @@ type intake struct {
 
 func newIntake(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*intake, error) {
 	in := &intake{
-		out: out, budget: s.Budget, timeout: cfg.RequestTimeout,
+		set: s, out: out, budget: s.Budget, timeout: cfg.RequestTimeout,
 		repaired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_receiver_repaired_strings_total",
 			Help: "Strings that were not UTF-8 and went on with U+FFFD in place of the bad bytes.",
@@ -59,7 +61,8 @@ func (in *intake) notOTLP(cause error) error {
 	return errInvalid{cause}
 }
 
-// take checks a protobuf body and hands it on. It returns the number of items the body has.
+// take checks a protobuf body and hands it on. It returns how many items of it were rejected, if others were taken (then the error is
+// a partial).
 func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer string) (int, error) {
 	sink := in.out.For(sig)
 	if sink == nil {
@@ -80,10 +83,31 @@ func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer s
 	err = sink.Consume(ctx, pipeline.Batch{
 		Signal: sig, Request: req, Items: info.Items, Origin: pipeline.Origin{Peer: peer},
 	})
-	if refused, again := pipeline.AsRefused(err); again {
-		return info.Items, refused // a plain error is one too; from here on it must not look like a bad request
+	if err == nil {
+		return 0, nil
 	}
-	return info.Items, err
+	a := pipeline.Read(err, info.Items)
+	if a.Refusal != nil {
+		// OTLP has no way to ask for a part again: what was taken of the request comes twice.
+		in.set.DeliveredAfterRefusal(sig, a.Taken())
+		return 0, a.Refusal
+	}
+	if n := a.RejectedItems(); n < info.Items {
+		return n, partial{a.Rejected[0].Err}
+	}
+	return 0, &a.Rejected[0]
+}
+
+// partial is why some items of a request were rejected and others taken.
+type partial struct{ error }
+
+// partialOf tells a partial success from an error.
+func partialOf(err error) (message string, is bool) {
+	var p partial
+	if errors.As(err, &p) {
+		return p.Error(), true
+	}
+	return "", false
 }
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}

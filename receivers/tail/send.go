@@ -49,8 +49,9 @@ func (r *Receiver) giveBatch(b *batch) {
 func (r *Receiver) send(f *file, c *call, b *batch) {
 	defer r.sends.Done()
 	backoff := r.offers.Backoff()
+	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items}
 	for f.waitTurn(r.patience(f), c) {
-		err := r.offers.Offer(r.sendingCtx, pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items})
+		err := r.offers.Offer(r.sendingCtx, records)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
 				// Counted at the receiver's door, by its reason.
@@ -62,6 +63,7 @@ func (r *Receiver) send(f *file, c *call, b *batch) {
 			return
 		}
 		f.refuse(c)
+		records = records.Remaining(err)
 		r.offers.Pause(r.patience(f), err, &backoff)
 	}
 	r.giveBatch(b)

@@ -1,0 +1,142 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// A Destination is what an exporter knows of its protocol.
+type Destination interface {
+	// Encode makes the requests of a batch. It is called when there is a place on the wire, so that callers who wait hold
+	// no memory.
+	Encode(b pipeline.Batch) (Requests, error)
+	// Attempt sends a payload once and says what became of it. The context carries the attempt's own timeout, never a
+	// caller's. Attempts of one payload do not overlap, but a transport may still be reading for the one before.
+	Attempt(ctx context.Context, p *Payload) Outcome
+}
+
+// Requests is how a batch becomes requests.
+type Requests struct {
+	// Groups of payloads: the groups go out side by side, the payloads of a group one after the other, so that what is in
+	// one group arrives in order. The Items of all payloads add up to those of the batch that are sent.
+	Groups [][]*Payload
+	// Pieces says how a payload that was rejected may be cut apart, and which items of the batch it has. It is asked only
+	// then, and while the batch is lent.
+	Pieces func(p *Payload) Pieces
+	// Ended is called, if set, when the batch has its answer, unless all of it is refused.
+	Ended func()
+}
+
+// One is the Requests of a destination that takes a batch as it is, in one request.
+func One(b pipeline.Batch, encode func(pipeline.Batch) *Payload) Requests {
+	return Requests{
+		Groups: [][]*Payload{{encode(b)}},
+		Pieces: func(*Payload) Pieces { return ByItem(b, encode) },
+	}
+}
+
+// Send delivers a batch and answers with what became of its items.
+func (k *Sender) Send(ctx context.Context, b pipeline.Batch) error {
+	k.running.begin()
+	defer k.running.finish()
+	if err := k.enter(ctx, b.Items, len(b.Request)); err != nil {
+		return err
+	}
+	at := &place{gate: &k.gate}
+	at.hold()
+	defer at.leave()
+	reqs, err := k.dest.Encode(b)
+	if err != nil {
+		return err
+	}
+	s := sending{k: k, ctx: ctx, at: at, reqs: reqs, whole: len(reqs.Groups) == 1 && len(reqs.Groups[0]) == 1, gather: pipeline.NewGather(b.Items)}
+	s.groups()
+	a := s.gather.Answer()
+	if reqs.Ended != nil && (a.Refusal == nil || a.Refused.Len() < b.Items) {
+		reqs.Ended()
+	}
+	return a.Err()
+}
+
+// sending is one batch on its way.
+type sending struct {
+	k     *Sender
+	ctx   context.Context
+	at    *place
+	reqs  Requests
+	whole bool // one request has all of the batch
+
+	mu     sync.Mutex
+	gather *pipeline.Gather
+}
+
+// groups delivers all requests, those of different groups side by side.
+func (s *sending) groups() {
+	var others sync.WaitGroup
+	for i, group := range s.reqs.Groups {
+		if i == len(s.reqs.Groups)-1 {
+			s.group(group)
+			break
+		}
+		others.Go(func() { s.group(group) })
+	}
+	others.Wait()
+}
+
+// group delivers requests one after the other. One that is rejected does not hold the others back; one that is refused
+// does, since what is behind it may have to come after it.
+func (s *sending) group(group []*Payload) {
+	for i, p := range group {
+		s.at.hold()
+		p.keep()
+		err := s.k.deliver(s.ctx, s.at, p)
+		if err != nil {
+			s.settle(p, err)
+		}
+		p.forget()
+		if ref, refused := pipeline.AsRefused(err); refused {
+			for _, rest := range group[i+1:] {
+				rest.keep()
+				rest.release()
+				s.refuse(rest, ref)
+				rest.forget()
+			}
+			return
+		}
+	}
+}
+
+// settle notes the answer for one request, and divides it if it was rejected as a whole.
+func (s *sending) settle(p *Payload, err error) {
+	if rej := whole(err, p); rej != nil {
+		g := pipeline.NewGather(s.gather.Items())
+		s.k.divide(s.ctx, s.at, p, s.reqs.Pieces(p), rej, g)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.gather.Merge(g)
+		return
+	}
+	if ref, refused := pipeline.AsRefused(err); refused {
+		s.refuse(p, ref)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, rej := range pipeline.Read(err, p.Items).Rejected { // a partial success
+		s.gather.Reject(rej)
+	}
+}
+
+// refuse notes that the items of a request may be sent again.
+func (s *sending) refuse(p *Payload, why *pipeline.Refused) {
+	var items pipeline.Ranges
+	if !s.whole {
+		pieces := s.reqs.Pieces(p)
+		items = pieces.Items(0, pieces.Len())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gather.Refuse(items, why) // without items: all
+}

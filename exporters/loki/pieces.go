@@ -1,0 +1,65 @@
+package loki
+
+import (
+	"hash/maphash"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// pieces are the streams of a push request.
+type pieces struct {
+	e       *Exporter
+	batch   pipeline.Batch
+	streams [][]byte // framed
+	records []pipeline.Ranges
+}
+
+// cutStreams takes a request apart.
+func (e *Exporter) cutStreams(b pipeline.Batch, p *delivery.Payload) *pieces {
+	c := &pieces{e: e, batch: b}
+	body, err := s2.Decode(nil, p.Body())
+	if err != nil {
+		return c // of our own making: it cannot be
+	}
+	c.records, _ = p.Tag.([]pipeline.Ranges)
+	for streams := wire.MessageFields(body); streams.Next(); {
+		c.streams = append(c.streams, streams.Framed())
+	}
+	return c
+}
+
+func (c *pieces) Len() int { return len(c.streams) }
+
+func (c *pieces) Items(from, to int) pipeline.Ranges {
+	var all []pipeline.Range
+	for _, r := range c.records[from:to] {
+		all = append(all, r...)
+	}
+	return pipeline.NewRanges(all)
+}
+
+func (c *pieces) Cut(from, to int) *delivery.Payload {
+	var body []byte
+	for _, s := range c.streams[from:to] {
+		body = append(body, s...)
+	}
+	return request(c.batch, body, c.Items(from, to).Len(), &c.e.pool)
+}
+
+// Within is nil: of a stream Loki takes the good lines by itself.
+func (c *pieces) Within(int) delivery.Pieces { return nil }
+
+func (c *pieces) Rejected(i int) {
+	for streams := wire.MessageFields(c.streams[i]); streams.Next(); {
+		for field := wire.MessageFields(streams.Body()); field.Next(); {
+			if field.Number() == fieldStreamLabels {
+				c.e.suspects.Add(maphash.Bytes(c.e.seed, field.Body()))
+				return
+			}
+		}
+	}
+}

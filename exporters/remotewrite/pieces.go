@@ -1,0 +1,152 @@
+package remotewrite
+
+import (
+	"github.com/klauspost/compress/s2"
+
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/wire/prom"
+)
+
+// pieces are the series of a write request, each with its samples in order of time.
+type pieces struct {
+	e      *encoder
+	batch  pipeline.Batch
+	series []seriesPiece
+}
+
+// seriesPiece is one TimeSeries of a request.
+type seriesPiece struct {
+	labels  []byte // framed as they stand in it
+	samples []samplePiece
+}
+
+// samplePiece is what a series says of one time: a sample or a histogram, and the exemplars before it.
+type samplePiece struct {
+	frames []byte
+	time   []byte // as a varint
+	points []int  // of the batch: those that have this sample
+}
+
+// cutSeries takes a request apart. Which data points are in it is found by walking the batch once more: only who is
+// rejected pays for that.
+func (e *encoder) cutSeries(b pipeline.Batch, request []byte) *pieces {
+	p := &pieces{e: e, batch: b}
+	body, err := s2.Decode(nil, request)
+	if err != nil {
+		return p // of our own making: it cannot be
+	}
+	byLabels := map[string]int{}
+	for all := wire.MessageFields(body); all.Next(); {
+		if all.Number() == fieldTimeSeries {
+			s := readSeries(all.Body())
+			byLabels[string(s.labels)] = len(p.series)
+			p.series = append(p.series, s)
+		}
+	}
+	var time []byte
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, _ = e.translator.Walk(b.Request, prom.SinkFunc(func(s *prom.Sample) error {
+		i, ok := byLabels[string(s.Labels)]
+		if !ok || s.Point < 0 {
+			return nil
+		}
+		time = wire.AppendVarint(time[:0], uint64(s.Time))
+		for k := range p.series[i].samples {
+			if x := &p.series[i].samples[k]; string(x.time) == string(time) {
+				x.points = append(x.points, s.Point)
+			}
+		}
+		return nil
+	}))
+	return p
+}
+
+// readSeries reads a TimeSeries, whose labels come first.
+func readSeries(body []byte) (s seriesPiece) {
+	from := 0
+	pos := 0
+	for field := wire.MessageFields(body); field.Next(); {
+		framed := field.Framed()
+		pos += len(framed)
+		timeField := fieldSampleTime
+		switch field.Number() {
+		case fieldLabels:
+			s.labels = body[:pos]
+			from = pos
+			continue
+		case fieldExemplars:
+			continue
+		case fieldHistograms:
+			timeField = fieldHistogramTime
+		}
+		x := samplePiece{frames: body[from:pos]}
+		for t := wire.MessageFields(field.Body()); t.Next(); {
+			if t.Number() == timeField {
+				x.time = t.Framed()[1:]
+			}
+		}
+		s.samples = append(s.samples, x)
+		from = pos
+	}
+	if n := len(s.samples); n > 0 && from < len(body) { // exemplars behind the last one
+		s.samples[n-1].frames = body[from-len(s.samples[n-1].frames):]
+	}
+	return s
+}
+
+func (p *pieces) Len() int { return len(p.series) }
+
+func (p *pieces) Items(from, to int) pipeline.Ranges {
+	var items []pipeline.Range
+	for i := range p.series[from:to] {
+		items = p.series[from+i].items(items)
+	}
+	return pipeline.NewRanges(items)
+}
+
+func (s *seriesPiece) items(to []pipeline.Range) []pipeline.Range {
+	for _, x := range s.samples {
+		for _, point := range x.points {
+			to = append(to, pipeline.Range{From: point, To: point + 1})
+		}
+	}
+	return to
+}
+
+func (p *pieces) Cut(from, to int) *delivery.Payload {
+	var body []byte
+	for i := range p.series[from:to] {
+		body = p.series[from+i].append(body)
+	}
+	return p.e.request(p.batch, body, p.Items(from, to).Len())
+}
+
+// append writes the series with its samples.
+func (s *seriesPiece) append(dst []byte) []byte {
+	dst, mark := wire.BeginMessage(dst, fieldTimeSeries)
+	dst = append(dst, s.labels...)
+	for _, x := range s.samples {
+		dst = append(dst, x.frames...)
+	}
+	return wire.EndMessage(dst, mark)
+}
+
+// Within is one series by its samples.
+func (p *pieces) Within(i int) delivery.Pieces {
+	one := &pieces{e: p.e, batch: p.batch}
+	for _, x := range p.series[i].samples {
+		one.series = append(one.series, seriesPiece{p.series[i].labels, []samplePiece{x}})
+	}
+	return inSeries{one}
+}
+
+func (p *pieces) Rejected(i int) { p.e.suspects.Add(p.e.key(p.series[i].labels)) }
+
+// inSeries are the samples of one series.
+type inSeries struct{ *pieces }
+
+func (inSeries) Within(int) delivery.Pieces { return nil }
+func (inSeries) Rejected(int)               {}

@@ -1,0 +1,272 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+)
+
+// An Answer says what became of each item of a batch: those in Refused may be sent again, those in Rejected never, all
+// others were taken. It is the error of a batch whose items met different fates; Read makes one of every error of a
+// Sink. An item is in one place only.
+type Answer struct {
+	Items    int        // of the batch that it is for
+	Refused  Ranges     // try again
+	Refusal  *Refused   // why and when; nil when Refused is empty
+	Rejected []Rejected // never; each with its Ranges, or with a Count of which nobody says which items it means
+}
+
+// Read is the answer that err is for a batch of so many items.
+func Read(err error, items int) Answer {
+	a := Answer{Items: items}
+	if err == nil {
+		return a
+	}
+	var given *Answer
+	var rej *Rejected
+	var ref *Refused
+	switch {
+	case errors.As(err, &given) && given.Items == items:
+		return *given
+	case given != nil: // for another batch: somebody handed it on without translating it
+		a.refuseAll(&Refused{Err: err})
+	case errors.As(err, &rej):
+		a.reject(*rej)
+	case errors.As(err, &ref):
+		a.refuseAll(ref)
+	default:
+		a.refuseAll(&Refused{Err: err})
+	}
+	return a
+}
+
+func (a *Answer) refuseAll(why *Refused) {
+	a.Refused, a.Refusal, a.Rejected = wholeRange(a.Items), why, nil
+	if a.Items <= 0 {
+		a.Refused = Ranges{{0, 0}} // a batch without items is refused or taken as a whole
+	}
+}
+
+func (a *Answer) reject(r Rejected) {
+	if r.Ranges == nil && (r.Count <= 0 || r.Count >= a.Items) {
+		r.Ranges, r.Count = wholeRange(a.Items), 0
+	}
+	if r.Ranges != nil || r.Count > 0 {
+		a.Rejected = append(a.Rejected, r)
+	}
+}
+
+// Err is the answer as an error: nil when everything was taken, a *Refused or a *Rejected when one holds for all.
+func (a Answer) Err() error {
+	switch {
+	case a.Refusal == nil && len(a.Rejected) == 0:
+		return nil
+	case a.Refusal != nil && a.Refused.Len() == max(a.Items, 0):
+		return a.Refusal
+	case a.Refusal == nil && len(a.Rejected) == 1 && (a.Rejected[0].Ranges == nil || a.Rejected[0].Len() == a.Items):
+		r := a.Rejected[0]
+		r.Count, r.Ranges = r.Len(), nil
+		if r.Count == a.Items {
+			r.Count = 0
+		}
+		return &r
+	}
+	return &a
+}
+
+// Error implements error.
+func (a *Answer) Error() string {
+	refused, rejected := a.Refused.Len(), a.RejectedItems()
+	switch {
+	case rejected == 0:
+		return fmt.Sprintf("%d of %d items were refused: %v", refused, a.Items, a.Refusal)
+	case refused == 0:
+		return fmt.Sprintf("%d of %d items were rejected: %v", rejected, a.Items, a.Rejected[0].Err)
+	}
+	return fmt.Sprintf("%d of %d items were refused: %v; %d were rejected: %v", refused, a.Items, a.Refusal, rejected, a.Rejected[0].Err)
+}
+
+// Unwrap gives the causes.
+func (a *Answer) Unwrap() []error {
+	var all []error
+	if a.Refusal != nil {
+		all = append(all, a.Refusal.Err)
+	}
+	for _, r := range a.Rejected {
+		all = append(all, r.Err)
+	}
+	return all
+}
+
+// RejectedItems is how many items were rejected.
+func (a *Answer) RejectedItems() int {
+	n := 0
+	for i := range a.Rejected {
+		n += a.Rejected[i].Len()
+	}
+	return min(n, max(a.Items-a.Refused.Len(), 0))
+}
+
+// Taken is how many items were taken.
+func (a Answer) Taken() int {
+	if a.Refusal != nil && a.Items <= 0 {
+		return 0
+	}
+	return a.Items - a.Refused.Len() - a.RejectedItems()
+}
+
+// Slice is the answer for the items from from to to, as a batch of their own. Rejections of which only the count is
+// known are left out: nobody can say whose they are.
+func (a Answer) Slice(from, to int) Answer {
+	s := Answer{Items: to - from}
+	if whole := a.Refusal != nil && a.Refused.Len() == a.Items; whole {
+		s.refuseAll(a.Refusal)
+		return s
+	}
+	if s.Refused = a.Refused.slice(from, to); s.Refused != nil {
+		s.Refusal = a.Refusal
+	}
+	for _, r := range a.Rejected {
+		if r.Ranges = r.Ranges.slice(from, to); r.Ranges != nil {
+			s.Rejected = append(s.Rejected, r)
+		}
+	}
+	return s
+}
+
+// Uncounted are the rejections of which only the count is known.
+func (a Answer) Uncounted() (out []Rejected) {
+	for _, r := range a.Rejected {
+		if r.Ranges == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// An ItemMap says where the items of a changed batch came from, in the order of the changed batch. Items of the batch
+// that were neither removed nor added need none.
+type ItemMap []Moved
+
+// Moved are N items that stood side by side from From on, and stand side by side where they are now.
+type Moved struct{ From, N int }
+
+// A Gather makes one answer out of several: of a batch that went on in pieces, or changed. Its methods are for one
+// goroutine at a time.
+type Gather struct {
+	items   int
+	refused []Range
+	refusal *Refused
+	losses  []Rejected
+}
+
+// NewGather begins an answer for a batch of so many items, all taken so far.
+func NewGather(items int) *Gather { return &Gather{items: items} }
+
+// Items is how many items the whole has.
+func (g *Gather) Items() int { return g.items }
+
+// Add takes the answer for a piece of n items. m says which items of the whole they are; without a map a refusal
+// refuses the whole, and a rejection becomes a count.
+func (g *Gather) Add(err error, n int, m ItemMap) {
+	if err == nil {
+		return
+	}
+	a := Read(err, n)
+	if a.Refusal != nil {
+		if m == nil {
+			g.Refuse(wholeRange(g.items), a.Refusal)
+		} else {
+			g.Refuse(m.old(a.Refused), a.Refusal)
+		}
+	}
+	for _, r := range a.Rejected {
+		switch {
+		case m == nil, r.Ranges == nil:
+			r.Count, r.Ranges = min(r.Len(), g.items), nil
+		default:
+			r.Ranges = m.old(r.Ranges)
+		}
+		g.Reject(r)
+	}
+}
+
+// old translates ranges of the changed batch.
+func (m ItemMap) old(now Ranges) Ranges {
+	var out []Range
+	at, i := 0, 0
+	for _, x := range now {
+		for ; i < len(m) && at+m[i].N <= x.From; i++ {
+			at += m[i].N
+		}
+		for k, from := i, at; k < len(m) && from < x.To; k++ {
+			lo, hi := max(x.From, from), min(x.To, from+m[k].N)
+			out = append(out, Range{m[k].From + lo - from, m[k].From + hi - from})
+			from += m[k].N
+		}
+	}
+	return NewRanges(out)
+}
+
+// Merge adds what another answer for the same batch has gathered.
+func (g *Gather) Merge(o *Gather) {
+	if o.refusal != nil {
+		g.Refuse(NewRanges(o.refused), o.refusal)
+	}
+	for _, r := range o.losses {
+		g.Reject(r)
+	}
+}
+
+// Refuse adds items that may be sent again.
+func (g *Gather) Refuse(items Ranges, why *Refused) {
+	g.refused = append(g.refused, items...)
+	if g.refusal == nil {
+		g.refusal = why
+		return
+	}
+	both := *g.refusal
+	both.After, both.Overload = max(both.After, why.After), both.Overload || why.Overload
+	g.refusal = &both
+}
+
+// Reject adds items that nobody will take. Those of one reason are told together, in the words of the first.
+func (g *Gather) Reject(r Rejected) {
+	for i := range g.losses {
+		l := &g.losses[i]
+		if l.Reason == r.Reason && (l.Ranges == nil) == (r.Ranges == nil) {
+			l.Count += r.Count
+			l.Ranges = l.Ranges.Union(r.Ranges)
+			return
+		}
+	}
+	g.losses = append(g.losses, r)
+}
+
+// Answer is the answer for the whole. What was refused is not rejected as well: it comes again.
+func (g *Gather) Answer() Answer {
+	a := Answer{Items: g.items}
+	if g.refusal != nil {
+		a.Refused, a.Refusal = NewRanges(g.refused), g.refusal
+		if a.Refused == nil {
+			a.refuseAll(g.refusal)
+		}
+	}
+	told := a.Refused
+	left := g.items - told.Len()
+	for _, r := range g.losses {
+		if r.Ranges != nil {
+			r.Ranges = r.Ranges.Without(told)
+			told = told.Union(r.Ranges)
+		} else {
+			r.Count = min(r.Count, left)
+		}
+		if n := r.Len(); n > 0 {
+			left -= n
+			a.Rejected = append(a.Rejected, r)
+		}
+	}
+	return a
+}
+
+// Err is Answer as an error.
+func (g *Gather) Err() error { return g.Answer().Err() }

@@ -1,0 +1,135 @@
+package batch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/internal/poison"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// pending is requests of several callers, one after the other in one buffer. Its fields are under Processor.mu
+// until it is sealed; then buf, items and callers do not change any more.
+type pending struct {
+	lane    *lane
+	signal  pipeline.Signal
+	origin  pipeline.Origin
+	buf     []byte
+	items   int
+	callers []*caller
+	staying int // callers that have not gone
+	sealed  bool
+	timer   *time.Timer
+
+	// ctx is made by the seal. It ends when every caller has gone, and has their last deadline if each has one: a
+	// single caller never cancels the others' request.
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// caller is one Consume that waits in a batch.
+type caller struct {
+	batch      *pending
+	from       *peer
+	start, end int // of its bytes in the buffer
+	items      int
+	origin     pipeline.Origin
+	deadline   time.Time // zero: it has none
+	gone       bool
+	fate       chan error // one answer, buffered
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledBytes keeps a rare huge request from staying in the pool for ever.
+const maxPooledBytes = 8 << 20
+
+// newPending makes an empty one for requests like b.
+func newPending(l *lane, b pipeline.Batch) *pending {
+	return &pending{lane: l, signal: b.Signal, origin: b.Origin, buf: (*buffers.Get().(*[]byte))[:0]}
+}
+
+// add copies a request in: the caller's buffer is its own again when it is answered, which may be early.
+func (w *pending) add(ctx context.Context, b pipeline.Batch) *caller {
+	c := &caller{batch: w, start: len(w.buf), items: b.Items, origin: b.Origin, fate: make(chan error, 1)}
+	c.deadline, _ = ctx.Deadline()
+	w.buf = append(w.buf, b.Request...)
+	c.end = len(w.buf)
+	w.items += b.Items
+	w.callers = append(w.callers, c)
+	w.staying++
+	return c
+}
+
+// leave takes a caller out. Before the seal its bytes are taken out too, and others may still join.
+func (w *pending) leave(c *caller) {
+	c.gone = true
+	w.staying--
+	if !w.sealed {
+		w.remove(c)
+	} else if w.staying == 0 {
+		w.cancel()
+	}
+}
+
+func (w *pending) remove(c *caller) {
+	n := c.end - c.start
+	w.buf = append(w.buf[:c.start], w.buf[c.end:]...)
+	w.items -= c.items
+	kept := w.callers[:0]
+	for _, o := range w.callers {
+		if o == c {
+			continue
+		}
+		if o.start >= c.end {
+			o.start -= n
+			o.end -= n
+		}
+		kept = append(kept, o)
+	}
+	w.callers = kept
+}
+
+// seal ends the time in which callers join and leave freely; it reports whether anybody is left.
+func (w *pending) seal() bool {
+	w.sealed = true
+	var last time.Time
+	for _, c := range w.callers {
+		if c.deadline.IsZero() {
+			last = time.Time{}
+			break
+		}
+		if c.deadline.After(last) {
+			last = c.deadline
+		}
+	}
+	if last.IsZero() {
+		w.ctx, w.cancel = context.WithCancel(context.Background())
+	} else {
+		w.ctx, w.cancel = context.WithDeadline(context.Background(), last)
+	}
+	return w.staying > 0
+}
+
+// merged is the merged request. The peer and the identity are kept only when there is one caller.
+func (w *pending) merged() pipeline.Batch {
+	b := pipeline.Batch{Signal: w.signal, Request: wire.Request(w.buf), Items: w.items}
+	if len(w.callers) == 1 {
+		b.Origin = w.callers[0].origin
+	} else {
+		b.Origin = pipeline.Origin{Tenant: w.origin.Tenant, Route: w.origin.Route}
+	}
+	return b
+}
+
+// free gives the buffer back: by contract nobody below holds it any more.
+func (w *pending) free() {
+	w.cancel()
+	if cap(w.buf) > maxPooledBytes {
+		return
+	}
+	poison.Fill(w.buf)
+	buffers.Put(&w.buf)
+}
