@@ -121,8 +121,9 @@ func (d *division) alone(i int, rej *pipeline.Rejected) {
 	}
 	in := *d
 	in.pieces, in.ordered = inner, true
-	(&in).split(0, inner.Len(), nextProbes, rej)
-	d.left = in.left
+	in.left += 4 * bits.Len(uint(inner.Len()))
+	in.split(0, inner.Len(), nextProbes, rej)
+	d.left = min(d.left, in.left)
 }
 
 // cut is where the i-th of so many parts begins.

@@ -45,14 +45,13 @@ func TestATransportThatReadsOnGetsNothing(t *testing.T) {
 		}
 		transport := readsOn{make(chan struct{}), make(chan error)}
 		h.client.Transport = transport
-		k, err := New(s, Options{Retry: DefaultRetryConfig(), MaxInFlight: 1}, post{h})
+		var pool Pool
+		k, err := New(s, Options{Retry: DefaultRetryConfig(), MaxInFlight: 1}, post{h, encode, &pool})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer k.end()
-		var pool Pool
-		err = k.Send(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: []byte("body"), Items: 1},
-			func(b pipeline.Batch) (*Payload, error) { return encode(b, &pool), nil })
+		err = k.Send(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: []byte("body"), Items: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +62,15 @@ func TestATransportThatReadsOnGetsNothing(t *testing.T) {
 	}
 }
 
-type post struct{ h *HTTP }
+type post struct {
+	h      *HTTP
+	encode func(pipeline.Batch, *Pool) *Payload
+	pool   *Pool
+}
+
+func (d post) Encode(b pipeline.Batch) (Requests, error) {
+	return Requests{Groups: [][]*Payload{{d.encode(b, d.pool)}}}, nil
+}
 
 func (d post) Attempt(ctx context.Context, p *Payload) Outcome {
 	return d.h.Outcome(d.h.Post(ctx, &url.URL{Scheme: "http", Host: "sink"}, p))

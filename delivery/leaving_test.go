@@ -48,7 +48,7 @@ func TestACallerLeavesWhileItsRequestIsOnTheWire(t *testing.T) {
 		if body != "mine" {
 			t.Errorf("the destination got %q", body)
 		}
-		if n := r.metric(t, "sluice_exporter_delivered_after_refusal_items_total"); n != 7 {
+		if n := r.ledger.Read()[1].DeliveredAfterRefusal; n != 7 {
 			t.Errorf("%v items delivered after refusal, want 7", n)
 		}
 	})
@@ -57,9 +57,8 @@ func TestACallerLeavesWhileItsRequestIsOnTheWire(t *testing.T) {
 // A transport that reads only after the caller has left and reused its buffer still sends the caller's bytes.
 func TestTheBodyOutlivesTheCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var pool Pool
 		got := make(chan string, 1)
-		d := lateReader{got}
+		d := &lateReader{got: got}
 		s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
 		k, err := New(s, Options{Queue: DefaultQueueConfig(), Retry: DefaultRetryConfig(), MaxInFlight: 1}, d)
 		if err != nil {
@@ -68,9 +67,7 @@ func TestTheBodyOutlivesTheCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		b := []byte("the caller's bytes")
-		_ = k.Send(ctx, pipeline.Batch{Signal: pipeline.Logs, Request: b, Items: 1}, func(b pipeline.Batch) (*Payload, error) {
-			return Borrow(b, &pool), nil
-		})
+		_ = k.Send(ctx, pipeline.Batch{Signal: pipeline.Logs, Request: b, Items: 1})
 		copy(b, strings.Repeat("X", len(b)))
 		if body := <-got; body != "the caller's bytes" {
 			t.Errorf("the wire saw %q", body)
@@ -81,7 +78,14 @@ func TestTheBodyOutlivesTheCaller(t *testing.T) {
 	})
 }
 
-type lateReader struct{ got chan string }
+type lateReader struct {
+	got  chan string
+	pool Pool
+}
+
+func (d *lateReader) Encode(b pipeline.Batch) (Requests, error) {
+	return Requests{Groups: [][]*Payload{{Borrow(b, &d.pool)}}}, nil
+}
 
 func TestWithdrawnCallersAreNeverSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

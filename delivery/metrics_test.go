@@ -15,14 +15,14 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[string]float64{
-			`sluice_exporter_requests_total{code="200"}`:          1,
-			`sluice_exporter_requests_total{code="503"}`:          2,
-			"sluice_exporter_request_duration_seconds":            3,
-			"sluice_exporter_sent_bytes_total":                    12,
-			"sluice_exporter_retries_total":                       2,
-			"sluice_exporter_delivered_after_refusal_items_total": 0,
-			"sluice_exporter_in_flight_requests":                  0,
-			"sluice_exporter_waiting_callers":                     0,
+			`sluice_exporter_requests_total{code="200"}`:    1,
+			`sluice_exporter_requests_total{code="503"}`:    2,
+			"sluice_exporter_request_duration_seconds":      3,
+			"sluice_exporter_sent_bytes_total":              12,
+			"sluice_exporter_retries_total":                 2,
+			"sluice_exporter_already_delivered_items_total": 0,
+			"sluice_exporter_in_flight_requests":            0,
+			"sluice_exporter_waiting_callers":               0,
 		}
 		families, err := r.reg.Gather()
 		if err != nil {

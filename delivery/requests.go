@@ -23,7 +23,7 @@ type Requests struct {
 	// one group arrives in order. The Items of all payloads add up to those of the batch that are sent.
 	Groups [][]*Payload
 	// Pieces says how a payload that was rejected may be cut apart, and which items of the batch it has. It is asked only
-	// then, and while the batch is lent.
+	// then, and while the batch is lent. Without it a request is rejected as a whole.
 	Pieces func(p *Payload) Pieces
 	// Ended is called, if set, when the batch has its answer, unless all of it is refused.
 	Ended func()
@@ -47,7 +47,24 @@ func (k *Sender) Send(ctx context.Context, b pipeline.Batch) error {
 	at := &place{gate: &k.gate}
 	at.hold()
 	defer at.leave()
+	return k.send(ctx, at, b, maxHalving)
+}
+
+// maxHalving bounds how often a batch is halved that is too large to be encoded.
+const maxHalving = 8
+
+// send delivers a batch that has a place.
+func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, halvings int) error {
 	reqs, err := k.dest.Encode(b)
+	if rej, never := pipeline.AsRejected(err); never && rej.Reason == pipeline.DropTooLarge && b.Items > 1 && halvings > 0 {
+		g := pipeline.NewGather(b.Items)
+		half := b.Items / 2
+		for _, r := range []pipeline.Range{{From: 0, To: half}, {From: half, To: b.Items}} {
+			err := k.send(ctx, at, b.Cut(r.From, r.To), halvings-1)
+			g.Add(err, r.To-r.From, pipeline.ItemMap{{From: r.From, N: r.To - r.From}})
+		}
+		return g.Err()
+	}
 	if err != nil {
 		return err
 	}
@@ -110,7 +127,7 @@ func (s *sending) group(group []*Payload) {
 
 // settle notes the answer for one request, and divides it if it was rejected as a whole.
 func (s *sending) settle(p *Payload, err error) {
-	if rej := whole(err, p); rej != nil {
+	if rej := whole(err, p); rej != nil && s.reqs.Pieces != nil {
 		g := pipeline.NewGather(s.gather.Items())
 		s.k.divide(s.ctx, s.at, p, s.reqs.Pieces(p), rej, g)
 		s.mu.Lock()
@@ -132,7 +149,7 @@ func (s *sending) settle(p *Payload, err error) {
 // refuse notes that the items of a request may be sent again.
 func (s *sending) refuse(p *Payload, why *pipeline.Refused) {
 	var items pipeline.Ranges
-	if !s.whole {
+	if !s.whole && s.reqs.Pieces != nil {
 		pieces := s.reqs.Pieces(p)
 		items = pieces.Items(0, pieces.Len())
 	}

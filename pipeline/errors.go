@@ -66,6 +66,22 @@ func AsRefused(err error) (*Refused, bool) {
 	return &Refused{Err: err}, true
 }
 
+// AsRejected returns what will never be taken, if err is no refusal: all of it as one, in the words of the first.
+func AsRejected(err error) (*Rejected, bool) {
+	var a *Answer
+	var rej *Rejected
+	switch {
+	case errors.As(err, &a):
+		if a.Refusal != nil || len(a.Rejected) == 0 {
+			return nil, false
+		}
+		return Reject(a.RejectedItems(), a.Rejected[0].Reason, err), true
+	case errors.As(err, &rej):
+		return rej, true
+	}
+	return nil, false
+}
+
 // Withdrawn is what a sink answers a caller whose context, or whose own drain, ended before its bytes were safe.
 func Withdrawn(ctx context.Context) *Refused {
 	if ctx.Err() == nil {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ func TestFanOutRepeatsOnlyTheRefusedBranches(t *testing.T) {
 				return answer(calls[i])
 			})
 		}
-		f := fanOutTo([]Sink{
+		f := fanOutTo(heads(
 			branch(0, func(int) error { return nil }),
 			branch(1, func(n int) error {
 				if n < 3 {
@@ -26,7 +27,7 @@ func TestFanOutRepeatsOnlyTheRefusedBranches(t *testing.T) {
 				return nil
 			}),
 			branch(2, func(int) error { return Reject(1, DropRejected, errors.New("never")) }),
-		})
+		))
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if err := f.Consume(ctx, batchOf(1)); err != nil {
@@ -46,11 +47,48 @@ func TestFanOutRepeatsOnlyTheRefusedBranches(t *testing.T) {
 			t.Errorf("a caller that leaves got no refusal, or after %v calls; want 1, 2, 1", calls)
 		}
 	})
-	all := fanOutTo([]Sink{
+	all := fanOutTo(heads(
 		SinkFunc(func(context.Context, Batch) error { return Reject(1, DropRejected, errors.New("a")) }),
 		SinkFunc(func(context.Context, Batch) error { return Reject(1, DropRejected, errors.New("b")) }),
-	})
+	))
 	if _, never := AsRejected(all.Consume(t.Context(), batchOf(1))); !never {
 		t.Error("rejected by every branch is rejected")
+	}
+}
+
+// heads are branches with an account each.
+func heads(sinks ...Sink) (h []head) {
+	for _, s := range sinks {
+		h = append(h, head{sink: s, doors: []*door{{kind: KindExporter}}})
+	}
+	return h
+}
+
+// TestFanOutItemByItem: an item is refused if any branch refused it, rejected if no branch took it. What one branch took
+// and another refused is the bound on duplicates.
+func TestFanOutItemByItem(t *testing.T) {
+	says := func(f func(g *Gather)) Sink {
+		return SinkFunc(func(_ context.Context, b Batch) error {
+			g := NewGather(b.Items)
+			f(g)
+			return g.Err()
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nothing is repeated
+	busy, old := Refuse(0, errors.New("busy")), errors.New("old")
+	h := heads(
+		says(func(g *Gather) {
+			g.Refuse(Ranges{{0, 2}}, busy)
+			g.Reject(Rejected{Reason: DropTooOld, Err: old, Ranges: Ranges{{4, 8}}})
+		}),
+		says(func(g *Gather) { g.Reject(Rejected{Reason: DropTooOld, Err: old, Ranges: Ranges{{1, 6}}}) }),
+	)
+	a := Read(fanOutTo(h).Consume(ctx, batchOf(10)), 10)
+	if !slices.Equal(a.Refused, Ranges{{0, 2}}) || len(a.Rejected) != 1 || !slices.Equal(a.Rejected[0].Ranges, Ranges{{4, 6}}) {
+		t.Errorf("refused %v, rejected %+v; want 0-2 and 4-6", a.Refused, a.Rejected)
+	}
+	if n := h[1].doors[0].snapshot().repeated; n != 1 {
+		t.Errorf("%d items of the second branch will come again, want 1: item 0", n)
 	}
 }

@@ -63,14 +63,13 @@ func TestHandoverBuffersAreNotMixedUp(t *testing.T) {
 	})
 }
 
-// TestHandoverMergesWhatComesTogether: batches of a moment go out as one, which says what its parts are; one that
-// comes alone goes as it came.
+// TestHandoverMergesWhatComesTogether: batches of a moment go out as one; one that comes alone goes as it came.
 func TestHandoverMergesWhatComesTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := testSettings(KindReceiver)
 		var got []string
 		h := NewHandover(s, s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
-			got = append(got, fmt.Sprint(string(b.Request), b.Items, b.Parts))
+			got = append(got, fmt.Sprint(string(b.Request), b.Items))
 			time.Sleep(time.Second)
 			return nil
 		})), Logs, 1<<10) // 128 bytes are merged
@@ -89,43 +88,71 @@ func TestHandoverMergesWhatComesTogether(t *testing.T) {
 		if err := h.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
-		want := []string{"abc3 [{1 1} {3 2}]", "alone5 []", strings.Repeat("x", 100) + "100 []", strings.Repeat("y", 100) + "100 []"}
+		want := []string{"abc3", "alone5", strings.Repeat("x", 100) + "100", strings.Repeat("y", 100) + "100"}
 		if strings.Join(got, "|") != strings.Join(want, "|") || l.Unaccounted() != 0 {
 			t.Errorf("got %q, %d unaccounted for", got, l.Unaccounted())
 		}
 	})
 }
 
-// TestHandoverRepeatsOnlyTheRefusedParts: what was taken or rejected of a merged batch is booked and does not go out
+// TestHandoverRepeatsOnlyTheRefusedItems: what was taken or rejected of a merged batch is booked and does not go out
 // again.
-func TestHandoverRepeatsOnlyTheRefusedParts(t *testing.T) {
+func TestHandoverRepeatsOnlyTheRefusedItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := testSettings(KindReceiver)
 		var got []string
 		h := NewHandover(s, s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
-			got = append(got, string(b.Request))
+			got = append(got, strings.Join(lines(b.Request), " "))
 			if len(got) > 1 {
 				return nil
 			}
-			later := Refuse(0, errors.New("later"))
-			return ApartOf([]error{later, nil, Reject(3, DropTooOld, errors.New("old")), later}, b)
-		})), Logs, 1<<10)
+			g := NewGather(b.Items)
+			g.Refuse(Ranges{{0, 1}, {3, 4}}, Refuse(0, errors.New("later")))
+			g.Reject(Rejected{Ranges: Ranges{{1, 2}}, Reason: DropTooOld, Err: errors.New("old")})
+			return g.Err()
+		})), Logs, 1<<12)
 		if err := h.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for _, text := range []string{"a", "bb", "ccc", "dddd"} {
-			put(h, Batch{Request: wire.Request(text), Items: len(text)})
+		for _, text := range []string{"a", "b", "c", "d"} {
+			put(h, Batch{Request: logOf(text), Items: 1})
 		}
 		time.Sleep(time.Minute)
 		if err := h.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if strings.Join(got, " ") != "abbcccdddd adddd" {
+		if strings.Join(got, ", ") != "a b c d, a d" {
 			t.Errorf("sent %q", got)
 		}
 		a := accountOf(t, l, "receiver/x")
-		if a.Out.Items != 7 || a.Dropped[DropTooOld].Items != 3 || a.Held.Items != 0 || l.Unaccounted() != 0 {
+		if a.Out.Items != 3 || a.Dropped[DropTooOld].Items != 1 || a.Held != (Amount{}) || l.Unaccounted() != 0 {
 			t.Errorf("the books say %+v", a)
 		}
 	})
+}
+
+// logOf is a request of one log record with the body.
+func logOf(body string) wire.Request {
+	b, res := wire.BeginMessage(nil, wire.FieldRequestResource)
+	b, scope := wire.BeginMessage(b, wire.FieldResourceXScope)
+	b, rec := wire.BeginMessage(b, wire.FieldScopeXItem)
+	b, value := wire.BeginMessage(b, wire.FieldLogBody)
+	b = wire.AppendString(b, wire.FieldValueString, body)
+	for _, mark := range []int{value, rec, scope, res} {
+		b = wire.EndMessage(b, mark)
+	}
+	return b
+}
+
+// lines are the bodies of a request's records.
+func lines(r wire.Request) (out []string) {
+	for res := r.Resources(); res.Next(); {
+		for sc := res.Scopes(); sc.Next(); {
+			for it := sc.Items(); it.Next(); {
+				l := wire.ParseLog(it.Bytes())
+				out = append(out, string(l.Body.Str()))
+			}
+		}
+	}
+	return out
 }

@@ -33,8 +33,8 @@ func TestFanOutTellsTheBestOfTheRejections(t *testing.T) {
 		return SinkFunc(func(context.Context, Batch) error { return Reject(n, DropRejected, errors.New("never")) })
 	}
 	for _, branches := range [][]Sink{{reject(10), reject(3)}, {reject(3), reject(10)}, {reject(0), reject(3)}} {
-		rej, never := AsRejected(fanOutTo(branches).Consume(t.Context(), batchOf(10)))
-		if !never || rej.Items != 3 {
+		rej, never := AsRejected(fanOutTo(heads(branches...)).Consume(t.Context(), batchOf(10)))
+		if !never || rej.Count != 3 {
 			t.Errorf("got %+v, want 3 items rejected", rej)
 		}
 	}

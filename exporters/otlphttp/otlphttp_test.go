@@ -156,7 +156,7 @@ func TestEveryStatus(t *testing.T) {
 			if (err == nil) != (verdict == delivery.Taken) || rejected != (verdict == delivery.Rejected) {
 				t.Fatalf("%d: %v, want %s", status, err, verdict)
 			}
-			if rejected && (rej.Reason != reason || rej.Items != 10) {
+			if rejected && (rej.Reason != reason && rej.Reason != pipeline.DropUndivided || rej.Count != 0) {
 				t.Fatalf("%d: %+v", status, rej)
 			}
 			if refused {
@@ -196,7 +196,7 @@ func TestPartialSuccess(t *testing.T) {
 	resp.PartialSuccess().SetRejectedLogRecords(3)
 	err := sink.Consume(t.Context(), batch("x"))
 	rej, ok := pipeline.AsRejected(err)
-	if !ok || rej.Items != 3 || rej.Reason != pipeline.DropRejected || !strings.Contains(err.Error(), "slow down, please") {
+	if !ok || rej.Count != 3 || rej.Reason != pipeline.DropRejected || !strings.Contains(err.Error(), "slow down, please") {
 		t.Errorf("%v", err)
 	}
 }

@@ -32,11 +32,12 @@ type Processor struct {
 // key is what may be merged: a pipeline has one signal, so tenant and route are left.
 type key struct{ tenant, route string }
 
-// lane is the state of one key, under Processor.mu. Lanes without traffic are forgotten.
+// lane is the state of one key, under Processor.mu.
 type lane struct {
 	outstanding int
 	open        *pending // the one that callers are added to; nil when nobody waits
 	peers       peers
+	used        time.Time
 }
 
 // New makes the processor in front of next.
@@ -52,19 +53,34 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	return p.one(ctx, b)
 }
 
+// newLane makes the lane of a key, and forgets those that nobody has used for a while. Callers hold p.mu.
+func (p *Processor) newLane(k key) *lane {
+	for other, l := range p.lanes {
+		if l.outstanding == 0 && l.open == nil && time.Since(l.used) > laneIdle {
+			delete(p.lanes, other)
+		}
+	}
+	l := &lane{peers: newPeers()}
+	p.lanes[k] = l
+	return l
+}
+
+// laneIdle is how long a lane is kept without traffic.
+const laneIdle = time.Minute
+
 func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
 	k := key{b.Origin.Tenant, b.Origin.Route}
 	p.mu.Lock()
 	l := p.lanes[k]
 	if l == nil {
-		l = &lane{peers: newPeers()}
-		p.lanes[k] = l
+		l = p.newLane(k)
 	}
+	l.used = time.Now()
 	from := l.peers.arrive(b.Origin.Peer)
 	if l.open == nil && l.outstanding < p.cfg.MaxInFlight && !l.peers.awaited() {
 		l.outstanding++
 		p.mu.Unlock()
-		defer p.returned(k, l, from)
+		defer p.returned(l, from)
 		return p.next.Consume(ctx, b)
 	}
 	c := p.join(ctx, l, b)
@@ -128,21 +144,18 @@ func (p *Processor) dispatch(l *lane) {
 }
 
 // returned notes that a request came back that was sent alone.
-func (p *Processor) returned(k key, l *lane, from *peer) {
+func (p *Processor) returned(l *lane, from *peer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.peers.leave(from)
-	p.freed(k, l)
+	p.freed(l)
 }
 
 // freed notes that a place is free: who waits goes now, unless others are awaited. Callers hold p.mu.
-func (p *Processor) freed(k key, l *lane) {
+func (p *Processor) freed(l *lane) {
 	l.outstanding--
 	if l.open != nil && !l.peers.awaited() {
 		p.dispatch(l)
-	}
-	if l.outstanding == 0 && l.open == nil && l.peers.forgettable() && p.lanes[k] == l {
-		delete(p.lanes, k)
 	}
 }
 
@@ -205,7 +218,7 @@ func (p *Processor) send(w *pending) {
 			p.set.Drop(r.Reason, w.signal, n, 0)
 		}
 	}
-	p.freed(key{b.Origin.Tenant, b.Origin.Route}, w.lane)
+	p.freed(w.lane)
 }
 
 // split sends a request that exceeds the maximum in parts, one after the other: the samples of a series may be in

@@ -1,16 +1,11 @@
 package batch
 
-import (
-	"testing"
+import "github.com/sluiceio/sluice/pipeline"
 
-	dto "github.com/prometheus/client_model/go"
-)
-
-func counterValue(t *testing.T, p *Processor) float64 {
-	t.Helper()
-	var m dto.Metric
-	if err := p.late.Write(&m); err != nil {
-		t.Fatal(err)
+// repeated is how many items were delivered after their caller had been refused.
+func repeated(l *pipeline.Ledger) (n int64) {
+	for _, a := range l.Read() {
+		n += a.DeliveredAfterRefusal
 	}
-	return m.GetCounter().GetValue()
+	return n
 }

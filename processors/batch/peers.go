@@ -1,11 +1,11 @@
 package batch
 
-// peers is who came to a lane lately, and so who may be expected: a peer that had two requests inside at once is
-// expected with two. It looks back over the last one or two waits; what was expected and did not come within a wait is
-// not expected any more. Guarded by Processor.mu.
+// peers is who came to a lane lately, and so who may be expected: each peer that has no request inside. It looks back
+// over the last one or two waits; who was expected and did not come within two is not expected any more. Guarded by
+// Processor.mu.
 type peers struct {
 	known   map[string]*peer
-	missing int // requests that are expected and not inside
+	missing int // peers that are known and have nothing inside
 	vain    int // waits in a row that brought nobody
 	skip    int // so many times nobody is waited for because of them
 }
@@ -13,9 +13,9 @@ type peers struct {
 // peer is the other side of a connection; sources of our own are one peer.
 type peer struct {
 	name   string
-	inside int // requests that wait for their answer
-	most   int // inside at once since the last wait
-	before int // the same for the wait before it
+	inside int  // requests that wait for their answer
+	came   bool // since the last wait
+	before bool // between the last wait and the one before
 }
 
 const (
@@ -25,37 +25,29 @@ const (
 
 func newPeers() peers { return peers{known: map[string]*peer{}} }
 
-// expected is with how many requests at once the peer is expected.
-func (x *peer) expected() int { return max(x.most, x.before) }
-
-func (x *peer) missing() int { return max(x.expected()-x.inside, 0) }
-
 // arrive notes that a request of a peer is inside.
 func (s *peers) arrive(name string) *peer {
 	x := s.known[name]
-	if x == nil {
+	switch {
+	case x == nil && len(s.known) < maxPeers:
 		x = &peer{name: name}
-		if len(s.known) >= maxPeers {
-			return x // not known: expected by nobody
-		}
 		s.known[name] = x
+	case x == nil:
+		x = &peer{name: name} // not known, and expected by nobody
+	case x.inside == 0:
+		s.missing--
 	}
-	s.missing -= x.missing()
 	x.inside++
-	x.most = max(x.most, x.inside)
-	s.missing += x.missing()
+	x.came = true
 	return x
 }
 
 // leave notes that a request of a peer is answered.
 func (s *peers) leave(x *peer) {
-	if s.known[x.name] != x {
-		x.inside--
-		return
-	}
-	s.missing -= x.missing()
 	x.inside--
-	s.missing += x.missing()
+	if x.inside == 0 && s.known[x.name] == x {
+		s.missing++
+	}
 }
 
 // awaited says whether somebody is likely to come.
@@ -79,19 +71,14 @@ func (s *peers) waited(came bool) {
 		s.vain++
 		s.skip = min(1<<min(s.vain, 10), maxVainSkip)
 	}
-	s.missing = 0
 	for name, x := range s.known {
-		x.before, x.most = x.most, x.inside
-		if x.expected() == 0 {
+		x.before, x.came = x.came, x.inside > 0
+		if !x.came && !x.before {
 			delete(s.known, name)
-			continue
+			s.missing--
 		}
-		s.missing += x.missing()
 	}
 }
-
-// forgettable says whether nothing would be lost by forgetting all of it.
-func (s *peers) forgettable() bool { return len(s.known) <= 1 }
 
 // expectNobody makes everybody go on at once: the processor stops.
 func (s *peers) expectNobody() {

@@ -22,7 +22,7 @@ func inserting(t *testing.T, next pipeline.Sink) pipeline.Sink {
 	return p
 }
 
-// TestWhoeverKeepsTheBytesReadsPoison: alone and merged, as from the other pools.
+// TestWhoeverKeepsTheBytesReadsPoison: as from the other pools.
 func TestWhoeverKeepsTheBytesReadsPoison(t *testing.T) {
 	if !poison.Enabled {
 		t.Skip("this build does not poison; use -race")
@@ -30,13 +30,11 @@ func TestWhoeverKeepsTheBytesReadsPoison(t *testing.T) {
 	var kept []byte
 	p := inserting(t, pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error { kept = b.Request; return nil }))
 	r := request(parse(t, "x = 1"))
-	for _, parts := range [][]pipeline.Part{nil, {{End: len(r), Items: 1}}} {
-		if err := p.Consume(t.Context(), pipeline.Batch{Signal: wire.Logs, Request: r, Items: 1, Parts: parts}); err != nil {
-			t.Fatal(err)
-		}
-		if want := bytes.Repeat([]byte{poison.Byte}, len(kept)); len(kept) <= len(r) || !bytes.Equal(kept, want) {
-			t.Errorf("%d parts: a sink that kept the request reads % x", len(parts), kept)
-		}
+	if err := p.Consume(t.Context(), pipeline.Batch{Signal: wire.Logs, Request: r, Items: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if want := bytes.Repeat([]byte{poison.Byte}, len(kept)); len(kept) <= len(r) || !bytes.Equal(kept, want) {
+		t.Errorf("a sink that kept the request reads % x", kept)
 	}
 }
 

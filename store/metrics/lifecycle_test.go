@@ -135,7 +135,7 @@ func TestTurns(t *testing.T) {
 
 	if err := st.Append(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 3}); err == nil {
 		t.Error("logs were taken")
-	} else if r, ok := pipeline.AsRejected(err); !ok || r.Items != 3 {
+	} else if r, ok := pipeline.AsRejected(err); !ok || r.Count != 3 {
 		t.Errorf("logs: %v, want them rejected", err)
 	}
 

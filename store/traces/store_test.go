@@ -102,7 +102,7 @@ func (s *Store) mustTrace(t testing.TB, id string) []string {
 func TestAppendRejectsOtherSignals(t *testing.T) {
 	st, _, _ := open(t, t.TempDir(), Options{})
 	err := st.Append(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 3})
-	if r, ok := pipeline.AsRejected(err); !ok || r.Items != 3 {
+	if r, ok := pipeline.AsRejected(err); !ok || r.Count != 3 {
 		t.Errorf("error %v, want a rejection of 3", err)
 	}
 }

@@ -164,9 +164,8 @@ const (
 	maxInfo      = 8
 )
 
-// targetInfo writes the target_info of a resource over the time its points cover. Requests of one resource overlap in
-// time; what one before covered is left out, so that target_info does not run backwards: a store that takes nothing
-// out of order would refuse it.
+// targetInfo writes the target_info of a resource over the time its points cover, as far as that is behind what was
+// written before: a store that takes nothing out of order would refuse the request for something that nobody sent.
 func (t *Translator) targetInfo(r *resource) error {
 	from := t.earliest
 	if t.latest-from > maxInfo*infoInterval {
@@ -174,8 +173,8 @@ func (t *Translator) targetInfo(r *resource) error {
 	}
 	t.sample = Sample{Labels: r.info, Slot: &r.infoSlot, Family: &t.infoFamily, Point: -1, Value: 1}
 	for at := from; ; at += min(infoInterval, t.latest-at) {
-		if covered := at <= r.infoAt && r.infoAt-at <= infoInterval; !covered {
-			r.infoAt = max(r.infoAt, at)
+		if at > r.infoAt {
+			r.infoAt = at
 			t.sample.Time = int64(at) / int64(time.Millisecond)
 			t.report.Samples++
 			if err := t.sink.Sample(&t.sample); err != nil {
