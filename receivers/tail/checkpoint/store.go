@@ -81,7 +81,7 @@ func (s *Store) Unlock() {
 // rather than not at all. The damaged file is kept for inspection.
 func (s *Store) Load() {
 	if s.path == "" {
-		s.log.Warn("no data directory, so no checkpoint: lines written during a restart may be missed; set --data-dir or checkpoint_dir")
+		s.log.Warn("no data directory, so no checkpoint: a restart begins again at start_at and may miss or repeat lines; set --data-dir or checkpoint_dir")
 		return
 	}
 	b, err := os.ReadFile(s.path)

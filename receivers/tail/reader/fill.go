@@ -34,10 +34,10 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 		return false, errBlocked
 	}
 	from := f.next
-	s := pass{r: r, f: f, h: h, b: b, buf: r.blocks.Get().([]byte), last: last}
+	p := pass{r: r, f: f, h: h, b: b, buf: r.blocks.Get().([]byte), last: last}
 	f.lines.To(b, uint64(time.Now().UnixNano()))
-	more, err = s.run()
-	r.blocks.Put(s.buf)
+	more, err = p.run()
+	r.blocks.Put(p.buf)
 	f.lines.To(nil, 0)
 
 	f.records += int64(b.Items())
@@ -62,52 +62,52 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 }
 
 // run reads until the batch is full (true) or nothing complete is left (false).
-func (s *pass) run() (more bool, err error) {
+func (p *pass) run() (more bool, err error) {
 	for {
-		if s.f.skip > 0 {
-			if more, err := s.search(); more || err != nil || s.f.skip > 0 {
+		if p.f.skip > 0 {
+			if more, err := p.search(); more || err != nil || p.f.skip > 0 {
 				return more, err
 			}
 		}
-		chunk, err := s.read(s.f.next)
+		chunk, err := p.read(p.f.next)
 		if err != nil {
 			return false, err
 		}
-		used, full := s.f.lines.Take(chunk, s.f.next)
-		s.f.next += int64(used)
+		used, full := p.f.lines.Take(chunk, p.f.next)
+		p.f.next += int64(used)
 		if full {
 			return true, nil
 		}
 		rest := chunk[used:]
 		switch {
-		case s.f.next+int64(len(rest)) < s.f.seen.Size && used > 0:
+		case p.f.next+int64(len(rest)) < p.f.seen.Size && used > 0:
 			// There is more, and what is left over is read again with it.
 		case len(rest) == 0:
-			if s.last {
-				s.f.lines.FinishAll()
+			if p.last {
+				p.f.lines.FinishAll()
 			}
 			return false, nil
 		case rest[0] == 0:
 			n := len(rest) - len(bytes.TrimLeft(rest, "\x00"))
 			if n == len(rest) {
 				// As far as one sees: a hole, or a preallocated file that will be written over them.
-				s.f.skip, s.f.nuls = s.f.next+int64(n), true
+				p.f.skip, p.f.nuls = p.f.next+int64(n), true
 				break
 			}
-			s.f.next += int64(n)
-			s.f.lines.SkipNULs(n)
-		case len(rest) >= s.r.lineMax:
-			s.f.skip, s.f.nuls = s.f.next+int64(len(rest)), false
-		case s.last:
-			if !s.f.lines.Fits(len(rest)) {
+			p.f.next += int64(n)
+			p.f.lines.SkipNULs(n)
+		case len(rest) >= p.r.lineMax:
+			p.f.skip, p.f.nuls = p.f.next+int64(len(rest)), false
+		case p.last:
+			if !p.f.lines.Fits(len(rest)) {
 				return true, nil
 			}
-			s.f.lines.Line(rest, s.f.next)
-			s.f.next += int64(len(rest))
-			s.f.lines.FinishAll()
+			p.f.lines.Line(rest, p.f.next)
+			p.f.next += int64(len(rest))
+			p.f.lines.FinishAll()
 			return false, nil
 		default:
-			s.f.tried = s.f.next + int64(len(rest))
+			p.f.tried = p.f.next + int64(len(rest))
 			return false, nil
 		}
 	}
@@ -115,10 +115,10 @@ func (s *pass) run() (more bool, err error) {
 
 // search goes on looking for the end of an overlong line or of a run of NULs from f.skip. When it finds it, it
 // deals with what it ends and sets f.skip to 0. more: the batch is full and the end is still to be dealt with.
-func (s *pass) search() (more bool, err error) {
-	f := s.f
+func (p *pass) search() (more bool, err error) {
+	f := p.f
 	for {
-		chunk, err := s.read(f.skip)
+		chunk, err := p.read(f.skip)
 		if err != nil {
 			return false, err
 		}
@@ -136,14 +136,14 @@ func (s *pass) search() (more bool, err error) {
 			f.next, f.skip = f.skip+int64(end), 0
 			return false, nil
 		case end >= 0:
-			return s.overlong(f.skip+int64(end), 1)
+			return p.overlong(f.skip+int64(end), 1)
 		case len(chunk) > 0:
 			f.skip += int64(len(chunk))
-		case s.last && f.nuls:
+		case p.last && f.nuls:
 			f.next, f.skip = f.skip, 0
 			return false, nil
-		case s.last:
-			return s.overlong(f.skip, 0)
+		case p.last:
+			return p.overlong(f.skip, 0)
 		default:
 			f.tried = f.skip
 			return false, nil
@@ -152,31 +152,31 @@ func (s *pass) search() (more bool, err error) {
 }
 
 // overlong delivers the beginning of the line that goes from f.next to end. Its middle is never held.
-func (s *pass) overlong(end int64, newline int) (more bool, err error) {
-	f := s.f
-	if !f.lines.Fits(s.r.lineMax) {
+func (p *pass) overlong(end int64, newline int) (more bool, err error) {
+	f := p.f
+	if !f.lines.Fits(p.r.lineMax) {
 		f.skip = end
 		return true, nil
 	}
-	chunk, err := s.read(f.next)
+	chunk, err := p.read(f.next)
 	if err != nil {
 		return false, err
 	}
-	f.lines.Line(chunk[:min(int64(len(chunk)), int64(s.r.lineMax), end-f.next)], f.next)
+	f.lines.Line(chunk[:min(int64(len(chunk)), int64(p.r.lineMax), end-f.next)], f.next)
 	f.next, f.skip = end+int64(newline), 0
 	return false, nil
 }
 
 // read fills the buffer from an offset, as far as the file goes and as the batch is likely to hold: what would be
 // read beyond that is read twice.
-func (s *pass) read(offset int64) ([]byte, error) {
-	want := int64(len(s.buf))
-	if left := int64(s.b.Left()); left < want {
-		want = max(left, int64(s.r.lineMax)+1)
+func (p *pass) read(offset int64) ([]byte, error) {
+	want := int64(len(p.buf))
+	if left := int64(p.b.Left()); left < want {
+		want = max(left, int64(p.r.lineMax)+1)
 	}
-	n, err := s.h.ReadAt(s.buf[:min(want, max(0, s.f.seen.Size-offset))], offset)
+	n, err := p.h.ReadAt(p.buf[:min(want, max(0, p.f.seen.Size-offset))], offset)
 	if err == io.EOF {
 		err = nil
 	}
-	return s.buf[:n], err
+	return p.buf[:n], err
 }

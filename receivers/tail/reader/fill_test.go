@@ -141,7 +141,7 @@ func FuzzFill(f *testing.F) {
 		file := r.NewFile(Begin{Name: "/a.log", Path: "/a.log"})
 		file.seen.Size = 0
 		if cri {
-			file.lines.CRI()
+			file.lines.SetCRI()
 		}
 		file.envelope = &record.Envelope{}
 		read := func(last bool) {

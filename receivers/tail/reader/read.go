@@ -207,14 +207,14 @@ func (r *Reader) decide(f *File, last bool) {
 	}
 	switch r.cfg.Format {
 	case record.FormatCRI:
-		f.lines.CRI()
+		f.lines.SetCRI()
 	case record.FormatAuto:
 		line, _, whole := bytes.Cut(f.prefix, []byte{'\n'})
 		if !whole && len(line) < record.CRIHeaderMax && !last {
 			return
 		}
 		if record.IsCRI(line) {
-			f.lines.CRI()
+			f.lines.SetCRI()
 		}
 	}
 	f.decided = true

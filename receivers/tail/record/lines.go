@@ -80,8 +80,8 @@ func NewLines(maxBytes int, attributes *Attributes) Lines {
 	return Lines{max: maxBytes, attributes: attributes}
 }
 
-// CRI says that the lines have a CRI header.
-func (l *Lines) CRI() { l.cri = true }
+// SetCRI says that the lines have a CRI header.
+func (l *Lines) SetCRI() { l.cri = true }
 
 // To makes b the batch that records go to. now is the time at which they are observed, ns since 1970.
 func (l *Lines) To(b *Batch, now uint64) {

@@ -28,7 +28,7 @@ func BenchmarkLines(b *testing.B) {
 			pool := NewPool(256 << 10)
 			l := NewLines(64<<10, NewAttributes())
 			if bench.cri {
-				l.CRI()
+				l.SetCRI()
 			}
 			b.ReportAllocs()
 			b.SetBytes(int64(len(chunk)))
