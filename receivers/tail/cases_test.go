@@ -62,7 +62,7 @@ func runCase(t *testing.T, archive *txtar.Archive) {
 
 	var have []string
 	records := w.taken()
-	slices.SortStableFunc(records, func(a, b record) int { return strings.Compare(a.file, b.file) })
+	slices.SortStableFunc(records, func(a, b logRecord) int { return strings.Compare(a.file, b.file) })
 	for _, r := range records {
 		have = append(have, r.String())
 	}
@@ -193,14 +193,14 @@ func (w *world) step(line string) error {
 			return nil
 		}
 	case "damage": // overwrites the middle of the checkpoint
-		b, err := os.ReadFile(filepath.Join(w.settings.DataDir, "tail.checkpoint"))
+		b, err := os.ReadFile(w.checkpointFile())
 		if err != nil {
 			return err
 		}
 		copy(b[len(b)/2:], "damage")
-		return os.WriteFile(filepath.Join(w.settings.DataDir, "tail.checkpoint"), b, 0o600)
+		return os.WriteFile(w.checkpointFile(), b, 0o600)
 	case "forget": // removes the checkpoint
-		return os.Remove(filepath.Join(w.settings.DataDir, "tail.checkpoint"))
+		return os.Remove(w.checkpointFile())
 	default:
 		return fmt.Errorf("no such verb")
 	}

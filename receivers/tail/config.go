@@ -3,7 +3,11 @@ package tail
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/sluiceio/sluice/receivers/tail/finder"
+	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
 // Where reading begins in files that are there when the receiver runs for the first time.
@@ -12,18 +16,11 @@ const (
 	startAtBeginning = "beginning"
 )
 
-// How lines are understood.
-const (
-	formatAuto  = "auto"
-	formatPlain = "plain"
-	formatCRI   = "cri"
-)
-
 // Config is what a user sets.
 type Config struct {
-	// Include lists the files to read: paths with the wildcards * ? [..] in each part and ** for any number of folders.
+	// Include lists globs of the files to read: paths with * ? [..] in each part and ** for any number of folders.
 	Include []string `mapstructure:"include"`
-	// Exclude lists patterns of files that Include gives and that are not read.
+	// Exclude lists globs of files that Include gives and that are not read.
 	Exclude []string `mapstructure:"exclude"`
 	// StartAt says where reading begins in files that are there at the very first start, when no checkpoint exists:
 	// "end" or "beginning". Files that appear later are always read from the beginning.
@@ -59,7 +56,7 @@ type Config struct {
 func Default() *Config {
 	return &Config{
 		StartAt:          startAtEnd,
-		Format:           formatAuto,
+		Format:           record.FormatAuto,
 		PollInterval:     200 * time.Millisecond,
 		MaxLineBytes:     64 << 10,
 		MaxBatchBytes:    256 << 10,
@@ -79,28 +76,31 @@ func (c *Config) Validate() error {
 		}
 	}
 	fault(len(c.Include) == 0, `"include" is empty: name at least one file, for example /var/log/*.log`)
-	for key, list := range map[string][]string{"include": c.Include, "exclude": c.Exclude} {
-		for _, s := range list {
-			_, err := parsePattern(s)
-			fault(s == "" || err != nil, `"%s": %q is not a pattern: use *, ?, [a-z] and **`, key, s)
+	for _, list := range []struct {
+		key   string
+		globs []string
+	}{{"include", c.Include}, {"exclude", c.Exclude}} {
+		for _, glob := range list.globs {
+			_, err := finder.ParseGlob(glob)
+			fault(err != nil, `"%s": %q is not a valid glob: use *, ?, [a-z] and **`, list.key, glob)
 		}
 	}
 	fault(c.StartAt != startAtEnd && c.StartAt != startAtBeginning, `"start_at" is %q: set end or beginning`, c.StartAt)
-	fault(c.Format != formatAuto && c.Format != formatPlain && c.Format != formatCRI, `"format" is %q: set auto, plain or cri`, c.Format)
-	fault(c.PollInterval < time.Millisecond, `"poll_interval" is %s: set 1ms or more, 200ms is usual`, c.PollInterval)
-	fault(c.MaxLineBytes < minLine || c.MaxLineBytes > maxLine, `"max_line_bytes" is %d: set %d to %d`, c.MaxLineBytes, minLine, maxLine)
+	fault(!slices.Contains([]string{record.FormatAuto, record.FormatPlain, record.FormatCRI}, c.Format), `"format" is %q: set auto, plain or cri`, c.Format)
+	fault(c.PollInterval < time.Millisecond, `"poll_interval" is %s: set at least 1ms; the default is 200ms`, c.PollInterval)
+	fault(c.MaxLineBytes < minLine || c.MaxLineBytes > maxLine, `"max_line_bytes" is %d: set a value from %d to %d`, c.MaxLineBytes, minLine, maxLine)
 	least := 2*c.MaxLineBytes + minBatch
-	fault(c.MaxBatchBytes < least, `"max_batch_bytes" is %d: set %d or more, so that a batch has room for two lines of "max_line_bytes"`, c.MaxBatchBytes, least)
-	fault(c.MaxInFlight < 1, `"max_in_flight" is %d: set 1 or more`, c.MaxInFlight)
+	fault(c.MaxBatchBytes < least, `"max_batch_bytes" is %d: set at least %d, so that two lines of "max_line_bytes" fit in a request`, c.MaxBatchBytes, least)
+	fault(c.MaxInFlight < 1, `"max_in_flight" is %d: set at least 1`, c.MaxInFlight)
 	fault(c.MaxInFlightBytes < int64(c.MaxBatchBytes), `"max_in_flight_bytes" is %d: set at least "max_batch_bytes" (%d)`, c.MaxInFlightBytes, c.MaxBatchBytes)
-	fault(c.MaxOpenFiles < 1, `"max_open_files" is %d: set 1 or more`, c.MaxOpenFiles)
+	fault(c.MaxOpenFiles < 1, `"max_open_files" is %d: set at least 1`, c.MaxOpenFiles)
 	fault(c.MaxDeletedBytes < 0, `"max_deleted_bytes" is %d: set 0 or more`, c.MaxDeletedBytes)
 	extra := 0
 	for key, value := range c.Attributes {
 		extra += len(key) + len(value)
-		fault(key == "", `"attributes" has an empty name: name it`)
+		fault(key == "", `"attributes" has an empty key: give the attribute a name, or remove it`)
 	}
-	fault(extra > maxExtra, `"attributes" has %d bytes: set at most %d`, extra, maxExtra)
+	fault(extra > maxExtra, `"attributes" take %d bytes: shorten them to at most %d bytes in total`, extra, maxExtra)
 	return errors.Join(errs...)
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 )
 
 // numbers is how often each number was delivered, for lines "<number> ...".
@@ -154,7 +155,7 @@ func TestKillUnderLoad(t *testing.T) {
 		killed := time.Now()
 		w.kill()
 		for _, r := range w.taken() {
-			if killed.Sub(r.at) < saveEvery+200*time.Millisecond {
+			if killed.Sub(r.at) < checkpoint.SaveEvery+200*time.Millisecond {
 				bound++
 			}
 		}
@@ -256,7 +257,7 @@ func TestManyFiles(t *testing.T) {
 			w.append(fmt.Sprintf("%03d.log", i), fmt.Sprintf("%d of %d\n", round*files+i, i))
 		}
 		w.until(func() bool {
-			most = max(most, w.receiver.open.Load())
+			most = max(most, w.receiver.reader.OpenFiles())
 			return len(w.taken()) >= (round+1)*files
 		}, func() string { return fmt.Sprintf("round %d: %d records, %v", round, len(w.taken()), w.counters()) })
 	}
@@ -288,14 +289,20 @@ func TestManyFiles(t *testing.T) {
 		w.must(os.Remove(w.path(fmt.Sprintf("%03d.log.1", i))))
 	}
 	w.until(func() bool { return w.counters()["files"] == 0 }, func() string { return fmt.Sprint(w.counters()) })
-	keep := &w.receiver.keep
 	w.stop()
 	w.noneOpen()
-	if kept := keep.entries(time.Now()); len(kept) > 2*files {
+	b, err := os.ReadFile(w.checkpointFile())
+	w.must(err)
+	kept, err := checkpoint.Decode(b)
+	w.must(err)
+	if len(kept) > 2*files {
 		t.Errorf("%d entries are kept", len(kept))
 	}
-	if kept := keep.entries(time.Now().Add(forgetDeleted + time.Minute)); len(kept) != 0 {
-		t.Errorf("%d entries of deleted files are kept for long", len(kept))
+	// As if each had been last seen long ago: they are deleted, and not kept as long as those that may come back.
+	for _, e := range kept {
+		if age := time.Since(time.Unix(e.Seen, 0)); age < 70*time.Hour {
+			t.Errorf("the entry of a deleted file is kept as if it were %s old: %+v", age, e)
+		}
 	}
 }
 

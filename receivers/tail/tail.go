@@ -1,22 +1,26 @@
 // Package tail is the receiver that follows log files: plain text and Kubernetes container logs, through rotation,
 // truncation and restarts, into OTLP log records.
 //
-// A record's way: scan.go finds its file, read.go decides when to look at it, fill.go brings its bytes into memory,
-// lines.go makes it a record at the end of an export request (batch.go, envelope.go), send.go hands the request
-// over and repeats it until it is taken, progress.go moves the checkpoint over it, keep.go writes that down.
+// It wires its parts: tracker knows which files are followed, and asks finder what the globs give, checkpoint where to
+// begin in a file, and reader to read it; reader makes lines into records with record, offers them to the pipeline, and
+// says how far they are acknowledged; checkpoint keeps that on disk. All know a file by fileid.
 package tail
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
+	"github.com/sluiceio/sluice/receivers/tail/finder"
+	"github.com/sluiceio/sluice/receivers/tail/reader"
+	"github.com/sluiceio/sluice/receivers/tail/record"
+	"github.com/sluiceio/sluice/receivers/tail/tracker"
 )
 
 // Component describes the receiver to the engine.
@@ -26,40 +30,16 @@ func Component() pipeline.Component {
 	}, pipeline.Logs).WithDoc("Log files: plain and Kubernetes container logs, with rotation, checkpoint after delivery")
 }
 
-// Receiver follows files. It has one scanner, one goroutine for the checkpoint, one for each open file (at most
-// max_open_files) and one for each outstanding request (at most max_in_flight a file).
+// Receiver follows files. It has one goroutine for the tracker, one for the checkpoint, and those of the reader.
 type Receiver struct {
-	settings pipeline.Settings
-	cfg      *Config
-	next     pipeline.Sink
-	metrics  *metrics
-	offers   *pipeline.Offerer
-	origin   origin
+	next       pipeline.Sink
+	checkpoint *checkpoint.Store
+	reader     *reader.Reader
+	tracker    *tracker.Tracker
 
-	lineMax      int       // a physical line that is longer is overlong: body and header
-	buffers      sync.Pool // []byte to read through
-	small, large batchPool
-	memory       *semaphore.Weighted
-	attributes   *attributeSets
-
-	scan     scanner
-	keep     keeper
-	troubles troubles
-	mu       sync.Mutex // over files, which only the scanner changes
-	files    map[fileKey]*file
-
-	open    atomic.Int64 // files
-	known   atomic.Int64 // files, at the scanner's last look
-	crowded atomic.Bool  // files wait for one of max_open_files
-	dirty   atomic.Bool  // the checkpoint on disk is behind
-
-	readingCtx  context.Context // ends at Stop: nothing new is read
-	stopReading context.CancelFunc
-	sendingCtx  context.Context // ends with Stop's own context: outstanding calls are given up
-	stopSending context.CancelFunc
-	loops       sync.WaitGroup // scanner and keeper
-	readers     sync.WaitGroup
-	sends       sync.WaitGroup
+	loopsCtx  context.Context // ends at Stop
+	stopLoops context.CancelFunc
+	loops     sync.WaitGroup // tracker and checkpoint
 }
 
 // New makes a receiver; it touches no file before Start.
@@ -68,32 +48,51 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	if err != nil {
 		return nil, fmt.Errorf("cannot learn the host's name: %w", err)
 	}
-	r := &Receiver{
-		settings: s, cfg: cfg, next: out.For(pipeline.Logs),
-		origin:     origin{host: host, service: cfg.ServiceName, attributes: cfg.Attributes, version: s.Version},
-		lineMax:    cfg.MaxLineBytes + criHeaderMax,
-		small:      batchPool{size: smallBatch},
-		large:      batchPool{size: cfg.MaxBatchBytes},
-		memory:     semaphore.NewWeighted(cfg.MaxInFlightBytes),
-		attributes: newAttributeSets(),
-		files:      map[fileKey]*file{},
-	}
-	size := max(readSize, r.lineMax+1)
-	r.buffers.New = func() any { return make([]byte, size) }
-	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
-	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())
-	if err := r.scan.init(r); err != nil {
+	include, err := finder.ParseGlobs(cfg.Include)
+	if err != nil {
 		return nil, err
 	}
-	r.keep.init(r)
-	r.metrics = newMetrics(r)
-	r.offers = pipeline.NewOfferer(s, r.next, r.metrics.refusals)
+	exclude, err := finder.ParseGlobs(cfg.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics(s.Metrics)
+	unreadable := finder.NewUnreadable(s.Log, m.unreadable)
+	r := &Receiver{next: out.For(pipeline.Logs)}
+	r.loopsCtx, r.stopLoops = context.WithCancel(context.Background())
+	r.checkpoint = checkpoint.New(checkpointPath(s, cfg), s.Log, m.checkpointFailures.Inc)
+	r.reader = reader.New(reader.Config{
+		Format:           cfg.Format,
+		PollInterval:     cfg.PollInterval,
+		MaxLineBytes:     cfg.MaxLineBytes,
+		MaxBatchBytes:    cfg.MaxBatchBytes,
+		MaxInFlight:      cfg.MaxInFlight,
+		MaxInFlightBytes: cfg.MaxInFlightBytes,
+		MaxOpenFiles:     cfg.MaxOpenFiles,
+		Origin:           record.Origin{Host: host, Service: cfg.ServiceName, Attributes: cfg.Attributes, Version: s.Version},
+	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed})
+	r.tracker = tracker.New(tracker.Config{
+		StartAtEnd:      cfg.StartAt == startAtEnd,
+		PollInterval:    cfg.PollInterval,
+		MaxDeletedBytes: cfg.MaxDeletedBytes,
+	}, tracker.Settings{
+		Finder: finder.New(include, exclude, unreadable.Report), Reader: r.reader, Checkpoint: r.checkpoint, Unreadable: unreadable, Log: s.Log,
+	})
+	registerGauges(s.Metrics, r)
 	return r, nil
 }
 
-// readSize is how much is read at once: large against the cost of a system call, small against the second level
-// cache, in which it is walked three times (newline, UTF-8, copy).
-const readSize = 128 << 10
+// checkpointPath is where the checkpoint is kept; empty where nothing can be.
+func checkpointPath(s pipeline.Settings, cfg *Config) string {
+	dir := cfg.CheckpointDir
+	if dir == "" {
+		dir = s.DataDir
+	}
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, strings.ReplaceAll(s.ID.String(), "/", "-")+".checkpoint")
+}
 
 // Start loads the checkpoint and begins to follow. A checkpoint that cannot be read stops nothing; one that another
 // process writes does.
@@ -101,16 +100,16 @@ func (r *Receiver) Start(context.Context) error {
 	if r.next == nil {
 		return nil
 	}
-	if err := r.keep.own(); err != nil {
+	if err := r.checkpoint.Lock(); err != nil {
 		return err
 	}
-	r.keep.load()
+	r.checkpoint.Load()
 	r.loops.Go(func() {
-		r.scan.list(time.Now())
+		r.tracker.List(r.loopsCtx, time.Now())
 		// At once: from here on a restart can tell what it has seen from what came later.
-		r.keep.save(time.Now())
-		r.loops.Go(r.keep.run)
-		r.scan.run()
+		r.checkpoint.Save(time.Now(), r.tracker.Entries)
+		r.loops.Go(func() { r.checkpoint.Run(r.loopsCtx, r.tracker.Entries) })
+		r.tracker.Run(r.loopsCtx)
 	})
 	return nil
 }
@@ -118,47 +117,12 @@ func (r *Receiver) Start(context.Context) error {
 // Stop ends reading at once and waits, as long as ctx lasts, for what is outstanding. What is not acknowledged then
 // is read again at the next start; records of deleted files, which cannot be, are counted.
 func (r *Receiver) Stop(ctx context.Context) error {
-	r.stopReading()
+	r.stopLoops()
+	r.reader.StopReading()
 	r.loops.Wait()
-	r.readers.Wait()
-	sent := make(chan struct{})
-	go func() {
-		r.sends.Wait()
-		close(sent)
-	}()
-	select {
-	case <-sent:
-	case <-ctx.Done():
-	}
-	r.stopSending()
-	<-sent
-	for _, f := range r.snapshot() {
-		if _, records := f.outstanding(); records > 0 && f.deleted.Load() {
-			r.lose(pipeline.DropRotatedUnread, records, 0)
-		}
-	}
-	r.keep.save(time.Now())
-	r.keep.disown()
+	r.reader.Drain(ctx)
+	r.tracker.Close()
+	r.checkpoint.Save(time.Now(), r.tracker.Entries)
+	r.checkpoint.Unlock()
 	return nil
-}
-
-// snapshot is the files at this moment.
-func (r *Receiver) snapshot() []*file {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := make([]*file, 0, len(r.files))
-	for _, f := range r.files {
-		list = append(list, f)
-	}
-	return list
-}
-
-// census counts files and what is unread in them.
-func (r *Receiver) census() (files int, unread int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, f := range r.files {
-		unread += f.unread.Load()
-	}
-	return len(r.files), unread
 }

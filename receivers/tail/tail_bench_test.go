@@ -108,7 +108,7 @@ func BenchmarkIdle(b *testing.B) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	all := time.Since(begin)
-	for r.open.Load() > 0 && time.Since(begin) < 2*idleClose {
+	for r.reader.OpenFiles() > 0 && time.Since(begin) < 2*time.Minute {
 		time.Sleep(100 * time.Millisecond)
 	}
 	cpu, from := cpuTime(), time.Now()

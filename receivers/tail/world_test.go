@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// record is one delivered log record, as a test wants to see it.
-type record struct {
+// logRecord is one delivered log record, as a test wants to see it.
+type logRecord struct {
 	file      string // log.file.name
 	stream    string // log.iostream
 	body      string
@@ -33,7 +33,7 @@ type record struct {
 	at        time.Time // of its delivery
 }
 
-func (r record) String() string {
+func (r logRecord) String() string {
 	s := fmt.Sprintf("%s %q", r.file, r.body)
 	if r.stream != "" {
 		s += " " + r.stream
@@ -56,7 +56,7 @@ type world struct {
 	rejected int // records in rejected batches
 
 	mu      sync.Mutex
-	records []record
+	records []logRecord
 	answer  func(call int, b pipeline.Batch) error // nil: everything is taken
 	calls   int
 	totals  map[string]float64 // of receivers before this one
@@ -88,8 +88,8 @@ func (w *world) Consume(_ context.Context, b pipeline.Batch) error {
 	return nil
 }
 
-func recordsOf(r wire.Request) []record {
-	var out []record
+func recordsOf(r wire.Request) []logRecord {
+	var out []logRecord
 	for rs := r.Resources(); rs.Next(); {
 		name, _ := wire.ResourceAttributes(rs.Resource()).Find("log.file.name")
 		for ss := rs.Scopes(); ss.Next(); {
@@ -97,12 +97,15 @@ func recordsOf(r wire.Request) []record {
 				l := wire.ParseLog(items.Bytes())
 				stream, _ := l.Attributes().Find("log.iostream")
 				cut, _ := l.Attributes().Find("log.truncated")
-				out = append(out, record{file: string(name.Str()), stream: string(stream.Str()), body: string(l.Body.Str()), truncated: cut.Bool(), time: l.Time, observed: l.ObservedTime, at: time.Now()})
+				out = append(out, logRecord{file: string(name.Str()), stream: string(stream.Str()), body: string(l.Body.Str()), truncated: cut.Bool(), time: l.Time, observed: l.ObservedTime, at: time.Now()})
 			}
 		}
 	}
 	return out
 }
+
+// checkpointFile is where the receiver keeps its checkpoint.
+func (w *world) checkpointFile() string { return checkpointPath(w.settings, w.cfg) }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
@@ -140,15 +143,15 @@ func (w *world) stop() {
 // kill ends the receiver as SIGKILL does: what is on disk at this moment is all that the next one has.
 func (w *world) kill() {
 	w.t.Helper()
-	b, err := os.ReadFile(w.receiver.keep.path)
-	w.receiver.stopSending()
+	path := w.checkpointFile()
+	b, err := os.ReadFile(path)
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	w.receiver.Stop(gone)
 	if err == nil {
-		err = os.WriteFile(w.receiver.keep.path, b, 0o600)
+		err = os.WriteFile(path, b, 0o600)
 	} else if errors.Is(err, os.ErrNotExist) {
-		err = os.RemoveAll(w.receiver.keep.path)
+		err = os.RemoveAll(path)
 	}
 	if err != nil {
 		w.t.Fatal(err)
@@ -201,10 +204,10 @@ func (w *world) counters() map[string]float64 {
 }
 
 // taken is what was delivered so far.
-func (w *world) taken() []record {
+func (w *world) taken() []logRecord {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]record(nil), w.records...)
+	return append([]logRecord(nil), w.records...)
 }
 
 // bodies is the taken records' bodies, joined by bars.
@@ -230,6 +233,25 @@ func (w *world) until(ok func() bool, state func() string) {
 			w.t.Fatal(state())
 		}
 	}
+}
+
+func write(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func (w *world) write(name, content string) { w.t.Helper(); write(w.t, w.path(name), content) }

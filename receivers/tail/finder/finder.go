@@ -1,0 +1,198 @@
+// Package finder finds files: those that globs give, again and again at little cost, and those that stand beside one
+// under another name.
+package finder
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sluiceio/sluice/receivers/tail/fileid"
+)
+
+// File is one file that a glob gave.
+type File struct {
+	Path string // where a symbolic link to a file leads; folders on the way stay as they were named
+	Stat fileid.Stat
+}
+
+// Finder expands globs into files, again and again. It remembers folders: as long as a folder's modification
+// time stands, its names and the identities behind them are what they were, so that a sweep over twenty thousand
+// quiet folders is one stat each and opens none.
+type Finder struct {
+	include, exclude []Glob
+	unreadable       func(path string, err error)
+
+	folders map[string]*folder
+	round   int
+	now     time.Time
+
+	out  []File
+	seen map[string]bool // paths given in this round
+}
+
+// folder is what is known of a directory.
+type folder struct {
+	modified int64 // its modification time when it was listed, ns
+	listed   time.Time
+	round    int // when it was last asked for
+	names    []name
+}
+
+type name struct {
+	base string
+	mode fs.FileMode // type bits: regular, directory or symbolic link
+	stat fileid.Stat // of a regular file; zero before it was asked for
+}
+
+const (
+	// Settle is how old a folder's modification time must be for a listing to be believed: two changes may share
+	// one tick of the file system's clock (4 ms on Linux), and the listing fell between them.
+	Settle = 100 * time.Millisecond
+	// believe bounds how long a listing is used at all, for file systems whose folders' times are not to be trusted.
+	believe = 10 * time.Second
+)
+
+// New makes a finder of the files that one of include gives and none of exclude. unreadable is told what could not be
+// looked at.
+func New(include, exclude []Glob, unreadable func(path string, err error)) *Finder {
+	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*folder{}, seen: map[string]bool{}}
+}
+
+// Find expands the globs. The result is good until the next call.
+func (f *Finder) Find(now time.Time) []File {
+	f.round++
+	f.now = now
+	f.out = f.out[:0]
+	clear(f.seen)
+	for _, p := range f.include {
+		if len(p.parts) == 0 {
+			f.file(p.root, nil)
+			continue
+		}
+		f.walk(p.root, p.parts, 0)
+	}
+	for path, d := range f.folders {
+		if d.round != f.round {
+			delete(f.folders, path)
+		}
+	}
+	return f.out
+}
+
+func (f *Finder) walk(dir string, parts []string, depth int) {
+	d := f.folder(dir)
+	if d == nil {
+		return
+	}
+	if parts[0] == anyDepth {
+		if len(parts) == 1 {
+			parts = []string{anyDepth, "*"}
+		}
+		f.walk(dir, parts[1:], depth)
+		if depth >= maxDepth {
+			return
+		}
+		for i := range d.names {
+			// Only real folders: a link that leads upward would go round for ever.
+			if d.names[i].mode.IsDir() {
+				f.walk(filepath.Join(dir, d.names[i].base), parts, depth+1)
+			}
+		}
+		return
+	}
+	for i := range d.names {
+		n := &d.names[i]
+		if ok, _ := filepath.Match(parts[0], n.base); !ok {
+			continue
+		}
+		path := filepath.Join(dir, n.base)
+		switch {
+		case len(parts) == 1:
+			if !n.mode.IsDir() {
+				f.file(path, n)
+			}
+		case n.mode.IsDir() || n.mode&fs.ModeSymlink != 0:
+			f.walk(path, parts[1:], depth)
+		}
+	}
+}
+
+// folder lists a directory, or remembers.
+func (f *Finder) folder(dir string) *folder {
+	d := f.folders[dir]
+	if d != nil && d.round == f.round {
+		return d
+	}
+	s, err := fileid.StatPath(dir)
+	if err != nil || !s.Mode.IsDir() {
+		if err != nil && !os.IsNotExist(err) {
+			f.unreadable(dir, err)
+		}
+		return nil
+	}
+	if d != nil && d.modified == s.Modified && d.listed.Sub(time.Unix(0, d.modified)) > Settle && f.now.Sub(d.listed) < believe {
+		d.round = f.round
+		return d
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && len(entries) == 0 {
+		f.unreadable(dir, err)
+		return nil
+	}
+	d = &folder{modified: s.Modified, listed: f.now, round: f.round, names: make([]name, len(entries))}
+	for i, e := range entries {
+		d.names[i] = name{base: e.Name(), mode: e.Type()}
+	}
+	f.folders[dir] = d
+	return d
+}
+
+// file gives one file, if it is wanted and is one. n is its place in a remembered folder, where there is one.
+func (f *Finder) file(path string, n *name) {
+	if matchAny(f.exclude, path) {
+		return
+	}
+	if n == nil || n.mode&fs.ModeSymlink != 0 {
+		real, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			if !os.IsNotExist(err) {
+				f.unreadable(path, err)
+			}
+			return
+		}
+		if real != path {
+			path, n = real, nil
+			if matchAny(f.exclude, path) {
+				return
+			}
+		}
+	}
+	if f.seen[path] {
+		return
+	}
+	f.seen[path] = true
+	var s fileid.Stat
+	if n != nil && n.stat.Key != (fileid.Key{}) {
+		s = n.stat
+	} else {
+		var err error
+		if s, err = fileid.StatPath(path); err != nil {
+			if !os.IsNotExist(err) {
+				f.unreadable(path, err)
+			}
+			return
+		}
+		if n != nil {
+			n.stat = s
+		}
+	}
+	if !s.Regular() {
+		if !s.Mode.IsDir() {
+			f.unreadable(path, fileid.ErrNotRegular)
+		}
+		return
+	}
+	f.out = append(f.out, File{Path: path, Stat: s})
+}

@@ -1,0 +1,210 @@
+package finder
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/receivers/tail/fileid"
+)
+
+func TestGlobMatch(t *testing.T) {
+	for _, tt := range []struct {
+		glob, path string
+		want       bool
+	}{
+		{"/var/log/*.log", "/var/log/a.log", true},
+		{"/var/log/*.log", "/var/log/b/a.log", false},
+		{"/var/log/**/*.log", "/var/log/a.log", true},
+		{"/var/log/**/*.log", "/var/log/b/c/a.log", true},
+		{"/var/log/**/*.log", "/var/log/b/c/a.txt", false},
+		{"/var/log/**/c/*.log", "/var/log/b/c/a.log", true},
+		{"/var/log/**/c/*.log", "/var/log/b/d/a.log", false},
+		{"/var/log/**", "/var/log/b/d/a.log", true},
+		{"/var/log/[ab].log", "/var/log/b.log", true},
+		{"/var/log/x.log", "/var/log/x.log", true},
+		{"/var/log/x.log", "/var/log/x.logs", false},
+		{"/var/log/pods/*/*/*.log", "/var/log/pods/ns_p_u/c/0.log", true},
+		{"/**/*.log", "/x.log", true},
+		{"/*.log", "/x.log", true},
+	} {
+		p, err := ParseGlob(tt.glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Match(tt.path); got != tt.want {
+			t.Errorf("%s on %s: %t", tt.glob, tt.path, got)
+		}
+	}
+	if _, err := ParseGlob("/var/[a"); err == nil {
+		t.Error("a bad glob was taken")
+	}
+}
+
+func globs(t *testing.T, list ...string) []Glob {
+	t.Helper()
+	out, err := ParseGlobs(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func write(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestFinder(t *testing.T) {
+	dir := tempDir(t)
+	for _, f := range []string{"a.log", "b.txt", "skip.log", "sub/c.log", "sub/deep/d.log", "out/target.log"} {
+		write(t, filepath.Join(dir, f), "x\n")
+	}
+	link := func(to, from string) {
+		if err := os.Symlink(to, filepath.Join(dir, from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link(filepath.Join(dir, "out/target.log"), "sub/link.log") // resolved
+	link("..", "sub/up")                                       // a loop for **
+	link("nowhere", "sub/dangling.log")
+	link("deep", "sub/deeplink") // an explicit part follows it
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo.log"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "dir.log"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var problems []string
+	l := New(nil, globs(t, filepath.Join(dir, "skip*")), func(path string, err error) {
+		problems = append(problems, filepath.Base(path)+" "+err.Error())
+	})
+	list := func(include ...string) string {
+		l.include = nil
+		for _, p := range include {
+			l.include = append(l.include, globs(t, filepath.Join(dir, p))...)
+		}
+		var out []string
+		for _, f := range l.Find(time.Now()) {
+			rel, _ := filepath.Rel(dir, f.Path)
+			out = append(out, rel)
+		}
+		slices.Sort(out)
+		return strings.Join(out, " ")
+	}
+	for _, tt := range []struct{ include, want string }{
+		{"*.log", "a.log"},
+		{"**/*.log", "a.log out/target.log sub/c.log sub/deep/d.log"},
+		{"sub/*.log", "out/target.log sub/c.log"},
+		{"sub/deeplink/*.log", "sub/deeplink/d.log"},
+		{"a.log", "a.log"},
+		{"missing/*.log", ""},
+		{"sub/**", "out/target.log sub/c.log sub/deep/d.log"},
+	} {
+		if got := list(tt.include); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.include, got, tt.want)
+		}
+	}
+	if got := list("*.log", "**/a.log"); got != "a.log" {
+		t.Errorf("a file that two globs give is listed as %q", got)
+	}
+	if !slices.Contains(problems, "fifo.log not a regular file") {
+		t.Errorf("the FIFO is not reported: %q", problems)
+	}
+}
+
+// TestFinderRemembers looks at the cache of folders: it must save listings and never hide a change.
+func TestFinderRemembers(t *testing.T) {
+	dir := tempDir(t)
+	write(t, filepath.Join(dir, "a.log"), "x\n")
+	l := New(globs(t, filepath.Join(dir, "*.log")), nil, func(path string, err error) { t.Error(path, err) })
+	list := func(now time.Time) int { return len(l.Find(now)) }
+
+	soon := time.Now().Add(time.Second)
+	if n := list(soon); n != 1 {
+		t.Fatal(n)
+	}
+	first := l.folders[dir]
+	if list(soon.Add(time.Second)); l.folders[dir] != first {
+		t.Error("an unchanged folder was listed again")
+	}
+	if list(soon.Add(believe + time.Second)); l.folders[dir] == first {
+		t.Error("a listing is believed for ever")
+	}
+	write(t, filepath.Join(dir, "b.log"), "x\n")
+	if n := list(soon.Add(believe + 2*time.Second)); n != 2 {
+		t.Errorf("a new file is not seen: %d", n)
+	}
+	// Replaced under the same name: the identity is the new one.
+	before := l.Find(time.Now())[0].Stat.Key
+	if err := os.Rename(filepath.Join(dir, "a.log"), filepath.Join(dir, "a.old")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "a.log"), "y\n")
+	if after := l.Find(time.Now())[0].Stat.Key; after == before {
+		t.Error("a replaced file has the old identity")
+	}
+}
+
+// TestSiblings: a file is found beside its old name by what it is, and rotated ones by their names.
+func TestSiblings(t *testing.T) {
+	dir := tempDir(t)
+	path := filepath.Join(dir, "a.log")
+	write(t, path, "x\n")
+	st, err := fileid.StatPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "y\n")
+	write(t, filepath.Join(dir, "b.log.1"), "z\n")
+	if err := os.Symlink(path, path+".2"); err != nil {
+		t.Fatal(err)
+	}
+	var s Siblings
+	if at, ok := s.Find(dir, st.Key); !ok || at != path+".1" {
+		t.Errorf("found %t at %q", ok, at)
+	}
+	if got := s.Rotated(path); len(got) != 1 || got[0].Path != path+".1" || got[0].Stat.Key != st.Key {
+		t.Errorf("rotated: %+v", got)
+	}
+	other := st.Key
+	other.Ino++
+	other.Birth = 1
+	if at, ok := s.Find(dir, other); ok {
+		t.Errorf("another file was found at %q", at)
+	}
+	if err := os.Rename(path+".1", path+".3"); err != nil {
+		t.Fatal(err)
+	}
+	if at, ok := s.Find(dir, st.Key); !ok || at != path+".1" {
+		t.Errorf("the folder was read again before Reset: %t at %q", ok, at)
+	}
+	s.Reset()
+	if at, ok := s.Find(dir, st.Key); !ok || at != path+".3" {
+		t.Errorf("after Reset: %t at %q", ok, at)
+	}
+	if at, ok := s.Find(filepath.Join(dir, "missing"), st.Key); ok {
+		t.Errorf("found in no folder: %q", at)
+	}
+}

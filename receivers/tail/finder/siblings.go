@@ -1,0 +1,73 @@
+package finder
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/sluiceio/sluice/receivers/tail/fileid"
+)
+
+// Siblings are the regular files of folders, as they were when each was first asked for since Reset: when a thousand
+// files of one folder are rotated or deleted at once, it is read once.
+type Siblings struct {
+	folders map[string]*siblings
+}
+
+type siblings struct {
+	paths []string
+	found map[inode]File // nil before the first search by identity
+}
+
+type inode struct{ dev, ino uint64 }
+
+// Reset forgets the folders: the next question reads them again.
+func (s *Siblings) Reset() { clear(s.folders) }
+
+// Find is where a file is now, if it is in the folder.
+func (s *Siblings) Find(dir string, key fileid.Key) (path string, ok bool) {
+	b := s.read(dir)
+	if b.found == nil {
+		b.found = map[inode]File{}
+		for _, path := range b.paths {
+			if st, err := fileid.StatPath(path); err == nil {
+				b.found[inode{st.Dev, st.Ino}] = File{path, st}
+			}
+		}
+	}
+	f, ok := b.found[inode{key.Dev, key.Ino}]
+	return f.Path, ok && f.Stat.Same(key)
+}
+
+// Rotated are the files beside path that bear a rotated name of it.
+func (s *Siblings) Rotated(path string) []File {
+	var out []File
+	base := filepath.Base(path)
+	for _, other := range s.read(filepath.Dir(path)).paths {
+		if !fileid.IsRotatedName(base, filepath.Base(other)) {
+			continue
+		}
+		if st, err := fileid.StatPath(other); err == nil {
+			out = append(out, File{other, st})
+		}
+	}
+	return out
+}
+
+func (s *Siblings) read(dir string) *siblings {
+	if b := s.folders[dir]; b != nil {
+		return b
+	}
+	b := &siblings{}
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Type() == fs.FileMode(0) {
+			b.paths = append(b.paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	if s.folders == nil {
+		s.folders = map[string]*siblings{}
+	}
+	s.folders[dir] = b
+	return b
+}

@@ -1,0 +1,182 @@
+package reader
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/sluiceio/sluice/receivers/tail/record"
+)
+
+// pass is one pass over what stands in a file: the file, the batch it goes to and the buffer it goes through.
+type pass struct {
+	r    *Reader
+	f    *File
+	h    io.ReaderAt
+	b    *record.Batch
+	buf  []byte
+	last bool // the file has ended: what is unfinished is delivered too
+}
+
+// errBlocked says that nothing was read because the window is full, or the memory for all windows.
+var errBlocked = errors.New("the pipeline has not taken what was read before")
+
+// fill reads from the file into one batch, until the batch is full or nothing complete is left, and sends it.
+// Without room for a batch it answers errBlocked: that is how a slow pipeline stops the reading. more says that it
+// is worth another call.
+func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) {
+	if f.blocked = f.full(r.cfg.MaxInFlight); f.blocked != nil {
+		return false, errBlocked
+	}
+	b, ok := r.takeBatch(f.seen.Size-f.next, f.envelope)
+	if !ok {
+		return false, errBlocked
+	}
+	from := f.next
+	p := pass{r: r, f: f, h: h, b: b, buf: r.blocks.Get().([]byte), last: last}
+	f.lines.To(b, uint64(time.Now().UnixNano()))
+	more, err = p.run()
+	r.blocks.Put(p.buf)
+	f.lines.To(nil, 0)
+
+	f.records += int64(b.Items())
+	f.bytes += f.next - from
+	r.metrics.Bytes.Add(float64(f.next - from))
+	r.metrics.count(f.lines.TakeCounts())
+	f.unread.Store(max(0, f.seen.Size-f.next))
+	resume := f.lines.Resume(f.next)
+	switch {
+	case b.Items() > 0:
+		b.Seal(f.envelope)
+		r.sends.Add(1)
+		go r.send(f, f.launch(resume, b.Items()), b)
+	case f.next != from:
+		// Nothing to send, yet the place moved: NULs, or the lines of a record that goes on.
+		f.settle(f.launch(resume, 0))
+		r.giveBatch(b)
+	default:
+		r.giveBatch(b)
+	}
+	return more, err
+}
+
+// run reads until the batch is full (true) or nothing complete is left (false).
+func (p *pass) run() (more bool, err error) {
+	for {
+		if p.f.skip > 0 {
+			if more, err := p.search(); more || err != nil || p.f.skip > 0 {
+				return more, err
+			}
+		}
+		chunk, err := p.read(p.f.next)
+		if err != nil {
+			return false, err
+		}
+		used, full := p.f.lines.Take(chunk, p.f.next)
+		p.f.next += int64(used)
+		if full {
+			return true, nil
+		}
+		rest := chunk[used:]
+		switch {
+		case p.f.next+int64(len(rest)) < p.f.seen.Size && used > 0:
+			// There is more, and what is left over is read again with it.
+		case len(rest) == 0:
+			if p.last {
+				p.f.lines.FinishAll()
+			}
+			return false, nil
+		case rest[0] == 0:
+			n := len(rest) - len(bytes.TrimLeft(rest, "\x00"))
+			if n == len(rest) {
+				// As far as one sees: a hole, or a preallocated file that will be written over them.
+				p.f.skip, p.f.nuls = p.f.next+int64(n), true
+				break
+			}
+			p.f.next += int64(n)
+			p.f.lines.SkipNULs(n)
+		case len(rest) >= p.r.lineMax:
+			p.f.skip, p.f.nuls = p.f.next+int64(len(rest)), false
+		case p.last:
+			if !p.f.lines.Fits(len(rest)) {
+				return true, nil
+			}
+			p.f.lines.Line(rest, p.f.next)
+			p.f.next += int64(len(rest))
+			p.f.lines.FinishAll()
+			return false, nil
+		default:
+			p.f.tried = p.f.next + int64(len(rest))
+			return false, nil
+		}
+	}
+}
+
+// search goes on looking for the end of an overlong line or of a run of NULs from f.skip. When it finds it, it
+// deals with what it ends and sets f.skip to 0. more: the batch is full and the end is still to be dealt with.
+func (p *pass) search() (more bool, err error) {
+	f := p.f
+	for {
+		chunk, err := p.read(f.skip)
+		if err != nil {
+			return false, err
+		}
+		end := -1
+		if f.nuls {
+			if n := len(chunk) - len(bytes.TrimLeft(chunk, "\x00")); n < len(chunk) {
+				end = n
+			}
+		} else {
+			end = bytes.IndexByte(chunk, '\n')
+		}
+		switch {
+		case end >= 0 && f.nuls:
+			f.lines.SkipNULs(int(f.skip + int64(end) - f.next))
+			f.next, f.skip = f.skip+int64(end), 0
+			return false, nil
+		case end >= 0:
+			return p.overlong(f.skip+int64(end), 1)
+		case len(chunk) > 0:
+			f.skip += int64(len(chunk))
+		case p.last && f.nuls:
+			f.next, f.skip = f.skip, 0
+			return false, nil
+		case p.last:
+			return p.overlong(f.skip, 0)
+		default:
+			f.tried = f.skip
+			return false, nil
+		}
+	}
+}
+
+// overlong delivers the beginning of the line that goes from f.next to end. Its middle is never held.
+func (p *pass) overlong(end int64, newline int) (more bool, err error) {
+	f := p.f
+	if !f.lines.Fits(p.r.lineMax) {
+		f.skip = end
+		return true, nil
+	}
+	chunk, err := p.read(f.next)
+	if err != nil {
+		return false, err
+	}
+	f.lines.Line(chunk[:min(int64(len(chunk)), int64(p.r.lineMax), end-f.next)], f.next)
+	f.next, f.skip = end+int64(newline), 0
+	return false, nil
+}
+
+// read fills the buffer from an offset, as far as the file goes and as the batch is likely to hold: what would be
+// read beyond that is read twice.
+func (p *pass) read(offset int64) ([]byte, error) {
+	want := int64(len(p.buf))
+	if left := int64(p.b.Left()); left < want {
+		want = max(left, int64(p.r.lineMax)+1)
+	}
+	n, err := p.h.ReadAt(p.buf[:min(want, max(0, p.f.seen.Size-offset))], offset)
+	if err == io.EOF {
+		err = nil
+	}
+	return p.buf[:n], err
+}

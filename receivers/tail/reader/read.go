@@ -1,0 +1,252 @@
+package reader
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/fileid"
+	"github.com/sluiceio/sluice/receivers/tail/record"
+)
+
+const (
+	// quiet is how long a file whose name leads elsewhere must not have grown to be taken as finished: writers
+	// reopen their log some time after it was renamed, and write into the renamed one until then.
+	quiet = 5 * time.Second
+	// idleClose is how long an open file may be at rest before it is closed and only looked at by name.
+	idleClose = time.Minute
+	// turn is how many batches a file may read while others wait for one of MaxOpenFiles.
+	turn = 64
+)
+
+// read is the goroutine of one open file: it reads what is there, pauses, and looks again.
+func (r *Reader) read(f *File, h *os.File) {
+	defer r.readers.Done()
+	defer func() { r.close(f, h) }() // the handle may be opened below
+	if h == nil {
+		var err error
+		if h, err = r.reopen(f); h == nil {
+			if err != nil {
+				r.unreadable(f.Name(), err)
+			}
+			return
+		}
+	}
+	f.envelope = r.cfg.Origin.Envelope(f.Path)
+	f.prefix = make([]byte, 0, fileid.FingerprintMax)
+	if f.grew.IsZero() {
+		f.grew = time.Now()
+	}
+	wait, free := r.cfg.PollInterval, time.Now()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for r.readingCtx.Err() == nil {
+		size := f.seen.Size
+		more, err := r.catchUp(f, h)
+		now := time.Now()
+		if more || f.seen.Size != size {
+			f.grew, wait = now, r.cfg.PollInterval
+		}
+		f.behind = more || err != nil
+		leaving := f.rotated.Load() || f.deleted.Load()
+		if leaving && !f.left {
+			f.grew = now // the quiet begins anew: the writer may not have noticed yet
+		}
+		f.left = leaving
+		still := now.Sub(f.grew)
+		if err == nil && !more && leaving && still >= quiet {
+			if err = r.finish(f, h); err == nil {
+				return
+			}
+		}
+		blocked := errors.Is(err, errBlocked)
+		if !blocked {
+			free = now
+		}
+		// While files wait for their turn, one that is read to its end makes place at once, and one that is blocked after
+		// a while: opening and closing it all the time would gain nothing.
+		if r.crowded.Load() && !f.deleted.Load() && (!blocked || now.Sub(free) >= lookWithin) || f.compressed || f.giveUp.Load() {
+			return
+		}
+		switch {
+		case blocked:
+			// The file is looked at meanwhile: it may be truncated, or deleted and to be given up.
+			f.grew = now
+		case err != nil:
+			r.unreadable(f.Name(), err)
+			return
+		case more:
+			continue
+		case !leaving && still >= idleClose:
+			return
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-f.blocked:
+		case <-f.wake:
+			wait = r.cfg.PollInterval
+		case <-r.readingCtx.Done():
+		}
+		wait = min(wait*2, r.Rest())
+	}
+}
+
+// reopen opens a file by today's name, if it is still the one. A file that is not there any more is left to the
+// scanner.
+func (r *Reader) reopen(f *File) (*os.File, error) {
+	h, s, err := fileid.Open(f.Name())
+	if err != nil {
+		if os.IsNotExist(err) {
+			err = nil
+		}
+		return nil, err
+	}
+	if !s.Same(f.Key) {
+		h.Close()
+		return nil, nil
+	}
+	return h, nil
+}
+
+// close ends a reader. What cannot be read any more afterwards is counted.
+func (r *Reader) close(f *File, h *os.File) {
+	if h != nil {
+		if s, err := fileid.StatFile(h); err == nil && s.Links == 0 {
+			f.deleted.Store(true)
+			r.abandon(f, h)
+		}
+		h.Close()
+	}
+	f.envelope, f.prefix = nil, nil
+	f.disk.Store(0)
+	r.open.Add(-1)
+	f.reading.Store(false)
+}
+
+// catchUp reads everything that is complete, or as much as its turn allows (more).
+func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
+	for range turn {
+		s, err := fileid.StatFile(h)
+		if err != nil {
+			return false, err
+		}
+		if err := r.recognise(f, h, s); err != nil || f.compressed {
+			return false, err
+		}
+		if s.Size != f.seen.Size {
+			r.changed() // so that after a restart it is known what was unread
+		}
+		f.seen = s
+		f.look(s)
+		f.deleted.Store(s.Links == 0)
+		if s.Links == 0 {
+			f.disk.Store(s.Size)
+		}
+		if !f.decided || f.giveUp.Load() {
+			return false, nil
+		}
+		if s.Size <= max(f.next, f.skip) || s.Size == f.tried {
+			f.unread.Store(max(0, s.Size-f.next))
+			return false, nil
+		}
+		f.ended = false
+		if more, err := r.fill(f, h, false); !more || err != nil {
+			return false, err
+		}
+		if r.readingCtx.Err() != nil {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// recognise makes sure that the content is still the one that our offsets are for, and learns more of it while it
+// is short. It runs at each look: a file that is truncated and written again between two looks may be longer than
+// it was.
+func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
+	if s.Size == f.seen.Size && s.Modified == f.seen.Modified && len(f.prefix) > 0 {
+		return nil
+	}
+	var buf [fileid.FingerprintMax]byte
+	prefix, err := fileid.ReadPrefix(h, buf[:])
+	if err != nil {
+		return err
+	}
+	known := len(f.prefix) > 0 // otherwise there is the fingerprint of an earlier reader or run, or nothing
+	fingerprint := f.known()
+	if s.Size < f.next || known && !bytes.HasPrefix(prefix, f.prefix) || !known && !fingerprint.Matches(prefix) {
+		r.truncated(f)
+		known = false
+	}
+	if !known || len(prefix) > len(f.prefix) {
+		f.prefix = append(f.prefix[:0], prefix...)
+		f.progress.recognise(fileid.FingerprintOf(prefix))
+		r.decide(f, f.rotated.Load())
+	}
+	return nil
+}
+
+// decide finds out from the first bytes what kind of file it is. While they are too few, the file waits, unless it
+// will not get more (last).
+func (r *Reader) decide(f *File, last bool) {
+	if f.decided {
+		return
+	}
+	yes, maybe := fileid.Compressed(f.prefix)
+	if yes {
+		f.compressed = true
+		r.metrics.Compressed.Inc()
+		r.settings.Log.Info("skipping a compressed file", "file", f.Name())
+		return
+	}
+	if maybe && !last {
+		return
+	}
+	switch r.cfg.Format {
+	case record.FormatCRI:
+		f.lines.SetCRI()
+	case record.FormatAuto:
+		line, _, whole := bytes.Cut(f.prefix, []byte{'\n'})
+		if !whole && len(line) < record.CRIHeaderMax && !last {
+			return
+		}
+		if record.IsCRI(line) {
+			f.lines.SetCRI()
+		}
+	}
+	f.decided = true
+}
+
+// finish delivers what stands behind the last newline, and records that were never completed: nothing more is
+// expected of the file.
+func (r *Reader) finish(f *File, h *os.File) error {
+	if !f.decided {
+		r.decide(f, true)
+	}
+	for !f.compressed && r.readingCtx.Err() == nil {
+		more, err := r.fill(f, h, true)
+		if err != nil {
+			return err
+		}
+		if !more {
+			f.ended = r.readingCtx.Err() == nil
+			break
+		}
+	}
+	return nil
+}
+
+// truncated starts the file anew: it is shorter than what we read of it, or begins differently.
+func (r *Reader) truncated(f *File) {
+	if lost := f.seen.Size - f.next; lost > 0 || f.lines.Open() {
+		r.Lose(pipeline.DropTruncatedUnread, f.estimate(max(0, lost)), max(0, lost))
+	}
+	r.settings.Log.Info("a file was truncated or rewritten; reading it from the beginning", "file", f.Name(), "unread_bytes", max(0, f.seen.Size-f.next))
+	f.lines.Restart()
+	f.position = position{lines: f.lines, envelope: f.envelope, prefix: f.prefix[:0], tried: -1}
+	f.restart()
+	r.changed()
+}

@@ -1,0 +1,109 @@
+package reader
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/record"
+)
+
+const (
+	// lookWithin is how long a reader may wait for memory before it looks at its file again.
+	lookWithin = 2 * time.Second
+
+	// smallBatch is the size of the buffer for what a slow file has to say between two looks.
+	smallBatch = 16 << 10
+)
+
+// takeBatch waits for room under MaxInFlightBytes, but no longer than a file may go without being looked at, and
+// gives an empty batch: a small one when unread bytes of a file fit.
+func (r *Reader) takeBatch(unread int64, e *record.Envelope) (*record.Batch, bool) {
+	pool := r.large
+	if int64(e.Room())+2*unread+512 <= smallBatch {
+		pool = r.small
+	}
+	if !r.memory.TryAcquire(int64(pool.Size())) {
+		ctx, cancel := context.WithTimeout(r.readingCtx, lookWithin)
+		defer cancel()
+		if r.memory.Acquire(ctx, int64(pool.Size())) != nil {
+			return nil, false
+		}
+	}
+	return pool.Get(e), true
+}
+
+// giveBatch takes a batch back.
+func (r *Reader) giveBatch(b *record.Batch) {
+	r.memory.Release(int64(b.Size()))
+	b.Free()
+}
+
+// send is the goroutine of one outstanding batch. It repeats what is refused until it is taken: the file is the
+// queue. When the receiver stops, what is not taken stays unacknowledged and is read again at the next start;
+// only the records of a deleted file have no second chance, and for them it goes on as long as it may.
+func (r *Reader) send(f *File, c *call, b *record.Batch) {
+	defer r.sends.Done()
+	backoff := r.offers.Backoff()
+	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.Request(), Items: b.Items()}
+	for f.waitTurn(r.patience(f), c) {
+		err := r.offers.Offer(r.sendingCtx, records)
+		if _, again := pipeline.AsRefused(err); !again {
+			if err != nil {
+				// Counted at the receiver's door, by its reason.
+				r.settings.Log.Warn("the pipeline rejected records; they are dropped, and counted by reason", "file", f.Path, "error", err)
+			}
+			r.giveBatch(b)
+			f.settle(c)
+			r.changed()
+			return
+		}
+		f.refuse(c)
+		records = records.Remaining(err)
+		r.offers.Pause(r.patience(f), err, &backoff)
+	}
+	r.giveBatch(b)
+}
+
+// patience is the context that ends the repeating of a file's batches.
+func (r *Reader) patience(f *File) context.Context {
+	if f.deleted.Load() {
+		return r.sendingCtx
+	}
+	return r.readingCtx
+}
+
+// abandon counts what is left of a deleted file that is about to be closed, exactly.
+func (r *Reader) abandon(f *File, h *os.File) {
+	var records int
+	var size int64
+	buf := r.blocks.Get().([]byte)
+	defer r.blocks.Put(buf)
+	last := byte('\n')
+	for {
+		n, err := h.ReadAt(buf, f.next+size)
+		if n > 0 {
+			records += bytes.Count(buf[:n], []byte{'\n'})
+			last = buf[n-1]
+		}
+		size += int64(n)
+		if err != nil {
+			if err != io.EOF {
+				r.unreadable(f.Name(), err)
+			}
+			break
+		}
+	}
+	if last != '\n' {
+		records++
+	}
+	if size > 0 {
+		r.Lose(pipeline.DropRotatedUnread, records, size)
+		r.settings.Log.Warn("gave up a deleted file before its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", size, "records", records)
+	}
+	f.next += size
+	f.unread.Store(0)
+}

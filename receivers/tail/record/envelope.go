@@ -1,0 +1,130 @@
+package record
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// scopeName is the instrumentation scope of every record.
+const scopeName = "github.com/sluiceio/sluice/receivers/tail"
+
+// Envelope is what surrounds the records of one file and is the same for each of them, encoded once: the framed
+// Resource and the framed InstrumentationScope.
+type Envelope struct {
+	resource []byte // Resource as a field of ResourceLogs
+	scope    []byte // InstrumentationScope as a field of ScopeLogs
+}
+
+// lengthMax is the longest length of a nested message that a request may have; 5 bytes hold 32 GiB.
+const lengthMax = 5
+
+// Room is how much seal may write before the records.
+func (e *Envelope) Room() int {
+	return 2*(1+lengthMax) + len(e.resource) + len(e.scope)
+}
+
+// seal writes the envelope of buf[room:] so that it ends at room, and returns the whole request.
+func (e *Envelope) seal(buf []byte, room int) wire.Request {
+	scope := len(e.scope) + len(buf) - room
+	resource := len(e.resource) + 1 + wire.SizeVarint(uint64(scope)) + scope
+	start := room - (1 + wire.SizeVarint(uint64(resource)) + resource - (len(buf) - room))
+	head := wire.AppendTag(buf[start:start:room], wire.FieldRequestResource, wire.TypeBytes)
+	head = append(wire.AppendVarint(head, uint64(resource)), e.resource...)
+	head = wire.AppendTag(head, wire.FieldResourceXScope, wire.TypeBytes)
+	head = append(wire.AppendVarint(head, uint64(scope)), e.scope...)
+	if len(head) != room-start {
+		panic("BUG: an envelope is not as long as computed")
+	}
+	return wire.Request(buf[start:])
+}
+
+// Origin is what the envelopes of all files of a receiver share.
+type Origin struct {
+	Host       string
+	Service    string            // the service_name key; empty: from the path
+	Attributes map[string]string // the attributes key; wins over everything
+	Version    string
+}
+
+// Envelope encodes the envelope of a file. The path is the one that the file had when it was first found:
+// identity and attributes belong to the open file, not to the name it is rotated to.
+func (o Origin) Envelope(path string) *Envelope {
+	attrs := pathAttributes(path, o.Service)
+	attrs["host.name"] = o.Host
+	maps.Copy(attrs, o.Attributes)
+
+	var resource []byte
+	for _, key := range slices.Sorted(maps.Keys(attrs)) {
+		if v := attrs[key]; v != "" {
+			resource = wire.AppendStringAttribute(resource, wire.FieldResourceAttributes, strings.ToValidUTF8(key, "\uFFFD"), strings.ToValidUTF8(v, "\uFFFD"))
+		}
+	}
+	scope := wire.AppendString(nil, wire.FieldScopeName, scopeName)
+	if o.Version != "" {
+		scope = wire.AppendString(scope, wire.FieldScopeVersion, o.Version)
+	}
+	return &Envelope{
+		resource: wire.AppendBytes(nil, wire.FieldResourceXResource, resource),
+		scope:    wire.AppendBytes(nil, wire.FieldScopeXScope, scope),
+	}
+}
+
+// pathAttributes is what a path says about the records of its file.
+func pathAttributes(path, service string) map[string]string {
+	attrs := map[string]string{
+		"log.file.path": path,
+		"log.file.name": filepath.Base(path),
+	}
+	pod, ok := parsePodPath(path)
+	switch {
+	case ok:
+		attrs["k8s.namespace.name"] = pod.namespace
+		attrs["k8s.pod.name"] = pod.name
+		attrs["k8s.pod.uid"] = pod.uid
+		attrs["k8s.container.name"] = pod.container
+		attrs["k8s.container.restart_count"] = pod.restarts
+		attrs["service.name"] = pod.container
+	case service != "":
+		attrs["service.name"] = service
+	default:
+		attrs["service.name"] = serviceOf(path)
+	}
+	return attrs
+}
+
+// podPath is what the kubelet writes into the path of a container's log.
+type podPath struct {
+	namespace, name, uid, container, restarts string
+}
+
+// parsePodPath reads .../pods/<namespace>_<pod>_<uid>/<container>/<restarts>.log. Neither a namespace nor a pod's
+// name can hold an underscore.
+func parsePodPath(path string) (podPath, bool) {
+	parts := strings.Split(path, string(filepath.Separator))
+	if len(parts) < 4 || parts[len(parts)-4] != "pods" {
+		return podPath{}, false
+	}
+	pod := strings.Split(parts[len(parts)-3], "_")
+	restarts, isLog := strings.CutSuffix(parts[len(parts)-1], ".log")
+	if len(pod) != 3 || slices.Contains(pod, "") || !isLog || restarts == "" || strings.Trim(restarts, "0123456789") != "" {
+		return podPath{}, false
+	}
+	return podPath{namespace: pod[0], name: pod[1], uid: pod[2], container: parts[len(parts)-2], restarts: restarts}, true
+}
+
+// serviceOf is a file's base name without extension, rotation number and date: /var/log/nginx/access.log.1 and
+// access-20260101.log are access. Names that are nothing else keep what they have.
+func serviceOf(path string) string {
+	base := filepath.Base(path)
+	name := strings.TrimRight(base, "0123456789.-_")
+	name = strings.TrimSuffix(name, ".log")
+	name = strings.TrimRight(name, "0123456789.-_")
+	if name == "" {
+		return base
+	}
+	return name
+}

@@ -1,0 +1,49 @@
+package record
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// BenchmarkLines is the cost of making records from a chunk that is in memory: the work without the file.
+func BenchmarkLines(b *testing.B) {
+	body := strings.Repeat("GET /api/v1/items?page=7 200 ", 6)[:154]
+	for _, bench := range []struct {
+		name, line string
+		cri        bool
+	}{
+		{"cri200", "2016-10-06T00:17:09.%09dZ stdout F " + body + "\n", true},
+		{"plain200", "%09d " + body + strings.Repeat("x", 36) + "\n", false},
+		{"cri50", "2016-10-06T00:17:09.%09dZ stderr F hell\n", true},
+		{"invalid200", "%09d \xff" + body + strings.Repeat("x", 35) + "\n", false},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			var chunk []byte
+			n := 0
+			for ; len(chunk) < 64<<10; n++ {
+				chunk = fmt.Appendf(chunk, bench.line, n*1237)
+			}
+			e := Origin{Host: "h"}.Envelope("/var/log/pods/ns_pod_0/app/0.log")
+			pool := NewPool(256 << 10)
+			l := NewLines(64<<10, NewAttributes())
+			if bench.cri {
+				l.SetCRI()
+			}
+			b.ReportAllocs()
+			b.SetBytes(int64(len(chunk)))
+			done := 0
+			for b.Loop() {
+				out := pool.Get(e)
+				l.To(out, 1)
+				if used, _ := l.Take(chunk, 1); used != len(chunk) {
+					b.Fatal("not all taken")
+				}
+				out.Seal(e)
+				out.Free()
+				done += n
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(done), "ns/line")
+		})
+	}
+}

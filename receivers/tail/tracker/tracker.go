@@ -1,0 +1,267 @@
+// Package tracker knows which files are followed: it looks what the globs give, decides what a file is (new, renamed,
+// replaced, deleted), looks at those that nobody reads, and has them read.
+//
+// tracker.go is its round, adopt.go takes a file up and lets it go, rotated.go searches for files that were renamed.
+package tracker
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
+	"github.com/sluiceio/sluice/receivers/tail/fileid"
+	"github.com/sluiceio/sluice/receivers/tail/finder"
+	"github.com/sluiceio/sluice/receivers/tail/reader"
+)
+
+// Config is what a user sets.
+type Config struct {
+	StartAtEnd      bool // of files that are there at the very first start
+	PollInterval    time.Duration
+	MaxDeletedBytes int64
+}
+
+// Settings is what code is given.
+type Settings struct {
+	Finder     *finder.Finder
+	Reader     *reader.Reader
+	Checkpoint *checkpoint.Store // loaded before the first List
+	Unreadable *finder.Unreadable
+	Log        *slog.Logger
+}
+
+// Tracker follows files. List and Run are one goroutine's; it alone changes files, which it therefore reads without the
+// lock.
+type Tracker struct {
+	cfg        Config
+	finder     *finder.Finder
+	reader     *reader.Reader
+	checkpoint *checkpoint.Store
+	unreadable *finder.Unreadable
+	log        *slog.Logger
+
+	mu    sync.Mutex
+	files map[fileid.Key]*file
+
+	byPath map[string]*file // what each listed path led to last
+	round  int
+	first  bool // the first listing of all: start_at applies
+
+	searches []search // to be made at the end of the listing at hand
+	siblings finder.Siblings
+
+	nextList time.Time
+	listed   time.Time     // when the last listing began
+	cost     time.Duration // of the last listing
+}
+
+// file is one that is followed.
+type file struct {
+	*reader.File
+	known  bool          // the checkpoint knew it
+	round  int           // the last listing that gave it
+	missed int           // the listing after which it is taken as gone; 0: it is there
+	due    time.Time     // when to look at it again while nobody reads it
+	pause  time.Duration // how long after that
+}
+
+const (
+	// listShare bounds what listing may cost: one part in listShare of one core at most.
+	listShare = 50
+	// crowdedShare is how much sooner the next look comes while files wait to be opened: those that are read to their end
+	// make place at once.
+	crowdedShare = 16
+)
+
+// New makes a tracker that follows nothing yet.
+func New(cfg Config, s Settings) *Tracker {
+	return &Tracker{
+		cfg: cfg, finder: s.Finder, reader: s.Reader, checkpoint: s.Checkpoint, unreadable: s.Unreadable, log: s.Log,
+		files: map[fileid.Key]*file{}, byPath: map[string]*file{}, first: true,
+	}
+}
+
+// Run follows files until ctx ends.
+func (t *Tracker) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for now := time.Now(); ; {
+		if !now.Before(t.nextList) {
+			begin := time.Now()
+			t.List(ctx, begin)
+			end := time.Now()
+			// The smaller of two costs: one that a busy machine made long says nothing, and the next rotation may be
+			// close.
+			cost := end.Sub(begin)
+			t.nextList = end.Add(max(t.cfg.PollInterval/2, listShare*min(cost, t.cost)))
+			t.cost = cost
+		}
+		pause := t.cfg.PollInterval
+		if waiting := t.lookAround(now); waiting {
+			pause /= crowdedShare
+		}
+		timer.Reset(pause)
+		select {
+		case now = <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// List finds out what the globs give now.
+func (t *Tracker) List(ctx context.Context, now time.Time) {
+	t.round++
+	fresh := t.first && !t.checkpoint.Existed()
+	for _, found := range t.finder.Find(now) {
+		if f := t.byPath[found.Path]; f != nil && f.Key == found.Stat.Key {
+			f.round = t.round
+			if f.Path == found.Path {
+				f.Returned()
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if f := t.files[found.Stat.Key]; f != nil {
+			// A file we know under another name: renamed to one that matches, or linked.
+			f.round = t.round
+			f.Rename(found.Path)
+			t.byPath[found.Path] = f
+			continue
+		}
+		t.appear(found, fresh)
+	}
+	if t.first {
+		t.first = false
+		t.searches = t.searchesAtStart()
+	}
+	t.search(t.searches)
+	t.searches = t.searches[:0]
+	t.listed = now
+	for _, f := range t.files {
+		if t.byPath[f.Path] != f || f.round != t.round {
+			t.rotated(f)
+		}
+	}
+	t.unreadable.Prune(now)
+}
+
+// appear deals with a path that leads to a file we do not know.
+func (t *Tracker) appear(found finder.File, fresh bool) {
+	if !t.unreadable.Due(found.Path) {
+		return
+	}
+	before := t.byPath[found.Path]
+	if f, h := t.adopt(found.Path, found.Path, fresh); f != nil {
+		f.round = t.round
+		t.byPath[found.Path] = f
+		t.reader.Start(f.File, h)
+	}
+	if !t.first {
+		t.searches = append(t.searches, t.searchFor(found.Path, before))
+	}
+}
+
+// lookAround looks at the files that nobody reads, each when its time has come, and has them read where something
+// changed. It says whether some wait to be opened, because too many are open.
+func (t *Tracker) lookAround(now time.Time) (waiting bool) {
+	for _, f := range t.files {
+		if f.Reading() || now.Before(f.due) {
+			continue
+		}
+		if f.Deleted() {
+			if !f.Outstanding() {
+				t.forget(f)
+			}
+			continue
+		}
+		s, err := fileid.StatPath(f.Name())
+		if err != nil && !os.IsNotExist(err) {
+			t.unreadable.Report(f.Name(), err)
+			t.rest(f, now)
+			continue
+		}
+		if err != nil || !s.Same(f.Key) {
+			t.miss(f)
+			continue
+		}
+		f.missed = 0
+		if !f.Look(s) {
+			t.rest(f, now)
+			continue
+		}
+		f.pause = 0
+		if t.unreadable.Due(f.Name()) && !t.reader.Start(f.File, nil) {
+			waiting = true
+		}
+	}
+	t.reader.Pace(len(t.files), waiting)
+	t.limitDeleted()
+	return waiting
+}
+
+// rest makes the time until the next look longer.
+func (t *Tracker) rest(f *file, now time.Time) {
+	f.pause = min(max(f.pause*2, t.cfg.PollInterval), t.reader.Rest())
+	f.due = now.Add(f.pause)
+}
+
+// limitDeleted makes the readers of deleted files give up, the largest first, while these hold more disk space than
+// MaxDeletedBytes.
+func (t *Tracker) limitDeleted() {
+	var total int64
+	var largest *file
+	for _, f := range t.files {
+		size := f.DeletedBytes()
+		if total += size; size > 0 && (largest == nil || size > largest.DeletedBytes()) {
+			largest = f
+		}
+	}
+	if total > t.cfg.MaxDeletedBytes && largest != nil {
+		largest.GiveUp()
+	}
+}
+
+// rotated notes that a file's first name leads elsewhere, or nowhere.
+func (t *Tracker) rotated(f *file) {
+	if first := f.Rotated(); first {
+		f.due = time.Time{}
+	}
+}
+
+// Entries are what a restart has to know of the files that are followed.
+func (t *Tracker) Entries(now time.Time) []checkpoint.Entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]checkpoint.Entry, 0, len(t.files))
+	for _, f := range t.files {
+		if !f.Deleted() {
+			out = append(out, f.Entry(now))
+		}
+	}
+	return out
+}
+
+// Census counts the files that are followed, and the bytes that are unread in them.
+func (t *Tracker) Census() (files int, unread int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.files {
+		unread += f.Unread()
+	}
+	return len(t.files), unread
+}
+
+// Close counts what is lost when the process ends now: records of deleted files that are not taken.
+func (t *Tracker) Close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.files {
+		t.reader.LoseOutstanding(f.File)
+	}
+}
