@@ -13,53 +13,12 @@ package traceql
 import (
 	"slices"
 	"time"
-	"unicode/utf8"
-)
-
-// The bounds of a query. Recursion follows parentheses, so their depth is bounded too.
-const (
-	MaxQueryBytes = 16 << 10
-	maxDepth      = 64
 )
 
 // A Query is a parsed selection of spans. It is read-only after Parse and may be used by several goroutines.
 type Query struct {
 	expr   node
 	fields []Field
-}
-
-// Parse reads a query. An empty text selects every span, as { } does. Errors are *Error.
-func Parse(text string) (*Query, error) {
-	if len(text) > MaxQueryBytes {
-		return nil, &Error{Line: 1, Col: 1, Msg: "the query is longer than 16 KiB"}
-	}
-	if !utf8.ValidString(text) {
-		return nil, &Error{Line: 1, Col: 1, Msg: "the query is not valid UTF-8"}
-	}
-	p := parser{lexer: lexer{text: text}}
-	if err := p.query(); err != nil {
-		return nil, err
-	}
-	return &Query{expr: p.root, fields: p.fields}, nil
-}
-
-// ParseField reads the name of one field alone, as the tag value endpoints take it: resource.service.name, .x,
-// span:status, name.
-func ParseField(text string) (Field, error) {
-	p := parser{lexer: lexer{text: text}}
-	p.next()
-	t := p.tok
-	if t.kind != tokenField {
-		return Field{}, p.errorf(t, "%s is not a field; write resource.x, span.x, .x or an intrinsic such as name", t)
-	}
-	f, err := p.field(t)
-	if err != nil {
-		return Field{}, err
-	}
-	if p.next(); p.tok.kind != tokenEnd {
-		return Field{}, p.errorf(p.tok, "unexpected %s after the field", p.tok)
-	}
-	return f, nil
 }
 
 // Fields lists what the query reads, each once, in the order of first use. The caller does not modify it.
@@ -88,23 +47,20 @@ func (q *Query) WithTraceDuration(least, most time.Duration) *Query {
 	return &Query{expr: p.root, fields: p.fields}
 }
 
-// Match answers whether the span behind s is selected. It answers Maybe only if s gave a Value of KindUnknown that
-// decides.
-func (q *Query) Match(s Source) Verdict { return q.expr.eval(s) }
-
-// A Source gives the values of one span.
-type Source interface {
-	// Value returns the value of Fields()[field]; KindNil if the span has none, KindUnknown if it cannot be known
-	// yet. Byte views in it live until the next call.
-	Value(field int) Value
+// A node is a part of a query's expression.
+type node interface {
+	eval(s Source) Verdict
+	// needsRoot reports whether the node can be Yes only where the trace's root is known.
+	needsRoot(fields []Field) bool
 }
 
-// A Verdict is an answer of Match. The order matters: and is the least, or is the greatest of two.
-type Verdict uint8
-
-// The verdicts.
-const (
-	No Verdict = iota
-	Maybe
-	Yes
+type (
+	constant Verdict
+	and      struct{ left, right node }
+	or       struct{ left, right node }
+	compare  struct {
+		field int
+		op    operator
+		lit   literal
+	}
 )
