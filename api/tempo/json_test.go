@@ -1,4 +1,4 @@
-package traces
+package tempo
 
 import (
 	"encoding/json"
@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluiceio/sluice/store/traces/tracestest"
+	"github.com/sluiceio/sluice/wire"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-
-	"github.com/sluiceio/sluice/wire"
 )
 
 // fullTraces has every field of a span set.
@@ -85,7 +85,7 @@ func putAll(m pcommon.Map) {
 
 // TestJSONAgainstProtojson reads what is written with protobuf's own reader: it is the message that the bytes are.
 func TestJSONAgainstProtojson(t *testing.T) {
-	r := batchOf(t, fullTraces()).Request
+	r := tracestest.BatchOf(t, fullTraces()).Request
 	compareWithProtojson(t, r)
 }
 

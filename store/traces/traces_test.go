@@ -15,10 +15,12 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
-	"go.uber.org/goleak"
-
+	"github.com/sluiceio/sluice/api/tempo"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/store/traces/traceql"
+	"github.com/sluiceio/sluice/store/traces/tracestest"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
@@ -29,29 +31,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A clock is moved by tests.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// open opens a store whose clock stands at epoch, and closes it when the test ends.
-func open(t testing.TB, dir string, o Options) (*Store, *clock, *pipeline.Ledger) {
+// open opens a store whose clock stands at tracestest.Epoch, and closes it when the test ends.
+func open(t testing.TB, dir string, o Options) (*Store, *tracestest.Clock, *pipeline.Ledger) {
 	t.Helper()
 	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
-	c := &clock{now: epoch}
+	c := tracestest.NewClock()
 	if o.Now == nil {
 		o.Now = c.Now
 	}
@@ -67,20 +51,9 @@ func open(t testing.TB, dir string, o Options) (*Store, *clock, *pipeline.Ledger
 	return st, c, ledger
 }
 
-func account(l *pipeline.Ledger) (delivered int64, drops map[pipeline.Reason]int64) {
-	drops = map[pipeline.Reason]int64{}
-	for _, a := range l.Read() {
-		delivered += a.Delivered.Items
-		for why, n := range a.Dropped {
-			drops[why] += n.Items
-		}
-	}
-	return delivered, drops
-}
-
 func (s *Store) mustAppend(t testing.TB, text string) {
 	t.Helper()
-	if err := s.Append(t.Context(), batchOf(t, spanText(t, text))); err != nil {
+	if err := s.Append(t.Context(), tracestest.BatchOf(t, tracestest.SpanText(t, text))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -88,16 +61,17 @@ func (s *Store) mustAppend(t testing.TB, text string) {
 // mustTrace returns the spans of a trace as spanIDs lists them.
 func (s *Store) mustTrace(t testing.TB, id string) []string {
 	t.Helper()
-	tid, err := parseTraceID(id)
+	var tid traceql.ID
+	tracestest.FillHex(t, tid[:], id)
+	got, err := s.Trace(t.Context(), tid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.trace(t.Context(), tid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return spanIDs(got.spans)
+	return tracestest.SpanIDs(got.Spans)
 }
+
+// answers is the API over a store, to ask it with.
+func answers(s *Store) http.Handler { return tempo.New(s.settings, s) }
 
 func TestAppendRejectsOtherSignals(t *testing.T) {
 	st, _, _ := open(t, t.TempDir(), Options{})
@@ -111,7 +85,7 @@ func TestAppendOfACallerThatIsGoneIsRefused(t *testing.T) {
 	st, _, _ := open(t, t.TempDir(), Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := st.Append(ctx, batchOf(t, spanText(t, "span 1/1 - a server 0s 1s")))
+	err := st.Append(ctx, tracestest.BatchOf(t, tracestest.SpanText(t, "span 1/1 - a server 0s 1s")))
 	if _, ok := pipeline.AsRefused(err); !ok {
 		t.Errorf("error %v, want a refusal", err)
 	}
@@ -125,11 +99,11 @@ func TestClosedStoreRefusesAndAnswers503(t *testing.T) {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	err := st.Append(t.Context(), batchOf(t, spanText(t, "span 1/1 - a server 0s 1s")))
+	err := st.Append(t.Context(), tracestest.BatchOf(t, tracestest.SpanText(t, "span 1/1 - a server 0s 1s")))
 	if _, ok := pipeline.AsRefused(err); !ok {
 		t.Errorf("error %v, want a refusal", err)
 	}
-	if w := ask(st, "/tempo/api/search", ""); w.Code != http.StatusServiceUnavailable {
+	if w := tracestest.Ask(answers(st), "/tempo/api/search", ""); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("search answers %d", w.Code)
 	}
 	if _, err := st.DropOldest(t.Context()); err == nil {
@@ -210,8 +184,8 @@ func TestRetriedSpansAreShownOnce(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("spans %v, want %v", got, want)
 	}
-	found, _, err := st.search(t.Context(), searchFor(t, `{ resource.service.name = "shop" }`))
-	if err != nil || len(found) != 1 || found[0].SpanSet.Matched != 3 {
+	found, _, err := st.found(t.Context(), searchFor(t, `{ resource.service.name = "shop" }`))
+	if err != nil || len(found) != 1 || found[0].matched != 3 {
 		t.Errorf("search found %+v, %v; want 3 spans", found, err)
 	}
 	if n := rows(t, st, rowFragment); n != 3 {
@@ -245,7 +219,7 @@ func TestFullDisk(t *testing.T) {
 		return nil
 	})
 	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
-	st, err := Open(s, dir, Options{fs: errorfs.Wrap(vfs.Default, &full), Now: func() time.Time { return epoch }})
+	st, err := Open(s, dir, Options{fs: errorfs.Wrap(vfs.Default, &full), Now: func() time.Time { return tracestest.Epoch }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +227,7 @@ func TestFullDisk(t *testing.T) {
 	full.On()
 	for i := range 3 {
 		// Larger than a block of the log, so that the library itself notices.
-		err := st.Append(t.Context(), batchOf(t, spanText(t, "span 2/1 - a server -10s 1s noise="+noise(200_000, i))))
+		err := st.Append(t.Context(), tracestest.BatchOf(t, tracestest.SpanText(t, "span 2/1 - a server -10s 1s noise="+tracestest.Noise(200_000, i))))
 		if _, ok := pipeline.AsRefused(err); !ok {
 			t.Fatalf("append %d with a full disk: %v", i, err)
 		}
@@ -261,10 +235,10 @@ func TestFullDisk(t *testing.T) {
 	if got := st.mustTrace(t, "1"); len(got) != 1 {
 		t.Errorf("spans %v", got)
 	}
-	if w := ask(st, "/tempo/ready", ""); w.Code != http.StatusServiceUnavailable {
+	if w := tracestest.Ask(answers(st), "/tempo/ready", ""); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("ready answers %d", w.Code)
 	}
-	if delivered, drops := account(ledger); delivered != 1 || len(drops) != 0 {
+	if delivered, drops := tracestest.Account(ledger); delivered != 1 || len(drops) != 0 {
 		t.Errorf("delivered %d, dropped %v", delivered, drops)
 	}
 	if err := st.Close(); err == nil {
@@ -279,36 +253,23 @@ func TestQueriesEndWithTheirClientAndTheStore(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := st.search(ctx, searchFor(t, `{ name = "b" }`)); !errors.Is(err, context.Canceled) {
+	if _, _, err := st.found(ctx, searchFor(t, `{ name = "b" }`)); !errors.Is(err, context.Canceled) {
 		t.Errorf("search of a client that is gone: %v", err)
 	}
 	st.queries <- struct{}{} // the only place is taken
 	done := make(chan int)
-	go func() { done <- ask(st, "/tempo/api/search", "").Code }()
+	go func() { done <- tracestest.Ask(answers(st), "/tempo/api/search", "").Code }()
 	st.end() // as Close begins
 	if code := <-done; code != http.StatusServiceUnavailable {
 		t.Errorf("a waiting query answers %d when the store closes", code)
 	}
 }
 
-// noise returns text that does not compress well.
-func noise(n, seed int) string {
-	b := make([]byte, n)
-	x := uint64(seed)*2654435761 + 1
-	for i := range b {
-		x ^= x << 13
-		x ^= x >> 7
-		x ^= x << 17
-		b[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[x%64]
-	}
-	return "n" + string(b[1:])
-}
-
 // TestLedgerCloses sends good and bad spans through a door as the graph has it.
 func TestLedgerCloses(t *testing.T) {
 	st, _, ledger := open(t, t.TempDir(), Options{})
 	door := st.settings.Entrance(pipeline.Traces, pipeline.SinkFunc(st.Append))
-	b := batchOf(t, spanText(t, "span 1/1 - a server -5s 1s\nspan 0/1 - b server -5s 1s\nspan 2/1 - c server -900h 1s"))
+	b := tracestest.BatchOf(t, tracestest.SpanText(t, "span 1/1 - a server -5s 1s\nspan 0/1 - b server -5s 1s\nspan 2/1 - c server -900h 1s"))
 	if err := door.Consume(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +278,7 @@ func TestLedgerCloses(t *testing.T) {
 	if err := door.Consume(ctx, b); err == nil {
 		t.Error("a caller that is gone is answered nil")
 	}
-	delivered, drops := account(ledger)
+	delivered, drops := tracestest.Account(ledger)
 	if delivered != 1 || drops[pipeline.DropInvalid] != 1 || drops[pipeline.DropTooOld] != 1 {
 		t.Errorf("delivered %d, dropped %v", delivered, drops)
 	}
@@ -343,7 +304,7 @@ func TestConcurrentUse(t *testing.T) {
 	group.Go(func() {
 		for range each / 4 {
 			st.DiskBytes()
-			if oldest, ok := st.Oldest(); !ok || epoch.Sub(oldest) <= time.Hour {
+			if oldest, ok := st.Oldest(); !ok || tracestest.Epoch.Sub(oldest) <= time.Hour {
 				continue
 			}
 			if _, err := st.DropOldest(t.Context()); err != nil {
@@ -354,7 +315,7 @@ func TestConcurrentUse(t *testing.T) {
 	for _, path := range []string{"/tempo/api/search", "/tempo/api/v2/search/tags", "/tempo/api/v2/traces/" + fmt.Sprintf("%x", traceNumber(0, 0))} {
 		group.Go(func() {
 			for range each {
-				if w := ask(st, path, ""); w.Code != http.StatusOK && w.Code != http.StatusNotFound {
+				if w := tracestest.Ask(answers(st), path, ""); w.Code != http.StatusOK && w.Code != http.StatusNotFound {
 					t.Errorf("%s answers %d %s", path, w.Code, w.Body)
 				}
 			}

@@ -1,33 +1,34 @@
-package traces
+// Package tracestest is what tests of the trace store and of its API share: spans, cases and a clock.
+package tracestest
 
 import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
-
-	"github.com/sluiceio/sluice/pipeline"
-	"github.com/sluiceio/sluice/wire"
 )
 
-// epoch is when the clock of the cases begins: 946684800.
-var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+// Epoch is when the clock of the cases begins: 946684800.
+var Epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// spanText reads spans from text, a line each:
+// SpanText reads spans from text, a line each:
 //
 //	resource k=v ...             the resource of the following spans
 //	scope NAME VERSION           their instrumentation scope
 //	span TRACE/ID PARENT NAME KIND START LENGTH [STATUS[:MESSAGE]] [k=v ...]
 //
-// START counts from epoch. Values are integers, floats, booleans or strings, the latter in quotes if need be, or
+// START counts from Epoch. Values are integers, floats, booleans or strings, the latter in quotes if need be, or
 // lists of these in brackets. A parent of - is none.
-func spanText(t testing.TB, text string) ptrace.Traces {
+func SpanText(t testing.TB, text string) ptrace.Traces {
 	t.Helper()
 	td := ptrace.NewTraces()
 	var rs ptrace.ResourceSpans
@@ -70,12 +71,12 @@ func readSpan(t testing.TB, s ptrace.Span, words []string) {
 	trace, id, _ := strings.Cut(words[1], "/")
 	var tid pcommon.TraceID
 	var sid, pid pcommon.SpanID
-	fillHex(t, tid[:], trace)
-	fillHex(t, sid[:], id)
+	FillHex(t, tid[:], trace)
+	FillHex(t, sid[:], id)
 	s.SetTraceID(tid)
 	s.SetSpanID(sid)
 	if words[2] != "-" {
-		fillHex(t, pid[:], words[2])
+		FillHex(t, pid[:], words[2])
 		s.SetParentSpanID(pid)
 	}
 	s.SetName(words[3])
@@ -89,8 +90,8 @@ func readSpan(t testing.TB, s ptrace.Span, words []string) {
 	if err1 != nil || err2 != nil {
 		t.Fatalf("cannot read the times of %q", words)
 	}
-	s.SetStartTimestamp(pcommon.NewTimestampFromTime(epoch.Add(start)))
-	s.SetEndTimestamp(pcommon.NewTimestampFromTime(epoch.Add(start + length)))
+	s.SetStartTimestamp(pcommon.NewTimestampFromTime(Epoch.Add(start)))
+	s.SetEndTimestamp(pcommon.NewTimestampFromTime(Epoch.Add(start + length)))
 	for i, w := range words[7:] {
 		status, message, _ := strings.Cut(w, ":")
 		switch {
@@ -105,7 +106,7 @@ func readSpan(t testing.TB, s ptrace.Span, words []string) {
 	}
 }
 
-func fillHex(t testing.TB, dst []byte, digits string) {
+func FillHex(t testing.TB, dst []byte, digits string) {
 	t.Helper()
 	b, err := hex.DecodeString(strings.Repeat("0", 2*len(dst)-len(digits)) + digits)
 	if err != nil {
@@ -163,17 +164,17 @@ func setText(to pcommon.Value, text string) {
 	}
 }
 
-// batchOf makes a batch of spans as the door would.
-func batchOf(t testing.TB, td ptrace.Traces) pipeline.Batch {
+// BatchOf makes a batch of spans as the door would.
+func BatchOf(t testing.TB, td ptrace.Traces) pipeline.Batch {
 	t.Helper()
 	body, err := ptraceotlp.NewExportRequestFromTraces(td).MarshalProto()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return checked(t, body)
+	return Checked(t, body)
 }
 
-func checked(t testing.TB, body []byte) pipeline.Batch {
+func Checked(t testing.TB, body []byte) pipeline.Batch {
 	t.Helper()
 	r, info, err := wire.Check(wire.Traces, body, wire.Limits{})
 	if err != nil {
@@ -182,12 +183,63 @@ func checked(t testing.TB, body []byte) pipeline.Batch {
 	return pipeline.Batch{Signal: pipeline.Traces, Request: r, Items: info.Items}
 }
 
-// spanIDs lists the spans of a request as TRACE/ID, in order.
-func spanIDs(r wire.Request) (ids []string) {
-	eachSpan(r, func(_, body []byte) bool {
-		s := wire.ParseSpan(body)
-		ids = append(ids, fmt.Sprintf("%x/%x", s.TraceID, s.SpanID))
-		return true
-	})
+// SpanIDs lists the spans of a request as TRACE/ID, in order.
+func SpanIDs(r wire.Request) (ids []string) {
+	for rc := r.Resources(); rc.Next(); {
+		for sc := rc.Scopes(); sc.Next(); {
+			for ic := sc.Items(); ic.Next(); {
+				s := wire.ParseSpan(ic.Bytes())
+				ids = append(ids, fmt.Sprintf("%x/%x", s.TraceID, s.SpanID))
+			}
+		}
+	}
 	return ids
+}
+
+// Noise returns text that does not compress well.
+func Noise(n, seed int) string {
+	b := make([]byte, n)
+	x := uint64(seed)*2654435761 + 1
+	for i := range b {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		b[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[x%64]
+	}
+	return "n" + string(b[1:])
+}
+
+// A Clock is moved by tests.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock returns a clock that stands at Epoch.
+func NewClock() *Clock { return &Clock{now: Epoch} }
+
+// Now is the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Move lets time pass.
+func (c *Clock) Move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Account reads what a ledger has as delivered, and as dropped by reason.
+func Account(l *pipeline.Ledger) (delivered int64, drops map[pipeline.Reason]int64) {
+	drops = map[pipeline.Reason]int64{}
+	for _, a := range l.Read() {
+		delivered += a.Delivered.Items
+		for why, n := range a.Dropped {
+			drops[why] += n.Items
+		}
+	}
+	return delivered, drops
 }

@@ -1,4 +1,4 @@
-package traces
+package tempo
 
 import (
 	"encoding/base64"

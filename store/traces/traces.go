@@ -1,4 +1,4 @@
-// Package traces keeps spans on one machine and answers for them in the shape of Grafana Tempo's HTTP API.
+// Package traces keeps spans on one machine, finds traces by id and answers TraceQL.
 //
 // Spans are stored as the OTLP bytes they came as: the spans of one trace in one batch are one fragment, a trace is
 // its fragments one after the other, and a search reads the fragments of its time range, the newest first, with the
@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -103,7 +104,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	if s.stuck {
-		return fmt.Errorf("cannot close the trace store: %w", s.brokenBy())
+		return fmt.Errorf("cannot close the trace store: %w", s.Ready())
 	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("cannot close the trace store: %w", err)
@@ -111,20 +112,54 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// closedError is why a store that ends does not answer. It is fs.ErrClosed.
+type closedError string
+
+func (e closedError) Error() string        { return string(e) }
+func (e closedError) Is(target error) bool { return target == fs.ErrClosed }
+
+const (
+	errClosing = closedError("the trace store is closing")
+	errClosed  = closedError("the trace store is closed")
+)
+
+// Begin admits a request that reads. It waits for one of the places that Options.MaxQueries counts. The context it returns
+// ends with the caller's and with the store; the caller calls end when it has read.
+func (s *Store) Begin(parent context.Context) (ctx context.Context, end func(), err error) {
+	if err := s.enter(); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	forget := context.AfterFunc(s.ending, func() { cancel(errClosing) })
+	quit := func() {
+		forget()
+		cancel(nil)
+		s.leave()
+	}
+	select {
+	case s.queries <- struct{}{}:
+		return ctx, func() { <-s.queries; quit() }, nil
+	case <-ctx.Done():
+		err := context.Cause(ctx)
+		quit()
+		return nil, nil, err
+	}
+}
+
 // enter keeps the store open until leave; it fails when the store is closed.
 func (s *Store) enter() error {
 	s.life.RLock()
 	if s.closed {
 		s.life.RUnlock()
-		return errors.New("the trace store is closed")
+		return errClosed
 	}
 	return nil
 }
 
 func (s *Store) leave() { s.life.RUnlock() }
 
-// brokenBy returns why no more can be written, nil as long as it can.
-func (s *Store) brokenBy() error {
+// Ready returns why no more can be written, nil as long as it can.
+func (s *Store) Ready() error {
 	if err := s.broken.Load(); err != nil {
 		return *err
 	}

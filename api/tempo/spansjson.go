@@ -1,4 +1,4 @@
-package traces
+package tempo
 
 import "github.com/sluiceio/sluice/wire"
 

@@ -1,68 +1,26 @@
-package traces
+package tempo
 
 import (
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
-// readMetrics tells what an answer cost. Tempo counts blocks and jobs; here a request is one job.
-type readMetrics struct {
-	InspectedTraces int    `json:"inspectedTraces,omitempty"`
-	InspectedSpans  string `json:"inspectedSpans,omitempty"`
-	InspectedBytes  string `json:"inspectedBytes"`
-	CompletedJobs   int    `json:"completedJobs"`
-	TotalJobs       int    `json:"totalJobs"`
-}
-
-func (c inspected) metrics() readMetrics {
-	return readMetrics{c.traces, strconv.Itoa(c.spans), strconv.FormatInt(c.bytes, 10), 1, 1}
-}
-
-func (s *Store) serveSearch(w http.ResponseWriter, r *http.Request) error {
-	var q search
-	var err error
-	if q.window, err = s.windowParam(r); err != nil {
-		return err
-	}
-	if q.limit, err = intParam(r, "limit", defaultTraces, maxTraces); err != nil {
-		return err
-	}
-	if q.spss, err = intParam(r, "spss", defaultSpans, maxSpans); err != nil {
-		return err
-	}
-	if q.query, err = queryParam(r); err != nil {
-		return err
-	}
-	found, cost, err := s.search(r.Context(), q)
-	if err != nil {
-		return err
-	}
-	if found == nil {
-		found = []foundTrace{}
-	}
-	return writeJSON(w, struct {
-		Traces  []foundTrace `json:"traces"`
-		Metrics readMetrics  `json:"metrics"`
-	}{found, cost.metrics()})
-}
-
 // tagScanParam reads what the four tag endpoints share. A q that cannot be read is left out, as in Tempo: editors
 // send what is half written, and completion then offers everything.
-func (s *Store) tagScanParam(r *http.Request) (q tagScan, err error) {
-	if q.window, err = s.windowParam(r); err != nil {
+func tagScanParam(r *http.Request) (q traceql.TagScan, err error) {
+	if q.Window, err = windowParam(r); err != nil {
 		return q, err
 	}
-	if q.limit, err = intParam(r, "limit", defaultTags, maxTags); err != nil {
+	if q.Limit, err = intParam(r, "limit", defaultTags, maxTags); err != nil {
 		return q, err
 	}
-	if q.filter, err = traceql.Parse(r.FormValue("q")); err != nil {
-		q.filter, err = traceql.Parse("")
+	if q.Filter, err = traceql.Parse(r.FormValue("q")); err != nil {
+		q.Filter, err = traceql.Parse("")
 	}
 	return q, err
 }
@@ -78,28 +36,30 @@ type scopeTags struct {
 }
 
 // tagsOf collects the tags of the scope that a request asks for.
-func (s *Store) tagsOf(r *http.Request) ([]scopeTags, inspected, error) {
-	q, err := s.tagScanParam(r)
+func (a *api) tagsOf(r *http.Request) ([]scopeTags, traceql.Cost, error) {
+	q, err := tagScanParam(r)
 	if err != nil {
-		return nil, inspected{}, err
+		return nil, traceql.Cost{}, err
 	}
 	scope := r.FormValue("scope")
 	if scope != "" && scope != "all" && scope != "none" && !slices.Contains(scopes, scope) {
-		return nil, inspected{}, badRequest("scope=%s is not supported; write one of %s", scope, strings.Join(scopes, ", "))
+		return nil, traceql.Cost{}, badRequest("scope=%s is not supported; write one of %s", scope, strings.Join(scopes, ", "))
 	}
 	asked := func(name string) bool { return scope == name || !slices.Contains(scopes, scope) }
 	list := []scopeTags{}
-	var cost inspected
+	var cost traceql.Cost
 	if asked("resource") || asked("span") {
-		var n tagNames
-		if n, cost, err = s.names(r.Context(), q); err != nil {
+		var n traceql.Tags
+		if n, cost, err = a.reader.Tags(r.Context(), q); err != nil {
 			return nil, cost, err
 		}
 		if asked("resource") {
-			list = append(list, scopeTags{"resource", slices.Sorted(maps.Keys(n.resource.keys))})
+			slices.Sort(n.Resource)
+			list = append(list, scopeTags{"resource", n.Resource})
 		}
 		if asked("span") {
-			list = append(list, scopeTags{"span", slices.Sorted(maps.Keys(n.span.keys))})
+			slices.Sort(n.Span)
+			list = append(list, scopeTags{"span", n.Span})
 		}
 	}
 	if asked("intrinsic") {
@@ -110,20 +70,20 @@ func (s *Store) tagsOf(r *http.Request) ([]scopeTags, inspected, error) {
 	return list, cost, nil
 }
 
-func (s *Store) serveTagsV2(w http.ResponseWriter, r *http.Request) error {
-	list, cost, err := s.tagsOf(r)
+func (a *api) serveTagsV2(w http.ResponseWriter, r *http.Request) error {
+	list, cost, err := a.tagsOf(r)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, struct {
 		Scopes  []scopeTags `json:"scopes"`
 		Metrics readMetrics `json:"metrics"`
-	}{list, cost.metrics()})
+	}{list, metricsOf(cost)})
 }
 
 // serveTagsV1 answers without scopes; intrinsics are in it only when they are asked for.
-func (s *Store) serveTagsV1(w http.ResponseWriter, r *http.Request) error {
-	list, cost, err := s.tagsOf(r)
+func (a *api) serveTagsV1(w http.ResponseWriter, r *http.Request) error {
+	list, cost, err := a.tagsOf(r)
 	if err != nil {
 		return err
 	}
@@ -139,7 +99,13 @@ func (s *Store) serveTagsV1(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, struct {
 		TagNames []string    `json:"tagNames"`
 		Metrics  readMetrics `json:"metrics"`
-	}{slices.Sorted(maps.Keys(all)), cost.metrics()})
+	}{slices.Sorted(maps.Keys(all)), metricsOf(cost)})
+}
+
+// A tagValue is a value of a tag as text with its type.
+type tagValue struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
 }
 
 // tagParam returns the tag of the path. Grafana escapes it twice.
@@ -151,8 +117,8 @@ func tagParam(r *http.Request) string {
 	return tag
 }
 
-func (s *Store) serveTagValuesV2(w http.ResponseWriter, r *http.Request) error {
-	q, err := s.tagScanParam(r)
+func (a *api) serveTagValuesV2(w http.ResponseWriter, r *http.Request) error {
+	q, err := tagScanParam(r)
 	if err != nil {
 		return err
 	}
@@ -160,23 +126,27 @@ func (s *Store) serveTagValuesV2(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badRequest("%s", err)
 	}
-	values, cost, err := s.values(r.Context(), q, field)
+	values, cost, err := a.reader.TagValues(r.Context(), q, field)
 	if err != nil {
 		return err
+	}
+	list := make([]tagValue, len(values))
+	for i, v := range values {
+		list[i] = tagValue{v.Type, v.Value}
 	}
 	return writeJSON(w, struct {
 		TagValues []tagValue  `json:"tagValues"`
 		Metrics   readMetrics `json:"metrics"`
-	}{values, cost.metrics()})
+	}{list, metricsOf(cost)})
 }
 
 // serveTagValuesV1 takes names without scope: service.name, or an intrinsic.
-func (s *Store) serveTagValuesV1(w http.ResponseWriter, r *http.Request) error {
-	q, err := s.tagScanParam(r)
+func (a *api) serveTagValuesV1(w http.ResponseWriter, r *http.Request) error {
+	q, err := tagScanParam(r)
 	if err != nil {
 		return err
 	}
-	values, cost, err := s.values(r.Context(), q, traceql.TagField(tagParam(r)))
+	values, cost, err := a.reader.TagValues(r.Context(), q, traceql.TagField(tagParam(r)))
 	if err != nil {
 		return err
 	}
@@ -188,5 +158,5 @@ func (s *Store) serveTagValuesV1(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, struct {
 		TagValues []string    `json:"tagValues"`
 		Metrics   readMetrics `json:"metrics"`
-	}{slices.Compact(texts), cost.metrics()})
+	}{slices.Compact(texts), metricsOf(cost)})
 }

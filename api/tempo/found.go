@@ -1,4 +1,4 @@
-package traces
+package tempo
 
 import (
 	"encoding/hex"
@@ -15,16 +15,15 @@ const noRoot = "<root span not yet received>"
 
 // A foundTrace is a trace in the answer of a search. Tempo writes 64 bit numbers as strings.
 type foundTrace struct {
-	TraceID           string                   `json:"traceID"`
-	RootServiceName   string                   `json:"rootServiceName"`
-	RootTraceName     string                   `json:"rootTraceName"`
-	StartTimeUnixNano string                   `json:"startTimeUnixNano"`
-	DurationMs        uint64                   `json:"durationMs"`
-	SpanSet           *spanSet                 `json:"spanSet"` // the older name of the first of SpanSets
-	SpanSets          []*spanSet               `json:"spanSets"`
-	ServiceStats      map[string]*serviceStats `json:"serviceStats"`
+	TraceID           string                  `json:"traceID"`
+	RootServiceName   string                  `json:"rootServiceName"`
+	RootTraceName     string                  `json:"rootTraceName"`
+	StartTimeUnixNano string                  `json:"startTimeUnixNano"`
+	DurationMs        uint64                  `json:"durationMs"`
+	SpanSet           *spanSet                `json:"spanSet"` // the older name of the first of SpanSets
+	SpanSets          []*spanSet              `json:"spanSets"`
+	ServiceStats      map[string]serviceStats `json:"serviceStats"`
 
-	id   traceID
 	from uint64
 }
 
@@ -51,40 +50,33 @@ type serviceStats struct {
 	ErrorCount int `json:"errorCount,omitempty"`
 }
 
-// statsOf returns the counts of a resource's service.
-func statsOf(services map[string]*serviceStats, resource []byte) *serviceStats {
-	value, _ := wire.ResourceAttributes(resource).Find("service.name")
-	name := string(value.AppendText(nil))
-	if services[name] == nil {
-		services[name] = &serviceStats{}
-	}
-	return services[name]
-}
-
-func newFoundTrace(t trace, r root, services map[string]*serviceStats) foundTrace {
+func newFoundTrace(m traceql.Match) foundTrace {
 	f := foundTrace{
-		TraceID: hex.EncodeToString(t.id[:]), RootServiceName: noRoot, RootTraceName: noRoot,
-		StartTimeUnixNano: strconv.FormatUint(t.from, 10), DurationMs: (t.when - t.from) / uint64(time.Millisecond),
-		ServiceStats: services, id: t.id, from: t.from,
+		TraceID: hex.EncodeToString(m.ID[:]), RootServiceName: noRoot, RootTraceName: noRoot,
+		StartTimeUnixNano: strconv.FormatUint(m.From, 10), DurationMs: (m.To - m.From) / uint64(time.Millisecond),
+		ServiceStats: make(map[string]serviceStats, len(m.Services)), from: m.From,
 	}
-	if r.found {
-		f.RootServiceName, f.RootTraceName = string(r.service), string(r.name)
+	for name, s := range m.Services {
+		f.ServiceStats[name] = serviceStats{s.Spans, s.Errors}
+	}
+	if m.Root.Found {
+		f.RootServiceName, f.RootTraceName = string(m.Root.Service), string(m.Root.Name)
 	}
 	return f
 }
 
 // addSpans adds the first spss of the matching spans, each with the attributes that the query asked about.
-func (f *foundTrace) addSpans(q *traceql.Query, spans []matchedSpan, spss int) {
+func (f *foundTrace) addSpans(q *traceql.Query, spans []traceql.SpanMatch, spss int) {
 	set := &spanSet{Matched: len(spans), Spans: make([]foundSpan, 0, min(len(spans), spss))}
 	for _, m := range spans[:min(len(spans), spss)] {
-		s := wire.ParseSpan(m.body)
+		s := wire.ParseSpan(m.Span)
 		found := foundSpan{
 			SpanID: hex.EncodeToString(s.SpanID), Name: string(s.Name),
-			StartTimeUnixNano: strconv.FormatUint(spanStart(s), 10),
-			DurationNanos:     strconv.FormatUint(spanDuration(s), 10),
+			StartTimeUnixNano: strconv.FormatUint(m.Start, 10),
+			DurationNanos:     strconv.FormatUint(m.Duration, 10),
 		}
 		for _, field := range q.Fields() {
-			if value := attributeOf(field, s, m.resource); value != nil {
+			if value := attributeOf(field, s, m.Resource); value != nil {
 				found.Attributes = append(found.Attributes, foundAttribute{field.Name, value})
 			}
 		}
