@@ -102,7 +102,7 @@ func (a *api) reading(serve func(w http.ResponseWriter, r *http.Request) error) 
 func (a *api) logFailure(r *http.Request, err error) {
 	var h *httpError
 	if !errors.As(err, &h) && r.Context().Err() == nil && !errors.Is(err, fs.ErrClosed) {
-		a.settings.Log.Error("cannot answer for traces", "path", r.URL.Path, "err", err)
+		a.settings.Log.Error("cannot answer for traces", "path", r.URL.Path, "error", err)
 	}
 }
 

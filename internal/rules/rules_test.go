@@ -36,7 +36,6 @@ var floors = [][]string{
 	{"internal/rules"},
 }
 
-
 // source is one parsed Go file.
 type source struct {
 	path string // relative to the repository

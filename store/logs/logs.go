@@ -6,9 +6,9 @@
 //
 // # Safe before nil
 //
-// The library holds rows in memory for some seconds. So the request is first written to a write-ahead log (package wal), and Append
-// answers nil once the kernel has the bytes: they survive a SIGKILL. From time to time a checkpoint makes the library
-// write everything to disk and then removes the log; a start finds what is left and puts it in again.
+// The library holds rows in memory for some seconds. So the request is first written to a write-ahead log (package
+// wal), and Append answers nil once the kernel has the bytes: they survive a SIGKILL. From time to time a checkpoint
+// makes the library write everything to disk and then removes the log; a start finds what is left and replays it.
 //
 // No row is doubled by that, although the library writes rows out on its own, too, whenever it likes. Rows go to it in
 // chunks; every chunk of the log has a number that is never used again, and each row carries the number of its chunk
