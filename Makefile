@@ -8,7 +8,7 @@ BINS    := sluice sluice-agent sluice-collector
 SOAK    ?= 60m
 
 # What links a TSDB, a log store or the node exporter runs without -race, to keep the suite short.
-NORACE  := /store|/exporters/remotewrite|/internal/allinone|/internal/rules|/agent$$|/receivers/host|/collector$$|/cmd/|/dashboards
+NORACE  := /store|/api/|/exporters/remotewrite|/internal/allinone|/internal/rules|/agent$$|/receivers/host|/collector$$|/cmd/|/dashboards
 
 .PHONY: help build run test unit e2e soak fuzz bench dashboards docker clean
 

@@ -108,12 +108,17 @@ func (d *disk) full() error {
 func (d *disk) lookFree() {
 	left, err := d.free()
 	if err != nil {
-		d.set.Log.Warn("cannot see how much room the disk has", "error", err)
+		d.set.Log.Warn("cannot read the free space of the disk", "error", err)
 		return
 	}
 	low := left < int64(d.cfg.MinFreeDisk)
-	if d.low.Swap(low) != low {
-		d.set.Log.Warn("room on the disk against min_free_disk", "low", low, "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
+	if d.low.Swap(low) == low {
+		return
+	}
+	if low {
+		d.set.Log.Warn("the disk has less free space than min_free_disk; nothing is stored until it has", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
+	} else {
+		d.set.Log.Info("the disk has free space again; storing resumes", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
 	}
 }
 
@@ -132,20 +137,20 @@ func (d *disk) trim(ctx context.Context) {
 	for d.used() > int64(d.cfg.MaxDisk) && ctx.Err() == nil {
 		sig, ok := d.oldest(stuck)
 		if !ok {
-			d.set.Log.Warn("the stores exceed max_disk and have nothing old to remove", "used_bytes", d.used(), "max_disk", d.cfg.MaxDisk)
+			d.set.Log.Warn("the stores exceed max_disk, and only data that is still being written is left", "used_bytes", d.used(), "max_disk", d.cfg.MaxDisk)
 			return
 		}
 		before := d.parts[sig].DiskBytes()
 		through, err := d.parts[sig].DropOldest(ctx)
 		if err != nil {
-			d.set.Log.Warn("cannot remove the oldest of a store", "signal", sig, "error", err)
+			d.set.Log.Warn("cannot remove the oldest data of a store", "signal", sig, "error", err)
 		}
 		if err != nil || d.parts[sig].DiskBytes() >= before {
 			stuck[sig] = true
 			continue
 		}
 		d.dropped.Inc()
-		d.set.Log.Info("removed the oldest to stay within max_disk", "signal", sig, "through", through)
+		d.set.Log.Info("removed the oldest data to stay within max_disk", "signal", sig, "through", through)
 	}
 }
 

@@ -1,8 +1,9 @@
 // Package store is the embedded default: an exporter that keeps metrics, logs and traces on this machine and
 // answers for them in the shapes that Grafana's Prometheus, Loki and Tempo data sources speak.
 //
-// The work is in its three sub packages, one a signal. This package opens and closes them, sends each batch to
-// its own, serves their APIs on one listener, and keeps all three within one disk budget.
+// The work is in its three sub packages, one a signal, and in package api, whose handlers read them. This package opens
+// and closes the stores, sends each batch to its own, serves the APIs on one listener, and keeps all three within one disk
+// budget.
 package store
 
 import (
@@ -13,6 +14,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sluiceio/sluice/api/loki"
+	"github.com/sluiceio/sluice/api/prometheus"
+	"github.com/sluiceio/sluice/api/tempo"
 	"github.com/sluiceio/sluice/console"
 	"github.com/sluiceio/sluice/dashboards/rules"
 	"github.com/sluiceio/sluice/internal/statefile"
@@ -25,7 +29,6 @@ import (
 // part is one signal's store.
 type part interface {
 	Append(ctx context.Context, b pipeline.Batch) error
-	Handler() http.Handler
 	DiskBytes() int64
 	DropOldest(ctx context.Context) (freedThrough time.Time, err error)
 	Oldest() (time.Time, bool)
@@ -41,12 +44,13 @@ type Exporter struct {
 	srv  *pipeline.Serving
 
 	parts map[pipeline.Signal]part
+	apis  map[string]http.Handler // by path
 	disk  *disk
 }
 
 // New makes the exporter; it opens its files in Start.
 func New(s pipeline.Settings, cfg *Config) (pipeline.Sink, error) {
-	e := &Exporter{set: s, cfg: *cfg, dir: cfg.Directory, parts: map[pipeline.Signal]part{}}
+	e := &Exporter{set: s, cfg: *cfg, dir: cfg.Directory, parts: map[pipeline.Signal]part{}, apis: map[string]http.Handler{}}
 	if e.dir == "" {
 		e.dir = s.DataDir
 	}
@@ -79,15 +83,33 @@ func (e *Exporter) open() error {
 		return err
 	}
 	e.lock = owner
-	o := metrics.Options{Retention: time.Duration(e.cfg.Retention), MaxSeries: e.cfg.MaxSeries, RuleFiles: e.cfg.RuleFiles}
+	for _, open := range []func() error{e.openMetrics, e.openLogs, e.openTraces} {
+		if err := open(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Exporter) openMetrics() error {
+	dir, o := filepath.Join(e.dir, "metrics"), metrics.DefaultOptions()
+	o.Retention, o.MaxSeries, o.RuleFiles = time.Duration(e.cfg.Retention), e.cfg.MaxSeries, e.cfg.RuleFiles
 	if e.cfg.ShippedRules {
 		o.RulesFS = rules.Files()
 	}
-	m, err := metrics.Open(e.set, filepath.Join(e.dir, "metrics"), o)
+	m, err := metrics.Open(e.set, dir, o)
 	if err != nil {
 		return err
 	}
 	e.parts[pipeline.Metrics] = m
+	e.apis["/api/v1/"] = prometheus.New(e.set, m, prometheus.Status{
+		Dir: dir, Retention: o.Retention, Lookback: metrics.Lookback, EvaluationInterval: o.EvaluationInterval,
+		RuleFiles: o.RuleFiles,
+	})
+	return nil
+}
+
+func (e *Exporter) openLogs() (err error) {
 	l, err := logs.Open(e.set, filepath.Join(e.dir, "logs"), logs.Options{
 		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.LogsMemory),
 	})
@@ -95,6 +117,11 @@ func (e *Exporter) open() error {
 		return err
 	}
 	e.parts[pipeline.Logs] = l
+	e.apis["/loki/"], err = loki.New(e.set, l)
+	return err
+}
+
+func (e *Exporter) openTraces() error {
 	t, err := traces.Open(e.set, filepath.Join(e.dir, "traces"), traces.Options{
 		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.TracesMemory),
 	})
@@ -102,14 +129,15 @@ func (e *Exporter) open() error {
 		return err
 	}
 	e.parts[pipeline.Traces] = t
+	e.apis["/tempo/"] = tempo.New(e.set, t)
 	return nil
 }
 
 func (e *Exporter) serve(ctx context.Context) error {
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", e.parts[pipeline.Metrics].Handler())
-	mux.Handle("/loki/", e.parts[pipeline.Logs].Handler())
-	mux.Handle("/tempo/", e.parts[pipeline.Traces].Handler())
+	for path, api := range e.apis {
+		mux.Handle(path, api)
+	}
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is healthy.\n")) })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is ready.\n")) })
 	mux.Handle("/", console.New(console.Source{View: e.set.View, Version: e.set.Version, Stores: e.report}))

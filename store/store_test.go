@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +71,6 @@ type days struct {
 }
 
 func (d *days) Append(context.Context, pipeline.Batch) error { return nil }
-func (d *days) Handler() http.Handler                        { return http.NotFoundHandler() }
 func (d *days) Close() error                                 { return nil }
 func (d *days) DiskBytes() (n int64) {
 	for _, s := range d.sizes {

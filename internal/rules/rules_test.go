@@ -23,6 +23,11 @@ var floors = [][]string{
 	{"pipeline"},
 	{"pipeline/pipelinetest", "pipeline/config", "delivery"},
 	{"receivers", "processors", "exporters", "console"},
+	// Stores and the API stand beside each other: neither knows the other, both speak the query languages, and package
+	// store introduces them. So a store can be read by something else than HTTP, and the API can be over another store.
+	{"store/logs/logql", "store/traces/traceql", "store/logs/wal", "store/logs/rows", "store/logs/engine"},
+	{"store/logs/search", "store/logs/logstest", "store/traces/tracestest", "store/metrics/metricstest"},
+	{"store/metrics", "store/logs", "store/traces", "api"},
 	{"store"},
 	{"internal/command"},
 	{"agent", "collector"},
@@ -30,7 +35,6 @@ var floors = [][]string{
 	{"cmd", "dashboards"},
 	{"internal/rules"},
 }
-
 
 // source is one parsed Go file.
 type source struct {
@@ -135,10 +139,31 @@ func sharesParent(dir, target, folder string) bool {
 	return own(dir) == own(target) || own(dir) == "" || own(target) == ""
 }
 
+// forTests reports whether a package is only there for the tests of others, as pipelinetest is.
+func forTests(dir string) bool {
+	name := filepath.Base(dir)
+	return strings.HasSuffix(name, "test") && name != "test"
+}
+
+// TestTestPackagesStayInTests: what is built for users imports no package for tests.
+func TestTestPackagesStayInTests(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || forTests(s.dir) {
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			target, ours := strings.CutPrefix(strings.Trim(imp.Path.Value, `"`), module)
+			if ours && forTests(target) {
+				t.Errorf("%s imports %s, which is for tests", s.path, target)
+			}
+		}
+	}
+}
+
 // TestPdataStaysAtJSONsDoor: decoding into objects is what this project exists to avoid.
 func TestPdataStaysAtJSONsDoor(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.test || s.path == "receivers/otlp/json.go" {
+		if s.test || forTests(s.dir) || s.path == "receivers/otlp/json.go" {
 			continue
 		}
 		for _, imp := range s.file.Imports {

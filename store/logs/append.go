@@ -8,6 +8,7 @@ import (
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
 // retryAfter is what callers are told to wait when the disk does not take their bytes.
@@ -25,24 +26,22 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 		return pipeline.Withdrawn(ctx)
 	}
 	received := time.Now().UnixNano()
-	seq, err := s.wal.append(received, b.Request)
+	seq, err := s.wal.Append(received, b.Request, rows.MaxChunks(len(b.Request)))
 	if err != nil {
 		return pipeline.Refuse(retryAfter, fmt.Errorf("cannot store logs: %w", err))
 	}
-	e := s.encoders.Get().(*encoder)
-	e.begin(seq, received, s.options.Retention)
-	e.request(b.Request)
-	e.end()
+	e := s.encoders.Get().(*rows.Encoder)
+	e.Begin(seq, received, s.options.Retention)
+	e.Request(b.Request)
+	e.End()
 	items, size := b.Items, len(b.Request)
-	for kind, d := range e.drops {
-		if d.items > 0 {
-			s.settings.Drop(dropReasons[kind], pipeline.Logs, d.items, d.bytes)
-			items, size = items-d.items, size-d.bytes
-		}
-	}
+	e.EachDrop(func(why pipeline.Reason, dropped, bytes int) {
+		s.settings.Drop(why, pipeline.Logs, dropped, bytes)
+		items, size = items-dropped, size-bytes
+	})
 	s.encoders.Put(e)
 	s.settings.Delivered(pipeline.Logs, items, size)
-	if _, size := s.wal.state(); size >= s.options.CheckpointBytes {
+	if _, size := s.wal.State(); size >= s.options.CheckpointBytes {
 		s.checkpointSoon()
 	}
 	return nil
@@ -55,17 +54,15 @@ func (s *Store) checkpointSoon() {
 	}
 }
 
-func (s *Store) newEncoder() *encoder {
-	return &encoder{names: s.names, put: s.put}
-}
+func (s *Store) newEncoder() *rows.Encoder { return rows.NewEncoder(s.names, s.put) }
 
 // put gives rows to the library. The days are noted first: a checkpoint that misses one would lose it.
-func (s *Store) put(rows *logstorage.LogRows, days []int64) {
+func (s *Store) put(chunk *logstorage.LogRows, days []int64) {
 	s.mu.Lock()
 	for _, d := range days {
 		s.dirty[d] = true
 	}
 	s.mu.Unlock()
-	s.lib.MustAddRows(rows)
+	s.engine.MustAddRows(chunk)
 	s.unseen.Store(true)
 }

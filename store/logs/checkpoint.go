@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
 // persistPause is the wait between looks whether the library has written everything.
@@ -21,14 +22,14 @@ func (s *Store) checkpoint() error {
 }
 
 func (s *Store) checkpointLocked() error {
-	if records, _ := s.wal.state(); records == 0 && s.wal.healthy() {
+	if records, _ := s.wal.State(); records == 0 && s.wal.Healthy() {
 		return nil
 	}
 	start := time.Now()
 	if err := s.persist(); err != nil {
 		return err
 	}
-	if err := s.wal.restart(); err != nil {
+	if err := s.wal.Restart(); err != nil {
 		return err
 	}
 	s.metrics.checkpoint(time.Since(start))
@@ -43,16 +44,16 @@ func (s *Store) persist() error {
 	s.dirty = map[int64]bool{}
 	s.mu.Unlock()
 	for {
-		s.lib.DebugFlush()
+		s.engine.DebugFlush()
 		for day := range days {
-			for _, path := range s.lib.PartitionSnapshotMustCreate(dayName(day)) {
-				if err := s.lib.PartitionSnapshotDelete(path); err != nil {
+			for _, path := range s.engine.PartitionSnapshotMustCreate(rows.DayName(day)) {
+				if err := s.engine.PartitionSnapshotDelete(path); err != nil {
 					return fmt.Errorf("cannot remove a snapshot: %w", err)
 				}
 			}
 		}
 		var st logstorage.StorageStats
-		s.lib.UpdateStats(&st)
+		s.engine.UpdateStats(&st)
 		if st.InmemoryRowsCount == 0 {
 			return nil
 		}

@@ -9,11 +9,12 @@ import (
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/fs"
+	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
 // DiskBytes is what the store takes on disk.
 func (s *Store) DiskBytes() int64 {
-	_, size := s.wal.state()
+	_, size := s.wal.State()
 	st, ok := s.stats()
 	if !ok {
 		return size
@@ -37,7 +38,7 @@ func (s *Store) stats() (logstorage.StorageStats, bool) {
 	if s.closed {
 		return st, false
 	}
-	s.lib.UpdateStats(&st)
+	s.engine.UpdateStats(&st)
 	return st, true
 }
 
@@ -52,21 +53,21 @@ func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
 	if s.closed {
 		return time.Time{}, errClosed
 	}
-	days := s.lib.PartitionList()
+	days := s.engine.PartitionList()
 	if len(days) < 2 {
 		return time.Time{}, ctx.Err()
 	}
 	if err := s.checkpointLocked(); err != nil {
 		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)
 	}
-	day, ok := parseDay(days[0])
+	day, ok := rows.ParseDay(days[0])
 	if !ok {
 		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: the folder %s is no day", days[0])
 	}
-	if err := s.lib.PartitionDetach(days[0]); err != nil {
+	if err := s.engine.PartitionDetach(days[0]); err != nil {
 		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)
 	}
 	fs.MustRemoveDir(filepath.Join(s.dir, "data", "partitions", days[0]))
-	s.names.forget(day + 1)
-	return time.Unix(0, (day+1)*nsPerDay).UTC(), nil
+	s.names.Forget(day + 1)
+	return time.Unix(0, (day+1)*rows.NsPerDay).UTC(), nil
 }

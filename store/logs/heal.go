@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+	"github.com/sluiceio/sluice/store/logs/engine"
+	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
 // recentDays is how many of the newest days are looked at for rows without a stream.
@@ -16,8 +18,8 @@ const recentDays = 2
 // library registers a stream when it gets a row of it, so it is given one: with the labels of the stream, which every
 // row has among its fields, too, and a mark by which queries leave it out.
 func (s *Store) heal(days map[int64]bool) error {
-	for _, p := range lastOf(s.lib.PartitionList(), recentDays) {
-		if day, ok := parseDay(p); ok {
+	for _, p := range lastOf(s.engine.PartitionList(), recentDays) {
+		if day, ok := rows.ParseDay(p); ok {
 			days[day] = true
 		}
 	}
@@ -30,8 +32,8 @@ func (s *Store) heal(days map[int64]bool) error {
 		healed += n
 	}
 	if healed > 0 {
-		s.lib.DebugFlush()
-		s.log.Info("registered streams again", "streams", healed)
+		s.engine.DebugFlush()
+		s.log.Info("registered streams that the index had lost", "streams", healed)
 	}
 	return nil
 }
@@ -41,26 +43,26 @@ func lastOf[T any](s []T, n int) []T { return s[max(0, len(s)-n):] }
 // healDay asks for the streams that rows have with and without what the index knows: the library leaves rows out whose
 // labels are asked for and not in the index.
 func (s *Store) healDay(day int64) (int, error) {
-	from, to := day*nsPerDay, (day+1)*nsPerDay-1
+	from, to := day*rows.NsPerDay, (day+1)*rows.NsPerDay-1
 	ids := func(of string) (map[string]bool, error) {
 		set := map[string]bool{}
-		q := libraryQuery{text: "* | uniq by (" + of + ")", from: from, to: to}
-		return set, s.each(s.running, q, func(row map[string]string) error {
-			set[row[fieldStreamID]] = true
+		q := engine.Query{Text: "* | uniq by (" + of + ")", From: from, To: to}
+		return set, s.engine.Each(s.running, q, func(row map[string]string) error {
+			set[row[rows.FieldStreamID]] = true
 			return nil
 		})
 	}
-	all, err := ids(fieldStreamID)
+	all, err := ids(rows.FieldStreamID)
 	if err != nil {
 		return 0, err
 	}
-	registered, err := ids(fieldStreamID + ", " + fieldStream)
+	registered, err := ids(rows.FieldStreamID + ", " + rows.FieldStream)
 	if err != nil {
 		return 0, err
 	}
-	fields := fieldTime
-	for _, label := range indexAttributes {
-		fields += ", " + quote(label)
+	fields := rows.FieldTime
+	for _, label := range rows.StreamLabels() {
+		fields += ", " + engine.Quote(label)
 	}
 	n := 0
 	for id := range all {
@@ -68,8 +70,8 @@ func (s *Store) healDay(day int64) (int, error) {
 			continue
 		}
 		n++
-		q := libraryQuery{text: fieldStreamID + ":" + quote(id) + " | fields " + fields + " | limit 1", from: from, to: to}
-		if err := s.each(s.running, q, s.register); err != nil {
+		q := engine.Query{Text: rows.FieldStreamID + ":" + engine.Quote(id) + " | fields " + fields + " | limit 1", From: from, To: to}
+		if err := s.engine.Each(s.running, q, s.register); err != nil {
 			return n, err
 		}
 	}
@@ -78,22 +80,22 @@ func (s *Store) healDay(day int64) (int, error) {
 
 // register adds a marker to the stream of a row.
 func (s *Store) register(row map[string]string) error {
-	at, err := time.Parse(time.RFC3339Nano, row[fieldTime])
+	at, err := time.Parse(time.RFC3339Nano, row[rows.FieldTime])
 	if err != nil {
 		return fmt.Errorf("cannot read the time of a row: %w", err)
 	}
 	var fields []logstorage.Field
-	for _, label := range indexAttributes {
+	for _, label := range rows.StreamLabels() {
 		if v := row[label]; v != "" {
 			fields = append(fields, logstorage.Field{Name: label, Value: v})
 		}
 	}
 	slices.SortFunc(fields, func(a, b logstorage.Field) int { return strings.Compare(a.Name, b.Name) })
 	stream := len(fields)
-	fields = append(fields, logstorage.Field{Name: fieldMarker, Value: "1"})
-	rows := logstorage.GetLogRows(nil, nil, nil, nil, "")
-	defer logstorage.PutLogRows(rows)
-	rows.MustAdd(logstorage.TenantID{}, at.UnixNano(), fields, stream)
-	s.put(rows, []int64{dayOf(at.UnixNano())})
+	fields = append(fields, logstorage.Field{Name: rows.FieldMarker, Value: "1"})
+	chunk := logstorage.GetLogRows(nil, nil, nil, nil, "")
+	defer logstorage.PutLogRows(chunk)
+	chunk.MustAdd(logstorage.TenantID{}, at.UnixNano(), fields, stream)
+	s.put(chunk, []int64{rows.DayOf(at.UnixNano())})
 	return nil
 }

@@ -14,17 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/logs/logstest"
+	"github.com/sluiceio/sluice/store/logs/rows"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
-
-	"github.com/sluiceio/sluice/pipeline"
 )
 
 // killDir names the store of a child that TestKill starts.
 const killDir = "SLUICE_TEST_KILL_DIR"
-
-func pcommonTime(t time.Time) pcommon.Timestamp { return pcommon.NewTimestampFromTime(t) }
 
 // appendUntilKilled is the child: it appends numbered rows without end, new streams among them, rows of yesterday, and
 // now and then enough for the library to write parts on its own, and says after each answer which numbers are safe.
@@ -52,7 +50,7 @@ func appendUntilKilled(dir string) {
 			rl.Resource().Attributes().PutStr("service.instance.id", strconv.Itoa((n+i)/5000))
 			r := rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 			if (n+i)%11 == 0 {
-				r.SetTimestamp(pcommonTime(time.Now().Add(-24 * time.Hour)))
+				r.SetTimestamp(logstest.Time(time.Now().Add(-24 * time.Hour)))
 			}
 			r.Attributes().PutInt("number", int64(n+i))
 			r.Body().SetStr(strings.Repeat("x", random.IntN(300)) + " number " + strconv.Itoa(n+i))
@@ -81,14 +79,14 @@ func TestKill(t *testing.T) {
 	}
 	s, _ := openIn(t, dir, Options{})
 	seen := map[int]int{}
-	for _, row := range rowsOf(t, s, `!"`+fieldMarker+`":*`) {
+	for _, row := range rowsOf(t, s, `!"`+rows.FieldMarker+`":*`) {
 		n, err := strconv.Atoi(row["number"])
 		if err != nil {
 			t.Fatalf("a row without a number: %v", row)
 		}
 		seen[n]++
-		if want := `service_name="svc-` + strconv.Itoa(n%7) + `"`; !strings.Contains(row[fieldStream], want) {
-			t.Fatalf("row %d is in the stream %q", n, row[fieldStream])
+		if want := `service_name="svc-` + strconv.Itoa(n%7) + `"`; !strings.Contains(row[rows.FieldStream], want) {
+			t.Fatalf("row %d is in the stream %q", n, row[rows.FieldStream])
 		}
 	}
 	total := 0

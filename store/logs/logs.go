@@ -1,17 +1,14 @@
-// Package logs stores log records in VictoriaLogs' storage library and answers Loki's HTTP API from it.
+// Package logs stores log records in VictoriaLogs' storage library and answers LogQL.
 //
 // # In
 //
-// [Store.Append] walks the bytes of an OTLP request and makes a row of each record. The resource attributes that
-// Loki makes labels by default are the labels of the row's stream; everything else is structured metadata, in fields
-// of the same row. The library keeps the stream's labels apart from the row's fields (the field _stream), which is how
-// a query tells them.
+// [Store.Append] walks the bytes of an OTLP request and makes a row of each record (package rows).
 //
 // # Safe before nil
 //
-// The library holds rows in memory for some seconds. So the request is first written to a write-ahead log, and Append
-// answers nil once the kernel has the bytes: they survive a SIGKILL. From time to time a checkpoint makes the library
-// write everything to disk and then removes the log; a start finds what is left and puts it in again.
+// The library holds rows in memory for some seconds. So the request is first written to a write-ahead log (package
+// wal), and Append answers nil once the kernel has the bytes: they survive a SIGKILL. From time to time a checkpoint
+// makes the library write everything to disk and then removes the log; a start finds what is left and replays it.
 //
 // No row is doubled by that, although the library writes rows out on its own, too, whenever it likes. Rows go to it in
 // chunks; every chunk of the log has a number that is never used again, and each row carries the number of its chunk
@@ -29,8 +26,7 @@
 //
 // # Out
 //
-// Selectors, line filters, comparisons of labels and the time range of a LogQL query become a query of the library;
-// what remains runs over the rows it finds, block by block, in package logql.
+// [Store.Begin] admits a request that reads; what it asks meanwhile is answered by package search.
 package logs
 
 import (
@@ -43,9 +39,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
-
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/logs/engine"
+	"github.com/sluiceio/sluice/store/logs/rows"
+	"github.com/sluiceio/sluice/store/logs/search"
+	"github.com/sluiceio/sluice/store/logs/wal"
 )
 
 // Store is a log store in a folder of its own.
@@ -55,13 +53,16 @@ type Store struct {
 	log      *slog.Logger
 	metrics  *ownMetrics
 	dir      string
-	names    *names
-	lib      *logstorage.Storage
+	names    *rows.Names
+	engine   engine.Engine
+
+	// Searcher answers between Begin and its end.
+	*search.Searcher
 
 	// gate is held for reading by appends, and for writing by whoever needs the library and the log to agree.
 	gate     sync.RWMutex
 	closed   bool
-	wal      *wal
+	wal      *wal.Log
 	encoders sync.Pool
 
 	// reads is held for reading by whoever asks the library for rows, and for writing by whoever takes days away from it.
@@ -95,12 +96,13 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	st.encoders.New = func() any { return st.newEncoder() }
 	st.running, st.cancel = context.WithCancelCause(context.Background())
 	var err error
-	if st.names, err = openNames(filepath.Join(dir, "names")); err != nil {
+	if st.names, err = rows.OpenNames(filepath.Join(dir, "names")); err != nil {
 		return nil, err
 	}
-	if st.lib, err = openLibrary(dir, o); err != nil {
+	if st.engine, err = engine.Open(filepath.Join(dir, "data"), o.Retention, o.MemoryBytes); err != nil {
 		return nil, err
 	}
+	st.Searcher = search.New(st.engine, st.names, search.Limits{Series: o.MaxSeries, ResultBytes: o.MaxResultBytes})
 	st.metrics = newOwnMetrics(st)
 	err = st.restore()
 	if err == nil {
@@ -108,16 +110,13 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	}
 	if err != nil {
 		st.metrics.unregister(s.Metrics)
-		st.lib.MustClose()
+		st.engine.MustClose()
 		return nil, fmt.Errorf("cannot open the log store: %w", err)
 	}
 	st.done.Add(1)
 	go st.maintain()
 	return st, nil
 }
-
-// errClosed is what calls after Close are told.
-var errClosed = errors.New("the log store is closed")
 
 // Close ends running queries, writes everything to disk and gives the folder free. Calls that come later fail.
 func (s *Store) Close() error {
@@ -132,8 +131,8 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.metrics.unregister(s.settings.Metrics)
-	s.lib.MustClose() // writes out every row
-	if err := errors.Join(s.wal.restart(), s.wal.close()); err != nil {
+	s.engine.MustClose() // writes out every row
+	if err := errors.Join(s.wal.Restart(), s.wal.Close()); err != nil {
 		return fmt.Errorf("cannot close the log store: %w", err)
 	}
 	return nil
@@ -153,7 +152,7 @@ func (s *Store) maintain() {
 		case <-s.due:
 			due = true
 		case <-tick.C:
-			s.report("sync the write-ahead log", s.wal.sync())
+			s.report("sync the write-ahead log", s.wal.Sync())
 			due = time.Since(last) >= s.options.CheckpointEvery
 		}
 		if due {
@@ -169,14 +168,14 @@ func (s *Store) maintain() {
 
 // sweep forgets the field names of days that the library has removed, and keeps the size that Options set.
 func (s *Store) sweep() {
-	s.names.forget(dayOf(time.Now().Add(-s.options.Retention - retentionSlack).UnixNano()))
+	s.names.Forget(rows.DayOf(time.Now().Add(-s.options.Retention - engine.RetentionSlack).UnixNano()))
 	for s.options.MaxBytes > 0 && s.DiskBytes() > s.options.MaxBytes {
 		through, err := s.DropOldest(s.running)
 		s.report("remove the oldest day", err)
 		if err != nil || through.IsZero() {
 			return
 		}
-		s.log.Info("removed the oldest logs for want of space", "through", through)
+		s.log.Info("removed the oldest logs to stay within their size limit", "through", through)
 	}
 }
 

@@ -2,18 +2,18 @@ package logs
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
-	"go.uber.org/goleak"
-
+	"github.com/sluiceio/sluice/api/loki"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
-	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/store/logs/engine"
+	"github.com/sluiceio/sluice/store/logs/logstest"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
@@ -21,21 +21,7 @@ func TestMain(m *testing.M) {
 		appendUntilKilled(dir)
 		return
 	}
-	goleak.VerifyTestMain(m, libraryGoroutines()...)
-}
-
-// libraryGoroutines are those that the library starts once for the process.
-func libraryGoroutines() []goleak.Option {
-	const vm = "github.com/VictoriaMetrics/"
-	var out []goleak.Option
-	for _, f := range []string{
-		"VictoriaMetrics/lib/logger.newLogThrottler.func1", "VictoriaMetrics/lib/timeutil.init.0.func1",
-		"VictoriaMetrics/lib/fasttime.init.0.func1", "VictoriaMetrics/lib/bytesutil.newInternStringMap.func1",
-		"VictoriaMetrics/lib/blockcache.(*Cache).cleaner", "VictoriaLogs/lib/logstorage.init.0.func1", "metrics.summariesSwapCron",
-	} {
-		out = append(out, goleak.IgnoreAnyFunction(vm+f))
-	}
-	return out
+	goleak.VerifyTestMain(m, logstest.LibraryGoroutines()...)
 }
 
 // open opens a store in a folder of the test's own, closed with the test.
@@ -60,36 +46,6 @@ func openIn(t testing.TB, dir string, o Options) (*Store, *pipeline.Ledger) {
 	return s, ledger
 }
 
-// batch makes a Batch of what fill writes.
-func batch(t testing.TB, fill func(plog.Logs)) pipeline.Batch {
-	t.Helper()
-	logs := plog.NewLogs()
-	fill(logs)
-	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, info, err := wire.Check(wire.Logs, body, wire.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pipeline.Batch{Signal: pipeline.Logs, Request: r, Items: info.Items}
-}
-
-// lines makes a batch of one service, a line every millisecond from start on.
-func lines(t testing.TB, service string, start time.Time, texts ...string) pipeline.Batch {
-	return batch(t, func(logs plog.Logs) {
-		rl := logs.ResourceLogs().AppendEmpty()
-		rl.Resource().Attributes().PutStr("service.name", service)
-		records := rl.ScopeLogs().AppendEmpty().LogRecords()
-		for i, text := range texts {
-			r := records.AppendEmpty()
-			r.SetTimestamp(pcommonTime(start.Add(time.Duration(i) * time.Millisecond)))
-			r.Body().SetStr(text)
-		}
-	})
-}
-
 // put appends a batch that has to be taken.
 func put(t testing.TB, s *Store, b pipeline.Batch) {
 	t.Helper()
@@ -101,14 +57,24 @@ func put(t testing.TB, s *Store, b pipeline.Batch) {
 // rowsOf returns all rows of the store, with the fields that the library keeps.
 func rowsOf(t testing.TB, s *Store, filter string) []map[string]string {
 	t.Helper()
-	s.lib.DebugFlush()
+	s.engine.DebugFlush()
 	var rows []map[string]string
-	err := s.each(t.Context(), libraryQuery{text: filter, from: 0, to: time.Now().Add(48 * time.Hour).UnixNano()},
+	err := s.engine.Each(t.Context(), engine.Query{Text: filter, From: 0, To: time.Now().Add(48 * time.Hour).UnixNano()},
 		func(row map[string]string) error { rows = append(rows, row); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+// answers is the API over a store, to ask it with.
+func answers(t testing.TB, s *Store) http.Handler {
+	t.Helper()
+	h, err := loki.New(s.settings, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 func TestReopen(t *testing.T) {
@@ -120,7 +86,7 @@ func TestReopen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, s, lines(t, "svc", now, fmt.Sprint("line ", i)))
+		put(t, s, logstest.Lines(t, "svc", now, fmt.Sprint("line ", i)))
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +98,7 @@ func TestReopen(t *testing.T) {
 	if rows := rowsOf(t, s, "*"); len(rows) != 3 {
 		t.Errorf("%d rows of 3 after three runs", len(rows))
 	}
-	if records, _ := s.wal.state(); records != 0 {
+	if records, _ := s.wal.State(); records != 0 {
 		t.Errorf("%d records are in the write-ahead log of a store that was closed", records)
 	}
 }

@@ -23,8 +23,6 @@ type Options struct {
 
 	// MaxSeries is how many series a metric query may have, before and after it is aggregated.
 	MaxSeries int
-	// MaxLines is the highest limit that a log query may ask for, as in Loki.
-	MaxLines int
 	// MaxResultBytes bounds what one query holds in memory.
 	MaxResultBytes int64
 	// MaxQueries is how many queries run at once; the others wait.
@@ -38,7 +36,7 @@ func DefaultOptions() Options {
 	return Options{
 		Retention: 7 * 24 * time.Hour, MemoryBytes: 64 << 20,
 		CheckpointBytes: 64 << 20, CheckpointEvery: 5 * time.Minute,
-		MaxSeries: 1000, MaxLines: 5000, MaxResultBytes: 64 << 20, MaxQueries: 8, QueryTimeout: time.Minute,
+		MaxSeries: 1000, MaxResultBytes: 64 << 20, MaxQueries: 8, QueryTimeout: time.Minute,
 	}
 }
 
@@ -50,7 +48,6 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.CheckpointBytes, d.CheckpointBytes)
 	orDefault(&o.CheckpointEvery, d.CheckpointEvery)
 	orDefault(&o.MaxSeries, d.MaxSeries)
-	orDefault(&o.MaxLines, d.MaxLines)
 	orDefault(&o.MaxResultBytes, d.MaxResultBytes)
 	orDefault(&o.MaxQueries, d.MaxQueries)
 	orDefault(&o.QueryTimeout, d.QueryTimeout)
@@ -81,7 +78,6 @@ func (o Options) Validate() error {
 	positive("checkpoint_bytes", o.CheckpointBytes >= 0)
 	positive("checkpoint_every", o.CheckpointEvery >= 0)
 	positive("max_series", o.MaxSeries >= 0)
-	positive("max_lines", o.MaxLines >= 0)
 	positive("max_result_bytes", o.MaxResultBytes >= 0)
 	positive("max_queries", o.MaxQueries >= 0)
 	positive("query_timeout", o.QueryTimeout >= 0)

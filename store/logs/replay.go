@@ -6,18 +6,20 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/store/logs/engine"
+	"github.com/sluiceio/sluice/store/logs/rows"
+	"github.com/sluiceio/sluice/store/logs/wal"
 )
 
 // restore brings the library to where the last process was: it removes snapshots that a kill left, puts in what the
 // write-ahead log has and the library has not, and empties the log.
 func (s *Store) restore() error {
-	for _, path := range s.lib.PartitionSnapshotList() {
-		if err := s.lib.PartitionSnapshotDelete(path); err != nil {
+	for _, path := range s.engine.PartitionSnapshotList() {
+		if err := s.engine.PartitionSnapshotDelete(path); err != nil {
 			return fmt.Errorf("cannot remove a snapshot: %w", err)
 		}
 	}
-	w, segments, err := openWAL(filepath.Join(s.dir, "wal"))
+	w, segments, err := wal.Open(filepath.Join(s.dir, "wal"))
 	if err != nil {
 		return err
 	}
@@ -26,7 +28,7 @@ func (s *Store) restore() error {
 	if err != nil {
 		return err
 	}
-	w.next = max(w.next, left.last)
+	w.SkipTo(left.last)
 	if left.records > 0 {
 		if err := s.replay(segments, left); err != nil {
 			return err
@@ -38,7 +40,7 @@ func (s *Store) restore() error {
 	if err := s.heal(left.days); err != nil {
 		return err
 	}
-	return w.restart()
+	return w.Restart()
 }
 
 // A survey says what the segments hold.
@@ -51,33 +53,21 @@ type survey struct {
 // survey reads the segments once for the days on which their rows lie.
 func (s *Store) survey(segments []string) (survey, error) {
 	found := survey{first: math.MaxUint64, days: map[int64]bool{}}
-	e := s.newEncoder()
 	for _, path := range segments {
-		damage, err := readSegment(path, func(r walRecord) error {
+		damage, err := wal.ReadSegment(path, func(r wal.Record) error {
 			found.records++
-			found.first = min(found.first, r.seq)
-			found.last = max(found.last, r.seq+maxChunks(len(r.request)))
-			e.begin(r.seq, r.received, s.options.Retention)
-			defer e.end()
-			for rs := r.request.Resources(); rs.Next(); {
-				for sc := rs.Scopes(); sc.Next(); {
-					for it := sc.Items(); it.Next(); {
-						l := wire.ParseLog(it.Bytes())
-						if ns := e.timeOf(&l); ns >= e.oldest && ns <= e.newest {
-							found.days[dayOf(ns)] = true
-						}
-					}
-				}
-			}
+			found.first = min(found.first, r.First)
+			found.last = max(found.last, r.First+rows.MaxChunks(len(r.Request)))
+			rows.EachDay(r.Request, r.Received, s.options.Retention, func(day int64) { found.days[day] = true })
 			return nil
 		})
 		if err != nil {
 			return found, err
 		}
 		s.metrics.damaged(damage)
-		if damage.torn > 0 || damage.corrupt > 0 {
-			s.log.Warn("the write-ahead log has a piece that was not finished", "segment", filepath.Base(path),
-				"bytes_cut", damage.torn, "corrupt_records", damage.corrupt)
+		if damage.Torn > 0 || damage.Corrupt > 0 {
+			s.log.Warn("the write-ahead log ends in an incomplete record, or has corrupt ones; they are skipped", "segment", filepath.Base(path),
+				"bytes_cut", damage.Torn, "corrupt_records", damage.Corrupt)
 		}
 	}
 	return found, nil
@@ -100,21 +90,21 @@ func (s *Store) replay(segments []string, left survey) error {
 		}
 	}
 	e := s.newEncoder()
-	e.skip = func(seq uint64, day int64) bool { return there[piece{seq, day}] }
-	rows := 0
+	e.Skip = func(seq uint64, day int64) bool { return there[piece{seq, day}] }
+	added := 0
 	for _, path := range segments {
-		if _, err := readSegment(path, func(r walRecord) error {
-			e.begin(r.seq, r.received, s.options.Retention)
-			e.request(r.request)
-			rows += e.added
-			e.end()
+		if _, err := wal.ReadSegment(path, func(r wal.Record) error {
+			e.Begin(r.First, r.Received, s.options.Retention)
+			e.Request(r.Request)
+			added += e.Added()
+			e.End()
 			return nil
 		}); err != nil {
 			return err
 		}
 	}
-	s.metrics.replayed.Add(float64(rows))
-	s.log.Info("put in what the last process had not written out", "requests", left.records, "rows", rows)
+	s.metrics.replayed.Add(float64(added))
+	s.log.Info("replayed the write-ahead log", "requests", left.records, "rows", added)
 	return nil
 }
 
@@ -123,15 +113,15 @@ func (s *Store) seqsOn(day int64, left survey) ([]uint64, error) {
 	// The library compares numbers as floating point; the ends are taken a little wider.
 	const slack = 1024
 	lo, hi := left.first-min(left.first, slack), left.last+slack
-	q := libraryQuery{
-		text: fmt.Sprintf("%s:range[%d, %d] | uniq by (%s)", quote(fieldSeq), lo, hi, quote(fieldSeq)),
-		from: day * nsPerDay, to: (day+1)*nsPerDay - 1,
+	q := engine.Query{
+		Text: fmt.Sprintf("%s:range[%d, %d] | uniq by (%s)", engine.Quote(rows.FieldSeq), lo, hi, engine.Quote(rows.FieldSeq)),
+		From: day * rows.NsPerDay, To: (day+1)*rows.NsPerDay - 1,
 	}
 	var seqs []uint64
-	err := s.each(s.running, q, func(row map[string]string) error {
-		seq, err := strconv.ParseUint(row[fieldSeq], 10, 64)
+	err := s.engine.Each(s.running, q, func(row map[string]string) error {
+		seq, err := strconv.ParseUint(row[rows.FieldSeq], 10, 64)
 		if err != nil {
-			return fmt.Errorf("cannot read the number %q of a row: %w", row[fieldSeq], err)
+			return fmt.Errorf("cannot read the number %q of a row: %w", row[rows.FieldSeq], err)
 		}
 		if seq >= left.first && seq < left.last {
 			seqs = append(seqs, seq)

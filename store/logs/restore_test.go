@@ -10,6 +10,8 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/store/logs/logstest"
+	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
 // abandon leaves a store as a killed process would: the files stay, nothing is written out. The library's lock on the
@@ -40,14 +42,14 @@ func abandon(t *testing.T, s *Store) string {
 func TestReplay(t *testing.T) {
 	s := open(t, Options{})
 	now := time.Now()
-	put(t, s, lines(t, "written", now, "a", "b"))
-	put(t, s, lines(t, "written", now.Add(-24*time.Hour), "of yesterday"))
+	put(t, s, logstest.Lines(t, "written", now, "a", "b"))
+	put(t, s, logstest.Lines(t, "written", now.Add(-24*time.Hour), "of yesterday"))
 	if err := s.persist(); err != nil { // the rows are on disk, the log is not emptied
 		t.Fatal(err)
 	}
-	put(t, s, lines(t, "not written", now, "c", "d"))
-	b := lines(t, "both", now, "today")
-	b.Request = append(b.Request, lines(t, "both", now.Add(-24*time.Hour), "yesterday").Request...)
+	put(t, s, logstest.Lines(t, "not written", now, "c", "d"))
+	b := logstest.Lines(t, "both", now, "today")
+	b.Request = append(b.Request, logstest.Lines(t, "both", now.Add(-24*time.Hour), "yesterday").Request...)
 	put(t, s, b)
 	dir := abandon(t, s)
 	segment, _ := filepath.Glob(filepath.Join(dir, "wal", "*.wal"))
@@ -61,7 +63,7 @@ func TestReplay(t *testing.T) {
 		if n := len(rowsOf(t, again, "*")); n != 7 {
 			t.Errorf("%d rows, want 7", n)
 		}
-		if records, _ := again.wal.state(); records != 0 {
+		if records, _ := again.wal.State(); records != 0 {
 			t.Errorf("%d records left in the log", records)
 		}
 		dir = abandon(t, again)
@@ -71,12 +73,12 @@ func TestReplay(t *testing.T) {
 // TestReplayKeepsTimes: a row without a time of its own has that of its arrival after a replay, too.
 func TestReplayKeepsTimes(t *testing.T) {
 	s := open(t, Options{})
-	put(t, s, lines(t, "svc", time.Unix(0, 0), "no time")) // pdata writes 0 as absent
-	want := rowsOf(t, s, "*")[0][fieldTime]
+	put(t, s, logstest.Lines(t, "svc", time.Unix(0, 0), "no time")) // pdata writes 0 as absent
+	want := rowsOf(t, s, "*")[0][rows.FieldTime]
 	time.Sleep(2 * time.Millisecond)
 	again, _ := openIn(t, abandon(t, s), Options{})
-	if rows := rowsOf(t, again, "*"); len(rows) != 1 || rows[0][fieldTime] != want {
-		t.Errorf("the row of %s is now %v", want, rows)
+	if got := rowsOf(t, again, "*"); len(got) != 1 || got[0][rows.FieldTime] != want {
+		t.Errorf("the row of %s is now %v", want, got)
 	}
 }
 
@@ -84,12 +86,12 @@ func TestReplayKeepsTimes(t *testing.T) {
 func TestHeal(t *testing.T) {
 	s := open(t, Options{})
 	now := time.Now()
-	put(t, s, lines(t, "lost", now, "one", "two"))
+	put(t, s, logstest.Lines(t, "lost", now, "one", "two"))
 	if err := s.checkpoint(); err != nil {
 		t.Fatal(err)
 	}
 	dir := abandon(t, s)
-	index := filepath.Join(dir, "data", "partitions", dayName(dayOf(now.UnixNano())), "indexdb")
+	index := filepath.Join(dir, "data", "partitions", rows.DayName(rows.DayOf(now.UnixNano())), "indexdb")
 	if err := os.RemoveAll(index); err != nil {
 		t.Fatal(err)
 	}
@@ -97,19 +99,20 @@ func TestHeal(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, _ := openIn(t, dir, Options{})
-	again.lib.DebugFlush()
-	got := ask(t, again, "GET query_range\nquery={service_name=\"lost\"}")
+	again.engine.DebugFlush()
+	api := answers(t, again)
+	got := logstest.Ask(t, api, "GET query_range\nquery={service_name=\"lost\"}")
 	if !strings.Contains(got, "one") || !strings.Contains(got, "two") {
 		t.Errorf("the rows of a stream that is not registered are not found: %s", got)
 	}
 	for _, q := range []string{"count_over_time", "bytes_over_time"} {
-		got = ask(t, again, "GET query\nquery=sum("+q+"({service_name=~\".+\"}[1h]))")
+		got = logstest.Ask(t, api, "GET query\nquery=sum("+q+"({service_name=~\".+\"}[1h]))")
 		want := map[string]string{"count_over_time": `"2"`, "bytes_over_time": `"6"`}[q]
 		if !strings.Contains(got, want) {
 			t.Errorf("%s counts what no one sent: %s", q, got)
 		}
 	}
-	if got = ask(t, again, "GET index/stats\nquery={}"); !strings.Contains(got, `"entries": 2`) {
+	if got = logstest.Ask(t, api, "GET index/stats\nquery={}"); !strings.Contains(got, `"entries": 2`) {
 		t.Errorf("index/stats counts what no one sent: %s", got)
 	}
 }
@@ -119,10 +122,10 @@ func TestCheckpoint(t *testing.T) {
 	s := open(t, Options{CheckpointBytes: 1000})
 	now := time.Now()
 	for i := range 50 {
-		put(t, s, lines(t, "svc"+strconv.Itoa(i), now, strings.Repeat("x", 100)))
+		put(t, s, logstest.Lines(t, "svc"+strconv.Itoa(i), now, strings.Repeat("x", 100)))
 	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, size := s.wal.state(); size < 1000 {
+		if _, size := s.wal.State(); size < 1000 {
 			break
 		}
 		if time.Now().After(end) {
@@ -133,7 +136,7 @@ func TestCheckpoint(t *testing.T) {
 	if n := len(rowsOf(t, again, "*")); n != 50 {
 		t.Errorf("%d rows of 50 after a checkpoint and a kill", n)
 	}
-	if snapshots := again.lib.PartitionSnapshotList(); len(snapshots) != 0 {
+	if snapshots := again.engine.PartitionSnapshotList(); len(snapshots) != 0 {
 		t.Errorf("snapshots are left: %v", snapshots)
 	}
 }
@@ -155,9 +158,9 @@ func TestDisk(t *testing.T) {
 	}
 	now := time.Now()
 	for back := range 3 {
-		put(t, s, lines(t, "svc", now.Add(-time.Duration(back)*24*time.Hour), strings.Repeat("x", 1000)))
+		put(t, s, logstest.Lines(t, "svc", now.Add(-time.Duration(back)*24*time.Hour), strings.Repeat("x", 1000)))
 	}
-	s.lib.DebugFlush()
+	s.engine.DebugFlush()
 	oldest, ok := s.Oldest()
 	if want := now.Add(-48 * time.Hour); !ok || oldest.UnixNano() != want.UnixNano() {
 		t.Errorf("the oldest row is of %v, want %v", oldest, want)
@@ -167,7 +170,7 @@ func TestDisk(t *testing.T) {
 	}
 	for left := 2; left > 0; left-- {
 		through, err := s.DropOldest(t.Context())
-		wanted := time.Unix(0, (dayOf(now.UnixNano())-int64(left)+1)*nsPerDay)
+		wanted := time.Unix(0, (rows.DayOf(now.UnixNano())-int64(left)+1)*rows.NsPerDay)
 		if err != nil || !through.Equal(wanted) {
 			t.Fatalf("removed through %v (%v), want %v", through, err, wanted)
 		}
@@ -178,7 +181,7 @@ func TestDisk(t *testing.T) {
 	if through, err := s.DropOldest(t.Context()); err != nil || !through.IsZero() {
 		t.Errorf("the last day was removed: %v %v", through, err)
 	}
-	put(t, s, lines(t, "svc", now.Add(-48*time.Hour), "late"))
+	put(t, s, logstest.Lines(t, "svc", now.Add(-48*time.Hour), "late"))
 	again, _ := openIn(t, abandon(t, s), Options{})
 	if n := len(rowsOf(t, again, "*")); n != 2 {
 		t.Errorf("%d rows after a kill, want today's and the late one", n)
@@ -190,10 +193,10 @@ func TestMaxBytes(t *testing.T) {
 	s := open(t, Options{MaxBytes: 1})
 	now := time.Now()
 	for back := range 3 {
-		put(t, s, lines(t, "svc", now.Add(-time.Duration(back)*24*time.Hour), "x"))
+		put(t, s, logstest.Lines(t, "svc", now.Add(-time.Duration(back)*24*time.Hour), "x"))
 	}
 	s.sweep()
-	if days := s.lib.PartitionList(); len(days) != 1 || days[0] != dayName(dayOf(now.UnixNano())) {
+	if days := s.engine.PartitionList(); len(days) != 1 || days[0] != rows.DayName(rows.DayOf(now.UnixNano())) {
 		t.Errorf("days left: %v", days)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/metrics/metricstest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
@@ -45,7 +46,7 @@ type patch struct {
 }
 
 func newPatch(b testing.TB, md pmetric.Metrics, at time.Time) patch {
-	p := patch{b: batch(b, md)}
+	p := patch{b: metricstest.Batch(b, md)}
 	var want [8]byte
 	for i, n := 0, uint64(at.UnixNano()); i < 8; i++ {
 		want[i] = byte(n >> (8 * i))
@@ -114,7 +115,7 @@ func BenchmarkAppendNew(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		n++
-		batch := batch(b, target(n, at))
+		batch := metricstest.Batch(b, target(n, at))
 		began := cpu()
 		b.StartTimer()
 		if err := st.Append(context.Background(), batch); err != nil {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
-
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/metrics/metricstest"
 )
 
 // childVariable names the folder of the store in a test binary that was started again to be killed.
@@ -46,12 +46,12 @@ func runChild(dir string) {
 	begin := time.Now().Add(-time.Minute)
 	for i := first; ; i++ {
 		at := func(i int) time.Time { return begin.Add(time.Duration(i-first) * time.Millisecond) }
-		md := gauge(
-			point{"a", at(i), float64(i)},
-			point{"b", at(i), float64(i)},
-			point{"late", at(i - i%10 + 9 - i%10), float64(i)}, // each ten in reverse
+		md := metricstest.Gauge(
+			metricstest.At("a", at(i), float64(i)),
+			metricstest.At("b", at(i), float64(i)),
+			metricstest.At("late", at(i-i%10+9-i%10), float64(i)), // each ten in reverse
 		)
-		if err := st.Append(context.Background(), batch(t, md)); err != nil {
+		if err := st.Append(context.Background(), metricstest.Batch(t, md)); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}

@@ -3,7 +3,6 @@ package metrics
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/store/metrics/metricstest"
 )
 
 // TestDays lets two days pass: the head becomes blocks, a series that was silent for hours is forgotten by the TSDB
@@ -30,10 +30,10 @@ func TestDays(t *testing.T) {
 			t.Errorf("DropOldest of an empty store: %v, %v", through, err)
 		}
 		begin := time.Now()
-		push(t, st, gauge(point{"silent", begin, 1}))
+		push(t, st, metricstest.Gauge(metricstest.At("silent", begin, 1)))
 		fill := func(d time.Duration) {
 			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Minute) {
-				push(t, st, gauge(point{"steady", time.Now(), 1}))
+				push(t, st, metricstest.Gauge(metricstest.At("steady", time.Now(), 1)))
 			}
 			time.Sleep(2 * time.Minute) // compaction
 		}
@@ -44,11 +44,11 @@ func TestDays(t *testing.T) {
 		if n := st.db.Head().NumSeries(); n != 1 {
 			t.Fatalf("the head has %d series; the silent one should be forgotten", n)
 		}
-		push(t, st, gauge(point{"silent", time.Now(), 2}, point{"silent", time.Now(), 3}))
-		if got := instant(st, `m{s="silent"}`); !strings.Contains(got, `"2"`) {
+		push(t, st, metricstest.Gauge(metricstest.At("silent", time.Now(), 2), metricstest.At("silent", time.Now(), 3)))
+		if got := metricstest.Instant(answers(st), `m{s="silent"}`); !strings.Contains(got, `"2"`) {
 			t.Errorf("the silent series answers %s", got)
 		}
-		if drops := dropped(t, ledger); drops[pipeline.DropDuplicate] != 1 || len(drops) != 1 {
+		if drops := metricstest.Dropped(t, ledger); drops[pipeline.DropDuplicate] != 1 || len(drops) != 1 {
 			t.Errorf("dropped %v, want the one duplicate", drops)
 		}
 
@@ -80,33 +80,24 @@ func TestDays(t *testing.T) {
 		if now, _ := st.Oldest(); time.Since(now) > 24*time.Hour+4*time.Hour {
 			t.Errorf("the oldest sample is %v old, retention is a day", time.Since(now))
 		}
-		push(t, st, gauge(point{"steady", time.Now().Add(-25 * time.Hour), 1}))
-		if drops := dropped(t, ledger); drops[pipeline.DropTooOld] != 1 {
+		push(t, st, metricstest.Gauge(metricstest.At("steady", time.Now().Add(-25*time.Hour), 1)))
+		if drops := metricstest.Dropped(t, ledger); drops[pipeline.DropTooOld] != 1 {
 			t.Errorf("dropped %v, want one sample beyond retention", drops)
 		}
 	})
-}
-
-// instant answers an instant query.
-func instant(st *Store, query string) string {
-	r := httptest.NewRequest("GET", "/api/v1/query", nil)
-	q := r.URL.Query()
-	q.Set("query", query)
-	r.URL.RawQuery = q.Encode()
-	return ask(st, r)
 }
 
 // TestOverflow: over the limit new series are refused and known ones go on.
 func TestOverflow(t *testing.T) {
 	st, ledger := open(t, t.TempDir(), Options{MaxSeries: 2})
 	now := time.Now()
-	push(t, st, gauge(point{"a", now, 1}, point{"b", now, 1}, point{"c", now, 1}))
+	push(t, st, metricstest.Gauge(metricstest.At("a", now, 1), metricstest.At("b", now, 1), metricstest.At("c", now, 1)))
 	st.writer = newWriter(st) // the cache knows nothing, the TSDB does
-	push(t, st, gauge(point{"a", now.Add(1e9), 2}, point{"c", now.Add(1e9), 2}, point{"b", now.Add(1e9), 2}))
-	if drops := dropped(t, ledger); drops[pipeline.DropOverflow] != 2 || len(drops) != 1 {
+	push(t, st, metricstest.Gauge(metricstest.At("a", now.Add(1e9), 2), metricstest.At("c", now.Add(1e9), 2), metricstest.At("b", now.Add(1e9), 2)))
+	if drops := metricstest.Dropped(t, ledger); drops[pipeline.DropOverflow] != 2 || len(drops) != 1 {
 		t.Errorf("dropped %v", drops)
 	}
-	if got := instant(st, "count(m)"); !strings.Contains(got, `"2"`) {
+	if got := metricstest.Instant(answers(st), "count(m)"); !strings.Contains(got, `"2"`) {
 		t.Error(got)
 	}
 }
@@ -119,7 +110,7 @@ func TestTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := batch(t, gauge(point{"a", time.Now(), 1}))
+	b := metricstest.Batch(t, metricstest.Gauge(metricstest.At("a", time.Now(), 1)))
 	refused := func(ctx context.Context, why string) {
 		t.Helper()
 		err := st.Append(ctx, b)
@@ -145,7 +136,7 @@ func TestTurns(t *testing.T) {
 	if err := st.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b = batch(t, gauge(point{"a", time.Now(), 1}))
+	b = metricstest.Batch(t, metricstest.Gauge(metricstest.At("a", time.Now(), 1)))
 	refused(t.Context(), "without a write-ahead log")
 	_ = st.Close() // the TSDB says that it is closed
 	refused(t.Context(), "closed")
@@ -186,7 +177,7 @@ func TestRuleFiles(t *testing.T) {
 			"README.md":      {Data: []byte("not a rule file")},
 		},
 	})
-	rules := func() string { return ask(st, httptest.NewRequest("GET", "/api/v1/rules", nil)) }
+	rules := func() string { return metricstest.Ask(answers(st), httptest.NewRequest("GET", "/api/v1/rules", nil)) }
 	for _, want := range []string{`"name":"one"`, `"name":"two"`, "builtin:node/rules.yml"} {
 		if got := rules(); !strings.Contains(got, want) {
 			t.Errorf("no %s in %s", want, got)
@@ -218,10 +209,10 @@ func TestRuleFiles(t *testing.T) {
 // TestQueriesEnd: a query whose client is gone or whose turn never comes answers an error, soon.
 func TestQueriesEnd(t *testing.T) {
 	st, _ := open(t, t.TempDir(), Options{QueryConcurrency: 1, QueryTimeout: 50 * time.Millisecond})
-	push(t, st, gauge(point{"a", time.Now(), 1}))
+	push(t, st, metricstest.Gauge(metricstest.At("a", time.Now(), 1)))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	got := ask(st, httptest.NewRequestWithContext(ctx, "GET", "/api/v1/query?query=m", nil))
+	got := metricstest.Ask(answers(st), httptest.NewRequestWithContext(ctx, "GET", "/api/v1/query?query=m", nil))
 	if !strings.Contains(got, `"errorType":"canceled"`) {
 		t.Errorf("a cancelled query answers %s", got)
 	}
@@ -229,80 +220,13 @@ func TestQueriesEnd(t *testing.T) {
 	if _, err := slots.Insert(t.Context(), "m"); err != nil {
 		t.Fatal(err)
 	}
-	got = ask(st, httptest.NewRequest("GET", "/api/v1/query?query=m", nil))
+	got = metricstest.Ask(answers(st), httptest.NewRequest("GET", "/api/v1/query?query=m", nil))
 	if !strings.Contains(got, `"status":"error"`) {
 		t.Errorf("a query without a turn answers %s", got)
 	}
 	slots.Delete(0)
-	if got = instant(st, "m"); !strings.Contains(got, `"1"`) {
+	if got = metricstest.Instant(answers(st), "m"); !strings.Contains(got, `"1"`) {
 		t.Errorf("after the turn is free: %s", got)
-	}
-	for _, bad := range []string{
-		strings.Repeat("(", 5000) + "m" + strings.Repeat(")", 5000),
-		strings.Repeat("m + ", 3000) + "m",
-		`m{s="` + strings.Repeat("a", maxFormBytes) + `"}`,
-	} {
-		if got := instant(st, bad); !strings.HasPrefix(got, "400") {
-			t.Errorf("a query of %d bytes answers %.200s", len(bad), got)
-		}
-	}
-	if got := instant(st, `m{s=~"`+strings.Repeat("name|", 10_000)+`a"}`); !strings.Contains(got, `"1"`) {
-		t.Errorf("a long list of names answers %.200s", got)
-	}
-}
-
-// TestUnquoted: what stands in quotes does not count, whichever quotes these are.
-func TestUnquoted(t *testing.T) {
-	for expr, want := range map[string]int{
-		"":                0,
-		"m":               1,
-		`m{a="x"}`:        6,
-		`m{a="x\""}+1`:    8,
-		"m{a=`\\`}+1":     8,
-		`"open`:           1,
-		`{'a'="b",c="d"}`: 9,
-	} {
-		if got := unquoted(expr); got != want {
-			t.Errorf("unquoted(%s) = %d, want %d", expr, got, want)
-		}
-	}
-}
-
-// TestStatus checks what cannot stand in a case because it differs from run to run.
-func TestStatus(t *testing.T) {
-	st, _ := open(t, t.TempDir(), Options{})
-	push(t, st, gauge(point{"a", time.Now(), 1}))
-	mod, err := os.ReadFile("../../../go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Prometheus 3.13.2 is the module v0.313.2.
-	major, rest, _ := strings.Cut(prometheusVersion, ".")
-	minor, patch, _ := strings.Cut(rest, ".")
-	if want := fmt.Sprintf("github.com/prometheus/prometheus v0.%s%s.%s", major, minor, patch); !strings.Contains(string(mod), want) {
-		t.Errorf("go.mod has no %q; set prometheusVersion to what it has", want)
-	}
-	for path, want := range map[string]string{
-		"status/buildinfo":    `"version":"` + prometheusVersion + `"`,
-		"status/runtimeinfo":  `"storageRetention":"168h0m0s"`,
-		"status/config":       "evaluation_interval: 15s",
-		"status/tsdb":         `"chunkCount":1,`,
-		"status/tsdb/blocks":  `"blocks":[]`,
-		"status/walreplay":    `"success"`,
-		"alertmanagers":       `"activeAlertmanagers":[]`,
-		"scrape_pools":        `"scrapePools"`,
-		"parse_query?query=m": `"vectorSelector"`,
-	} {
-		if got := ask(st, httptest.NewRequest("GET", "/api/v1/"+path, nil)); !strings.Contains(got, want) {
-			t.Errorf("%s: no %s in %s", path, want, got)
-		}
-	}
-	r := httptest.NewRequest("GET", "/api/v1/query?query=m", nil)
-	r.Header.Set("Origin", "http://elsewhere.example")
-	w := httptest.NewRecorder()
-	st.Handler().ServeHTTP(w, r)
-	if h := w.Header(); h.Get("Access-Control-Allow-Origin") != "" || h.Get("Content-Security-Policy") == "" {
-		t.Errorf("headers for another origin: %v", h)
 	}
 }
 
@@ -324,7 +248,7 @@ func TestOptions(t *testing.T) {
 func TestOpensAtOnce(t *testing.T) {
 	begin := time.Now()
 	st, _ := open(t, filepath.Join(t.TempDir(), "not", "there"), Options{})
-	instant(st, "up")
+	metricstest.Instant(answers(st), "up")
 	if took := time.Since(begin); took > time.Second {
 		t.Errorf("the first query was answered after %v", took)
 	}

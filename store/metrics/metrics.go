@@ -1,5 +1,5 @@
-// Package metrics is the embedded metric store: Prometheus' TSDB, PromQL engine, rule manager and HTTP API behind a
-// door that takes OTLP requests.
+// Package metrics is the embedded metric store: Prometheus' TSDB, PromQL engine and rule manager behind a door that takes
+// OTLP requests.
 //
 // Append is synchronous up to the write-ahead log, so that what it answered nil for survives SIGKILL. What the TSDB
 // would refuse or silently drop is found out sample by sample and counted in data points under a reason; its
@@ -10,7 +10,6 @@ package metrics
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -54,7 +53,6 @@ type Store struct {
 	settings pipeline.Settings
 	options  Options
 	dir      string
-	opened   time.Time
 
 	db       *tsdb.DB
 	parser   parser.Parser
@@ -63,7 +61,6 @@ type Store struct {
 	rules    *rules.Manager
 	running  sync.WaitGroup // the rule manager
 	stopping sync.Once
-	handler  http.Handler
 	families families
 	doomed   doomed
 	metrics  storeMetrics
@@ -87,7 +84,7 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("cannot make the folder of the metric store: %w", err)
 	}
 	st := &Store{
-		settings: s, options: o, dir: dir, opened: time.Now(),
+		settings: s, options: o, dir: dir,
 		turn:     make(chan struct{}, 1),
 		queries:  newQuerySlots(o.QueryConcurrency, o.QueryTimeout),
 		registry: prometheus.NewRegistry(),
@@ -111,14 +108,13 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 		Logger: s.LibraryLog(), Reg: s.Metrics, Parser: st.parser,
 		MaxSamples: o.QueryMaxSamples, Timeout: o.QueryTimeout,
 		ActiveQueryTracker:       st.queries,
-		LookbackDelta:            lookback,
+		LookbackDelta:            Lookback,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return o.EvaluationInterval.Milliseconds() },
 		EnableAtModifier:         true, EnableNegativeOffset: true,
 	})
 	if err := st.startRules(); err != nil {
 		return nil, errors.Join(err, st.engine.Close(), st.db.Close())
 	}
-	st.handler = newHandler(st)
 	return st, nil
 }
 
@@ -142,9 +138,6 @@ func (s *Store) tsdbOptions() *tsdb.Options {
 	o.BlocksToDelete = s.blocksToDelete
 	return o
 }
-
-// Handler serves the Prometheus HTTP API below /api/v1/.
-func (s *Store) Handler() http.Handler { return s.handler }
 
 // Close stops the rules, waits for the append that runs, and closes the files. Nothing is lost without it.
 func (s *Store) Close() error {

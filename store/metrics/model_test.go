@@ -11,8 +11,8 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
-
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/metrics/metricstest"
 )
 
 // ideal is what a store that knows no blocks and no windows but ours would hold.
@@ -28,7 +28,7 @@ type idealKey struct {
 }
 
 // apply does to the model what Append does to the store.
-func (m *ideal) apply(points []point, now time.Time) {
+func (m *ideal) apply(points []metricstest.Point, now time.Time) {
 	limit := int64(math.MinInt64)
 	if m.newest != 0 {
 		limit = m.newest - lateWindow.Milliseconds()
@@ -39,21 +39,21 @@ func (m *ideal) apply(points []point, now time.Time) {
 	}
 	committed, inBatch := m.newest, map[idealKey]bool{}
 	for _, p := range points {
-		k := idealKey{p.series, p.at.UnixMilli()}
+		k := idealKey{p.Series, p.At.UnixMilli()}
 		before, stored := m.samples[k]
-		late := k.at < newestOf[p.series] || k.at < m.newest-blockRange.Milliseconds()/2
+		late := k.at < newestOf[p.Series] || k.at < m.newest-blockRange.Milliseconds()/2
 		switch {
-		case p.at.After(now.Add(aheadLimit)):
+		case p.At.After(now.Add(aheadLimit)):
 			m.drops[pipeline.DropTooNew]++
 		case late && k.at < limit && !inBatch[k]:
 			m.drops[pipeline.DropTooOld]++ // also a repetition: so far back nothing is looked up
-		case stored && before == p.value:
+		case stored && before == p.Value:
 		case stored:
 			m.drops[pipeline.DropDuplicate]++
 		default:
-			m.samples[k] = p.value
+			m.samples[k] = p.Value
 			inBatch[k] = true
-			newestOf[p.series] = max(newestOf[p.series], k.at)
+			newestOf[p.Series] = max(newestOf[p.Series], k.at)
 			committed = max(committed, k.at)
 			if limit == math.MinInt64 {
 				limit = k.at - lateWindow.Milliseconds()
@@ -78,17 +78,17 @@ func TestAgainstModel(t *testing.T) {
 				for i := range 120 {
 					time.Sleep(time.Duration(rng.IntN(60)) * time.Second)
 					points := randomPoints(rng, time.Now())
-					push(t, st, gauge(points...))
+					push(t, st, metricstest.Gauge(points...))
 					m.apply(points, time.Now())
 					if i == 60 {
-						earlier = append(earlier, dropped(t, ledger))
+						earlier = append(earlier, metricstest.Dropped(t, ledger))
 						if err := st.Close(); err != nil {
 							t.Fatal(err)
 						}
 						st, ledger = open(t, dir, Options{})
 					}
 				}
-				drops := dropped(t, ledger)
+				drops := metricstest.Dropped(t, ledger)
 				for _, e := range earlier {
 					for why, n := range e {
 						drops[why] += n
@@ -103,8 +103,8 @@ func TestAgainstModel(t *testing.T) {
 	}
 }
 
-func randomPoints(rng *rand.Rand, now time.Time) []point {
-	points := make([]point, 1+rng.IntN(12))
+func randomPoints(rng *rand.Rand, now time.Time) []metricstest.Point {
+	points := make([]metricstest.Point, 1+rng.IntN(12))
 	for i := range points {
 		at := now.Truncate(10 * time.Second).Add(-time.Duration(rng.IntN(8)) * 10 * time.Second)
 		switch rng.IntN(12) {
@@ -113,7 +113,7 @@ func randomPoints(rng *rand.Rand, now time.Time) []point {
 		case 1:
 			at = at.Add(time.Duration(rng.IntN(15)) * time.Minute)
 		}
-		points[i] = point{series: string(rune('a' + rng.IntN(4))), at: at, value: float64(rng.IntN(3))}
+		points[i] = metricstest.At(string(rune('a'+rng.IntN(4))), at, float64(rng.IntN(3)))
 	}
 	return points
 }

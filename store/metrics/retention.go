@@ -70,7 +70,7 @@ func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err err
 		case <-tick.C:
 		}
 	}
-	s.settings.Log.Info("deleted the oldest block for the disk budget", "block", oldest.ULID,
+	s.settings.Log.Info("deleted the oldest block to stay within the disk budget", "block", oldest.ULID,
 		"from", timestamp.Time(oldest.MinTime), "to", timestamp.Time(oldest.MaxTime), "series", oldest.Stats.NumSeries)
 	return timestamp.Time(oldest.MaxTime), nil
 }

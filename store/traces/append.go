@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
 // Append stores the spans of a batch. When it answers nil they survive the end of the process and of the machine.
@@ -31,7 +32,7 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 		s.groups.Put(g)
 	}()
 	now := s.now()
-	g.read(b.Request, window{now - uint64(s.options.Retention), now + uint64(maxAhead)})
+	g.read(b.Request, traceql.Window{From: now - uint64(s.options.Retention), To: now + uint64(maxAhead)})
 	if len(g.spans) > 0 {
 		if err := s.store(g, len(b.Request)); err != nil {
 			return pipeline.Refuse(0, err)
@@ -95,7 +96,7 @@ func (s *Store) commit(batch *pebble.Batch, hours []bucket) error {
 // it to the kernel when it is full (record.LogWriter), so that SIGKILL would lose what was acknowledged. Callers that
 // come while a sync is under way share the next one.
 func (s *Store) applyLocked(batch *pebble.Batch) (err error) {
-	if err := s.brokenBy(); err != nil {
+	if err := s.Ready(); err != nil {
 		return err
 	}
 	defer func() {

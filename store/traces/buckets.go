@@ -168,7 +168,7 @@ func (s *Store) keepRetention() {
 	defer tick.Stop()
 	for {
 		if err := s.retain(s.ending); err != nil && s.ending.Err() == nil {
-			s.settings.Log.Warn("traces beyond retention are still stored", "err", err)
+			s.settings.Log.Warn("cannot remove traces beyond retention", "error", err)
 		}
 		select {
 		case <-tick.C:

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/traces/tracestest"
 )
 
 func TestRetention(t *testing.T) {
 	st, clock, ledger := open(t, t.TempDir(), Options{Retention: 24 * time.Hour})
 	st.mustAppend(t, "span 1/1 - old server -23h30m 1s\nspan 2/1 - new server -1h 1s\nspan 3/1 - ancient server -25h 1s")
-	if _, drops := account(ledger); drops[pipeline.DropTooOld] != 1 {
+	if _, drops := tracestest.Account(ledger); drops[pipeline.DropTooOld] != 1 {
 		t.Errorf("dropped %v, want one too old", drops)
 	}
-	clock.move(90 * time.Minute)
+	clock.Move(90 * time.Minute)
 	if err := st.retain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +29,7 @@ func TestRetention(t *testing.T) {
 	if n := rows(t, st, rowFragment); n != 1 {
 		t.Errorf("%d fragments, want 1", n)
 	}
-	clock.move(48 * time.Hour)
+	clock.Move(48 * time.Hour)
 	if err := st.retain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func TestRetention(t *testing.T) {
 func TestDropOldestFreesDisk(t *testing.T) {
 	st, _, _ := open(t, t.TempDir(), Options{})
 	for i := range 90 {
-		st.mustAppend(t, fmt.Sprintf("span %x/1 - op server -%dm 1s noise=%s", i+1, 1+2*i, noise(100_000, i)))
+		st.mustAppend(t, fmt.Sprintf("span %x/1 - op server -%dm 1s noise=%s", i+1, 1+2*i, tracestest.Noise(100_000, i)))
 	}
 	if err := st.db.Flush(); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/traces/tracestest"
 )
 
 // childVariable names the folder of the store in a test binary that was started again to be killed.
@@ -28,7 +29,7 @@ const writers = 3
 func runChild(dir string) {
 	s := pipeline.NewLedger().Settings(pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Traces)
 	s.Log = slog.New(slog.DiscardHandler)
-	st, err := Open(s, dir, Options{Now: (&clock{now: epoch}).Now})
+	st, err := Open(s, dir, Options{Now: tracestest.NewClock().Now})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -39,7 +40,7 @@ func runChild(dir string) {
 	for w := range writers {
 		group.Go(func() {
 			for i := 1; ; i++ {
-				if err := st.Append(context.Background(), batchOf(&testing.B{}, spanText(&testing.B{}, numbered(round, w, i)))); err != nil {
+				if err := st.Append(context.Background(), tracestest.BatchOf(&testing.B{}, tracestest.SpanText(&testing.B{}, numbered(round, w, i)))); err != nil {
 					fmt.Println(err)
 					os.Exit(1)
 				}

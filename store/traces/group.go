@@ -8,6 +8,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/traces/traceql"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -57,9 +58,6 @@ func (g *group) reset() {
 	g.refused = refusals{}
 }
 
-// A window is the time in which spans are taken and looked for, both ends included, in ns since 1970.
-type window struct{ from, to uint64 }
-
 // A refusal counts spans that are not stored, and their bytes.
 type refusal struct{ items, bytes int }
 
@@ -86,7 +84,7 @@ func (r refusals) report(s pipeline.Settings) {
 
 // read collects the spans that end in w. Those without valid ids or any time, and those that end outside w, are
 // counted.
-func (g *group) read(r wire.Request, w window) {
+func (g *group) read(r wire.Request, w traceql.Window) {
 	for rc := r.Resources(); rc.Next(); {
 		resource := int32(len(g.resources))
 		g.resources = append(g.resources, envelope{rc.Resource(), rc.SchemaURL()})
@@ -100,7 +98,7 @@ func (g *group) read(r wire.Request, w window) {
 	}
 }
 
-func (g *group) add(body []byte, resource, scope int32, w window) {
+func (g *group) add(body []byte, resource, scope int32, w traceql.Window) {
 	s := wire.ParseSpan(body)
 	if !validID(s.TraceID, 16) || !validID(s.SpanID, 8) || s.Start == 0 && s.End == 0 {
 		g.refused.invalid.add(body)
@@ -108,10 +106,10 @@ func (g *group) add(body []byte, resource, scope int32, w window) {
 	}
 	when := spanEnd(s)
 	switch {
-	case when < w.from:
+	case when < w.From:
 		g.refused.tooOld.add(body)
 		return
-	case when > w.to:
+	case when > w.To:
 		g.refused.tooNew.add(body)
 		return
 	}
@@ -222,7 +220,7 @@ type spanIdentity struct {
 // neighbours. A request without any is returned as it is.
 func unique(r wire.Request) (_ wire.Request, spans int) {
 	var g group
-	g.read(r, window{to: ^uint64(0)})
+	g.read(r, traceql.Window{To: ^uint64(0)})
 	seen := make(map[spanIdentity]struct{}, len(g.spans))
 	var kept []spanRef // nil until the first is left out
 	for i, ref := range g.spans {

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"go.opentelemetry.io/collector/pdata/ptrace"
-
+	"github.com/sluiceio/sluice/store/traces/traceql"
+	"github.com/sluiceio/sluice/store/traces/tracestest"
 	"github.com/sluiceio/sluice/wire"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 // everySpan lists the spans of a request with all that stands around them, as text that sorts.
@@ -45,7 +46,7 @@ func everySpan(t testing.TB, r wire.Request) (list []string) {
 func split(t testing.TB, r wire.Request) (whole wire.Request, g *group) {
 	t.Helper()
 	g = new(group)
-	g.read(r, window{0, ^uint64(0)})
+	g.read(r, traceql.Window{To: ^uint64(0)})
 	err := g.fragments(func(p place, fragment []byte) error {
 		var from, when uint64
 		eachSpan(fragment, func(_, body []byte) bool {
@@ -72,7 +73,7 @@ func split(t testing.TB, r wire.Request) (whole wire.Request, g *group) {
 }
 
 func TestFragmentsKeepEverything(t *testing.T) {
-	td := spanText(t, `
+	td := tracestest.SpanText(t, `
 resource service.name=a
 scope lib 1
 span 1/1 - one server -5s 1s x=1
@@ -88,7 +89,7 @@ span 3/1 - seven server -6s 1s
 `)
 	td.ResourceSpans().At(0).SetSchemaUrl("https://a")
 	td.ResourceSpans().At(0).ScopeSpans().At(1).SetSchemaUrl("https://b")
-	r := batchOf(t, td).Request
+	r := tracestest.BatchOf(t, td).Request
 	whole, g := split(t, r)
 	if got, want := everySpan(t, whole), everySpan(t, r); !slices.Equal(got, want) {
 		t.Errorf("spans differ:\n got %v\nwant %v", got, want)
@@ -111,7 +112,7 @@ func FuzzFragments(f *testing.F) {
 		"span 1/1 - a server -5s 1s", "resource a=1\nspan 1/1 - a server -5s 1s\nspan 2/1 - b server -5s 1s\nspan 1/2 1 c client 0s 0s",
 		"span 0/1 - a server -5s 1s\nspan 1/0 - a server -5s 1s", "resource a=[1,2]\nscope x 1\nscope y 2\nspan 1/1 - a server -9s 1s",
 	} {
-		f.Add([]byte(batchOf(f, spanText(f, text)).Request))
+		f.Add([]byte(tracestest.BatchOf(f, tracestest.SpanText(f, text)).Request))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, info, err := wire.Check(wire.Traces, body, wire.Limits{})
@@ -141,8 +142,8 @@ func FuzzFragments(f *testing.F) {
 
 func TestKeys(t *testing.T) {
 	places := []place{
-		{trace: traceID{1}, when: 5 * nsPerHour, hash: 7}, {trace: traceID{15: 1}, when: 5*nsPerHour - 1, hash: 9},
-		{trace: traceID{1}, when: 1 << 62, hash: ^uint64(0)}, {when: 1},
+		{trace: traceql.ID{1}, when: 5 * nsPerHour, hash: 7}, {trace: traceql.ID{15: 1}, when: 5*nsPerHour - 1, hash: 9},
+		{trace: traceql.ID{1}, when: 1 << 62, hash: ^uint64(0)}, {when: 1},
 	}
 	for _, p := range places {
 		if got, ok := placeOfFragment(p.appendFragmentKey(nil)); !ok || got != p {
@@ -169,7 +170,7 @@ func TestComparer(t *testing.T) {
 	var keys [][]byte
 	for i := range uint32(5) {
 		for id := range byte(3) {
-			p := place{trace: traceID{id, 15: 9 - id}, when: uint64(i*23) * nsPerHour, hash: uint64(id)}
+			p := place{trace: traceql.ID{id, 15: 9 - id}, when: uint64(i*23) * nsPerHour, hash: uint64(id)}
 			lower, upper := hourRange(p.hour())
 			from, to := daysUntil(i)
 			keys = append(keys, p.appendFragmentKey(nil), p.appendIndexKey(nil), appendIndexPrefix(nil, i, p.trace),

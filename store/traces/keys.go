@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
 // The rows. All integers are big endian, so that bytes sort as numbers; ^when sorts the newest first.
@@ -36,12 +37,9 @@ const (
 	indexKeyLen    = indexPrefixLen + 8 + 8
 )
 
-// A traceID as OTLP has it; shorter ids of other systems stand at its end, after zeros.
-type traceID [16]byte
-
 // A place is where a fragment is found and what its keys say of it.
 type place struct {
-	trace traceID
+	trace traceql.ID
 	when  uint64
 	from  uint64 // of the index row; not in the fragment's own key
 	hash  uint64
@@ -64,7 +62,7 @@ func (p place) appendIndexKey(dst []byte) []byte {
 }
 
 // appendIndexPrefix appends what the index rows of a trace on a day begin with.
-func appendIndexPrefix(dst []byte, day uint32, id traceID) []byte {
+func appendIndexPrefix(dst []byte, day uint32, id traceql.ID) []byte {
 	dst = binary.BigEndian.AppendUint32(append(dst, rowIndex), day)
 	return append(dst, id[:]...)
 }

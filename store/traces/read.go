@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/sluiceio/sluice/store/traces/traceql"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -22,7 +23,7 @@ const checkEvery = 64
 
 // scan visits the fragments that may hold spans in w, the latest end first, until visit answers false. Fragments that
 // end after w because a long span does are among them, and so are some that began after w.
-func (s *Store) scan(ctx context.Context, w window, visit func(fragment) (more bool, err error)) error {
+func (s *Store) scan(ctx context.Context, w traceql.Window, visit func(fragment) (more bool, err error)) error {
 	it, err := s.db.NewIterWithContext(ctx, s.fragmentBounds(w))
 	if err != nil {
 		return err
@@ -51,14 +52,14 @@ func (s *Store) scan(ctx context.Context, w window, visit func(fragment) (more b
 }
 
 // fragmentBounds are the keys of the fragments that end in w or less than a stretch after it.
-func (s *Store) fragmentBounds(w window) *pebble.IterOptions {
-	to := w.to
+func (s *Store) fragmentBounds(w traceql.Window) *pebble.IterOptions {
+	to := w.To
 	for _, b := range *s.buckets.Load() {
-		if beyond := w.to + uint64(b.stretch)*1e9; b.end() > w.to && beyond > w.to {
+		if beyond := w.To + uint64(b.stretch)*1e9; b.end() > w.To && beyond > w.To {
 			to = max(to, beyond)
 		}
 	}
-	lower, upper := fragmentRange(w.from, to)
+	lower, upper := fragmentRange(w.From, to)
 	return &pebble.IterOptions{LowerBound: lower, UpperBound: upper}
 }
 
@@ -81,7 +82,7 @@ func (s *Store) openIndex(ctx context.Context) (*index, error) {
 func (x *index) close() error { return x.it.Close() }
 
 // places returns where the fragments of a trace are, the latest end first. Some may be gone.
-func (x *index) places(id traceID) ([]place, error) {
+func (x *index) places(id traceql.ID) ([]place, error) {
 	var found []place
 	var prefix [indexPrefixLen]byte
 	for i := len(x.buckets) - 1; i >= 0; {
@@ -113,7 +114,7 @@ func hasHour(buckets []bucket, hour uint32) bool {
 
 // A trace is all that is stored of one trace, without repetitions.
 type trace struct {
-	id      traceID
+	id      traceql.ID
 	spans   wire.Request
 	count   int
 	from    uint64
@@ -121,8 +122,13 @@ type trace struct {
 	partial bool // there is more than MaxTraceBytes of it
 }
 
-// trace reads a whole trace. One that is not stored has no spans.
-func (s *Store) trace(ctx context.Context, id traceID) (trace, error) {
+// Trace reads a whole trace. One that is not stored has no spans.
+func (s *Store) Trace(ctx context.Context, id traceql.ID) (traceql.Trace, error) {
+	t, err := s.trace(ctx, id)
+	return traceql.Trace{Spans: t.spans, Count: t.count, Partial: t.partial, Most: s.options.MaxTraceBytes}, err
+}
+
+func (s *Store) trace(ctx context.Context, id traceql.ID) (trace, error) {
 	x, err := s.openIndex(ctx)
 	if err != nil {
 		return trace{}, err
@@ -135,7 +141,7 @@ func (s *Store) trace(ctx context.Context, id traceID) (trace, error) {
 }
 
 // traceAt reads a trace whose places are known.
-func (s *Store) traceAt(ctx context.Context, id traceID, places []place) (trace, error) {
+func (s *Store) traceAt(ctx context.Context, id traceql.ID, places []place) (trace, error) {
 	t := trace{id: id}
 	var key [fragmentKeyLen]byte
 	for i := len(places) - 1; i >= 0; i-- {

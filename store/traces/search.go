@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/sluiceio/sluice/store/traces/traceql"
 	"github.com/sluiceio/sluice/wire"
@@ -14,60 +13,44 @@ import (
 // maxDecided bounds how many rejected traces a search remembers; forgetting one costs reading it again.
 const maxDecided = 1 << 16
 
-// A search looks for the traces that have spans which a query selects.
-type search struct {
-	query  *traceql.Query
-	window window
-	limit  int // traces
-	spss   int // spans of each, the first by start
-}
-
-// inspected says what a search cost.
-type inspected struct {
-	traces, spans int
-	bytes         int64
-}
-
 // A searcher is a search under way.
 type searcher struct {
-	*search
+	traceql.Search
+	hand    func(traceql.Match)
 	store   *Store
 	index   *index
 	view    *view
-	decided map[traceID]struct{}
-	found   []foundTrace
-	cost    inspected
+	decided map[traceql.ID]struct{}
+	found   []traceql.ID
+	cost    traceql.Cost
 	// roots: only fragments with a root span can lead to a match.
 	roots bool
 }
 
-// search returns the matching traces whose fragments ended last, and no more than the limit.
+// Search hands over the matching traces whose fragments ended last, and no more than the limit.
 //
 // It reads fragments of the window and asks of each whether the query could select a span of its trace, with what
 // the fragment shows. Only if so, the whole trace is read and asked again.
-func (s *Store) search(ctx context.Context, q search) ([]foundTrace, inspected, error) {
+func (s *Store) Search(ctx context.Context, q traceql.Search, f func(traceql.Match)) (traceql.Cost, error) {
 	index, err := s.openIndex(ctx)
 	if err != nil {
-		return nil, inspected{}, err
+		return traceql.Cost{}, err
 	}
 	r := &searcher{
-		search: &q, store: s, index: index, view: newView(q.query),
-		decided: map[traceID]struct{}{}, roots: q.query.NeedsRoot(),
+		Search: q, hand: f, store: s, index: index, view: newView(q.Query),
+		decided: map[traceql.ID]struct{}{}, roots: q.Query.NeedsRoot(),
 	}
-	err = s.scan(ctx, q.window, func(f fragment) (bool, error) {
-		r.cost.bytes += int64(len(f.spans))
+	err = s.scan(ctx, q.Window, func(f fragment) (bool, error) {
+		r.cost.Bytes += int64(len(f.spans))
 		if !r.candidate(f) {
 			return true, nil
 		}
 		if err := r.decide(ctx, f.trace); err != nil {
 			return false, err
 		}
-		return len(r.found) < q.limit, nil
+		return len(r.found) < q.Limit, nil
 	})
-	slices.SortFunc(r.found, func(a, b foundTrace) int {
-		return cmp.Or(cmp.Compare(b.from, a.from), strings.Compare(a.TraceID, b.TraceID))
-	})
-	return r.found, r.cost, errors.Join(err, index.close())
+	return r.cost, errors.Join(err, index.close())
 }
 
 // candidate reports whether the trace of a fragment may match.
@@ -75,24 +58,24 @@ func (r *searcher) candidate(f fragment) bool {
 	if _, done := r.decided[f.trace]; done {
 		return false
 	}
-	if r.query.MatchesAll() && f.when <= r.window.to {
+	if r.Query.MatchesAll() && f.when <= r.Window.To {
 		return true
 	}
-	maybe, inWindow := false, f.when <= r.window.to
+	maybe, inWindow := false, f.when <= r.Window.To
 	v := r.view
 	for rc := f.spans.Resources(); rc.Next(); {
 		v.setResource(rc.Resource())
 		if !r.roots && inWindow {
 			v.known = knowsResource
-			if r.query.Match(v) == traceql.No {
+			if r.Query.Match(v) == traceql.No {
 				continue // most queries name a service, and most spans are of another
 			}
 		}
 		for sc := rc.Scopes(); sc.Next(); {
 			for ic := sc.Items(); ic.Next(); {
-				r.cost.spans++
+				r.cost.Spans++
 				v.span = wire.ParseSpan(ic.Bytes())
-				inWindow = inWindow || spanStart(v.span) <= r.window.to
+				inWindow = inWindow || spanStart(v.span) <= r.Window.To
 				if !maybe {
 					maybe = r.mayMatch()
 				}
@@ -115,19 +98,19 @@ func (r *searcher) mayMatch() bool {
 		}
 		r.view.known, r.view.root = knowsRoot, rootOf(r.view.span, r.view.resource)
 	}
-	return r.query.Match(r.view) != traceql.No
+	return r.Query.Match(r.view) != traceql.No
 }
 
 // decide reads the whole trace and keeps it if it matches.
-func (r *searcher) decide(ctx context.Context, id traceID) error {
+func (r *searcher) decide(ctx context.Context, id traceql.ID) error {
 	if len(r.decided) >= maxDecided {
 		clear(r.decided)
-		for _, m := range r.found {
-			r.decided[m.id] = struct{}{}
+		for _, id := range r.found {
+			r.decided[id] = struct{}{}
 		}
 	}
 	r.decided[id] = struct{}{}
-	r.cost.traces++
+	r.cost.Traces++
 	places, err := r.index.places(id)
 	if err != nil || !r.durationMayMatch(places) {
 		return err
@@ -137,7 +120,8 @@ func (r *searcher) decide(ctx context.Context, id traceID) error {
 		return err
 	}
 	if m, ok := r.match(t); ok {
-		r.found = append(r.found, m)
+		r.found = append(r.found, id)
+		r.hand(m)
 	}
 	return nil
 }
@@ -152,46 +136,45 @@ func (r *searcher) durationMayMatch(places []place) bool {
 		from, when = min(from, p.from), max(when, p.when)
 	}
 	r.view.known, r.view.duration = knowsDuration, when-from
-	return r.query.Match(r.view) != traceql.No
+	return r.Query.Match(r.view) != traceql.No
 }
 
-// match asks the query about each span of a whole trace. What it returns aliases nothing of the trace, so that a
-// search holds one trace at a time.
-func (r *searcher) match(t trace) (foundTrace, bool) {
+// match asks the query about each span of a whole trace.
+func (r *searcher) match(t trace) (traceql.Match, bool) {
 	v := r.view
 	v.known, v.root, v.duration = knowsResource|knowsSpan|knowsRoot|knowsDuration, findRoot(t.spans), t.when-t.from
-	var spans []matchedSpan
-	services := map[string]*serviceStats{}
+	m := traceql.Match{ID: t.id, From: t.from, To: t.when, Root: v.root, Services: map[string]*traceql.ServiceStats{}}
 	for rc := t.spans.Resources(); rc.Next(); {
 		v.setResource(rc.Resource())
-		stats := statsOf(services, v.resource)
+		stats := statsOf(m.Services, v.resource)
 		for sc := rc.Scopes(); sc.Next(); {
 			for ic := sc.Items(); ic.Next(); {
-				r.cost.spans++
+				r.cost.Spans++
 				matched := v.match(ic.Bytes()) == traceql.Yes
-				stats.SpanCount++
+				stats.Spans++
 				if v.span.StatusCode == statusError {
-					stats.ErrorCount++
+					stats.Errors++
 				}
 				if matched {
-					spans = append(spans, matchedSpan{spanStart(v.span), ic.Bytes(), v.resource})
+					m.Spans = append(m.Spans, traceql.SpanMatch{
+						Span: ic.Bytes(), Resource: v.resource, Start: spanStart(v.span), Duration: spanDuration(v.span),
+					})
 				}
 			}
 		}
 	}
-	if len(spans) == 0 {
-		return foundTrace{}, false
-	}
-	slices.SortStableFunc(spans, func(a, b matchedSpan) int { return cmp.Compare(a.start, b.start) })
-	f := newFoundTrace(t, v.root, services)
-	f.addSpans(r.query, spans, r.spss)
-	return f, true
+	slices.SortStableFunc(m.Spans, func(a, b traceql.SpanMatch) int { return cmp.Compare(a.Start, b.Start) })
+	return m, len(m.Spans) > 0
 }
 
-// A matchedSpan is a span that the query selects; it aliases the trace.
-type matchedSpan struct {
-	start          uint64
-	body, resource []byte
+// statsOf returns the counts of a resource's service.
+func statsOf(services map[string]*traceql.ServiceStats, resource []byte) *traceql.ServiceStats {
+	value, _ := wire.ResourceAttributes(resource).Find("service.name")
+	name := string(value.AppendText(nil))
+	if services[name] == nil {
+		services[name] = &traceql.ServiceStats{}
+	}
+	return services[name]
 }
 
 // statusError is OTLP's number of the status.

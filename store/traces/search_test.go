@@ -1,6 +1,9 @@
 package traces
 
 import (
+	"cmp"
+	"context"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -9,17 +12,40 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/store/traces/traceql"
+	"github.com/sluiceio/sluice/store/traces/tracestest"
 	"github.com/sluiceio/sluice/wire"
 )
 
 // searchFor is a search of everything without limits.
-func searchFor(t testing.TB, q string) search {
+func searchFor(t testing.TB, q string) traceql.Search {
 	t.Helper()
 	query, err := traceql.Parse(q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return search{query: query, window: window{0, ^uint64(0)}, limit: 1 << 30, spss: 1 << 30}
+	return traceql.Search{Query: query, Window: traceql.Window{To: ^uint64(0)}, Limit: 1 << 30}
+}
+
+// found is a match without the bytes that it aliases.
+type found struct {
+	id, root string
+	from     uint64
+	took     time.Duration
+	matched  int
+}
+
+// found collects what a search finds, the latest start first.
+func (s *Store) found(ctx context.Context, q traceql.Search) ([]found, traceql.Cost, error) {
+	var all []found
+	cost, err := s.Search(ctx, q, func(m traceql.Match) {
+		all = append(all, found{
+			hex.EncodeToString(m.ID[:]), string(m.Root.Name), m.From, time.Duration(m.To - m.From), len(m.Spans),
+		})
+	})
+	slices.SortFunc(all, func(a, b found) int {
+		return cmp.Or(cmp.Compare(b.from, a.from), strings.Compare(a.id, b.id))
+	})
+	return all, cost, err
 }
 
 // TestSearchAgainstReference stores random traces in random pieces and asks random queries. The reference keeps all
@@ -50,7 +76,7 @@ func TestSearchAgainstReference(t *testing.T) {
 		for service, of := range lines {
 			text.WriteString(service + strings.Join(of, ""))
 		}
-		whole[fmt.Sprintf("%032x", n+1)] = batchOf(t, spanText(t, text.String())).Request
+		whole[fmt.Sprintf("%032x", n+1)] = tracestest.BatchOf(t, tracestest.SpanText(t, text.String())).Request
 	}
 	for _, b := range batches {
 		st.mustAppend(t, b)
@@ -67,13 +93,13 @@ func TestSearchAgainstReference(t *testing.T) {
 			q += []string{" && ", " || "}[rnd.IntN(2)] + conditions[rnd.IntN(len(conditions))]
 		}
 		q += " }"
-		found, _, err := st.search(t.Context(), searchFor(t, q))
+		found, _, err := st.found(t.Context(), searchFor(t, q))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got, want []string
 		for _, f := range found {
-			got = append(got, fmt.Sprint(f.TraceID, " ", f.SpanSet.Matched))
+			got = append(got, fmt.Sprint(f.id, " ", f.matched))
 		}
 		for id, spans := range whole {
 			if n := reference(t, q, spans); n > 0 {
@@ -132,14 +158,14 @@ func TestSearchWindow(t *testing.T) {
 	st.mustAppend(t, "span 5/1 - begins server -3h20m 30m")
 	for _, q := range []string{`{}`, `{ name != "x" }`, `{ rootName != "x" }`} {
 		s := searchFor(t, q)
-		s.window = window{uint64(epoch.Add(-3 * time.Hour).UnixNano()), uint64(epoch.Add(-time.Hour).UnixNano())}
-		found, _, err := st.search(t.Context(), s)
+		s.Window = traceql.Window{From: uint64(tracestest.Epoch.Add(-3 * time.Hour).UnixNano()), To: uint64(tracestest.Epoch.Add(-time.Hour).UnixNano())}
+		found, _, err := st.found(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var names []string
 		for _, f := range found {
-			names = append(names, f.RootTraceName)
+			names = append(names, f.root)
 		}
 		if want := []string{"within", "begins", "long"}; !slices.Equal(names, want) {
 			t.Errorf("%s: found %v, want %v, the latest start first", q, names, want)
@@ -158,8 +184,8 @@ func TestSearchForgetsDroppedHours(t *testing.T) {
 	if n := rows(t, st, rowIndex); n != 2 {
 		t.Fatalf("%d index rows, want those of the whole day", n)
 	}
-	found, _, err := st.search(t.Context(), searchFor(t, `{ traceDuration < 1m }`))
-	if err != nil || len(found) != 1 || found[0].DurationMs != 1000 {
+	found, _, err := st.found(t.Context(), searchFor(t, `{ traceDuration < 1m }`))
+	if err != nil || len(found) != 1 || found[0].took != time.Second {
 		t.Errorf("found %+v, %v", found, err)
 	}
 }
@@ -171,34 +197,12 @@ func TestSearchStopsAtTheLimit(t *testing.T) {
 		st.mustAppend(t, fmt.Sprintf("span %x/1 - op%d server -%dm 1s", i+1, i, 60-i))
 	}
 	s := searchFor(t, `{ kind = server }`)
-	s.limit = 3
-	found, cost, err := st.search(t.Context(), s)
-	if err != nil || len(found) != 3 || found[0].RootTraceName != "op49" || found[2].RootTraceName != "op47" {
+	s.Limit = 3
+	found, cost, err := st.found(t.Context(), s)
+	if err != nil || len(found) != 3 || found[0].root != "op49" || found[2].root != "op47" {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	if cost.traces != 3 {
-		t.Errorf("%d traces were read", cost.traces)
-	}
-}
-
-// TestTraceLargerThanTheLimit is answered in part where that can be said, and refused where it cannot.
-func TestTraceLargerThanTheLimit(t *testing.T) {
-	st, _, _ := open(t, t.TempDir(), Options{MaxTraceBytes: 30_000})
-	for i := range 5 {
-		st.mustAppend(t, fmt.Sprintf("span 1/%x - op server -%ds 1s noise=%s", i+1, i, noise(9000, i)))
-	}
-	v2 := ask(st, "/tempo/api/v2/traces/1", "")
-	if v2.Code != 200 || !strings.Contains(v2.Body.String(), `"status":"PARTIAL","message":"the trace is larger`) {
-		t.Errorf("v2 answers %d %.100s", v2.Code, v2.Body)
-	}
-	if n := strings.Count(v2.Body.String(), `"spanId"`); n != 3 {
-		t.Errorf("v2 has %d spans, want 3", n)
-	}
-	trace, rest := openEnvelope(t, ask(st, "/tempo/api/v2/traces/1", "application/protobuf").Body.Bytes())
-	if len(spanIDs(trace)) != 3 || !strings.Contains(rest, "field 3: \"\\x01\"") || !strings.Contains(rest, "larger than 30000") {
-		t.Errorf("v2 protobuf: %d spans, %s", len(spanIDs(trace)), rest)
-	}
-	if v1 := ask(st, "/tempo/api/traces/1", ""); v1.Code != 422 {
-		t.Errorf("v1 answers %d", v1.Code)
+	if cost.Traces != 3 {
+		t.Errorf("%d traces were read", cost.Traces)
 	}
 }

@@ -3,6 +3,7 @@ package traces
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/sluiceio/sluice/store/traces/traceql"
@@ -15,11 +16,6 @@ const maxTagScanBytes = 128 << 20
 
 // maxTagBytes bounds the text of all values of an answer.
 const maxTagBytes = 4 << 20
-
-// tagNames are the attribute keys seen, by scope.
-type tagNames struct {
-	resource, span keySet
-}
 
 // A keySet holds distinct keys. Neighbouring spans mostly have the same keys in the same order, so the key seen last
 // at the same position is asked before the map.
@@ -51,66 +47,55 @@ func (s *keySet) add(c wire.Attributes) {
 	}
 }
 
-// A tagScan reads the spans that tag names and values are taken from.
-type tagScan struct {
-	window window
-	limit  int            // distinct names of a scope, or values
-	filter *traceql.Query // spans that count
-}
-
-// names collects attribute keys.
-func (s *Store) names(ctx context.Context, q tagScan) (tagNames, inspected, error) {
-	n := tagNames{newKeySet(q.limit), newKeySet(q.limit)}
+// Tags collects attribute keys.
+func (s *Store) Tags(ctx context.Context, q traceql.TagScan) (traceql.Tags, traceql.Cost, error) {
+	resource, span := newKeySet(q.Limit), newKeySet(q.Limit)
 	cost, err := s.tagSpans(ctx, q, func(v *view, newResource bool) bool {
 		if newResource {
-			n.resource.add(wire.ResourceAttributes(v.resource))
+			resource.add(wire.ResourceAttributes(v.resource))
 		}
-		n.span.add(v.span.Attributes())
-		return !n.resource.full() || !n.span.full()
+		span.add(v.span.Attributes())
+		return !resource.full() || !span.full()
 	})
-	return n, cost, err
+	return traceql.Tags{
+		Resource: slices.Collect(maps.Keys(resource.keys)), Span: slices.Collect(maps.Keys(span.keys)),
+	}, cost, err
 }
 
-// A tagValue is a value of a tag as text with its type.
-type tagValue struct {
-	Type  string `json:"type"`
-	Value string `json:"value"`
-}
-
-// values collects the values of a field. Durations and ids have none: there is a value for each span.
-func (s *Store) values(ctx context.Context, q tagScan, f traceql.Field) ([]tagValue, inspected, error) {
+// TagValues collects the values of a field. Durations and ids have none: there is a value for each span.
+func (s *Store) TagValues(ctx context.Context, q traceql.TagScan, f traceql.Field) ([]traceql.TagValue, traceql.Cost, error) {
 	switch f.Intrinsic {
 	case traceql.StatusCode, traceql.SpanKind:
-		var values []tagValue
+		var values []traceql.TagValue
 		for _, k := range traceql.Keywords(f.Intrinsic) {
-			values = append(values, tagValue{"keyword", k})
+			values = append(values, traceql.TagValue{Type: "keyword", Value: k})
 		}
-		return values, inspected{}, nil
+		return values, traceql.Cost{}, nil
 	case traceql.Duration, traceql.TraceDuration, traceql.SpanID, traceql.ParentID, traceql.TraceID:
-		return []tagValue{}, inspected{}, nil
+		return []traceql.TagValue{}, traceql.Cost{}, nil
 	}
-	seen := valueSet{limit: q.limit, values: map[string]map[string]struct{}{}}
+	seen := valueSet{limit: q.Limit, values: map[string]map[string]struct{}{}}
 	cost, err := s.tagSpans(ctx, q, func(v *view, _ bool) bool {
 		seen.addField(v, f)
-		return seen.count < q.limit && seen.bytes < maxTagBytes
+		return seen.count < q.Limit && seen.bytes < maxTagBytes
 	})
 	return seen.list(), cost, err
 }
 
 // tagSpans visits the spans that the filter lets through, until visit answers false.
-func (s *Store) tagSpans(ctx context.Context, q tagScan, visit func(v *view, newResource bool) bool) (inspected, error) {
-	var cost inspected
-	v := newView(q.filter)
+func (s *Store) tagSpans(ctx context.Context, q traceql.TagScan, visit func(v *view, newResource bool) bool) (traceql.Cost, error) {
+	var cost traceql.Cost
+	v := newView(q.Filter)
 	v.known = knowsResource | knowsSpan
-	err := s.scan(ctx, q.window, func(f fragment) (bool, error) {
-		cost.bytes += int64(len(f.spans))
+	err := s.scan(ctx, q.Window, func(f fragment) (bool, error) {
+		cost.Bytes += int64(len(f.spans))
 		for rc := f.spans.Resources(); rc.Next(); {
 			v.setResource(rc.Resource())
 			newResource := true
 			for sc := rc.Scopes(); sc.Next(); {
 				for ic := sc.Items(); ic.Next(); {
-					cost.spans++
-					if v.match(ic.Bytes()) == traceql.No || spanStart(v.span) > q.window.to {
+					cost.Spans++
+					if v.match(ic.Bytes()) == traceql.No || spanStart(v.span) > q.Window.To {
 						continue
 					}
 					if !visit(v, newResource) {
@@ -120,7 +105,7 @@ func (s *Store) tagSpans(ctx context.Context, q tagScan, visit func(v *view, new
 				}
 			}
 		}
-		return cost.bytes < maxTagScanBytes, nil
+		return cost.Bytes < maxTagScanBytes, nil
 	})
 	return cost, err
 }
@@ -149,9 +134,9 @@ func (s *valueSet) addField(v *view, f traceql.Field) {
 		if isRoot(v.span) {
 			r := rootOf(v.span, v.resource)
 			if f.Intrinsic == traceql.RootName {
-				s.add("string", r.name)
+				s.add("string", r.Name)
 			} else {
-				s.add("string", r.service)
+				s.add("string", r.Service)
 			}
 		}
 		return
@@ -207,14 +192,14 @@ func (s *valueSet) add(typ string, text []byte) {
 	}
 }
 
-func (s *valueSet) list() []tagValue {
-	list := make([]tagValue, 0, s.count)
+func (s *valueSet) list() []traceql.TagValue {
+	list := make([]traceql.TagValue, 0, s.count)
 	for typ, of := range s.values {
 		for text := range of {
-			list = append(list, tagValue{typ, text})
+			list = append(list, traceql.TagValue{Type: typ, Value: text})
 		}
 	}
-	slices.SortFunc(list, func(a, b tagValue) int {
+	slices.SortFunc(list, func(a, b traceql.TagValue) int {
 		return cmp.Or(cmp.Compare(a.Value, b.Value), cmp.Compare(a.Type, b.Type))
 	})
 	return list

@@ -27,16 +27,9 @@ type view struct {
 	looked     []bool
 
 	span     wire.Span
-	root     root
+	root     traceql.Root
 	duration uint64 // of the trace, ns
 	id       [32]byte
-}
-
-// A root is what is told of a trace by its root span: the earliest without a parent.
-type root struct {
-	found         bool
-	start         uint64
-	name, service []byte
 }
 
 func newView(q *traceql.Query) *view {
@@ -113,13 +106,13 @@ func (v *view) intrinsic(i traceql.Intrinsic) traceql.Value {
 	case traceql.TraceDuration:
 		return traceql.Value{Kind: traceql.KindDuration, Int: int64(v.duration)}
 	}
-	if !v.root.found {
+	if !v.root.Found {
 		return traceql.Value{}
 	}
 	if i == traceql.RootName {
-		return text(v.root.name)
+		return text(v.root.Name)
 	}
-	return text(v.root.service)
+	return text(v.root.Service)
 }
 
 func text(b []byte) traceql.Value { return traceql.Value{Kind: traceql.KindString, Str: b} }
@@ -160,20 +153,20 @@ func valueOf(v wire.Value, ok bool) traceql.Value {
 func isRoot(s wire.Span) bool { return !validID(s.ParentSpanID, 8) }
 
 // better reports whether a span is more the root than r.
-func (r *root) better(s wire.Span) bool {
-	return isRoot(s) && (!r.found || spanStart(s) < r.start)
+func better(s wire.Span, r traceql.Root) bool {
+	return isRoot(s) && (!r.Found || spanStart(s) < r.Start)
 }
 
 // rootOf makes the root of a span.
-func rootOf(s wire.Span, resource []byte) root {
+func rootOf(s wire.Span, resource []byte) traceql.Root {
 	service, _ := wire.ResourceAttributes(resource).Find("service.name")
-	return root{found: true, start: spanStart(s), name: s.Name, service: service.AppendText(nil)}
+	return traceql.Root{Found: true, Start: spanStart(s), Name: s.Name, Service: service.AppendText(nil)}
 }
 
 // findRoot returns the root among the spans of a request.
-func findRoot(r wire.Request) (best root) {
+func findRoot(r wire.Request) (best traceql.Root) {
 	eachSpan(r, func(resource, body []byte) bool {
-		if s := wire.ParseSpan(body); best.better(s) {
+		if s := wire.ParseSpan(body); better(s, best) {
 			best = rootOf(s, resource)
 		}
 		return true

@@ -1,21 +1,24 @@
 package traceql
 
-// A node is a part of a query's expression.
-type node interface {
-	eval(s Source) Verdict
-	// needsRoot reports whether the node can be Yes only where the trace's root is known.
-	needsRoot(fields []Field) bool
+// Match answers whether the span behind s is selected. It answers Maybe only if s gave a Value of KindUnknown that
+// decides.
+func (q *Query) Match(s Source) Verdict { return q.expr.eval(s) }
+
+// A Source gives the values of one span.
+type Source interface {
+	// Value returns the value of Fields()[field]; KindNil if the span has none, KindUnknown if it cannot be known
+	// yet. Byte views in it live until the next call.
+	Value(field int) Value
 }
 
-type (
-	constant Verdict
-	and      struct{ left, right node }
-	or       struct{ left, right node }
-	compare  struct {
-		field int
-		op    operator
-		lit   literal
-	}
+// A Verdict is an answer of Match. The order matters: and is the least, or is the greatest of two.
+type Verdict uint8
+
+// The verdicts.
+const (
+	No Verdict = iota
+	Maybe
+	Yes
 )
 
 func (c constant) eval(Source) Verdict { return Verdict(c) }

@@ -9,6 +9,46 @@ import (
 	"unicode/utf8"
 )
 
+// The bounds of a query. Recursion follows parentheses, so their depth is bounded too.
+const (
+	MaxQueryBytes = 16 << 10
+	maxDepth      = 64
+)
+
+// Parse reads a query. An empty text selects every span, as { } does. Errors are *Error.
+func Parse(text string) (*Query, error) {
+	if len(text) > MaxQueryBytes {
+		return nil, &Error{Line: 1, Col: 1, Msg: "the query is longer than 16 KiB"}
+	}
+	if !utf8.ValidString(text) {
+		return nil, &Error{Line: 1, Col: 1, Msg: "the query is not valid UTF-8"}
+	}
+	p := parser{lexer: lexer{text: text}}
+	if err := p.query(); err != nil {
+		return nil, err
+	}
+	return &Query{expr: p.root, fields: p.fields}, nil
+}
+
+// ParseField reads the name of one field alone, as the tag value endpoints take it: resource.service.name, .x,
+// span:status, name.
+func ParseField(text string) (Field, error) {
+	p := parser{lexer: lexer{text: text}}
+	p.next()
+	t := p.tok
+	if t.kind != tokenField {
+		return Field{}, p.errorf(t, "%s is not a field; write resource.x, span.x, .x or an intrinsic such as name", t)
+	}
+	f, err := p.field(t)
+	if err != nil {
+		return Field{}, err
+	}
+	if p.next(); p.tok.kind != tokenEnd {
+		return Field{}, p.errorf(p.tok, "unexpected %s after the field", p.tok)
+	}
+	return f, nil
+}
+
 // A parser reads a query by recursive descent, one token ahead.
 type parser struct {
 	lexer
