@@ -1,6 +1,9 @@
 package wire
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // A ValueKind says which member of AnyValue is set.
 type ValueKind uint8
@@ -129,3 +132,54 @@ func (c *Values) Next() bool { return c.next() }
 
 // Value returns the current element.
 func (c *Values) Value() Value { return parseValue(c.body()) }
+
+// StringValue returns a string. A Value of a byte slice is a view of it.
+func StringValue[S string | []byte](s S) Value { return Value{[]byte(s), ValueString} }
+
+// BoolValue returns a boolean.
+func BoolValue(v bool) Value {
+	if v {
+		return Value{encodedTrue[:], ValueBool}
+	}
+	return Value{encodedFalse[:], ValueBool}
+}
+
+var encodedFalse, encodedTrue = [1]byte{0}, [1]byte{1}
+
+// IntValue returns an integer.
+func IntValue(v int64) Value {
+	return Value{AppendVarint(make([]byte, 0, 10), uint64(v)), ValueInt}
+}
+
+// DoubleValue returns a floating point number.
+func DoubleValue(v float64) Value {
+	return Value{binary.LittleEndian.AppendUint64(make([]byte, 0, 8), math.Float64bits(v)), ValueDouble}
+}
+
+// AppendValue appends a message field that holds the value: the body of a log record, the value of a KeyValue, an element
+// of an array.
+func AppendValue(dst []byte, field int, v Value) []byte {
+	dst = AppendTag(dst, field, TypeBytes)
+	n, length := len(v.b), SizeVarint(uint64(len(v.b)))
+	switch v.kind {
+	case ValueEmpty:
+		return append(dst, 0)
+	case ValueBool:
+		dst = append(dst, byte(1+n), FieldValueBool<<3|TypeVarint)
+	case ValueInt:
+		dst = append(dst, byte(1+n), FieldValueInt<<3|TypeVarint)
+	case ValueDouble:
+		dst = append(dst, byte(1+n), FieldValueDouble<<3|TypeFixed64)
+	default:
+		dst = AppendVarint(dst, uint64(1+length+n))
+		dst = append(dst, valueTags[v.kind])
+		dst = AppendVarint(dst, uint64(n))
+	}
+	return append(dst, v.b...)
+}
+
+// valueTags are the tags of the members that are length-delimited.
+var valueTags = [...]byte{
+	ValueString: FieldValueString<<3 | TypeBytes, ValueArray: FieldValueArray<<3 | TypeBytes,
+	ValueMap: FieldValueMap<<3 | TypeBytes, ValueBytes: FieldValueBytes<<3 | TypeBytes,
+}
