@@ -38,7 +38,7 @@ type AttributeEdit struct{ steps []attributeStep }
 type attributeStep struct {
 	action    AttributeAction
 	key, from string
-	value     keyValue
+	value     []byte // AnyValue body
 }
 
 // NewAttributeEdit compiles operations, which are done in order, each on what those before it left.
@@ -50,7 +50,7 @@ func NewAttributeEdit(operations ...AttributeOperation) (*AttributeEdit, error) 
 		}
 		s := attributeStep{action: o.Action, key: o.Key, from: o.From}
 		if o.From == "" && o.Action <= UpsertAttribute {
-			s.value = newKeyValue(appendKeyValueBody(nil, o.Key, o.Value), len(o.Key))
+			s.value = o.Value.appendBody([]byte{})
 		}
 		e.steps = append(e.steps, s)
 	}
@@ -99,15 +99,15 @@ func (e *AttributeEdit) Apply(it *Item) {
 		if to < 0 && s.action == UpdateAttribute || to >= 0 && s.action == InsertAttribute {
 			continue
 		}
-		kv := s.value
+		value := s.value
 		if s.from != "" {
 			from := it.index(s.from)
 			if from < 0 || from == to {
 				continue
 			}
-			kv = it.keyValue(s.key, it.list[from].value)
+			value = it.valueOf(&it.list[from])
 		}
-		it.put(to, kv)
+		it.put(to, s.key, value)
 	}
 }
 

@@ -27,14 +27,6 @@ type Item struct {
 	header [levelCount][]byte // Resource and InstrumentationScope
 }
 
-// An attribute is a KeyValue of an item.
-type attribute struct {
-	start, end int    // its frame in the item's body; equal for one that was added
-	key, value []byte // value is the AnyValue body
-	edited     []byte // the KeyValue body that takes its place, nil if it is as it came
-	deleted    bool
-}
-
 // attributeFields are the numbers of the attributes in the messages that are edited.
 var attributeFields = [messageCount]byte{
 	msgResource: FieldResourceAttributes, msgLogRecord: FieldLogAttributes, msgSpan: FieldSpanAttributes,
@@ -64,7 +56,6 @@ func (it *Item) reset(body []byte) {
 // release lets go of the request.
 func (it *Item) release() {
 	it.body, it.around, it.header = nil, [levelCount][]byte{}, [levelCount][]byte{}
-	clear(it.list[:cap(it.list)])
 	if cap(it.scratch) > maxScratch {
 		it.scratch = nil
 	}
@@ -135,7 +126,7 @@ func (it *Item) Attribute(key string) (Value, bool) {
 	if i < 0 {
 		return Value{}, false
 	}
-	return parseValue(it.list[i].value), true
+	return parseValue(it.valueOf(&it.list[i])), true
 }
 
 // Remove removes the item from the request. Edits of it are void.
@@ -146,9 +137,12 @@ func (it *Item) Remove() { it.removed = true }
 func (it *Item) SetAttribute(key string, v Value) {
 	it.parse()
 	mark := len(it.scratch)
-	it.scratch = appendKeyValueBody(it.scratch, key, v)
-	kv := it.scratch[mark:len(it.scratch):len(it.scratch)]
-	it.put(it.index(key), newKeyValue(kv, len(key)))
+	it.scratch = v.appendBody(it.scratch)
+	value := it.scratch[mark:]
+	if value == nil {
+		value = []byte{} // it is there, if only empty
+	}
+	it.put(it.index(key), key, value)
 }
 
 // RenameAttribute gives an attribute another key, at its place and with its value. If the item has an attribute of that
@@ -162,12 +156,12 @@ func (it *Item) RenameAttribute(from, to string) bool {
 	if from == to {
 		return true
 	}
-	kv := it.keyValue(to, it.list[i].value)
+	value := it.valueOf(&it.list[i])
 	if j := it.index(to); j >= 0 {
-		it.put(j, kv)
+		it.put(j, to, value)
 		it.delete(i)
 	} else {
-		it.replace(i, kv)
+		it.replace(i, to, value)
 	}
 	return true
 }

@@ -2,36 +2,26 @@ package wire
 
 import "bytes"
 
-// A keyValue is a KeyValue body that ends with its value and holds nothing but a key and a value.
-type keyValue struct {
-	body, key, value []byte
+// An attribute is a KeyValue of an item, in offsets, which are cheap to write for each attribute of each item.
+type attribute struct {
+	frame, end      uint32 // of the KeyValue's frame in the item's body; equal for one that was added
+	key, keyEnd     uint32 // in the text
+	value, valueEnd uint32 // AnyValue body, in the text
+	state           attributeState
+	whole, wholeEnd uint32 // KeyValue body in scratch, if edited
 }
 
-// newKeyValue takes a body apart whose key, of n bytes, comes first.
-func newKeyValue(body []byte, n int) keyValue {
-	start := 1 + SizeVarint(uint64(n))
-	kv := keyValue{body: body, key: body[start : start+n : start+n]}
-	if start+n < len(body) {
-		kv.value, _ = view(body, start+n+1)
-	}
-	return kv
-}
+// attributeState says what became of an attribute, and thereby what its text is: the item's body, or scratch.
+type attributeState uint8
 
-// appendKeyValueBody appends the body of a KeyValue.
-func appendKeyValueBody(dst []byte, key string, v Value) []byte {
-	dst = AppendString(dst, FieldKeyValueKey, key)
-	return AppendValue(dst, FieldKeyValueValue, v)
-}
+const (
+	attributeCame attributeState = iota
+	attributeEdited
+	attributeDeleted
+)
 
-// keyValue writes a KeyValue of a key and the body of an AnyValue, nil for none.
-func (it *Item) keyValue(key string, value []byte) keyValue {
-	mark := len(it.scratch)
-	it.scratch = AppendString(it.scratch, FieldKeyValueKey, key)
-	if value != nil {
-		it.scratch = AppendBytes(it.scratch, FieldKeyValueValue, value)
-	}
-	return newKeyValue(it.scratch[mark:len(it.scratch):len(it.scratch)], len(key))
-}
+// absent is the start of a key or value that a KeyValue does not have.
+const absent = ^uint32(0)
 
 // parse lists the attributes of body.
 func (it *Item) parse() {
@@ -39,78 +29,156 @@ func (it *Item) parse() {
 		return
 	}
 	it.listed = true
-	l := it.list[:0]
-	for a := (Attributes{list: list{b: it.body, tag: it.tag}}); a.Next(); {
-		frame := a.start - 1 - SizeVarint(uint64(a.pos-a.start))
-		l = append(l, attribute{start: frame, end: a.pos, key: a.key, value: a.value})
+	b, l := it.body, it.list[:0]
+	for pos := 0; pos < len(b); {
+		if b[pos] != it.tag {
+			pos = skip(b, pos)
+			continue
+		}
+		// This is the shape that Attributes.Next looks for, too.
+		if pos+6 <= len(b) && b[pos+1] < 0x80 {
+			end, second := pos+2+int(b[pos+1]), pos+4+int(b[pos+3])
+			if end <= len(b) && second+2 <= end && int(b[second+1]) == end-second-2 {
+				a := attribute{frame: uint32(pos), end: uint32(end)}
+				switch uint16(b[pos+2])<<8 | uint16(b[second]) {
+				case keyTag<<8 | valueTag:
+					a.key, a.keyEnd = uint32(pos+4), uint32(second)
+					a.value, a.valueEnd = uint32(second+2), uint32(end)
+					l = append(l, a)
+					pos = end
+					continue
+				case valueTag<<8 | keyTag:
+					a.value, a.valueEnd = uint32(pos+4), uint32(second)
+					a.key, a.keyEnd = uint32(second+2), uint32(end)
+					l = append(l, a)
+					pos = end
+					continue
+				}
+			}
+		}
+		a := slowAttribute(b, pos)
+		l = append(l, a)
+		pos = int(a.end)
 	}
 	it.list = l
+}
+
+// slowAttribute reads a KeyValue of any shape whose frame begins at pos.
+func slowAttribute(b []byte, pos int) attribute {
+	start, end := long(b, pos+1)
+	a := attribute{frame: uint32(pos), end: uint32(end), key: absent, keyEnd: absent, value: absent, valueEnd: absent}
+	for pos := start; pos < end; {
+		at, next := pos+1, skip(b[:end], pos)
+		switch b[pos] {
+		case keyTag:
+			at, _ = long(b[:end], at)
+			a.key, a.keyEnd = uint32(at), uint32(next)
+		case valueTag:
+			at, _ = long(b[:end], at)
+			a.value, a.valueEnd = uint32(at), uint32(next)
+		}
+		pos = next
+	}
+	return a
+}
+
+// text returns what the offsets of the key and value of an attribute refer to.
+func (it *Item) text(a *attribute) []byte {
+	if a.state == attributeEdited {
+		return it.scratch
+	}
+	return it.body
+}
+
+// valueOf returns the AnyValue body of an attribute, nil if it has none.
+func (it *Item) valueOf(a *attribute) []byte {
+	if a.value == absent {
+		return nil
+	}
+	return it.text(a)[a.value:a.valueEnd:a.valueEnd]
 }
 
 // index finds the first attribute of a key, -1 if there is none.
 func (it *Item) index(key string) int {
 	for i := range it.list {
-		if a := &it.list[i]; string(a.key) == key && !a.deleted {
+		a := &it.list[i]
+		if int(a.keyEnd-a.key) == len(key) && a.state != attributeDeleted && it.hasKey(a, key) {
 			return i
 		}
 	}
 	return -1
 }
 
-// put gives the value of kv to the attribute at i, which has its key; below 0 it adds kv.
-func (it *Item) put(i int, kv keyValue) {
-	if i >= 0 {
-		if !bytes.Equal(it.list[i].value, kv.value) {
-			it.replace(i, kv)
+// hasKey reports whether an attribute has a key.
+func (it *Item) hasKey(a *attribute, key string) bool {
+	return len(key) == 0 || string(it.text(a)[a.key:a.keyEnd]) == key
+}
+
+// write appends a KeyValue to scratch: a key, and the field that holds the value, nil for none.
+func (it *Item) write(key string, value []byte) attribute {
+	a := attribute{state: attributeEdited, whole: uint32(len(it.scratch)), value: absent, valueEnd: absent}
+	it.scratch = AppendString(it.scratch, FieldKeyValueKey, key)
+	a.keyEnd = uint32(len(it.scratch))
+	a.key = a.keyEnd - uint32(len(key))
+	if value != nil {
+		it.scratch = AppendBytes(it.scratch, FieldKeyValueValue, value)
+		a.valueEnd = uint32(len(it.scratch))
+		a.value = a.valueEnd - uint32(len(value))
+	}
+	a.wholeEnd = uint32(len(it.scratch))
+	return a
+}
+
+// put gives the value to the attribute at i, which has the key; below 0 it adds one.
+func (it *Item) put(i int, key string, value []byte) {
+	if i < 0 {
+		a := it.write(key, value)
+		a.frame = uint32(len(it.body))
+		if n := len(it.list); n > 0 {
+			a.frame = it.list[n-1].end
 		}
-		return
+		a.end = a.frame
+		it.list = append(it.list, a)
+		it.pending, it.changed = true, true
+	} else if !bytes.Equal(it.valueOf(&it.list[i]), value) {
+		it.replace(i, key, value)
 	}
-	at := len(it.body)
-	if n := len(it.list); n > 0 {
-		at = it.list[n-1].end
+}
+
+// replace gives the attribute at i a key and a value.
+func (it *Item) replace(i int, key string, value []byte) {
+	old := &it.list[i]
+	whole := it.scratch[old.whole:old.wholeEnd]
+	if old.state == attributeCame {
+		whole, _ = view(it.body, int(old.frame)+1)
 	}
-	it.list = append(it.list, attribute{start: at, end: at, key: kv.key, value: kv.value, edited: kv.body})
+	a := it.write(key, value)
+	// What else the KeyValue held stays in it.
+	if len(whole) > size(old.key, old.keyEnd)+size(old.value, old.valueEnd) {
+		for f := MessageFields(whole); f.Next(); {
+			if f.Number() != FieldKeyValueKey && f.Number() != FieldKeyValueValue {
+				it.scratch = append(it.scratch, f.Framed()...)
+			}
+		}
+		a.wholeEnd = uint32(len(it.scratch))
+	}
+	a.frame, a.end = old.frame, old.end
+	*old = a
 	it.pending, it.changed = true, true
 }
 
-// replace writes kv in the place of the attribute at i.
-func (it *Item) replace(i int, kv keyValue) {
-	a := &it.list[i]
-	old := a.edited
-	if old == nil {
-		old, _ = view(it.body, a.start+1)
+// size returns the size of the field of a key or value.
+func size(start, end uint32) int {
+	if start == absent {
+		return 0
 	}
-	if len(old) > size(a.key)+size(a.value) {
-		kv.body = it.withUnknown(kv.body, old)
-	}
-	a.key, a.value, a.edited = kv.key, kv.value, kv.body
-	it.pending, it.changed = true, true
+	return 1 + SizeVarint(uint64(end-start)) + int(end-start)
 }
 
 // delete deletes the attribute at i.
 func (it *Item) delete(i int) {
-	it.list[i].deleted = true
+	it.list[i].state = attributeDeleted
 	it.pending, it.changed = true, true
-}
-
-// size returns the size of a length-delimited field, 0 if there is none.
-func size(body []byte) int {
-	if body == nil {
-		return 0
-	}
-	return 1 + SizeVarint(uint64(len(body))) + len(body)
-}
-
-// withUnknown returns a KeyValue body followed by the fields of another that are neither key nor value.
-func (it *Item) withUnknown(body, old []byte) []byte {
-	mark := len(it.scratch)
-	it.scratch = append(it.scratch, body...)
-	for f := MessageFields(old); f.Next(); {
-		if f.Number() != FieldKeyValueKey && f.Number() != FieldKeyValueValue {
-			it.scratch = append(it.scratch, f.Framed()...)
-		}
-	}
-	return it.scratch[mark:len(it.scratch):len(it.scratch)]
 }
 
 // render appends the body with the pending edits.
@@ -118,18 +186,18 @@ func (it *Item) render(dst []byte) []byte {
 	if !it.pending {
 		return append(dst, it.body...)
 	}
-	taken := 0
+	taken := uint32(0)
 	for i := range it.list {
 		a := &it.list[i]
-		if a.edited == nil && !a.deleted {
+		if a.state == attributeCame {
 			continue
 		}
-		dst = append(dst, it.body[taken:a.start]...)
+		dst = append(dst, it.body[taken:a.frame]...)
 		taken = a.end
-		if !a.deleted {
+		if a.state == attributeEdited {
 			dst = append(dst, it.tag)
-			dst = AppendVarint(dst, uint64(len(a.edited)))
-			dst = append(dst, a.edited...)
+			dst = AppendVarint(dst, uint64(a.wholeEnd-a.whole))
+			dst = append(dst, it.scratch[a.whole:a.wholeEnd]...)
 		}
 	}
 	return append(dst, it.body[taken:]...)

@@ -159,27 +159,34 @@ func DoubleValue(v float64) Value {
 // AppendValue appends a message field that holds the value: the body of a log record, the value of a KeyValue, an element
 // of an array.
 func AppendValue(dst []byte, field int, v Value) []byte {
-	dst = AppendTag(dst, field, TypeBytes)
-	n, length := len(v.b), SizeVarint(uint64(len(v.b)))
+	n := 0
 	switch v.kind {
 	case ValueEmpty:
-		return append(dst, 0)
-	case ValueBool:
-		dst = append(dst, byte(1+n), FieldValueBool<<3|TypeVarint)
-	case ValueInt:
-		dst = append(dst, byte(1+n), FieldValueInt<<3|TypeVarint)
-	case ValueDouble:
-		dst = append(dst, byte(1+n), FieldValueDouble<<3|TypeFixed64)
+	case ValueBool, ValueInt, ValueDouble:
+		n = 1 + len(v.b)
 	default:
-		dst = AppendVarint(dst, uint64(1+length+n))
+		n = 1 + SizeVarint(uint64(len(v.b))) + len(v.b)
+	}
+	return v.appendBody(AppendVarint(AppendTag(dst, field, TypeBytes), uint64(n)))
+}
+
+// appendBody appends the body of an AnyValue.
+func (v Value) appendBody(dst []byte) []byte {
+	switch v.kind {
+	case ValueEmpty:
+		return dst
+	case ValueBool, ValueInt, ValueDouble:
 		dst = append(dst, valueTags[v.kind])
-		dst = AppendVarint(dst, uint64(n))
+	default:
+		dst = AppendVarint(append(dst, valueTags[v.kind]), uint64(len(v.b)))
 	}
 	return append(dst, v.b...)
 }
 
-// valueTags are the tags of the members that are length-delimited.
+// valueTags are the tags of the members of AnyValue.
 var valueTags = [...]byte{
-	ValueString: FieldValueString<<3 | TypeBytes, ValueArray: FieldValueArray<<3 | TypeBytes,
-	ValueMap: FieldValueMap<<3 | TypeBytes, ValueBytes: FieldValueBytes<<3 | TypeBytes,
+	ValueEmpty: 0, ValueString: FieldValueString<<3 | TypeBytes, ValueBool: FieldValueBool<<3 | TypeVarint,
+	ValueInt: FieldValueInt<<3 | TypeVarint, ValueDouble: FieldValueDouble<<3 | TypeFixed64,
+	ValueArray: FieldValueArray<<3 | TypeBytes, ValueMap: FieldValueMap<<3 | TypeBytes,
+	ValueBytes: FieldValueBytes<<3 | TypeBytes,
 }
