@@ -62,7 +62,7 @@ func BenchmarkEditItemsFiveOperations(b *testing.B) {
 		AttributeOperation{Action: InsertAttribute, Key: "path", From: "url.path"})
 }
 
-// Half of the items go by the value of an attribute, and these do not alternate.
+// Every other item goes, by the value of an attribute: the most that a removal has to move.
 func BenchmarkEditItemsRemoveHalf(b *testing.B) {
 	benchEdit(b, func(i int, it *Item) {
 		if v, ok := it.Attribute("http.response.status_code"); ok && v.Int()%2 == 0 {

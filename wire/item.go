@@ -6,8 +6,8 @@ import "bytes"
 // shows the edits that were made before. All it gives out may be used until the callback returns, and an edit does not
 // disturb what was read before it: a cursor goes on over the attributes as they were.
 //
-// Keys may repeat. As in pdata's Map, the first of them is the attribute that is read, set and deleted. Strings must
-// be valid UTF-8.
+// Keys may repeat. As in pdata's Map, the first of them is the attribute that is read, set, renamed and deleted; where
+// all must go, as secrets must, use DeleteAttributes. Strings must be valid UTF-8.
 type Item struct {
 	body []byte      // as it came, or in scratch
 	list []attribute // of body and pending edits, if listed
@@ -119,9 +119,7 @@ func (it *Item) Attributes() Attributes {
 
 // Attribute returns the value of an attribute.
 func (it *Item) Attribute(key string) (Value, bool) {
-	if !it.listed {
-		return it.Attributes().Find(key)
-	}
+	it.parse()
 	i := it.index(key)
 	if i < 0 {
 		return Value{}, false
@@ -175,6 +173,21 @@ func (it *Item) DeleteAttribute(key string) bool {
 	}
 	it.delete(i)
 	return true
+}
+
+// DeleteAttributes deletes every attribute for which match returns true, also behind others of the same key, and
+// returns how many it deleted.
+func (it *Item) DeleteAttributes(match func(key []byte, v Value) bool) int {
+	it.parse()
+	n := 0
+	for i := range it.list {
+		a := &it.list[i]
+		if a.state != attributeDeleted && match(it.keyOf(a), parseValue(it.valueOf(a))) {
+			it.delete(i)
+			n++
+		}
+	}
+	return n
 }
 
 // SetField replaces a field of the message, which framed holds with its tag, as the functions AppendString, AppendUint,

@@ -8,7 +8,7 @@ type attribute struct {
 	key, keyEnd     uint32 // in the text
 	value, valueEnd uint32 // AnyValue body, in the text
 	state           attributeState
-	whole, wholeEnd uint32 // KeyValue body in scratch, if edited
+	whole, wholeEnd uint32 // KeyValue body in scratch, set only if edited
 }
 
 // attributeState says what became of an attribute, and thereby what its text is: the item's body, or scratch.
@@ -29,38 +29,41 @@ func (it *Item) parse() {
 		return
 	}
 	it.listed = true
-	b, l := it.body, it.list[:0]
+	b, n := it.body, 0
 	for pos := 0; pos < len(b); {
 		if b[pos] != it.tag {
 			pos = skip(b, pos)
 			continue
 		}
+		if n == len(it.list) {
+			it.list = append(it.list, attribute{})
+		}
+		// It is filled in where it stands: a struct of small fields that is moved right after costs more than all of this.
+		a := &it.list[n]
+		n++
+		a.state, a.frame = attributeCame, uint32(pos)
 		// This is the shape that Attributes.Next looks for, too.
 		if pos+6 <= len(b) && b[pos+1] < 0x80 {
 			end, second := pos+2+int(b[pos+1]), pos+4+int(b[pos+3])
 			if end <= len(b) && second+2 <= end && int(b[second+1]) == end-second-2 {
-				a := attribute{frame: uint32(pos), end: uint32(end)}
 				switch uint16(b[pos+2])<<8 | uint16(b[second]) {
 				case keyTag<<8 | valueTag:
 					a.key, a.keyEnd = uint32(pos+4), uint32(second)
 					a.value, a.valueEnd = uint32(second+2), uint32(end)
-					l = append(l, a)
-					pos = end
+					a.end, pos = uint32(end), end
 					continue
 				case valueTag<<8 | keyTag:
 					a.value, a.valueEnd = uint32(pos+4), uint32(second)
 					a.key, a.keyEnd = uint32(second+2), uint32(end)
-					l = append(l, a)
-					pos = end
+					a.end, pos = uint32(end), end
 					continue
 				}
 			}
 		}
-		a := slowAttribute(b, pos)
-		l = append(l, a)
+		*a = slowAttribute(b, pos)
 		pos = int(a.end)
 	}
-	it.list = l
+	it.list = it.list[:n]
 }
 
 // slowAttribute reads a KeyValue of any shape whose frame begins at pos.
@@ -102,69 +105,76 @@ func (it *Item) valueOf(a *attribute) []byte {
 func (it *Item) index(key string) int {
 	for i := range it.list {
 		a := &it.list[i]
-		if int(a.keyEnd-a.key) == len(key) && a.state != attributeDeleted && it.hasKey(a, key) {
+		if int(a.keyEnd-a.key) == len(key) && a.state != attributeDeleted && string(it.keyOf(a)) == key {
 			return i
 		}
 	}
 	return -1
 }
 
-// hasKey reports whether an attribute has a key.
-func (it *Item) hasKey(a *attribute, key string) bool {
-	return len(key) == 0 || string(it.text(a)[a.key:a.keyEnd]) == key
+// keyOf returns the key of an attribute.
+func (it *Item) keyOf(a *attribute) []byte {
+	if a.key == absent {
+		return nil
+	}
+	return it.text(a)[a.key:a.keyEnd:a.keyEnd]
 }
 
-// write appends a KeyValue to scratch: a key, and the field that holds the value, nil for none.
-func (it *Item) write(key string, value []byte) attribute {
-	a := attribute{state: attributeEdited, whole: uint32(len(it.scratch)), value: absent, valueEnd: absent}
-	it.scratch = AppendString(it.scratch, FieldKeyValueKey, key)
-	a.keyEnd = uint32(len(it.scratch))
-	a.key = a.keyEnd - uint32(len(key))
+// write makes an attribute one of a key and the body of a value, nil for none. Its frame and what else the KeyValue
+// holds are the caller's.
+func (it *Item) write(a *attribute, key string, value []byte) {
+	s := it.scratch
+	a.state, a.whole = attributeEdited, uint32(len(s))
+	s = AppendString(s, FieldKeyValueKey, key)
+	a.key, a.keyEnd = uint32(len(s)-len(key)), uint32(len(s))
+	a.value, a.valueEnd = absent, absent
 	if value != nil {
-		it.scratch = AppendBytes(it.scratch, FieldKeyValueValue, value)
-		a.valueEnd = uint32(len(it.scratch))
-		a.value = a.valueEnd - uint32(len(value))
+		s = AppendBytes(s, FieldKeyValueValue, value)
+		a.value, a.valueEnd = uint32(len(s)-len(value)), uint32(len(s))
 	}
-	a.wholeEnd = uint32(len(it.scratch))
-	return a
+	a.wholeEnd = uint32(len(s))
+	it.scratch = s
+	it.pending, it.changed = true, true
 }
 
 // put gives the value to the attribute at i, which has the key; below 0 it adds one.
 func (it *Item) put(i int, key string, value []byte) {
-	if i < 0 {
-		a := it.write(key, value)
-		a.frame = uint32(len(it.body))
-		if n := len(it.list); n > 0 {
-			a.frame = it.list[n-1].end
+	if i >= 0 {
+		if !bytes.Equal(it.valueOf(&it.list[i]), value) {
+			it.replace(i, key, value)
 		}
-		a.end = a.frame
-		it.list = append(it.list, a)
-		it.pending, it.changed = true, true
-	} else if !bytes.Equal(it.valueOf(&it.list[i]), value) {
-		it.replace(i, key, value)
+		return
 	}
+	at := uint32(len(it.body))
+	if n := len(it.list); n > 0 {
+		at = it.list[n-1].end
+	}
+	it.list = append(it.list, attribute{})
+	a := &it.list[len(it.list)-1]
+	a.frame, a.end = at, at
+	it.write(a, key, value)
 }
 
 // replace gives the attribute at i a key and a value.
 func (it *Item) replace(i int, key string, value []byte) {
-	old := &it.list[i]
-	whole := it.scratch[old.whole:old.wholeEnd]
-	if old.state == attributeCame {
-		whole, _ = view(it.body, int(old.frame)+1)
+	a := &it.list[i]
+	var whole []byte
+	if a.state == attributeEdited {
+		whole = it.scratch[a.whole:a.wholeEnd]
+	} else {
+		whole, _ = view(it.body, int(a.frame)+1)
 	}
-	a := it.write(key, value)
-	// What else the KeyValue held stays in it.
-	if len(whole) > size(old.key, old.keyEnd)+size(old.value, old.valueEnd) {
-		for f := MessageFields(whole); f.Next(); {
-			if f.Number() != FieldKeyValueKey && f.Number() != FieldKeyValueValue {
-				it.scratch = append(it.scratch, f.Framed()...)
-			}
+	more := len(whole) > size(a.key, a.keyEnd)+size(a.value, a.valueEnd)
+	it.write(a, key, value)
+	if !more {
+		return
+	}
+	for f := MessageFields(whole); f.Next(); {
+		if f.Number() != FieldKeyValueKey && f.Number() != FieldKeyValueValue {
+			it.scratch = append(it.scratch, f.Framed()...)
 		}
-		a.wholeEnd = uint32(len(it.scratch))
 	}
-	a.frame, a.end = old.frame, old.end
-	*old = a
-	it.pending, it.changed = true, true
+	a.wholeEnd = uint32(len(it.scratch))
 }
 
 // size returns the size of the field of a key or value.

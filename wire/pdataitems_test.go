@@ -105,6 +105,8 @@ func (p plan) applyPdata(t testing.TB, it pdataItem) bool {
 			pdataValue(t, st.value).CopyTo(m.PutEmpty(st.key))
 		case "delete":
 			m.Remove(st.key)
+		case "purge":
+			m.RemoveIf(func(k string, v pcommon.Value) bool { return len(k) == len(st.key) && v.Type() == pcommon.ValueTypeStr })
 		case "rename":
 			if v, ok := m.Get(st.from); ok && st.from != st.key {
 				was := pcommon.NewValueEmpty()

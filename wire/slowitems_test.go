@@ -7,7 +7,7 @@ import (
 
 // A step is one call of an Item's methods, as data, so that it can be done in several ways.
 type step struct {
-	do        string // set, rename, delete, field, look
+	do        string // set, rename, delete, purge, field, look
 	key, from string
 	value     Value
 	framed    []byte
@@ -40,7 +40,7 @@ func planner(entropy []byte, items int) []plan {
 // step makes one step. Its field is set by those who know the message.
 func (g *generator) step() step {
 	st := step{key: g.text(), from: g.text()}
-	switch g.pick(7) {
+	switch g.pick(8) {
 	case 0, 1:
 		st.do = "rename"
 	case 2:
@@ -50,6 +50,8 @@ func (g *generator) step() step {
 		st.key = []string{"INFO", "", "a text that is rather long, so that a length becomes longer than it has been before"}[g.pick(3)]
 	case 4:
 		st.do = "look"
+	case 5:
+		st.do = "purge"
 	default:
 		st.do, st.value = "set", g.value()
 	}
@@ -86,6 +88,8 @@ func (p plan) apply(it *Item) {
 			it.RenameAttribute(st.from, st.key)
 		case "delete":
 			it.DeleteAttribute(st.key)
+		case "purge":
+			it.DeleteAttributes(func(key []byte, v Value) bool { return len(key) == len(st.key) && v.Kind() == ValueString })
 		case "look":
 			it.Bytes()
 		case "field":
@@ -228,6 +232,13 @@ func slowItem(m message, body []byte, steps []step) []byte {
 		case "delete":
 			if i >= 0 {
 				fields[i].gone = true
+			}
+		case "purge":
+			for i, f := range fields {
+				if f.num == attrs {
+					key, v := ParseKeyValue(keyValue(i))
+					fields[i].gone = f.gone || len(key) == len(st.key) && v.Kind() == ValueString
+				}
 			}
 		case "rename":
 			from := index(st.from)
