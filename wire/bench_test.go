@@ -136,7 +136,17 @@ func benchRequest(t testing.TB, s Signal, p pdataRequest) Request {
 // benchEach runs f over the request of each signal, of logs also as pdata encodes it, and reports time and size per
 // item.
 func benchEach(b *testing.B, f func(b *testing.B, s Signal, r Request)) {
-	logs := benchLogs(b)
+	benchRepeated(b, 1, f)
+}
+
+// benchBulk is benchEach for requests of 10,000 items.
+func benchBulk(b *testing.B, f func(b *testing.B, s Signal, r Request)) {
+	benchRepeated(b, 10, f)
+}
+
+// benchRepeated repeats the 1,000 log records or spans of a request.
+func benchRepeated(b *testing.B, times int, f func(b *testing.B, s Signal, r Request)) {
+	logs := Request(bytes.Repeat(benchLogs(b), times))
 	p := newPdata(Logs)
 	if err := p.UnmarshalProto(logs); err != nil {
 		b.Fatal(err)
@@ -149,7 +159,7 @@ func benchEach(b *testing.B, f func(b *testing.B, s Signal, r Request)) {
 		{"metrics", Metrics, benchMetrics(b)},
 		{"logs", Logs, logs},
 		{"logs from pdata", Logs, marshal(b, p)},
-		{"traces", Traces, benchTraces(b)},
+		{"traces", Traces, bytes.Repeat(benchTraces(b), times)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			items := Count(c.signal, c.request)

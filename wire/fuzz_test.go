@@ -2,7 +2,7 @@ package wire
 
 import "testing"
 
-// fuzzSignal holds Check, the cursors, Count, EditResources and Split against their oracles for any bytes.
+// fuzzSignal holds Check, the cursors, Count, EditResources, EditItems and Split against their oracles for any bytes.
 func fuzzSignal(f *testing.F, s Signal) {
 	f.Add([]byte(nil))
 	for seed := range uint64(60) {
@@ -25,6 +25,7 @@ func fuzzOne(t *testing.T, s Signal, body []byte) {
 		return
 	}
 	editAndCompare(t, s, r, body)
+	editItemsAndCompare(t, &Editor{}, s, r, body)
 	limits := Limits{MaxItems: 1 + len(body)%5}
 	if len(body)%2 == 0 {
 		limits.MaxBytes = 1 + len(body)/3

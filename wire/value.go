@@ -1,6 +1,9 @@
 package wire
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // A ValueKind says which member of AnyValue is set.
 type ValueKind uint8
@@ -129,3 +132,61 @@ func (c *Values) Next() bool { return c.next() }
 
 // Value returns the current element.
 func (c *Values) Value() Value { return parseValue(c.body()) }
+
+// StringValue returns a string. A Value of a byte slice is a view of it.
+func StringValue[S string | []byte](s S) Value { return Value{[]byte(s), ValueString} }
+
+// BoolValue returns a boolean.
+func BoolValue(v bool) Value {
+	if v {
+		return Value{encodedTrue[:], ValueBool}
+	}
+	return Value{encodedFalse[:], ValueBool}
+}
+
+var encodedFalse, encodedTrue = [1]byte{0}, [1]byte{1}
+
+// IntValue returns an integer.
+func IntValue(v int64) Value {
+	return Value{AppendVarint(make([]byte, 0, 10), uint64(v)), ValueInt}
+}
+
+// DoubleValue returns a floating point number.
+func DoubleValue(v float64) Value {
+	return Value{binary.LittleEndian.AppendUint64(make([]byte, 0, 8), math.Float64bits(v)), ValueDouble}
+}
+
+// AppendValue appends a message field that holds the value: the body of a log record, the value of a KeyValue, an element
+// of an array.
+func AppendValue(dst []byte, field int, v Value) []byte {
+	n := 0
+	switch v.kind {
+	case ValueEmpty:
+	case ValueBool, ValueInt, ValueDouble:
+		n = 1 + len(v.b)
+	default:
+		n = 1 + SizeVarint(uint64(len(v.b))) + len(v.b)
+	}
+	return v.appendBody(AppendVarint(AppendTag(dst, field, TypeBytes), uint64(n)))
+}
+
+// appendBody appends the body of an AnyValue.
+func (v Value) appendBody(dst []byte) []byte {
+	switch v.kind {
+	case ValueEmpty:
+		return dst
+	case ValueBool, ValueInt, ValueDouble:
+		dst = append(dst, valueTags[v.kind])
+	default:
+		dst = AppendVarint(append(dst, valueTags[v.kind]), uint64(len(v.b)))
+	}
+	return append(dst, v.b...)
+}
+
+// valueTags are the tags of the members of AnyValue.
+var valueTags = [...]byte{
+	ValueEmpty: 0, ValueString: FieldValueString<<3 | TypeBytes, ValueBool: FieldValueBool<<3 | TypeVarint,
+	ValueInt: FieldValueInt<<3 | TypeVarint, ValueDouble: FieldValueDouble<<3 | TypeFixed64,
+	ValueArray: FieldValueArray<<3 | TypeBytes, ValueMap: FieldValueMap<<3 | TypeBytes,
+	ValueBytes: FieldValueBytes<<3 | TypeBytes,
+}
