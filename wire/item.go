@@ -34,8 +34,8 @@ var attributeFields = [messageCount]byte{
 	msgExponentialPoint: FieldExponentialAttributes, msgSummaryPoint: FieldSummaryAttributes,
 }
 
-// maxScratch is how much memory of a rare huge item is kept for the next one.
-const maxScratch = 1 << 20
+// maxScratch and maxList are how many bytes and attributes of a rare huge item are kept room for.
+const maxScratch, maxList = 1 << 20, 1 << 14
 
 // become prepares for items of a message type.
 func (it *Item) become(m message) {
@@ -58,6 +58,9 @@ func (it *Item) release() {
 	it.body, it.around, it.header = nil, [levelCount][]byte{}, [levelCount][]byte{}
 	if cap(it.scratch) > maxScratch {
 		it.scratch = nil
+	}
+	if cap(it.list) > maxList {
+		it.list = nil
 	}
 }
 
