@@ -2,8 +2,10 @@ package delivery
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math"
+	"mime"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -80,10 +82,48 @@ func readField(b []byte, pos int) (f protoField, next int, ok bool) {
 	return f, 0, false
 }
 
+// jsonPartial is a partial success in JSON. Protobuf's JSON writes 64-bit numbers as text, and takes plain ones.
+type jsonPartial struct {
+	PartialSuccess struct {
+		Points  json.Number `json:"rejectedDataPoints"`
+		Logs    json.Number `json:"rejectedLogRecords"`
+		Spans   json.Number `json:"rejectedSpans"`
+		Message string      `json:"errorMessage"`
+	} `json:"partialSuccess"`
+}
+
+// PartialSuccessJSON is PartialSuccess for an answer in JSON.
+func PartialSuccessJSON(body []byte) (items int64, message []byte) {
+	var p jsonPartial
+	if json.Unmarshal(body, &p) != nil {
+		return 0, nil
+	}
+	for _, n := range []json.Number{p.PartialSuccess.Points, p.PartialSuccess.Logs, p.PartialSuccess.Spans} {
+		if v, err := n.Int64(); err == nil && v > 0 {
+			items += v
+		}
+	}
+	return items, []byte(p.PartialSuccess.Message)
+}
+
+// PartialHTTP is Partial for an answer over HTTP, which may be in JSON.
+func (o *Outcome) PartialHTTP(a Answer, words func(string) string) {
+	read := PartialSuccess
+	if kind, _, err := mime.ParseMediaType(a.Header.Get("Content-Type")); err == nil && kind == "application/json" {
+		read = PartialSuccessJSON
+	}
+	items, message := read(a.Body)
+	o.partial(items, message, words)
+}
+
 // Partial looks for a partial success in the body of an OTLP answer that took the request. words cuts the
 // destination's message to what may stand in an error.
 func (o *Outcome) Partial(body []byte, words func(string) string) {
 	items, message := PartialSuccess(body)
+	o.partial(items, message, words)
+}
+
+func (o *Outcome) partial(items int64, message []byte, words func(string) string) {
 	if items <= 0 {
 		if len(message) > 0 {
 			o.Err = fmt.Errorf("the destination took everything and says: %s", words(string(message)))

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -84,5 +85,30 @@ func TestRetryInfo(t *testing.T) {
 	}
 	if RetryInfo([]byte{0x0a, 0x05, 1}) != 0 {
 		t.Error("a broken RetryInfo delays")
+	}
+}
+
+func TestPartialSuccessInJSON(t *testing.T) {
+	for body, want := range map[string]int64{
+		`{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"three"}}`:      3,
+		`{"partialSuccess":{"rejectedDataPoints":4}}`:                               4,
+		`{"partialSuccess":{"rejectedSpans":"5","future":{"a":[1]}}, "more": true}`: 5,
+		`{}`:                      0,
+		`{"partialSuccess":{}}`:   0,
+		`{"partialSuccess":null}`: 0,
+		`not JSON`:                0,
+		`{"partialSuccess":{"rejectedLogRecords":"-3"}}`: 0,
+	} {
+		if n, _ := PartialSuccessJSON([]byte(body)); n != want {
+			t.Errorf("%s: %d, want %d", body, n, want)
+		}
+	}
+	for _, kind := range []string{"application/json", "application/json; charset=utf-8"} {
+		var out Outcome
+		out.PartialHTTP(Answer{Header: http.Header{"Content-Type": {kind}}, Body: []byte(`{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"three"}}`)},
+			func(s string) string { return s })
+		if out.Items != 3 || out.Err == nil {
+			t.Errorf("%s: %+v", kind, out)
+		}
 	}
 }

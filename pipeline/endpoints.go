@@ -14,7 +14,7 @@ import (
 // serveOwn opens /metrics and the health endpoint.
 func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*Serving, error) {
 	metrics := http.NewServeMux()
-	metrics.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	metrics.Handle("GET /metrics", promhttp.HandlerFor(s.host.history, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	health := http.NewServeMux()
 	health.HandleFunc("GET /", s.health)
 	var out []*Serving

@@ -29,14 +29,17 @@ type graph struct {
 	cfg      *Config
 	byID     map[string]Instance // kind/id
 	sinks    map[ID]head         // exporters by id and signal, see exporterHead
-	started  []part
+	started  map[string]bool     // parts, by name and pipeline
 }
 
 // part is one component of a graph.
 type part struct {
 	name  string
+	key   string // of the component in its pipeline, unique in the graph
 	value any
 }
+
+func newPart(name, pipeline string, value any) part { return part{name, name + " " + pipeline, value} }
 
 // head is where a pipeline, or an exporter, is entered: the sink and the door that books it.
 type head struct {
@@ -50,6 +53,7 @@ type Host struct {
 	Budget    *Budget
 	Listeners *Listeners
 	Metrics   prometheus.Registerer
+	history   *history // of Metrics; nil for a graph that is only checked
 	Log       *slog.Logger
 	DataDir   string
 	Version   string
@@ -59,7 +63,7 @@ type Host struct {
 func build(cfg *Config, host Host) (*graph, error) {
 	g := &graph{
 		host: host, cfg: cfg,
-		building: map[ID]bool{}, heads: map[ID]head{}, byID: map[string]Instance{}, sinks: map[ID]head{},
+		building: map[ID]bool{}, heads: map[ID]head{}, started: map[string]bool{}, byID: map[string]Instance{}, sinks: map[ID]head{},
 	}
 	for _, in := range cfg.Instances {
 		g.byID[instanceKey(in.Component.Kind, in.ID)] = in
@@ -87,7 +91,7 @@ func (g *graph) buildAll() error {
 			continue
 		}
 		exporters[in.ID] = sink
-		g.exporters = append(g.exporters, part{instanceKey(KindExporter, in.ID), sink})
+		g.exporters = append(g.exporters, newPart(instanceKey(KindExporter, in.ID), "", sink))
 	}
 	if errs != nil {
 		return errors.Join(errs...)
@@ -168,7 +172,7 @@ func (g *graph) processorChain(p PipelineConfig, h head) (head, error) {
 		next := g.enter(KindProcessor, key, sink)
 		g.link(next.doors[0], h)
 		h = next
-		chain = append([]part{{key.component, sink}}, chain...)
+		chain = append([]part{newPart(key.component, key.pipeline, sink)}, chain...)
 	}
 	g.processors = append(chain, g.processors...)
 	return h, nil
@@ -195,7 +199,7 @@ func (g *graph) receiver(in Instance) error {
 	if err != nil {
 		return err
 	}
-	g.receivers = append(g.receivers, part{instanceKey(KindReceiver, in.ID), value})
+	g.receivers = append(g.receivers, newPart(instanceKey(KindReceiver, in.ID), "", value))
 	return nil
 }
 
@@ -259,7 +263,7 @@ func (g *graph) start(ctx context.Context) error {
 				return fmt.Errorf("cannot start %s: %w", p.name, err)
 			}
 		}
-		g.started = append(g.started, p)
+		g.started[p.key] = true
 	}
 	return nil
 }
@@ -270,7 +274,7 @@ func (g *graph) stop(ctx context.Context) error {
 	var errs []error
 	var mu sync.Mutex
 	end := func(p part) {
-		if s, ok := p.value.(Stopper); ok && g.wasStarted(p) {
+		if s, ok := p.value.(Stopper); ok && g.started[p.key] {
 			if err := s.Stop(ctx); err != nil {
 				mu.Lock()
 				errs = append(errs, fmt.Errorf("cannot stop %s cleanly: %w", p.name, err))
@@ -294,19 +298,17 @@ func (g *graph) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (g *graph) wasStarted(p part) bool {
-	for _, s := range g.started {
-		if s == p {
-			return true
-		}
-	}
-	return false
-}
-
 // discard takes back what the graph registered.
 func (g *graph) discard() {
-	for _, m := range g.metrics {
-		m.unregisterAll()
+	unregister := func() {
+		for _, m := range g.metrics {
+			m.unregisterAll()
+		}
+	}
+	if g.host.history != nil {
+		g.host.history.over(unregister)
+	} else {
+		unregister()
 	}
 	for _, k := range g.links {
 		k.cut()

@@ -50,7 +50,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 		registry: reg,
 		host: Host{
 			Ledger: NewLedger(), Budget: NewBudget(defaultBudget()), Listeners: NewListeners(),
-			Metrics: reg, Log: log, DataDir: dataDir, Version: version,
+			Metrics: reg, history: newHistory(reg), Log: log, DataDir: dataDir, Version: version,
 		},
 	}
 	s.own.register(reg, s)
@@ -58,7 +58,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 }
 
 // Gatherer gives our own metrics.
-func (s *Service) Gatherer() prometheus.Gatherer { return s.registry }
+func (s *Service) Gatherer() prometheus.Gatherer { return s.host.history }
 
 // Registry is where the process around the service registers metrics of its own.
 func (s *Service) Registry() *prometheus.Registry { return s.registry }
@@ -125,7 +125,7 @@ func (s *Service) Reload(ctx context.Context, cfg *Config) error {
 	// The same instances may not be registered twice: the new graph is built once to be checked, and again when
 	// the old one is gone.
 	trial := s.host
-	trial.Metrics, trial.Ledger = prometheus.NewRegistry(), NewLedger()
+	trial.Metrics, trial.Ledger, trial.history = prometheus.NewRegistry(), NewLedger(), nil
 	checked, err := build(cfg, trial)
 	if err != nil {
 		s.own.reloaded(false)

@@ -63,7 +63,7 @@ func (e *Exporter) Attempt(ctx context.Context, p *delivery.Payload) delivery.Ou
 	a := e.http.Post(ctx, e.targets[p.Signal], p)
 	out := e.http.Outcome(a)
 	if out.Verdict == delivery.Taken {
-		out.Partial(a.Body, e.http.Excerpt)
+		out.PartialHTTP(a, e.http.Excerpt)
 	}
 	return out
 }

@@ -1,0 +1,145 @@
+package remotewrite
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/prom"
+)
+
+// scraped is n plain series at a time, in milliseconds, and one with a timestamp of its own that never moves.
+func scraped(n int, at int64) pmetric.Metrics {
+	md := gauges(n, at)
+	ms := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()
+	ms.At(0).Metadata().PutStr(prom.TypeKey, "gauge")
+	m := ms.AppendEmpty()
+	m.SetName("x")
+	m.Metadata().PutStr(prom.TypeKey, "gauge")
+	p := m.SetEmptyGauge().DataPoints().AppendEmpty()
+	p.SetTimestamp(pcommon.Timestamp(1000 * 1e6))
+	p.SetDoubleValue(float64(at)) // another value for the same time
+	return md
+}
+
+// TestASampleThatPrometheusRejectsCostsOnlyItself: Prometheus rolls the whole request back at the first bad sample. The
+// bad series is found once, and then goes in a request of its own: one more request a scrape.
+func TestASampleThatPrometheusRejectsCostsOnlyItself(t *testing.T) {
+	db, handler := prometheusServer(t)
+	var requests atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		handler.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	sink, ledger := start(t, func(c *Config) { c.Endpoint = srv.URL; c.Retry.Enabled = false })
+	lost := 0
+	for i := range 12 {
+		before := requests.Load()
+		b := batch(t, scraped(300, int64(10_000+i*15_000)))
+		a := pipeline.Read(sink.Consume(t.Context(), b), b.Items)
+		if a.Refusal != nil {
+			t.Fatal(a.Refusal)
+		}
+		lost += a.RejectedItems()
+		if n := requests.Load() - before; i > 1 && n != 2 {
+			t.Errorf("scrape %d took %d requests, want 2", i, n)
+		}
+	}
+	stored := 0
+	for _, l := range contents(t, db) {
+		if strings.Contains(l, `"numbered"`) {
+			stored++
+		}
+	}
+	if stored != 12*300 || lost != 11 {
+		t.Errorf("%d of 3600 samples are stored, %d are lost; want all, and 11 of x", stored, lost)
+	}
+	if ledger.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", ledger.Unaccounted())
+	}
+}
+
+// TestStoredAndTheAnswerLost: what comes again because nobody heard the answer is delivered, not lost.
+func TestStoredAndTheAnswerLost(t *testing.T) {
+	db, handler := prometheusServer(t)
+	var once sync.Once
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lost := false
+		once.Do(func() { lost = true })
+		if !lost {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			conn.Close()
+		}
+	}))
+	defer srv.Close()
+	sink, ledger := start(t, func(c *Config) { c.Endpoint = srv.URL })
+	md := gauges(100, 1000)
+	for _, at := range []int64{2000, 3000} {
+		gauges(100, at).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	}
+	if err := sink.Consume(t.Context(), batch(t, md)); err != nil {
+		t.Errorf("the client is told %v", err)
+	}
+	if n := len(contents(t, db)); n != 300 {
+		t.Errorf("%d samples are stored, want 300", n)
+	}
+	for _, a := range ledger.Read() {
+		if a.Signal == pipeline.Metrics && (a.Out.Items != 300 || len(a.Dropped) != 0) {
+			t.Errorf("the books say %+v", a)
+		}
+	}
+	if ledger.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", ledger.Unaccounted())
+	}
+}
+
+// TestNothingOfOurOwnMakingIsOlder: a resource that brings something old for the first time gets no target_info of that
+// time, behind the one that is there.
+func TestNothingOfOurOwnMakingIsOlder(t *testing.T) {
+	db, handler := prometheusServer(t)
+	srv := httptest.NewServer(handler)
+	defer srv.Close()
+	sink, _ := start(t, func(c *Config) { c.Endpoint = srv.URL; c.Retry.Enabled = false })
+	const now = int64(3_600_000)
+	push := func(points map[string]int64) {
+		md := pmetric.NewMetrics()
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("service.name", "s")
+		rm.Resource().Attributes().PutStr("team", "t")
+		sm := rm.ScopeMetrics().AppendEmpty()
+		for name, at := range points {
+			m := sm.Metrics().AppendEmpty()
+			m.SetName(name)
+			p := m.SetEmptyGauge().DataPoints().AppendEmpty()
+			p.SetTimestamp(pcommon.Timestamp((now + at*1000) * 1e6))
+		}
+		if err := sink.Consume(t.Context(), batch(t, md)); err != nil {
+			t.Errorf("%v: %v", points, err)
+		}
+	}
+	push(map[string]int64{"a": 0})
+	push(map[string]int64{"a": 15})
+	push(map[string]int64{"a": 30, "b": -600})
+	n := 0
+	for _, l := range contents(t, db) {
+		if !strings.Contains(l, "target_info") {
+			n++
+		}
+	}
+	if n != 4 {
+		t.Errorf("%d samples are stored, want 4", n)
+	}
+}
