@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,9 +146,10 @@ func TestRotatedIsFinished(t *testing.T) {
 // given up is counted.
 func TestRefusedThenDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		sink := pipelinetest.Recorder{Answer: func(context.Context, pipeline.Batch) error {
-			if down {
+			if down.Load() {
 				return pipeline.Refuse(0, errors.New("down"))
 			}
 			return nil
@@ -170,7 +172,7 @@ func TestRefusedThenDeleted(t *testing.T) {
 		if lost := testutil.ToFloat64(r.metrics.Lost.WithLabelValues(string(pipeline.DropRotatedUnread))); lost != 10 || f.Reading() || f.DeletedBytes() != 0 {
 			t.Errorf("%g bytes lost; reading %t", lost, f.Reading())
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(time.Minute)
 		if got := bodies(&sink); got != `"one"` || f.Outstanding() {
 			t.Errorf("%s", got)
