@@ -52,7 +52,7 @@ func NewCompressor(typ configcompression.Type, level int, pool *Pool) (*Compress
 		}
 		c.zstd = z
 	default:
-		return nil, fmt.Errorf("compression %q is not done; write zstd, gzip, snappy or none", typ)
+		return nil, fmt.Errorf("compression %q is not supported; write zstd, gzip, snappy or none", typ)
 	}
 	return c, nil
 }

@@ -54,7 +54,7 @@ func NotDone(more map[string]string) map[string]string {
 	keys := map[string]string{
 		"auth":                   `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
 		"middlewares":            "extensions are not hosted; remove the key",
-		"sending_queue::storage": "the disk queue is not done; callers wait, and nothing is answered before it is delivered",
+		"sending_queue::storage": "a queue on disk is not supported; callers wait, and nothing is answered before it is delivered",
 		"sending_queue::batch":   "put the processor batch into the pipeline instead",
 	}
 	maps.Copy(keys, more)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/bits"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -47,8 +49,9 @@ type division struct {
 	at      *place
 	pieces  Pieces
 	request *Payload
-	ordered bool // one request after the other
-	left    int  // requests that may still be made
+	ordered bool            // one request after the other
+	left    int             // requests that may still be made
+	before  pipeline.Ranges // items of pieces before these
 
 	mu     *sync.Mutex
 	gather *pipeline.Gather
@@ -87,25 +90,24 @@ func (d *division) split(from, to, width int, rej *pipeline.Rejected) {
 		d.undivided(from, to, rej)
 		return
 	}
-	answers := d.probe(from, to, width)
-	taken, alike := 0, true
+	answers, taken := d.probe(from, to, width)
+	rejected, alike := 0, true
 	for _, a := range answers {
-		if a == nil {
-			taken++
-		} else {
-			alike = alike && a.Error() == rej.Error()
+		if a != nil {
+			rejected++
+			alike = alike && gist(a) == gist(rej)
 		}
 	}
 	if taken > 0 {
 		d.k.probes.useful(width)
 	}
-	if first := from == 0 && to == d.pieces.Len(); first && width < n && taken == 0 && alike && rej.Reason != pipeline.DropTooLarge {
+	if first := from == 0 && to == d.pieces.Len(); first && width < n && rejected == width && alike && rej.Reason != pipeline.DropTooLarge {
 		d.k.probes.hopeless()
 		d.undivided(from, to, rej)
 		return
 	}
 	next := nextProbes
-	if len(answers)-taken == 1 && d.left >= firstProbes && !d.ordered {
+	if rejected == 1 && d.left >= firstProbes && !d.ordered {
 		next = firstProbes // one bad piece: there are requests enough to save a round trip
 	}
 	for i, a := range answers {
@@ -124,6 +126,7 @@ func (d *division) alone(i int, rej *pipeline.Rejected) {
 		return
 	}
 	in := *d
+	in.before = d.before.Union(d.pieces.Items(0, i))
 	in.pieces, in.ordered = inner, true
 	in.left += 4 * bits.Len(uint(inner.Len()))
 	in.split(0, inner.Len(), nextProbes, rej)
@@ -133,14 +136,31 @@ func (d *division) alone(i int, rej *pipeline.Rejected) {
 // cut is where the i-th of so many parts begins.
 func cut(from, n, i, parts int) int { return from + n*i/parts }
 
-// probe sends the pieces in so many requests. It returns those that were rejected as a whole; what became of the others
-// is gathered.
-func (d *division) probe(from, to, width int) []*pipeline.Rejected {
+// gist is what a rejection says, without what differs from one record to the next.
+func gist(rej *pipeline.Rejected) string {
+	text, _, _ := strings.Cut(rej.Error(), "{")
+	return string(rej.Reason) + strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// probe sends the pieces in so many requests. It returns the rejections of those that were rejected as a whole, and how
+// many were taken; what became of the others is gathered.
+func (d *division) probe(from, to, width int) ([]*pipeline.Rejected, int) {
 	answers := make([]*pipeline.Rejected, width)
+	var taken atomic.Int32
 	var wg sync.WaitGroup
 	for i := range width {
 		lo, hi := cut(from, to-from, i, width), cut(from, to-from, i+1, width)
-		one := func() { answers[i] = d.send(lo, hi) }
+		one := func() {
+			var ok bool
+			if answers[i], ok = d.send(lo, hi); ok {
+				taken.Add(1)
+			}
+		}
 		if d.ordered {
 			one()
 		} else {
@@ -148,33 +168,43 @@ func (d *division) probe(from, to, width int) []*pipeline.Rejected {
 		}
 	}
 	wg.Wait()
-	return answers
+	return answers, int(taken.Load())
 }
 
-// send delivers some pieces as one request. It returns the rejection of all of them; everything else is gathered.
-func (d *division) send(from, to int) *pipeline.Rejected {
+// send delivers some pieces as one request. It returns the rejection of all of them, or whether they were taken;
+// everything else is gathered.
+func (d *division) send(from, to int) (_ *pipeline.Rejected, taken bool) {
 	p := d.pieces.Cut(from, to)
 	p.maybeSent.Store(d.request.maybeSent.Load())
 	items := d.pieces.Items(from, to)
-	p.Items = items.Len()
+	p.Items = d.count(from, items)
 	d.at.hold()
 	err := d.k.deliver(d.ctx, d.at, p)
 	if err == nil {
-		return nil
+		return nil, true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if rej := whole(err, p); rej != nil {
-		return rej
+		return rej, false
 	}
 	if ref, refused := pipeline.AsRefused(err); refused {
 		d.gather.Refuse(items, ref)
-		return nil
+		return nil, false
 	}
 	for _, rej := range pipeline.Read(err, p.Items).Rejected { // a partial success
 		d.gather.Reject(rej)
 	}
-	return nil
+	return nil, true
+}
+
+// count is how many of the items are booked with the pieces from an index on: an item that is in several pieces, as a
+// histogram is, counts with the first.
+func (d *division) count(from int, items pipeline.Ranges) int {
+	if _, byItem := d.pieces.(itemPieces); byItem {
+		return items.Len()
+	}
+	return items.Without(d.before.Union(d.pieces.Items(0, from))).Len()
 }
 
 // whole is the rejection of all of a request, if that is what err is.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -20,7 +21,7 @@ type Exporter struct {
 	settings pipeline.Settings
 	cfg      *Config
 	pool     delivery.Pool
-	failed   delivery.Seldom
+	failed   throttle.Line
 
 	mu      sync.Mutex // of the file and what is written to it; taken inside syncing
 	file    *os.File
@@ -82,7 +83,7 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	}
 	if err != nil {
 		if alike, due := e.failed.Now(); due {
-			e.settings.Log.Warn("the file cannot be written; it is retried by whoever sent", "path", e.cfg.Path, "error", err, "alike", alike)
+			e.settings.Log.Warn("cannot write the file; the sender repeats what was refused", "path", e.cfg.Path, "error", err, "suppressed", alike)
 		}
 		return pipeline.Refuse(time.Second, err)
 	}

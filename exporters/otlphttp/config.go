@@ -62,7 +62,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	if c.Encoding != "proto" {
-		errs = append(errs, fmt.Errorf(`"encoding" is %q; only proto is done, write proto or remove the key`, c.Encoding))
+		errs = append(errs, fmt.Errorf(`"encoding" is %q; only proto is supported; write proto or remove the key`, c.Encoding))
 	}
 	return errors.Join(append(errs, delivery.CheckHTTP(&c.ClientConfig), c.Config.Validate())...)
 }

@@ -103,7 +103,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf(`"compression" is %q; remote write is always snappy, remove the key`, c.Compression))
 	}
 	if c.ProtobufMessage != messageV1 {
-		errs = append(errs, fmt.Errorf(`"protobuf_message" is %q; only %s is done`, c.ProtobufMessage, messageV1))
+		errs = append(errs, fmt.Errorf(`"protobuf_message" is %q; only %s is supported`, c.ProtobufMessage, messageV1))
 	}
 	if c.Queue.Enabled && c.Queue.QueueSize < 1 {
 		errs = append(errs, fmt.Errorf(`"remote_write_queue::queue_size" is %d; write at least 1, or enabled: false`, c.Queue.QueueSize))
@@ -142,7 +142,7 @@ func Component() pipeline.Component {
 			"auth":                             `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
 			"middlewares":                      "extensions are not hosted; remove the key",
 			"sending_queue":                    `write "remote_write_queue"`,
-			"wal":                              "the disk queue is not done; callers wait, and nothing is answered before it is delivered",
+			"wal":                              "a queue on disk is not supported; callers wait, and nothing is answered before it is delivered",
 			"namespace":                        "rename metrics where they are made",
 			"export_created_metric":            "start times are not exported; remove the key",
 			"resource_to_telemetry_conversion": `name the attributes in "promote_resource_attributes"`,

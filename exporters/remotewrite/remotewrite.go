@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire/prom"
 )
@@ -18,7 +19,7 @@ type Exporter struct {
 	http     *delivery.HTTP
 	target   *url.URL
 	encoder  *encoder
-	refused  delivery.Seldom
+	refused  throttle.Line
 }
 
 // New makes the exporter. It connects with the first request.
@@ -69,7 +70,7 @@ func (e *Exporter) drop(b pipeline.Batch, report *prom.Report) {
 		e.settings.Drop(why, b.Signal, points, share(len(b.Request), points, b.Items))
 		if skipped, due := e.refused.Now(); due {
 			e.settings.Log.Warn("data points without a form in Prometheus were dropped",
-				"why", w.String(), "metric", metric, "points", points, "alike", skipped)
+				"why", w.String(), "metric", metric, "points", points, "suppressed", skipped)
 		}
 	})
 }

@@ -100,7 +100,7 @@ func (r *report) finish(secrets []string) ([]Warning, Faults) {
 }
 
 // notDone is what is said of everything that an existing Collector file may rightly contain.
-const notDone = "known to the Collector but not done here"
+const notDone = "known to the Collector but not supported"
 
 // joinPath writes a path as the Collector does.
 func joinPath(path []string) string { return strings.Join(path, delimiter) }

@@ -15,7 +15,7 @@ import (
 // Options are what the command line says about reading a configuration, and what the daemon does when no source
 // says otherwise.
 type Options struct {
-	AllowIgnoredKeys bool   // keys that are known to the Collector but not done here warn and are ignored
+	AllowIgnoredKeys bool   // keys that are known to the Collector but not supported warn and are ignored
 	MetricsEndpoint  string // host:port of our own /metrics where service::telemetry::metrics is not set; empty: none
 	HealthEndpoint   string // host:port of a health_check without endpoint; empty: the Collector's localhost:13133
 }

@@ -10,21 +10,21 @@ import (
 
 // Config is what a user sets. The first three keys are those of the Collector's batch processor.
 type Config struct {
-	// Timeout is how long records wait at most for company while MaxInFlight requests are outstanding.
+	// Timeout is how long records wait at most for those of other clients.
 	Timeout time.Duration `mapstructure:"timeout"`
 	// SendBatchSize is the number of items at which a batch goes out without waiting longer; 0 means only Timeout
 	// and MaxBytes decide.
 	SendBatchSize int `mapstructure:"send_batch_size"`
 	// SendBatchMaxSize is the number of items that no request exceeds; larger ones are split. 0 means no limit.
 	SendBatchMaxSize int `mapstructure:"send_batch_max_size"`
-	// MaxInFlight is how many requests go out at once without waiting for company.
+	// MaxInFlight is how many requests may be out before callers are merged although nobody else is expected.
 	MaxInFlight int `mapstructure:"max_in_flight"`
 	// MaxBytes is the size of OTLP that merging does not exceed. The default is below the 4 MiB that a gRPC
 	// server takes unless told otherwise. A single larger request passes as it is.
 	MaxBytes int `mapstructure:"max_bytes"`
 }
 
-// Default is the Collector's, and group commit with eight requests at once.
+// Default is the Collector's, with eight requests at once.
 func Default() *Config {
 	return &Config{Timeout: 200 * time.Millisecond, SendBatchSize: 8192, MaxInFlight: 8, MaxBytes: 3 << 20}
 }
@@ -53,9 +53,9 @@ func (c *Config) Validate() error {
 // Component describes the processor to the engine.
 func Component() pipeline.Component {
 	return pipeline.Processor("batch", Default, New, pipeline.Signals[:]...).
-		WithDoc("merges requests while others are on their way: group commit, nothing is acknowledged early").
+		WithDoc("merges requests of many clients; nothing is acknowledged early, and a lone client never waits").
 		WithNotDone(map[string]string{
-			"metadata_keys":              "batches are kept apart by tenant and route already; remove the key",
+			"metadata_keys":              "not supported; remove the key",
 			"metadata_cardinality_limit": "remove the key; it belongs to metadata_keys",
 		})
 }

@@ -7,7 +7,7 @@ type peers struct {
 	known   map[string]*peer
 	missing int // peers that are known and have nothing inside
 	vain    int // waits in a row that brought nobody
-	skip    int // so many times nobody is waited for because of them
+	skip    int // for so many requests nobody is waited for because of them
 }
 
 // peer is the other side of a connection; sources of our own are one peer.
@@ -39,6 +39,7 @@ func (s *peers) arrive(name string) *peer {
 	}
 	x.inside++
 	x.came = true
+	s.skip = max(s.skip-1, 0)
 	return x
 }
 
@@ -51,16 +52,7 @@ func (s *peers) leave(x *peer) {
 }
 
 // awaited says whether somebody is likely to come.
-func (s *peers) awaited() bool {
-	if s.missing == 0 {
-		return false
-	}
-	if s.skip > 0 {
-		s.skip--
-		return false
-	}
-	return true
-}
+func (s *peers) awaited() bool { return s.missing > 0 && s.skip == 0 }
 
 // waited notes that a wait has passed in full, and whether anybody came. Clients with a new connection for each
 // request look like many that never come again: when waiting brings nobody, less and less of it is done.

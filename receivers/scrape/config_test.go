@@ -82,11 +82,11 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 	f(jobs+"        - {job_name: a, scrape_interval: 1s, scrape_timeout: 5s}\n", "config::scrape_configs::0 | timeout greater")
 	f(jobs+"        - {job_name: a, scrape_native_histograms: true}\n        - {job_name: b, scrape_failure_log_file: x, scrape_protocols: [PrometheusProto]}\n",
 		"config::scrape_configs::0::scrape_native_histograms | not scraped yet",
-		"config::scrape_configs::1::scrape_failure_log_file | not done",
+		"config::scrape_configs::1::scrape_failure_log_file | not supported",
 		"config::scrape_configs::1::scrape_protocols | none of them")
 	for _, d := range discoveries {
 		key := d + "_sd_configs"
-		f(jobs+"        - job_name: a\n          "+key+": [{role: pod}, {role: node}]\n", "config::scrape_configs::0::"+key+" | not done here: write static_configs, file_sd_configs or http_sd_configs")
+		f(jobs+"        - job_name: a\n          "+key+": [{role: pod}, {role: node}]\n", "config::scrape_configs::0::"+key+" | not supported: write static_configs, file_sd_configs or http_sd_configs")
 	}
 	f(jobs+"        - job_name: a\n          made_up_sd_configs: [{}]\n", "config::scrape_configs::0::made_up_sd_configs | unknown key")
 	f("    config:\n      remote_write: []\n      rule_files: [x]\n", "config::remote_write | prometheus_remote_write", "config::rule_files | rules are evaluated")

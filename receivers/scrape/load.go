@@ -83,10 +83,10 @@ func notDone(j *config.ScrapeConfig) (faults []string) {
 		faults = append(faults, "scrape_native_histograms: native histograms are not scraped yet: take it out, classic buckets are read")
 	}
 	if j.ConvertClassicHistogramsToNHCBEnabled() {
-		faults = append(faults, "convert_classic_histograms_to_nhcb: is not done yet: take it out")
+		faults = append(faults, "convert_classic_histograms_to_nhcb: is not supported: remove it")
 	}
 	if j.ScrapeFailureLogFile != "" {
-		faults = append(faults, "scrape_failure_log_file: is not done yet: take it out, failures are counted and logged")
+		faults = append(faults, "scrape_failure_log_file: is not supported: remove it, failures are counted and logged")
 	}
 	if j.ScrapeFallbackProtocol == config.PrometheusProto {
 		faults = append(faults, "fallback_scrape_protocol: PrometheusProto is not read: write PrometheusText0.0.4")
@@ -207,7 +207,7 @@ func faultsAt(err error, path string, value any) (errs []error) {
 		if m := unknownField.FindStringSubmatch(text); m != nil {
 			text = fmt.Sprintf("unknown key %q: Prometheus has none of this name here", m[1])
 			if mechanism, is := strings.CutSuffix(m[1], "_sd_configs"); is && slices.Contains(discoveries, mechanism) {
-				text = fmt.Sprintf("%q is a key of Prometheus, but this discovery is not done here: write static_configs, file_sd_configs or http_sd_configs", m[1])
+				text = fmt.Sprintf("%q is a key of Prometheus, but this discovery is not supported: write static_configs, file_sd_configs or http_sd_configs", m[1])
 			}
 			if below := keyPath(value, m[1]); below != "" {
 				at += "::" + below

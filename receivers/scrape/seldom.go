@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/internal/throttle"
 )
 
 // seldomLog is a log for service discovery, in which a warning or an error that repeats itself is written once in a while.
@@ -38,7 +38,7 @@ func (s seldom) Handle(ctx context.Context, r slog.Record) error {
 		}
 		if skipped > 0 {
 			r = r.Clone()
-			r.AddAttrs(slog.Int("alike", skipped))
+			r.AddAttrs(slog.Int("suppressed", skipped))
 		}
 	}
 	return s.Handler.Handle(ctx, r)
@@ -69,21 +69,21 @@ const (
 type lines struct {
 	mu    sync.Mutex
 	since time.Time
-	known map[string]*delivery.Seldom
+	known map[string]*throttle.Line
 }
 
 // of is the memory of a line; message is the line without what makes it different from its like.
-func (l *lines) of(line, message string) *delivery.Seldom {
+func (l *lines) of(line, message string) *throttle.Line {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now(); l.known == nil || len(l.known) >= linesMax && now.Sub(l.since) >= linesFor {
-		l.since, l.known = now, map[string]*delivery.Seldom{}
+		l.since, l.known = now, map[string]*throttle.Line{}
 	}
 	if l.known[line] == nil && len(l.known) >= linesMax {
 		line = message
 	}
 	if l.known[line] == nil {
-		l.known[line] = &delivery.Seldom{}
+		l.known[line] = &throttle.Line{}
 	}
 	return l.known[line]
 }

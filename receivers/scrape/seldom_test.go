@@ -43,7 +43,7 @@ func TestARepeatedLineIsWrittenSeldom(t *testing.T) {
 		time.Sleep(time.Minute)
 		a.Error("Error reading file", "path", "x")
 		wrote(7, "a minute later")
-		if !strings.Contains(out.String(), "alike=999") {
+		if !strings.Contains(out.String(), "suppressed=999") {
 			t.Errorf("the lines that were kept back are not counted:\n%s", out.String())
 		}
 		out.Reset()
