@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/sluiceio/sluice/internal/backoff"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -26,13 +27,13 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	if s, err := strconv.ParseUint(v, 10, 64); err == nil {
-		return time.Duration(min(s, uint64(maxRetryAfter/time.Second))) * time.Second
+		return time.Duration(min(s, uint64(backoff.MaxAsked/time.Second))) * time.Second
 	}
 	at, err := http.ParseTime(v)
 	if err != nil {
 		return 0
 	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
+	return min(max(at.Sub(now), 0), backoff.MaxAsked)
 }
 
 // Excerpt makes a destination's words fit for an error: printable, on one line, without any of the secrets that we

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sluiceio/sluice/internal/backoff"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -18,13 +19,13 @@ func TestRetryAfter(t *testing.T) {
 		" 7 ":                           7 * time.Second,
 		"0":                             0,
 		"-3":                            0,
-		"1000000000":                    maxRetryAfter,
+		"1000000000":                    backoff.MaxAsked,
 		"99999999999999999999999":       0,
 		"soon":                          0,
 		"1.5":                           0,
 		"Mon, 23 Nov 2026 12:00:09 GMT": 9 * time.Second,
 		"Mon, 23 Nov 2026 11:00:00 GMT": 0,
-		"Sun, 23 Nov 2036 12:00:00 GMT": maxRetryAfter,
+		"Sun, 23 Nov 2036 12:00:00 GMT": backoff.MaxAsked,
 	} {
 		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
 			t.Errorf("Retry-After %q is %s, want %s", value, got, want)
@@ -57,9 +58,9 @@ func TestBackoff(t *testing.T) {
 	bounds := []time.Duration{200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000}
 	low, high := make([]time.Duration, len(bounds)), make([]time.Duration, len(bounds))
 	for n := range 400 {
-		b := backoff{cfg: &cfg}
+		b := cfg.backoff()
 		for i := range bounds {
-			w := b.next(0)
+			w := b.Next(0)
 			if n == 0 || w < low[i] {
 				low[i] = w
 			}
@@ -72,11 +73,11 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("wait %d is between %s and %s; full jitter fills 0 to %s", i, low[i], high[i], bound)
 		}
 	}
-	b := backoff{cfg: &cfg}
-	if w := b.next(7 * time.Second); w < 7*time.Second || w > 7200*time.Millisecond {
+	b := cfg.backoff()
+	if w := b.Next(7 * time.Second); w < 7*time.Second || w > 7200*time.Millisecond {
 		t.Errorf("asked for 7s, waits %s", w)
 	}
-	if w := b.next(1e9 * time.Second); w > maxRetryAfter+cfg.MaxInterval {
+	if w := b.Next(1e9 * time.Second); w > backoff.MaxAsked+cfg.MaxInterval {
 		t.Errorf("asked for 30 years, waits %s", w)
 	}
 }

@@ -33,9 +33,9 @@ func TestNoMultiplierOverflows(t *testing.T) {
 		if err := cfg.Validate(); err != nil {
 			t.Error(err)
 		}
-		b := backoff{cfg: &cfg}
+		b := cfg.backoff()
 		for range 10 {
-			if wait := b.next(0); wait < 0 || wait > time.Minute {
+			if wait := b.Next(0); wait < 0 || wait > time.Minute {
 				t.Errorf("with a multiplier of %v the wait is %s", m, wait)
 			}
 		}

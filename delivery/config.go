@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/backoff"
 )
 
 // Config is the keys that all exporters with a network behind them share. An exporter's own configuration embeds it
@@ -145,6 +147,11 @@ func (c *RetryConfig) Validate() error {
 		errs = append(errs, fmt.Errorf(`"retry_on_failure::max_elapsed_time" is %s; write 0 or more`, c.MaxElapsedTime))
 	}
 	return errors.Join(errs...)
+}
+
+// backoff is the waits between the attempts of one request.
+func (c *RetryConfig) backoff() backoff.Backoff {
+	return backoff.Backoff{Min: c.InitialInterval, Max: c.MaxInterval, Multiplier: c.Multiplier}
 }
 
 // weight is what a batch counts in the queue.

@@ -104,9 +104,13 @@ func (d *division) split(from, to, width int, rej *pipeline.Rejected) {
 		d.undivided(from, to, rej)
 		return
 	}
+	next := nextProbes
+	if len(answers)-taken == 1 && d.left >= firstProbes && !d.ordered {
+		next = firstProbes // one bad piece: there are requests enough to save a round trip
+	}
 	for i, a := range answers {
 		if lo, hi := cut(from, n, i, width), cut(from, n, i+1, width); a != nil {
-			d.split(lo, hi, nextProbes, a)
+			d.split(lo, hi, next, a)
 		}
 	}
 }

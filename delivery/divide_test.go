@@ -289,3 +289,31 @@ func TestWhatIsThereCountsAsDelivered(t *testing.T) {
 		})
 	}
 }
+
+// TestBadRequestsDoNotSlowTheOthers: one request in ten has a bad record, the destination answers after 50 ms.
+func TestBadRequestsDoNotSlowTheOthers(t *testing.T) {
+	took := map[bool]time.Duration{}
+	for _, bad := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{}, rejecting(same)).byItem()
+			begin := time.Now()
+			for i := range 100 {
+				bodies := make([]string, 300)
+				for k := range bodies {
+					bodies[k] = fmt.Sprint("good", i, "-", k)
+				}
+				if bad && i%10 == 0 {
+					bodies[(i*37)%300] = fmt.Sprint("bad", i)
+				}
+				a := pipeline.Read(r.sink.Consume(t.Context(), logsOf(bodies...)), 300)
+				if n := a.RejectedItems(); n > 1 || a.Refusal != nil {
+					t.Fatalf("%+v", a)
+				}
+			}
+			took[bad] = time.Since(begin)
+		})
+	}
+	if ratio := took[true].Seconds() / took[false].Seconds(); ratio > 1.31 {
+		t.Errorf("%s without, %s with bad ones: %.2f times", took[false], took[true], ratio)
+	}
+}

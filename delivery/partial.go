@@ -8,6 +8,7 @@ import (
 	"mime"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/backoff"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -166,8 +167,8 @@ func duration(b []byte) time.Duration {
 			nanos = int64(int32(f.value))
 		}
 	}
-	if seconds >= int64(maxRetryAfter/time.Second) {
-		return maxRetryAfter
+	if seconds >= int64(backoff.MaxAsked/time.Second) {
+		return backoff.MaxAsked
 	}
 	return max(time.Duration(max(seconds, 0))*time.Second+time.Duration(nanos), 0)
 }

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/sluiceio/sluice/internal/backoff"
 )
 
 func TestPartialSuccess(t *testing.T) {
@@ -73,7 +75,7 @@ func hasGroup(b []byte) bool {
 
 func TestRetryInfo(t *testing.T) {
 	for in, want := range map[time.Duration]time.Duration{
-		0: 0, 1500 * time.Millisecond: 1500 * time.Millisecond, -time.Second: 0, 24 * time.Hour: maxRetryAfter,
+		0: 0, 1500 * time.Millisecond: 1500 * time.Millisecond, -time.Second: 0, 24 * time.Hour: backoff.MaxAsked,
 	} {
 		b, err := proto.Marshal(&errdetails.RetryInfo{RetryDelay: durationpb.New(in)})
 		if err != nil {

@@ -66,7 +66,7 @@ func (k *Sender) enter(ctx context.Context, items, bytes int) error {
 // deliver sends a payload until there is an answer that ends the matter. It gives back the payload and one hold on the
 // place, unless an attempt outlives the caller; then that does.
 func (k *Sender) deliver(ctx context.Context, at *place, p *Payload) error {
-	wait := backoff{cfg: &k.opts.Retry}
+	wait := k.opts.Retry.backoff()
 	start := time.Now()
 	for {
 		if ctx.Err() != nil {
@@ -81,7 +81,7 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *Payload) error {
 			giveBack(at, p)
 			return err
 		}
-		pause := wait.next(out.After)
+		pause := wait.Next(out.After)
 		if why := k.giveUp(ctx, start, pause); why != "" {
 			k.unsure.keep(p)
 			giveBack(at, p)

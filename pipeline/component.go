@@ -75,31 +75,42 @@ type Stopper interface {
 // Receiver describes a receiver type. One instance serves all pipelines that name it; build gets one output a
 // signal and returns a value that may be a Starter and a Stopper.
 func Receiver[C any](typ string, defaults func() *C, build func(Settings, *C, Outputs) (any, error), signals ...Signal) Component {
-	return Component{
-		Kind: KindReceiver, Type: typ, Signals: signals,
-		Default:       func() any { return defaults() },
-		buildReceiver: func(s Settings, c any, o Outputs) (any, error) { return build(s, c.(*C), o) },
-	}
+	return ReceiverOf(typ, func() any { return defaults() },
+		func(s Settings, c any, o Outputs) (any, error) { return build(s, c.(*C), o) }, signals...)
+}
+
+// ReceiverOf is Receiver for a type whose configuration is known only at run time.
+func ReceiverOf(typ string, defaults func() any, build func(Settings, any, Outputs) (any, error), signals ...Signal) Component {
+	return Component{Kind: KindReceiver, Type: typ, Signals: signals, Default: defaults, buildReceiver: build}
 }
 
 // Processor describes a processor type. Each pipeline that names it gets an instance of its own, which may be a
 // Starter and a Stopper.
 func Processor[C any](typ string, defaults func() *C, build func(Settings, *C, Sink) (Sink, error), signals ...Signal) Component {
-	return Component{
-		Kind: KindProcessor, Type: typ, Signals: signals,
-		Default:        func() any { return defaults() },
-		buildProcessor: func(s Settings, c any, next Sink) (Sink, error) { return build(s, c.(*C), next) },
-	}
+	return ProcessorOf(typ, func() any { return defaults() },
+		func(s Settings, c any, next Sink) (Sink, error) { return build(s, c.(*C), next) }, signals...)
+}
+
+// ProcessorOf is Processor for a type whose configuration is known only at run time.
+func ProcessorOf(typ string, defaults func() any, build func(Settings, any, Sink) (Sink, error), signals ...Signal) Component {
+	return Component{Kind: KindProcessor, Type: typ, Signals: signals, Default: defaults, buildProcessor: build}
+}
+
+// NewProcessor makes one in front of next, as the graph does.
+func (c Component) NewProcessor(s Settings, config any, next Sink) (Sink, error) {
+	return c.buildProcessor(s, config, next)
 }
 
 // Exporter describes an exporter type. One instance serves all pipelines and signals that name it; it may be a
 // Starter and a Stopper.
 func Exporter[C any](typ string, defaults func() *C, build func(Settings, *C) (Sink, error), signals ...Signal) Component {
-	return Component{
-		Kind: KindExporter, Type: typ, Signals: signals,
-		Default:       func() any { return defaults() },
-		buildExporter: func(s Settings, c any) (Sink, error) { return build(s, c.(*C)) },
-	}
+	return ExporterOf(typ, func() any { return defaults() },
+		func(s Settings, c any) (Sink, error) { return build(s, c.(*C)) }, signals...)
+}
+
+// ExporterOf is Exporter for a type whose configuration is known only at run time.
+func ExporterOf(typ string, defaults func() any, build func(Settings, any) (Sink, error), signals ...Signal) Component {
+	return Component{Kind: KindExporter, Type: typ, Signals: signals, Default: defaults, buildExporter: build}
 }
 
 // WithAliases adds older spellings under which files may name the type.

@@ -245,6 +245,9 @@ func (g *graph) settings(in Instance, p *PipelineConfig) Settings {
 		Log: log, Metrics: reg, Budget: g.host.Budget, Listen: g.host.Listeners.forInstance(log, in),
 		View: View{Ledger: g.host.Ledger, Config: g.cfg}, doors: &doorSet{}, sites: g.host.Listeners,
 	}
+	if p != nil {
+		s.Signal = p.Signal
+	}
 	for _, sig := range Signals {
 		if in.Component.Takes(sig) && (p == nil || p.Signal == sig) {
 			s.doors.doors[sig] = g.host.Ledger.door(in.Component.Kind, doorKey{component: name, pipeline: pipelineID, signal: sig})

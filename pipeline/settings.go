@@ -13,6 +13,7 @@ import (
 type Settings struct {
 	ID      ID     // the component's name in the file: type, or type/name
 	Kind    Kind   // receiver, processor or exporter
+	Signal  Signal // of the pipeline that a processor is in; 0 for receivers and exporters
 	DataDir string // a folder of the component's own for state, made on first use by the component
 	Version string // of the build, for user agents
 

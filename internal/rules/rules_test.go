@@ -18,10 +18,10 @@ const module = "github.com/sluiceio/sluice/"
 // floors are the folders from the ground up. A package imports only from floors below its own, and from below its
 // own folder.
 var floors = [][]string{
-	{"wire", "internal/build", "internal/inflate", "internal/poison", "internal/statefile", "internal/stdlog", "dashboards/rules"},
+	{"wire", "internal/backoff", "internal/build", "internal/inflate", "internal/poison", "internal/statefile", "internal/stdlog", "dashboards/rules"},
 	{"wire/prom", "wire/loki", "wire/template"},
 	{"pipeline"},
-	{"pipeline/pipelinetest", "pipeline/config", "delivery"},
+	{"pipeline/pipelinetest", "pipeline/config", "pipeline/source", "delivery"},
 	{"receivers", "processors", "exporters", "console"},
 	// Stores and the API stand beside each other: neither knows the other, both speak the query languages, and package
 	// store introduces them. So a store can be read by something else than HTTP, and the API can be over another store.

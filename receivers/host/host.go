@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/source"
 	"github.com/sluiceio/sluice/wire/template"
 )
 
@@ -37,7 +38,7 @@ type Receiver struct {
 	set      pipeline.Settings
 	cfg      Config
 	instance string
-	handover *pipeline.Handover
+	backlog  *source.Backlog
 
 	registry    *prometheus.Registry
 	collections prometheus.Counter
@@ -67,7 +68,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 		Name: "sluice_host_collector_failures_total", Help: "Collectors that failed or took too long, summed over the readings.",
 	})
 	s.Metrics.MustRegister(r.collections, r.failures)
-	r.handover = pipeline.NewHandover(s, out.For(pipeline.Metrics), pipeline.Metrics, cfg.BacklogBytes)
+	r.backlog = source.NewBacklog(s, out.For(pipeline.Metrics), pipeline.Metrics, cfg.BacklogBytes)
 	r.template = template.New(template.Settings{
 		Scope:      scopeName,
 		Target:     labels.FromStrings(model.JobLabel, jobName, model.InstanceLabel, instance),
@@ -114,7 +115,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 	if err := r.open(); err != nil {
 		return err
 	}
-	if err := r.handover.Start(ctx); err != nil {
+	if err := r.backlog.Start(ctx); err != nil {
 		return err
 	}
 	ctx, r.cancel = context.WithCancel(context.Background())
@@ -130,7 +131,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	}
 	r.cancel()
 	r.done.Wait()
-	return r.handover.Stop(ctx)
+	return r.backlog.Stop(ctx)
 }
 
 func (r *Receiver) run(ctx context.Context) {
@@ -160,7 +161,7 @@ func (r *Receiver) read() {
 	if res.Err != nil {
 		r.set.Log.Warn("cannot read the machine", "error", res.Err)
 	}
-	r.handover.Put(res.Items, res.Size, r.template.AppendRequest)
+	r.backlog.Put(res.Items, res.Size, r.template.AppendRequest)
 }
 
 // gather is the exposition of the node exporter. One collector that fails is reported in its own

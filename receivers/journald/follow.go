@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/internal/backoff"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 // read, after a pause that grows as long as nothing comes.
 func (r *Receiver) run() {
 	defer close(r.full)
-	backoff := pipeline.Backoff{Min: restartMin, Max: restartMax}
+	pause := backoff.Backoff{Min: restartMin, Max: restartMax}
 	for {
 		from := string(r.read)
 		err := r.follow()
@@ -35,11 +35,11 @@ func (r *Receiver) run() {
 			return
 		}
 		if string(r.read) != from {
-			backoff.Reset()
+			pause.Reset()
 		}
 		// A full half of the bound: full jitter may wait nothing, and a journalctl that cannot run would be run all
 		// the time.
-		wait := restartMin/2 + backoff.Next()
+		wait := restartMin/2 + pause.Next(0)
 		r.restarts.Inc()
 		r.settings.Log.Warn("journalctl ended and is started again", "error", err, "in", wait)
 		select {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sluiceio/sluice/internal/statefile"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/source"
 )
 
 // Component describes the receiver to the engine.
@@ -53,7 +54,7 @@ type Receiver struct {
 	next     pipeline.Sink
 	writer   *writer
 	cursor   cursorFile
-	offers   *pipeline.Offerer
+	offers   *source.Submitter
 	read     []byte // cursor of the last entry that was read
 
 	entries, truncated, repaired, restarts, cursorFailures prometheus.Counter
@@ -99,7 +100,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	r.truncated = counter("truncated_entries_total", "Entries whose message was cut at 64 KiB.")
 	r.repaired = counter("repaired_fields_total", "Fields whose invalid UTF-8 was replaced by U+FFFD.")
 	r.restarts = counter("journalctl_exits_total", "Times that journalctl ended and was started again.")
-	r.offers = pipeline.NewOfferer(s, r.next, counter("refused_requests_total", "Requests that were refused and are repeated."))
+	r.offers = source.NewSubmitter(s, r.next, counter("refused_requests_total", "Requests that were refused and are repeated."))
 	r.cursorFailures = counter("checkpoint_failures_total", "Cursor files that could not be written, or were damaged when they were read.")
 	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
 	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())

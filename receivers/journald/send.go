@@ -19,7 +19,7 @@ func (r *Receiver) deliver(b *batch) bool {
 	backoff := r.offers.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items}
 	for r.readingCtx.Err() == nil {
-		err := r.offers.Offer(r.sendingCtx, records)
+		err := r.offers.Submit(r.sendingCtx, records)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
 				r.settings.Log.Warn("entries were rejected", "error", err)

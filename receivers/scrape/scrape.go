@@ -17,6 +17,7 @@ import (
 	commonconfig "github.com/prometheus/common/config"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/source"
 )
 
 // ScopeName is the instrumentation scope of scraped metrics.
@@ -44,7 +45,7 @@ type Receiver struct {
 	cfg      *Config
 	loaded   *loaded
 	metrics  *metrics
-	out      *pipeline.Handover
+	out      *source.Backlog
 	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
 
 	jobs    map[string]*job
@@ -78,7 +79,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {
-		r.out = pipeline.NewHandover(s, next, pipeline.Metrics, cfg.BacklogBytes)
+		r.out = source.NewBacklog(s, next, pipeline.Metrics, cfg.BacklogBytes)
 	}
 	for _, c := range cfg.loaded.jobs {
 		j, err := newJob(r, c)

@@ -12,8 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/pipeline/source"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -137,7 +137,7 @@ func FuzzFill(f *testing.F) {
 			}
 		}
 		var sink pipelinetest.Recorder
-		r.offers = pipeline.NewOfferer(r.settings, &sink, r.metrics.Refused)
+		r.offers = source.NewSubmitter(r.settings, &sink, r.metrics.Refused)
 		file := r.NewFile(Begin{Name: "/a.log", Path: "/a.log"})
 		file.seen.Size = 0
 		if cri {

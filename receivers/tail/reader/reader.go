@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/source"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
@@ -57,7 +58,7 @@ type Reader struct {
 	metrics    Metrics
 	unreadable func(path string, err error)
 	changed    func()
-	offers     *pipeline.Offerer
+	offers     *source.Submitter
 
 	lineMax      int       // a physical line that is longer is overlong: body and header
 	blocks       sync.Pool // []byte to read through
@@ -90,7 +91,7 @@ const (
 func New(cfg Config, s Settings) *Reader {
 	r := &Reader{
 		cfg: cfg, settings: s.Pipeline, metrics: s.Metrics, unreadable: s.Unreadable, changed: s.Changed,
-		offers:     pipeline.NewOfferer(s.Pipeline, s.Next, s.Metrics.Refused),
+		offers:     source.NewSubmitter(s.Pipeline, s.Next, s.Metrics.Refused),
 		lineMax:    cfg.MaxLineBytes + record.CRIHeaderMax,
 		small:      record.NewPool(smallBatch),
 		large:      record.NewPool(cfg.MaxBatchBytes),

@@ -50,7 +50,7 @@ func (r *Reader) send(f *File, c *call, b *record.Batch) {
 	backoff := r.offers.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.Request(), Items: b.Items()}
 	for f.waitTurn(r.patience(f), c) {
-		err := r.offers.Offer(r.sendingCtx, records)
+		err := r.offers.Submit(r.sendingCtx, records)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
 				// Counted at the receiver's door, by its reason.

@@ -1,4 +1,4 @@
-package pipeline
+package source
 
 import (
 	"bytes"
@@ -12,15 +12,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
-// TestAnOffererBearsWithRefusals: it waits as long as it is asked to, within bounds, says so seldom, and ends with its
+// TestASubmitterRepeatsWhatIsRefused: it waits as long as it is asked to, within bounds, says so seldom, and ends with its
 // context.
-func TestAnOffererBearsWithRefusals(t *testing.T) {
+func TestASubmitterRepeatsWhatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		refused := prometheus.NewCounter(prometheus.CounterOpts{Name: "refused"})
-		o := NewOfferer(Settings{Log: slog.New(slog.NewTextHandler(&out, nil))}, nil, refused)
+		o := NewSubmitter(pipeline.Settings{Log: slog.New(slog.NewTextHandler(&out, nil))}, nil, refused)
 		waited := func(ctx context.Context, err error) time.Duration {
 			backoff, begin := o.Backoff(), time.Now()
 			o.Pause(ctx, err, &backoff)
@@ -30,18 +32,18 @@ func TestAnOffererBearsWithRefusals(t *testing.T) {
 		if d := waited(t.Context(), errors.New("plain")); d > offerMin {
 			t.Errorf("the first pause took %s", d)
 		}
-		if d := waited(t.Context(), Refuse(20*time.Second, busy)); d != 20*time.Second {
+		if d := waited(t.Context(), pipeline.Refuse(20*time.Second, busy)); d < 20*time.Second || d > 21*time.Second {
 			t.Errorf("asked for 20s it waited %s", d)
 		}
 		if n := strings.Count(out.String(), "\n"); n != 1 {
 			t.Errorf("%d lines within a minute:\n%s", n, out.String())
 		}
-		if d := waited(t.Context(), Refuse(time.Hour, busy)); d != patienceMax {
+		if d := waited(t.Context(), pipeline.Refuse(time.Hour, busy)); d != patienceMax {
 			t.Errorf("asked for an hour it waited %s", d)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if d := waited(ctx, Refuse(time.Minute, context.Canceled)); d != 0 {
+		if d := waited(ctx, pipeline.Refuse(time.Minute, context.Canceled)); d != 0 {
 			t.Errorf("with its context ended it waited %s", d)
 		}
 		if n := strings.Count(out.String(), "\n"); n != 1 {

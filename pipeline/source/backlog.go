@@ -1,4 +1,6 @@
-package pipeline
+// Package source is what receivers share that have no sender to answer to: a Backlog for those that cannot wait (scrapes,
+// host metrics), a Submitter for those that can (files, the journal).
+package source
 
 import (
 	"context"
@@ -6,11 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/backoff"
 	"github.com/sluiceio/sluice/internal/poison"
+	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Handover stands between a source that cannot wait (a scrape, host metrics) and a pipeline that may: Put never
+// Backlog stands between a source that cannot wait (a scrape, host metrics) and a pipeline that may: Put never
 // blocks, and when more than its bytes are waiting, the oldest are dropped as backlog_full. One goroutine sends, in
 // order, and repeats what is refused.
 //
@@ -19,14 +23,15 @@ import (
 //
 // It is memory only: what waits here when the process dies is gone, and what waits when the drain's time ends is
 // counted as shutdown_timeout.
-type Handover struct {
-	next     Sink
-	door     *door
+type Backlog struct {
+	next     pipeline.Sink
+	signal   pipeline.Signal
+	account  pipeline.Holding
 	maxBytes int
 	maxLot   int // bytes that are merged
 
 	mu    sync.Mutex
-	queue []Batch // merged; only the last one grows
+	queue []pipeline.Batch // merged; only the last one grows
 	bytes int
 
 	wake chan struct{} // there is something in the queue, or it drains
@@ -38,59 +43,53 @@ type Handover struct {
 }
 
 const (
-	// handoverLinger is how long the first batch waits for others. Nobody reads what was scraped within this time.
-	handoverLinger = 50 * time.Millisecond
-	// maxHandoverLot is a quarter of what an OTLP receiver takes by default.
-	maxHandoverLot = 1 << 20
+	// backlogLinger is how long the first batch waits for others. Nobody reads what was scraped within this time.
+	backlogLinger = 50 * time.Millisecond
+	// maxBacklogLot is a quarter of what an OTLP receiver takes by default.
+	maxBacklogLot = 1 << 20
 )
 
-// NewHandover makes one in front of an output of the receiver that s belongs to. maxBytes bounds what waits.
-func NewHandover(s Settings, next Sink, sig Signal, maxBytes int) *Handover {
-	h := &Handover{
-		next: next, maxBytes: maxBytes, maxLot: min(maxHandoverLot, maxBytes/8),
+// NewBacklog makes one in front of an output of the receiver that s belongs to. maxBytes bounds what waits.
+func NewBacklog(s pipeline.Settings, next pipeline.Sink, sig pipeline.Signal, maxBytes int) *Backlog {
+	h := &Backlog{
+		next: next, signal: sig, account: s.Holding(sig), maxBytes: maxBytes, maxLot: min(maxBacklogLot, maxBytes/8),
 		wake: make(chan struct{}, 1), done: make(chan struct{}), drains: make(chan struct{}),
-	}
-	if e, ok := next.(*entrance); ok {
-		// The receiver's own door moves to this side of the queue: what waits is held there.
-		h.door, h.next = e.door, e.next
-	} else {
-		h.door = &door{key: doorKey{component: s.Name(), signal: sig}, kind: KindReceiver}
 	}
 	return h
 }
 
-// handoverBuffers are what Put writes to: a target's request is a hundred kilobytes and comes every few seconds, and
+// backlogBuffers are what Put writes to: a target's request is a hundred kilobytes and comes every few seconds, and
 // fresh memory for each is page faults and garbage.
-var handoverBuffers = sync.Pool{New: func() any { return new(wire.Request) }}
+var backlogBuffers = sync.Pool{New: func() any { return new(wire.Request) }}
 
-// maxHandoverBuffer keeps the copy of a rare huge request from staying in the pool.
-const maxHandoverBuffer = 4 << 20
+// maxBacklogBuffer keeps the copy of a rare huge request from staying in the pool.
+const maxBacklogBuffer = 4 << 20
 
 // gone gives a batch's copy back when it was answered for. By contract nobody holds it any more; builds for tests
 // fill it, so that a sink that does is seen.
-func gone(b Batch) {
-	if cap(b.Request) > maxHandoverBuffer {
+func gone(b pipeline.Batch) {
+	if cap(b.Request) > maxBacklogBuffer {
 		return
 	}
 	poison.Fill(b.Request)
-	handoverBuffers.Put(&b.Request)
+	backlogBuffers.Put(&b.Request)
 }
 
 // Start begins to send.
-func (h *Handover) Start(context.Context) error {
+func (h *Backlog) Start(context.Context) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	h.stop = cancel
-	go h.run(ctx)
+	go h.run(h.account.Booked(ctx))
 	return nil
 }
 
 // Put takes a request of so many items and bytes, which write appends to what it is given. It never waits.
-func (h *Handover) Put(items, size int, write func(dst []byte) []byte) {
-	h.door.enter(items, size)
+func (h *Backlog) Put(items, size int, write func(dst []byte) []byte) {
+	h.account.Enter(items, size)
 	h.mu.Lock()
 	h.add(items, size, write)
 	h.bytes += size
-	var lost []Batch
+	var lost []pipeline.Batch
 	for h.bytes > h.maxBytes && len(h.queue) > 1 {
 		lost = append(lost, h.queue[0])
 		h.bytes -= len(h.queue[0].Request)
@@ -98,16 +97,16 @@ func (h *Handover) Put(items, size int, write func(dst []byte) []byte) {
 	}
 	h.mu.Unlock()
 	for _, b := range lost {
-		h.door.evict(DropBacklogFull, b.Items, len(b.Request))
+		h.account.Evict(pipeline.DropBacklogFull, b.Items, len(b.Request))
 		gone(b)
 	}
 	h.notify()
 }
 
 // add appends a request to the last batch of the queue, or begins another. Callers hold h.mu.
-func (h *Handover) add(items, size int, write func(dst []byte) []byte) {
+func (h *Backlog) add(items, size int, write func(dst []byte) []byte) {
 	if n := len(h.queue); n == 0 || len(h.queue[n-1].Request)+size > h.maxLot {
-		h.queue = append(h.queue, Batch{Signal: h.door.key.signal, Request: (*handoverBuffers.Get().(*wire.Request))[:0]})
+		h.queue = append(h.queue, pipeline.Batch{Signal: h.signal, Request: (*backlogBuffers.Get().(*wire.Request))[:0]})
 	}
 	last := &h.queue[len(h.queue)-1]
 	last.Request = write(last.Request)
@@ -115,7 +114,7 @@ func (h *Handover) add(items, size int, write func(dst []byte) []byte) {
 }
 
 // notify wakes the goroutine that sends.
-func (h *Handover) notify() {
+func (h *Backlog) notify() {
 	select {
 	case h.wake <- struct{}{}:
 	default:
@@ -123,7 +122,7 @@ func (h *Handover) notify() {
 }
 
 // Stop sends what waits, until ctx ends; the rest is dropped and counted.
-func (h *Handover) Stop(ctx context.Context) error {
+func (h *Backlog) Stop(ctx context.Context) error {
 	if h.stop == nil {
 		return nil
 	}
@@ -141,12 +140,12 @@ func (h *Handover) Stop(ctx context.Context) error {
 	h.queue, h.bytes = nil, 0
 	h.mu.Unlock()
 	for _, b := range left {
-		h.door.evict(DropShutdown, b.Items, len(b.Request))
+		h.account.Evict(pipeline.DropShutdown, b.Items, len(b.Request))
 	}
 	return nil
 }
 
-func (h *Handover) run(ctx context.Context) {
+func (h *Backlog) run(ctx context.Context) {
 	defer close(h.done)
 	for {
 		select {
@@ -168,7 +167,7 @@ func (h *Handover) run(ctx context.Context) {
 	}
 }
 
-func (h *Handover) draining() bool {
+func (h *Backlog) draining() bool {
 	select {
 	case <-h.drains:
 		return true
@@ -178,9 +177,9 @@ func (h *Handover) draining() bool {
 }
 
 // lingered waits for what comes together with what is there; it reports false when the drain's time is over.
-func (h *Handover) lingered(ctx context.Context) bool {
+func (h *Backlog) lingered(ctx context.Context) bool {
 	select {
-	case <-time.After(handoverLinger):
+	case <-time.After(backlogLinger):
 		return true
 	case <-h.drains:
 		return true
@@ -190,14 +189,14 @@ func (h *Handover) lingered(ctx context.Context) bool {
 }
 
 // take removes the oldest batch, if there is one.
-func (h *Handover) take() (Batch, bool) {
+func (h *Backlog) take() (pipeline.Batch, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.queue) == 0 {
-		return Batch{}, false
+		return pipeline.Batch{}, false
 	}
 	b := h.queue[0]
-	h.queue[0] = Batch{}
+	h.queue[0] = pipeline.Batch{}
 	h.queue = h.queue[1:]
 	h.bytes -= len(b.Request)
 	return b, true
@@ -205,36 +204,36 @@ func (h *Handover) take() (Batch, bool) {
 
 // send repeats a batch, or those of its items that are refused, until all are taken or rejected, or the drain's time ends.
 // Newer batches may be dropped behind it meanwhile; the one in hand is at most as old as the destination's outage.
-func (h *Handover) send(ctx context.Context, b Batch) bool {
-	pause := Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second}
+func (h *Backlog) send(ctx context.Context, b pipeline.Batch) bool {
+	pause := backoff.Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second}
 	for {
-		a := Read(h.next.Consume(ctx, b), b.Items)
+		a := pipeline.Read(h.next.Consume(ctx, b), b.Items)
 		if a.Refusal == nil {
-			h.door.leave(b.Items, len(b.Request), a.Err())
+			h.account.Leave(b.Items, len(b.Request), a.Err())
 			gone(b)
 			return true
 		}
 		b = h.settle(b, a)
 		select {
-		case <-time.After(max(a.Refusal.After, pause.Next())):
+		case <-time.After(pause.Next(a.Refusal.After)):
 		case <-ctx.Done():
-			h.door.evict(DropShutdown, b.Items, len(b.Request))
+			h.account.Evict(pipeline.DropShutdown, b.Items, len(b.Request))
 			return false
 		}
 	}
 }
 
 // settle books what became of the items that were not refused, and returns the batch of the others.
-func (h *Handover) settle(b Batch, a Answer) Batch {
+func (h *Backlog) settle(b pipeline.Batch, a pipeline.Answer) pipeline.Batch {
 	if a.Refused.Len() == b.Items {
 		return b
 	}
-	rest := b.CutRanges((*handoverBuffers.Get().(*wire.Request))[:0], a.Refused)
-	left := Answer{Items: b.Items - rest.Items, Rejected: a.Rejected}
+	rest := b.CutRanges((*backlogBuffers.Get().(*wire.Request))[:0], a.Refused)
+	left := pipeline.Answer{Items: b.Items - rest.Items, Rejected: a.Rejected}
 	for i := range left.Rejected { // counts are enough for the books
 		left.Rejected[i].Count, left.Rejected[i].Ranges = left.Rejected[i].Len(), nil
 	}
-	h.door.leave(left.Items, len(b.Request)-len(rest.Request), &left)
+	h.account.Leave(left.Items, len(b.Request)-len(rest.Request), &left)
 	gone(b)
 	return rest
 }

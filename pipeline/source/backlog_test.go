@@ -1,4 +1,4 @@
-package pipeline
+package source
 
 import (
 	"bytes"
@@ -10,21 +10,22 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
 
 // put hands a copy of a batch over.
-func put(h *Handover, b Batch) {
+func put(h *Backlog, b pipeline.Batch) {
 	h.Put(b.Items, len(b.Request), func(dst []byte) []byte { return append(dst, b.Request...) })
 }
 
-// TestHandoverBuffersAreNotMixedUp: copies come from a pool, batches are refused, dropped and delivered, and each
+// TestBacklogBuffersAreNotMixedUp: copies come from a pool, batches are refused, dropped and delivered, and each
 // that arrives has its own bytes until it is answered, although its source's buffer changes at once.
-func TestHandoverBuffersAreNotMixedUp(t *testing.T) {
+func TestBacklogBuffersAreNotMixedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, l := testSettings(KindReceiver)
+		s, l := testSettings(pipeline.KindReceiver)
 		calls, arrived := 0, 0
-		h := NewHandover(s, s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
+		h := NewBacklog(s, s.Entrance(pipeline.Logs, pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
 			calls++
 			want := bytes.Repeat([]byte{byte(b.Items)}, 40)
 			if !bytes.Equal(b.Request, want) {
@@ -35,11 +36,11 @@ func TestHandoverBuffersAreNotMixedUp(t *testing.T) {
 				t.Errorf("batch %d changed while it was out", b.Items)
 			}
 			if calls%3 == 0 {
-				return Refuse(0, errors.New("busy"))
+				return pipeline.Refuse(0, errors.New("busy"))
 			}
 			arrived++
 			return nil
-		})), Logs, 400)
+		})), pipeline.Logs, 400)
 		if err := h.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +49,7 @@ func TestHandoverBuffersAreNotMixedUp(t *testing.T) {
 			for j := range source {
 				source[j] = byte(i)
 			}
-			put(h, Batch{Request: source, Items: i})
+			put(h, pipeline.Batch{Request: source, Items: i})
 			if i%7 == 0 {
 				time.Sleep(20 * time.Millisecond)
 			}
@@ -63,24 +64,24 @@ func TestHandoverBuffersAreNotMixedUp(t *testing.T) {
 	})
 }
 
-// TestHandoverMergesWhatComesTogether: batches of a moment go out as one; one that comes alone goes as it came.
-func TestHandoverMergesWhatComesTogether(t *testing.T) {
+// TestBacklogMergesWhatComesTogether: batches of a moment go out as one; one that comes alone goes as it came.
+func TestBacklogMergesWhatComesTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, l := testSettings(KindReceiver)
+		s, l := testSettings(pipeline.KindReceiver)
 		var got []string
-		h := NewHandover(s, s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
+		h := NewBacklog(s, s.Entrance(pipeline.Logs, pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
 			got = append(got, fmt.Sprint(string(b.Request), b.Items))
 			time.Sleep(time.Second)
 			return nil
-		})), Logs, 1<<10) // 128 bytes are merged
+		})), pipeline.Logs, 1<<10) // 128 bytes are merged
 		if err := h.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		say := func(text string) { put(h, Batch{Request: wire.Request(text), Items: len(text)}) }
+		say := func(text string) { put(h, pipeline.Batch{Request: wire.Request(text), Items: len(text)}) }
 		say("a")
-		time.Sleep(handoverLinger / 2)
+		time.Sleep(backlogLinger / 2)
 		say("bc")
-		time.Sleep(handoverLinger)
+		time.Sleep(backlogLinger)
 		say("alone")
 		time.Sleep(5 * time.Second)
 		say(strings.Repeat("x", 100)) // with the next it would be too much
@@ -95,27 +96,27 @@ func TestHandoverMergesWhatComesTogether(t *testing.T) {
 	})
 }
 
-// TestHandoverRepeatsOnlyTheRefusedItems: what was taken or rejected of a merged batch is booked and does not go out
+// TestBacklogRepeatsOnlyTheRefusedItems: what was taken or rejected of a merged batch is booked and does not go out
 // again.
-func TestHandoverRepeatsOnlyTheRefusedItems(t *testing.T) {
+func TestBacklogRepeatsOnlyTheRefusedItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, l := testSettings(KindReceiver)
+		s, l := testSettings(pipeline.KindReceiver)
 		var got []string
-		h := NewHandover(s, s.Entrance(Logs, SinkFunc(func(_ context.Context, b Batch) error {
+		h := NewBacklog(s, s.Entrance(pipeline.Logs, pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
 			got = append(got, strings.Join(lines(b.Request), " "))
 			if len(got) > 1 {
 				return nil
 			}
-			g := NewGather(b.Items)
-			g.Refuse(Ranges{{0, 1}, {3, 4}}, Refuse(0, errors.New("later")))
-			g.Reject(Rejected{Ranges: Ranges{{1, 2}}, Reason: DropTooOld, Err: errors.New("old")})
+			g := pipeline.NewGather(b.Items)
+			g.Refuse(pipeline.Ranges{{From: 0, To: 1}, {From: 3, To: 4}}, pipeline.Refuse(0, errors.New("later")))
+			g.Reject(pipeline.Rejected{Ranges: pipeline.Ranges{{From: 1, To: 2}}, Reason: pipeline.DropTooOld, Err: errors.New("old")})
 			return g.Err()
-		})), Logs, 1<<12)
+		})), pipeline.Logs, 1<<12)
 		if err := h.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range []string{"a", "b", "c", "d"} {
-			put(h, Batch{Request: logOf(text), Items: 1})
+			put(h, pipeline.Batch{Request: logOf(text), Items: 1})
 		}
 		time.Sleep(time.Minute)
 		if err := h.Stop(t.Context()); err != nil {
@@ -125,7 +126,7 @@ func TestHandoverRepeatsOnlyTheRefusedItems(t *testing.T) {
 			t.Errorf("sent %q", got)
 		}
 		a := accountOf(t, l, "receiver/x")
-		if a.Out.Items != 3 || a.Dropped[DropTooOld].Items != 1 || a.Held != (Amount{}) || l.Unaccounted() != 0 {
+		if a.Out.Items != 3 || a.Dropped[pipeline.DropTooOld].Items != 1 || a.Held != (pipeline.Amount{}) || l.Unaccounted() != 0 {
 			t.Errorf("the books say %+v", a)
 		}
 	})

@@ -1,0 +1,36 @@
+// Package backoff is the one way to wait between attempts: exponential with full jitter, so that clients that failed
+// together do not come back together.
+package backoff
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// MaxAsked bounds what the other side may ask for, so that no garbage in a header stops a pipeline for years.
+const MaxAsked = 5 * time.Minute
+
+// A Backoff gives the waits between the attempts of one request. Each is uniform between nothing and a bound that grows
+// from Min to Max. The zero value waits 0.
+type Backoff struct {
+	Min, Max   time.Duration
+	Multiplier float64 // of the bound; 0 means 2
+	bound      time.Duration
+}
+
+// Next returns the next wait. What the other side asked for is a lower limit, and the jitter is added to it.
+func (b *Backoff) Next(asked time.Duration) time.Duration {
+	if b.bound == 0 {
+		b.bound = b.Min
+	}
+	wait := time.Duration(rand.Int64N(int64(b.bound) + 1))
+	m := b.Multiplier
+	if m == 0 {
+		m = 2
+	}
+	b.bound = time.Duration(min(float64(b.bound)*m, float64(b.Max)))
+	return wait + min(max(asked, 0), MaxAsked)
+}
+
+// Reset makes the next wait start from Min again.
+func (b *Backoff) Reset() { b.bound = 0 }
