@@ -30,11 +30,14 @@ var words = []string{
 	"session", "expired", "order", "shipped", "queue", "drained", "lookup", "failed", "timeout", "connection",
 }
 
-// logRequests are OTLP requests of about 350 B a record, each record different.
-func logRequests() ([][]byte, error) {
+// logRequests are the gateway's requests.
+func logRequests() ([][]byte, error) { return logRequestsOf(distinctRequests, logsPerRequest) }
+
+// logRequestsOf are OTLP requests of about 350 B a record, each record different.
+func logRequestsOf(requests, logs int) ([][]byte, error) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var out [][]byte
-	for range distinctRequests {
+	for range requests {
 		l := plog.NewLogs()
 		rl := l.ResourceLogs().AppendEmpty()
 		res := rl.Resource().Attributes()
@@ -42,7 +45,7 @@ func logRequests() ([][]byte, error) {
 		res.PutStr("k8s.namespace.name", "shop")
 		res.PutStr("k8s.pod.name", fmt.Sprintf("checkout-%x", r.Uint32()))
 		records := rl.ScopeLogs().AppendEmpty().LogRecords()
-		for range logsPerRequest {
+		for range logs {
 			rec := records.AppendEmpty()
 			rec.SetTimestamp(pcommon.Timestamp(1.7e18 + r.Int64N(1e15)))
 			rec.SetSeverityNumber(plog.SeverityNumberInfo)

@@ -1,7 +1,7 @@
 // Command bench measures Sluice beside its peers, from outside: the built binaries as processes, their CPU time
 // and memory from /proc, and sinks that count what arrived. It writes its tables into RESULTS.md.
 //
-//	go run . gateway | scrape | tail | start | all
+//	go run . gateway | fleet | scrape | tail | start | all
 //
 // A figure is the median of alternating runs with the spread behind it. A run in which less arrives than was sent
 // is no figure but a failure.
@@ -25,6 +25,8 @@ type options struct {
 	tail    int64 // bytes of log lines
 	logs    int   // records a gateway run measures
 	seconds int   // that a scrape run measures
+
+	fleetRuns, fleetSeconds int
 }
 
 // A measurement makes one table.
@@ -38,10 +40,12 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "../bin", "folder of the built binaries")
 	flag.StringVar(&o.peers, "peers", "", "folder of the built peers; built into a temporary one when empty")
 	flag.IntVar(&o.runs, "runs", 5, "alternating runs of each figure")
-	flag.StringVar(&o.results, "results", "RESULTS.md", "file whose tables are replaced")
+	flag.StringVar(&o.results, "results", "RESULTS.md", "file whose tables are replaced; none when empty")
 	flag.Int64Var(&o.tail, "tail-bytes", 1<<30, "bytes of log lines that a tail run reads")
 	flag.IntVar(&o.logs, "logs", 2_000_000, "records that a gateway run sends")
 	flag.IntVar(&o.seconds, "scrape-seconds", 30, "seconds that a scrape run measures")
+	flag.IntVar(&o.fleetRuns, "fleet-runs", 3, "alternating runs of each figure of the fleet")
+	flag.IntVar(&o.fleetSeconds, "fleet-seconds", 15, "seconds that a fleet run measures")
 	flag.Parse()
 	if err := run(o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -50,7 +54,7 @@ func main() {
 }
 
 func run(o options, names []string) error {
-	all := []measurement{{"gateway", gateway}, {"scrape", scrape}, {"tail", tail}, {"start", start}}
+	all := []measurement{{"gateway", gateway}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"start", start}}
 	if o.peers == "" {
 		dir, err := os.MkdirTemp("", "sluice-peers-*")
 		if err != nil {
@@ -79,12 +83,15 @@ func run(o options, names []string) error {
 			return fmt.Errorf("cannot measure %s: %w", m.name, err)
 		}
 		fmt.Println(t.markdown())
+		if o.results == "" {
+			continue
+		}
 		if err := t.replaceIn(o.results, m.name); err != nil {
 			return err
 		}
 	}
 	if done == 0 {
-		return fmt.Errorf("unknown measurement %q; use gateway, scrape, tail, start or all", strings.Join(names, " "))
+		return fmt.Errorf("unknown measurement %q; use gateway, fleet, scrape, tail, start or all", strings.Join(names, " "))
 	}
 	return nil
 }

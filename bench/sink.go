@@ -23,6 +23,7 @@ import (
 type sink struct {
 	http, grpc int // ports
 	items      atomic.Int64
+	requests   atomic.Int64
 	bytes      atomic.Int64 // as they came, compressed
 	bad        atomic.Int64
 	close      func()
@@ -73,6 +74,7 @@ func (s *sink) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.bad.Add(1)
 	}
+	s.requests.Add(1)
 	s.items.Add(int64(n))
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
@@ -88,6 +90,7 @@ func (s *sink) export(service string) func(any, context.Context, func(any) error
 		if err != nil {
 			s.bad.Add(1)
 		}
+		s.requests.Add(1)
 		s.items.Add(int64(n))
 		return &[]byte{}, nil
 	}

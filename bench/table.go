@@ -33,7 +33,7 @@ func (t table) markdown() string {
 	return b.String()
 }
 
-// replaceIn puts the table between the file's markers for name.
+// replaceIn puts the table between the file's markers for name, or at the end of a file that has none for it yet.
 func (t table) replaceIn(path, name string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -42,7 +42,9 @@ func (t table) replaceIn(path, name string) error {
 	begin, end := fmt.Sprintf("<!-- begin %s -->\n", name), fmt.Sprintf("<!-- end %s -->", name)
 	head, rest, ok := strings.Cut(string(text), begin)
 	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
+	if !ok && !strings.Contains(head, end) {
+		head, tail = strings.TrimRight(head, "\n")+"\n\n", "\n"
+	} else if !ok || !ok2 {
 		return fmt.Errorf("%s has no place for %s; add the lines %q and %q", path, name, strings.TrimSpace(begin), end)
 	}
 	return os.WriteFile(path, []byte(head+begin+t.markdown()+end+tail), 0o644)
