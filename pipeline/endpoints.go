@@ -9,15 +9,17 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sluiceio/sluice/internal/listen"
 )
 
 // serveOwn opens /metrics and the health endpoint.
-func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*Serving, error) {
+func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*listen.Serving, error) {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(s.host.history, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	health := http.NewServeMux()
 	health.HandleFunc("GET /", s.health)
-	var out []*Serving
+	var out []*listen.Serving
 	for _, e := range []struct {
 		what, address string
 		embedded      bool
@@ -45,9 +47,9 @@ func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*Serving, 
 	return out, nil
 }
 
-func (s *Service) serve(ctx context.Context, what, address string, h http.Handler) (*Serving, error) {
-	srv, err := s.host.Listeners.serve(ctx, s.host.Listeners.Listen, HTTP{
-		Network: "tcp", Address: address, log: s.host.Log,
+func (s *Service) serve(ctx context.Context, what, address string, h http.Handler) (*listen.Serving, error) {
+	srv, err := s.host.Listeners.Serve(ctx, s.host.Log, s.host.Listeners.Listen, listen.HTTP{
+		Network: "tcp", Address: address,
 		Server: &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute},
 	})
 	if err != nil {
@@ -59,7 +61,7 @@ func (s *Service) serve(ctx context.Context, what, address string, h http.Handle
 
 // stopOwn ends an endpoint of the service's own. Its requests are short, and one that is not holds up neither a reload
 // nor the end: what it reads is still there.
-func stopOwn(srv *Serving) {
+func stopOwn(srv *listen.Serving) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	done := make(chan struct{})
 	go func() {

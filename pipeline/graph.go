@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/internal/listen"
 )
 
 // ConnectorForward is the type of the one connector there is: it hands what one pipeline exports to the
@@ -51,7 +53,7 @@ type head struct {
 type Host struct {
 	Ledger    *Ledger
 	Budget    *Budget
-	Listeners *Listeners
+	Listeners *listen.Listeners
 	Metrics   prometheus.Registerer
 	history   *history // of Metrics; nil for a graph that is only checked
 	Log       *slog.Logger
@@ -242,8 +244,8 @@ func (g *graph) settings(in Instance, p *PipelineConfig) Settings {
 	g.metrics = append(g.metrics, reg)
 	s := Settings{
 		ID: in.ID, Kind: in.Component.Kind, DataDir: componentDir(g.host.DataDir, name), Version: g.host.Version,
-		Log: log, Metrics: reg, Budget: g.host.Budget, Listen: g.host.Listeners.forInstance(log, in),
-		View: View{Ledger: g.host.Ledger, Config: g.cfg}, doors: &doorSet{}, sites: g.host.Listeners,
+		Log: log, Metrics: reg, Budget: g.host.Budget, Listen: g.host.Listeners.For(log, in.Place.String(), in.Embedded),
+		View: View{Ledger: g.host.Ledger, Config: g.cfg}, doors: &doorSet{}, listeners: g.host.Listeners,
 	}
 	if p != nil {
 		s.Signal = p.Signal

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -38,41 +37,6 @@ func TestFanOutTellsTheBestOfTheRejections(t *testing.T) {
 			t.Errorf("got %+v, want 3 items rejected", rej)
 		}
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer probe.Close()
-	_, port, err := net.SplitHostPort(probe.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-// TestAKeptSocketDoesNotBlockItsOwnPort: a reload that changes 127.0.0.1:4317 to 0.0.0.0:4317 must not fail on the
-// socket that we keep ourselves.
-func TestAKeptSocketDoesNotBlockItsOwnPort(t *testing.T) {
-	port := freePort(t)
-	l := NewListeners()
-	defer l.Close()
-	old, err := l.Listen(t.Context(), "tcp", "127.0.0.1:"+port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Listen(t.Context(), "tcp", "0.0.0.0:"+port); err == nil {
-		t.Error("a socket in use was taken from its server")
-	}
-	old.Close()
-	wide, err := l.Listen(t.Context(), "tcp", "0.0.0.0:"+port)
-	if err != nil {
-		t.Fatalf("our own idle socket is in the way: %v", err)
-	}
-	wide.Close()
 }
 
 // TestASignalDuringAReloadDoesNotCutTheDrain: the end of the process' context is no reason to drop what is inside.

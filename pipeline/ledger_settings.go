@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/internal/listen"
 )
 
 // Settings makes the Settings of one component, with a door of this ledger for each signal. It is for tests
@@ -17,7 +19,7 @@ func (l *Ledger) Settings(kind Kind, id ID, signals ...Signal) Settings {
 		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
 			return (&net.ListenConfig{}).Listen(ctx, network, address)
 		},
-		View: View{Ledger: l, Config: &Config{}}, doors: &doorSet{}, sites: NewListeners(),
+		View: View{Ledger: l, Config: &Config{}}, doors: &doorSet{}, listeners: listen.New(),
 	}
 	for _, sig := range signals {
 		s.doors.doors[sig] = l.door(kind, doorKey{component: s.Name(), signal: sig})

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/internal/listen"
 )
 
 // Service runs one configuration after the other: it owns what outlives a graph.
@@ -23,7 +25,7 @@ type Service struct {
 	mu       sync.Mutex // one of Start, Reload, Stop at a time
 	cfg      *Config
 	graph    *graph
-	servers  []*Serving
+	servers  []*listen.Serving
 	stopHeap context.CancelFunc
 }
 
@@ -49,7 +51,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 	s := &Service{
 		registry: reg,
 		host: Host{
-			Ledger: NewLedger(), Budget: NewBudget(defaultBudget()), Listeners: NewListeners(),
+			Ledger: NewLedger(), Budget: NewBudget(defaultBudget()), Listeners: listen.New(),
 			Metrics: reg, history: newHistory(reg), Log: log, DataDir: dataDir, Version: version,
 		},
 	}
@@ -135,7 +137,7 @@ func (s *Service) Reload(ctx context.Context, cfg *Config) error {
 
 	s.state.Store(int32(StateReloading))
 	old := s.cfg
-	s.host.Listeners.hold()
+	s.host.Listeners.Hold()
 	defer s.host.Listeners.Sweep()
 	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
 	s.halt(context.WithoutCancel(ctx))

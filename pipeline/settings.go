@@ -3,9 +3,10 @@ package pipeline
 import (
 	"context"
 	"log/slog"
-	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/internal/listen"
 )
 
 // Settings is what the engine hands to every component it builds. Its zero value with a Log is not usable; tests
@@ -20,12 +21,12 @@ type Settings struct {
 	Log     *slog.Logger          // carries the component's name already
 	Metrics prometheus.Registerer // carries the label component already; taken back when the graph is replaced
 	Budget  *Budget               // admission by bytes; receivers reserve here, nobody else
-	Listen  ListenFunc            // opens a listener that outlives a reload; for HTTP there is Serve
+	Listen  listen.Func           // opens a listener that outlives a reload; for HTTP there is Serve
 
 	View View // what runs beside the component, for pages and reports
 
-	doors *doorSet
-	sites *Listeners // where the HTTP servers of earlier graphs are
+	doors     *doorSet
+	listeners *listen.Listeners // have the HTTP servers of earlier graphs
 }
 
 // View is a look at the running process.
@@ -34,10 +35,11 @@ type View struct {
 	Config *Config // the configuration of the component's own graph
 }
 
-// ListenFunc opens a stream listener, or hands over the one that the graph before this one had on that address.
-// Closing the returned listener ends Accept; the socket itself stays for the next graph and is closed with the
-// process.
-type ListenFunc func(ctx context.Context, network, address string) (net.Listener, error)
+// Serve serves h, on the connections that the graph before this one left on that address when their terms are the
+// same, else on a listener that Listen opens.
+func (s Settings) Serve(ctx context.Context, h listen.HTTP) (*listen.Serving, error) {
+	return s.listeners.Serve(ctx, s.Log, s.Listen, h)
+}
 
 // Drop is the one way to discard records on purpose: n items of b's signal that b's caller will be told were
 // taken (nil). bytes is their share of the request, 0 when unknown.

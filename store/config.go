@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -54,7 +55,7 @@ func Default() *Config {
 // Validate names every fault by its key.
 func (c *Config) Validate() error {
 	var errs []error
-	if err := pipeline.CheckAddress(c.Endpoint, defaultEndpoint); err != nil {
+	if err := listen.CheckAddress(c.Endpoint, defaultEndpoint); err != nil {
 		errs = append(errs, fmt.Errorf(`"endpoint": %w`, err))
 	}
 	if c.Retention < minRetention {

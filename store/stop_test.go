@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/internal/statefile"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -53,7 +54,7 @@ func TestStopWaitsForTheQueriesThatItCutsOff(t *testing.T) {
 	var inside atomic.Bool
 	entered := make(chan struct{})
 	set, _ := pipelinetest.Settings(t, pipeline.KindExporter, "store")
-	srv, err := set.Serve(t.Context(), pipeline.HTTP{
+	srv, err := set.Serve(t.Context(), listen.HTTP{
 		Network: "tcp", Address: "127.0.0.1:0",
 		Server: &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			inside.Store(true)

@@ -19,6 +19,7 @@ import (
 	"github.com/sluiceio/sluice/api/tempo"
 	"github.com/sluiceio/sluice/console"
 	"github.com/sluiceio/sluice/dashboards/rules"
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/internal/statefile"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/store/logs"
@@ -41,7 +42,7 @@ type Exporter struct {
 	cfg  Config
 	dir  string
 	lock io.Closer
-	srv  *pipeline.Serving
+	srv  *listen.Serving
 
 	parts map[pipeline.Signal]part
 	apis  map[string]http.Handler // by path
@@ -71,7 +72,7 @@ func (e *Exporter) Start(ctx context.Context) error {
 	}
 	e.disk = d
 	e.disk.start()
-	if err := e.serve(ctx); err != nil && !errors.Is(err, pipeline.ErrLeftOut) {
+	if err := e.serve(ctx); err != nil && !errors.Is(err, listen.ErrLeftOut) {
 		return errors.Join(err, e.close())
 	}
 	return nil
@@ -141,7 +142,7 @@ func (e *Exporter) serve(ctx context.Context) error {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is healthy.\n")) })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is ready.\n")) })
 	mux.Handle("/", console.New(console.Source{View: e.set.View, Version: e.set.Version, Stores: e.report}))
-	srv, err := e.set.Serve(ctx, pipeline.HTTP{
+	srv, err := e.set.Serve(ctx, listen.HTTP{
 		Network: "tcp", Address: e.cfg.Endpoint,
 		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline/config"
 )
 
@@ -53,7 +53,7 @@ func (c *cli) up() *cobra.Command {
 // check finds what only the command line can get wrong; the rest is the configuration's to say.
 func (l laptop) check() error {
 	for _, t := range l.scrape {
-		if err := pipeline.CheckAddress(t, "127.0.0.1:9100"); err != nil {
+		if err := listen.CheckAddress(t, "127.0.0.1:9100"); err != nil {
 			return fmt.Errorf("--scrape takes HOST:PORT: %w", err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -169,7 +170,7 @@ func (l *loader) metrics(keys metricKeys) {
 
 // endpoint checks host:port.
 func (l *loader) endpoint(path []string, text string) string {
-	if err := pipeline.CheckAddress(text, "localhost:8888"); err != nil {
+	if err := listen.CheckAddress(text, "localhost:8888"); err != nil {
 		l.fault(l.tree.at(path...), "%s", err)
 		return ""
 	}

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/config/confignet"
 	"go.opentelemetry.io/collector/config/configoptional"
 
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -112,7 +113,7 @@ func checkAddress(protocol string, at confignet.AddrConfig, example string) erro
 	if !strings.HasPrefix(string(at.Transport), "tcp") {
 		return nil
 	}
-	if err := pipeline.CheckAddress(at.Endpoint, example); err != nil {
+	if err := listen.CheckAddress(at.Endpoint, example); err != nil {
 		return fmt.Errorf(`"protocols::%s::endpoint": %w`, protocol, err)
 	}
 	return nil

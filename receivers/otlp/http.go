@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/sluiceio/sluice/internal/inflate"
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -31,7 +32,7 @@ type httpServer struct {
 	cfg HTTPConfig
 	set pipeline.Settings
 	in  *intake
-	srv *pipeline.Serving
+	srv *listen.Serving
 }
 
 func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
@@ -63,17 +64,17 @@ func (h *httpServer) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	site := pipeline.HTTP{
+	spec := listen.HTTP{
 		Network: string(cfg.NetAddr.Transport), Address: cfg.NetAddr.Endpoint,
 		Server: srv, Terms: httpTerms{cfg.TLS, cfg.KeepAlivesEnabled},
 	}
 	if cfg.TLS.HasValue() {
-		if site.TLS, err = cfg.TLS.Get().LoadTLSConfig(ctx); err != nil {
+		if spec.TLS, err = cfg.TLS.Get().LoadTLSConfig(ctx); err != nil {
 			return err
 		}
-		site.TLS.NextProtos = []string{http2.NextProtoTLS, "http/1.1"}
+		spec.TLS.NextProtos = []string{http2.NextProtoTLS, "http/1.1"}
 	}
-	if h.srv, err = h.set.Serve(ctx, site); err != nil {
+	if h.srv, err = h.set.Serve(ctx, spec); err != nil {
 		return err
 	}
 	h.set.Log.Info("OTLP/HTTP listening", "address", h.srv.Addr().String())

@@ -10,6 +10,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -43,7 +44,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 // not stop the other. When it fails nothing listens.
 func (r *Receiver) Start(ctx context.Context) error {
 	for _, l := range r.listeners {
-		if err := l.start(ctx); err != nil && !errors.Is(err, pipeline.ErrLeftOut) {
+		if err := l.start(ctx); err != nil && !errors.Is(err, listen.ErrLeftOut) {
 			over, cancel := context.WithCancel(ctx)
 			cancel()
 			return errors.Join(err, r.Stop(over)) // the engine stops only what started as a whole

@@ -1,14 +1,12 @@
-package pipeline
+package listen
 
 import (
-	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -19,59 +17,21 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/listen/listentest"
 )
 
-// keptAlive is one kept-alive connection; unlike http.Client it never opens another one.
-type keptAlive struct {
-	t    *testing.T
-	conn net.Conn
-	in   *bufio.Reader
-}
-
-func dial(t *testing.T, address string) *keptAlive {
-	t.Helper()
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return &keptAlive{t, c, bufio.NewReader(c)}
-}
-
-// hungUp is the answer on a connection that was closed.
-const hungUp = "unexpected EOF"
-
-func (k *keptAlive) send() { io.WriteString(k.conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") }
-
-// answer is the status and the body, or the error that ended the connection.
-func (k *keptAlive) answer() string {
-	k.t.Helper()
-	k.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-	res, err := http.ReadResponse(k.in, nil)
-	if err != nil {
-		return err.Error()
-	}
-	defer res.Body.Close()
-	text, _ := io.ReadAll(res.Body)
-	return fmt.Sprint(res.StatusCode, " ", string(text))
-}
-
-func (k *keptAlive) want(what string) {
-	k.t.Helper()
-	if got := k.answer(); got != what {
-		k.t.Errorf("got %q, want %q", got, what)
-	}
-}
+var discard = slog.New(slog.DiscardHandler)
 
 func says(address, text string) HTTP {
-	return HTTP{Network: "tcp", Address: address, log: slog.New(slog.DiscardHandler), Server: &http.Server{
+	return HTTP{Network: "tcp", Address: address, Server: &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }),
 	}}
 }
 
 func (l *Listeners) mustServe(t *testing.T, h HTTP) *Serving {
 	t.Helper()
-	v, err := l.serve(t.Context(), l.Listen, h)
+	v, err := l.Serve(t.Context(), discard, l.Listen, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,39 +39,39 @@ func (l *Listeners) mustServe(t *testing.T, h HTTP) *Serving {
 }
 
 func testListeners(t *testing.T) (*Listeners, string) {
-	l := NewListeners()
+	l := New()
 	t.Cleanup(l.Close)
-	return l, "127.0.0.1:" + freePort(t)
+	return l, "127.0.0.1:" + listentest.FreePort(t)
 }
 
 // TestConnectionsOutliveAReload: a request between two graphs waits, on the connection it came on.
 func TestConnectionsOutliveAReload(t *testing.T) {
 	l, address := testListeners(t)
 	first := l.mustServe(t, says(address, "one"))
-	quiet, busy := dial(t, address), dial(t, address)
-	quiet.send()
-	quiet.want("200 one")
-	busy.send()
-	busy.want("200 one")
-	if _, err := l.serve(t.Context(), l.Listen, says(address, "two")); err == nil {
+	quiet, busy := listentest.Dial(t, address), listentest.Dial(t, address)
+	quiet.Send()
+	quiet.Want("200 one")
+	busy.Send()
+	busy.Want("200 one")
+	if _, err := l.Serve(t.Context(), discard, l.Listen, says(address, "two")); err == nil {
 		t.Error("two components got the same server at once")
 	}
 
-	l.hold()
+	l.Hold()
 	first.Stop(t.Context())
-	busy.send()
+	busy.Send()
 	time.Sleep(20 * time.Millisecond)
 	second := l.mustServe(t, says(address, "two"))
 	l.Sweep()
-	busy.want("200 two")
-	quiet.send()
-	quiet.want("200 two")
+	busy.Want("200 two")
+	quiet.Send()
+	quiet.Want("200 two")
 	first.Stop(t.Context()) // it has nothing to stop any more
-	quiet.send()
-	quiet.want("200 two")
+	quiet.Send()
+	quiet.Want("200 two")
 
 	second.Stop(t.Context()) // not in a reload: the connections end
-	quiet.want(hungUp)
+	quiet.Want(listentest.HungUp)
 }
 
 // TestAReloadWaitsForWhatIsInside and cuts off, with its connection, what the drain's time does not suffice for.
@@ -129,10 +89,10 @@ func TestAReloadWaitsForWhatIsInside(t *testing.T) {
 	})
 	handler := h.Server.Handler
 	slow := l.mustServe(t, h)
-	c := dial(t, address)
-	c.send()
+	c := listentest.Dial(t, address)
+	c.Send()
 	<-entered
-	l.hold()
+	l.Hold()
 	stopped := make(chan struct{})
 	go func() {
 		slow.Stop(t.Context())
@@ -145,24 +105,24 @@ func TestAReloadWaitsForWhatIsInside(t *testing.T) {
 	}
 	leave <- struct{}{}
 	<-stopped
-	c.want("200 late")
+	c.Want("200 late")
 
 	again := says(address, "")
 	again.Server.Handler = handler
 	slow = l.mustServe(t, again)
 	l.Sweep()
-	c.send()
+	c.Send()
 	<-entered
-	l.hold()
+	l.Hold()
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	slow.Stop(over)
-	c.want(hungUp)
+	c.Want(listentest.HungUp)
 	l.mustServe(t, says(address, "new"))
 	l.Sweep()
-	c = dial(t, address)
-	c.send()
-	c.want("200 new")
+	c = listentest.Dial(t, address)
+	c.Send()
+	c.Want("200 new")
 }
 
 // TestOtherTermsEndTheConnections: what came in under the old ones is told to come again.
@@ -175,24 +135,24 @@ func TestOtherTermsEndTheConnections(t *testing.T) {
 	} {
 		l, address := testListeners(t)
 		first := l.mustServe(t, says(address, "one"))
-		idle, busy := dial(t, address), dial(t, address)
-		for _, c := range []*keptAlive{idle, busy} {
-			c.send()
-			c.want("200 one")
+		idle, busy := listentest.Dial(t, address), listentest.Dial(t, address)
+		for _, c := range []*listentest.Client{idle, busy} {
+			c.Send()
+			c.Want("200 one")
 		}
-		l.hold()
+		l.Hold()
 		first.Stop(t.Context())
-		busy.send()
+		busy.Send()
 		time.Sleep(20 * time.Millisecond)
 		h := says(address, "two")
 		change(&h)
 		l.mustServe(t, h)
 		l.Sweep()
-		if got := busy.answer(); got[:3] != "503" {
+		if got := busy.Answer(); got[:3] != "503" {
 			t.Errorf("got %q, want 503", got)
 		}
-		busy.want(hungUp)
-		idle.want(hungUp)
+		busy.Want(listentest.HungUp)
+		idle.Want(listentest.HungUp)
 	}
 }
 
@@ -200,16 +160,16 @@ func TestOtherTermsEndTheConnections(t *testing.T) {
 func TestWhatNobodyWantsAgainIsClosed(t *testing.T) {
 	l, address := testListeners(t)
 	v := l.mustServe(t, says(address, "one"))
-	c := dial(t, address)
-	c.send()
-	c.want("200 one")
-	l.hold()
+	c := listentest.Dial(t, address)
+	c.Send()
+	c.Want("200 one")
+	l.Hold()
 	v.Stop(t.Context())
 	ln, err := l.Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.want(hungUp)
+	c.Want(listentest.HungUp)
 	ln.Close()
 	l.mustServe(t, says(address, "two")).Stop(t.Context())
 	l.Sweep()
@@ -251,79 +211,37 @@ func TestARenewedCertificateCountsFromTheNextHandshake(t *testing.T) {
 		h.TLS = c
 		return h
 	}
-	hello := func(c *keptAlive) int64 {
+	hello := func(c *listentest.Client) int64 {
 		t.Helper()
-		tc := tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true})
-		c.conn, c.in = tc, bufio.NewReader(tc)
-		if err := tc.Handshake(); err != nil {
-			t.Fatal(err)
-		}
-		return tc.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+		return c.Handshake(&tls.Config{InsecureSkipVerify: true}).PeerCertificates[0].SerialNumber.Int64()
 	}
 	v := l.mustServe(t, secure("one", certificate(t, 1)))
-	old := dial(t, address)
+	old := listentest.Dial(t, address)
 	if n := hello(old); n != 1 {
 		t.Errorf("certificate %d, want 1", n)
 	}
-	old.send()
-	old.want("200 one")
-	l.hold()
+	old.Send()
+	old.Want("200 one")
+	l.Hold()
 	v.Stop(t.Context())
 	v = l.mustServe(t, secure("two", certificate(t, 2)))
 	l.Sweep()
-	old.send()
-	old.want("200 two")
-	young := dial(t, address)
+	old.Send()
+	old.Want("200 two")
+	young := listentest.Dial(t, address)
 	if n := hello(young); n != 2 {
 		t.Errorf("certificate %d, want 2", n)
 	}
-	young.send() // a connection without a request holds the end up
-	young.want("200 two")
-	l.hold()
+	young.Send() // a connection without a request holds the end up
+	young.Want("200 two")
+	l.Hold()
 	v.Stop(t.Context())
 	third := certificate(t, 3)
 	third.ClientCAs = x509.NewCertPool()
 	third.ClientCAs.AddCert(&x509.Certificate{Raw: []byte("a CA")})
 	l.mustServe(t, secure("three", third))
 	l.Sweep()
-	old.want(hungUp)
-}
-
-// TestReloadKeepsConnections of the service's own endpoints, which like any other wait for the next graph; also
-// when the new configuration does not start.
-func TestReloadKeepsConnections(t *testing.T) {
-	k := &kit{outs: map[string]Outputs{}}
-	s := newService(t)
-	address := "127.0.0.1:" + freePort(t)
-	configured := func() *Config {
-		cfg := k.config(pipe(t, "logs", "in", "mid", "out"))
-		cfg.Service.HealthEndpoint = address
-		return cfg
-	}
-	if err := s.Start(t.Context(), configured()); err != nil {
-		t.Fatal(err)
-	}
-	c := dial(t, address)
-	healthy := func() {
-		t.Helper()
-		c.send()
-		if got := c.answer(); got[:3] != "200" {
-			t.Errorf("got %q", got)
-		}
-	}
-	healthy()
-	if err := s.Reload(t.Context(), configured()); err != nil {
-		t.Error(err)
-	}
-	healthy()
-	stuck := configured()
-	stuck.Instances[0].Config = &nodeConfig{StartFault: "the port is taken"}
-	if err := s.Reload(t.Context(), stuck); err == nil {
-		t.Error("it started")
-	}
-	healthy()
-	s.Stop(t.Context())
-	c.want(hungUp)
+	old.Want(listentest.HungUp)
 }
 
 // TestHTTP2ConnectionsOutliveAReload as well.
@@ -362,7 +280,7 @@ func TestHTTP2ConnectionsOutliveAReload(t *testing.T) {
 	}
 	v := serve("one")
 	get("one", false)
-	l.hold()
+	l.Hold()
 	v.Stop(t.Context())
 	var client sync.WaitGroup
 	client.Go(func() { get("two", true) })
@@ -370,23 +288,4 @@ func TestHTTP2ConnectionsOutliveAReload(t *testing.T) {
 	serve("two")
 	l.Sweep()
 	client.Wait()
-}
-
-// TestAnOwnEndpointThatHangsHoldsUpNothing: a handler of /metrics that does not end is left behind.
-func TestAnOwnEndpointThatHangsHoldsUpNothing(t *testing.T) {
-	l, address := testListeners(t)
-	inside, end := make(chan struct{}), make(chan struct{})
-	srv := l.mustServe(t, HTTP{Network: "tcp", Address: address, log: slog.New(slog.DiscardHandler), Server: &http.Server{
-		Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(inside); <-end }),
-	}})
-	c := dial(t, address)
-	c.send()
-	<-inside
-	begin := time.Now()
-	stopOwn(srv)
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("waited for %s", took)
-	}
-	close(end)
-	<-srv.empty
 }

@@ -1,0 +1,193 @@
+// Package listen keeps listening sockets over a reload, and HTTP servers with their connections. What the process
+// has lives in Listeners; a graph has it lent and gives it back.
+//
+// Read it in this order: listeners.go (what there is, and who may have it), socket.go (a socket that is lent),
+// serving.go (what a component serves, and its hold on that), site.go (a server that is lent).
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// Listeners keeps the process' listening sockets across graphs, and the HTTP servers on them with their
+// connections: a reload closes none that the new graph wants again. Clients that connect meanwhile wait in the
+// kernel's queue, requests on open connections wait in their server.
+type Listeners struct {
+	mu        sync.Mutex
+	open      map[string]*socket
+	sites     map[string]*site // those on a socket of open, by the same key
+	reloading bool             // servers that are given back wait for the next graph
+}
+
+// New has none open.
+func New() *Listeners {
+	return &Listeners{open: map[string]*socket{}, sites: map[string]*site{}}
+}
+
+// Func opens a stream listener, or hands over the one that the graph before this one had on that address. Closing
+// the returned listener ends Accept; the socket itself stays for the next graph and is closed with the process.
+type Func func(ctx context.Context, network, address string) (net.Listener, error)
+
+// ErrLeftOut is what a Func of For answers when the port of an embedded section is taken: the component goes on
+// without it, and the reason is in the log.
+var ErrLeftOut = errors.New("left out: the address of the embedded default is taken")
+
+// Listen opens a listener, or hands over the socket that an earlier graph had.
+func (l *Listeners) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := network + " " + address
+	if s, ok := l.open[key]; ok {
+		if site, ok := l.sites[key]; ok && site.idle() {
+			l.retire(site)
+		}
+		return s.lend()
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, network, address)
+	if errors.Is(err, syscall.EADDRINUSE) && l.closeIdle(address) {
+		ln, err = (&net.ListenConfig{}).Listen(ctx, network, address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
+	}
+	d, ok := ln.(deadliner)
+	if !ok || strings.HasSuffix(address, ":0") {
+		return ln, nil // a port of the kernel's choice belongs to whoever asked
+	}
+	s := &socket{Listener: ln, deadline: d}
+	l.open[key] = s
+	return s.lend()
+}
+
+// Serve serves h, on the connections that an earlier graph left on that address when their terms are the same, else
+// on a listener from open. Faults of the server go to log.
+func (l *Listeners) Serve(ctx context.Context, log *slog.Logger, open Func, h HTTP) (*Serving, error) {
+	h.log = log
+	key := h.Network + " " + h.Address
+	l.mu.Lock()
+	if s, ok := l.sites[key]; ok && s.spec.sameTerms(h) {
+		if v := s.lend(h); v != nil {
+			l.mu.Unlock()
+			return v, nil
+		}
+	}
+	l.mu.Unlock()
+	ln, err := open(ctx, h.Network, h.Address)
+	if err != nil {
+		return nil, err
+	}
+	s, v := newSite(l, key, ln, h)
+	if _, ok := ln.(*lent); ok {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sites[key] = s
+	}
+	return v, nil
+}
+
+// Hold begins a reload: until Sweep, servers that are given back stay open.
+func (l *Listeners) Hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reloading = true
+}
+
+// keeps tells whether s stays open when its component gives it back.
+func (l *Listeners) keeps(s *site) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reloading && l.sites[s.key] == s
+}
+
+func (l *Listeners) forget(s *site) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sites[s.key] == s {
+		delete(l.sites, s.key)
+	}
+}
+
+// retire ends a server; its socket is free then. The mutex is held.
+func (l *Listeners) retire(s *site) {
+	delete(l.sites, s.key)
+	s.retire()
+}
+
+// For is Listen for the component whose section begins at place: a port that a file names is fatal when taken, one
+// that only the embedded default names is reported and left out.
+func (l *Listeners) For(log *slog.Logger, place string, embedded bool) Func {
+	return func(ctx context.Context, network, address string) (net.Listener, error) {
+		ln, err := l.Listen(ctx, network, address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			if embedded {
+				log.Warn("port taken; left out", "address", address, "fix", "free the port, or name another one in a --config file")
+				return nil, ErrLeftOut
+			}
+			return nil, fmt.Errorf("%s: %w; free the port or name another one", place, err)
+		}
+		return ln, err
+	}
+}
+
+// closeIdle closes the sockets that an earlier graph had on the port of address and nobody uses now: after
+// 127.0.0.1:4317 became 0.0.0.0:4317 in the file, we must not be in our own way.
+func (l *Listeners) closeIdle(address string) (closed bool) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	for key, s := range l.open {
+		_, has, err := net.SplitHostPort(s.Addr().String())
+		if err != nil || has != port {
+			continue
+		}
+		if site, ok := l.sites[key]; ok && site.idle() {
+			l.retire(site)
+		}
+		if !s.inUse() {
+			s.close()
+			delete(l.open, key)
+			closed = true
+		}
+	}
+	return closed
+}
+
+// Sweep closes the servers and sockets that nobody uses, after a reload.
+func (l *Listeners) Sweep() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reloading = false
+	for _, site := range l.sites {
+		if site.idle() {
+			l.retire(site)
+		}
+	}
+	for key, s := range l.open {
+		if !s.inUse() {
+			s.close()
+			delete(l.open, key)
+		}
+	}
+}
+
+// Close closes all servers and sockets.
+func (l *Listeners) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reloading = false
+	for _, site := range l.sites {
+		l.retire(site)
+	}
+	for key, s := range l.open {
+		s.close()
+		delete(l.open, key)
+	}
+}
