@@ -45,7 +45,7 @@ type Status struct {
 	Stores      []Store     `json:"stores"`
 }
 
-// Component is one door of the ledger.
+// Component is one account of the ledger.
 type Component struct {
 	Name      string `json:"name"`
 	Pipeline  string `json:"pipeline,omitempty"`

@@ -108,7 +108,7 @@ func pipelineAccounting() []panel {
 	return []panel{
 		{
 			kind: table, title: "The ledger", unit: units.Short, height: 12, sort: "component",
-			about: "One row for each door: in = out + refused + dropped + held. Out means answered as safe; delivered is what " +
+			about: "One row for each component and signal: in = out + refused + dropped + held. Out means answered as safe; delivered is what " +
 				"the destination of an exporter confirmed. Items each second, except held.",
 			queries: []query{
 				{expr: door("in"), legend: "In /s"},

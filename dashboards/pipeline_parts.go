@@ -6,7 +6,7 @@ func pipelineAdmission() []panel {
 	return []panel{
 		{
 			title: "Budget", unit: units.BytesIEC, min: number(0),
-			about: "Bytes reserved at the doors for telemetry on its way, against what may be reserved at once. At the limit, " +
+			about: "Bytes reserved by receivers for telemetry on its way, against what may be reserved at once. At the limit, " +
 				"senders are told to try again. More: `memory_limiter`.",
 			queries: []query{
 				{expr: `sluice_admission_reserved_bytes{}`, legend: "{{instance}} reserved"},
@@ -20,7 +20,7 @@ func pipelineAdmission() []panel {
 		},
 		{
 			title: "Requests refused for lack of budget", unit: units.RequestsPerSecond, min: number(0),
-			about:   "Requests answered 429 or RESOURCE_EXHAUSTED at the door, before anything of them was read into memory.",
+			about:   "Requests answered 429 or RESOURCE_EXHAUSTED by receivers, before anything of them was read into memory.",
 			queries: []query{{expr: `rate(sluice_admission_refused_total{}[$__rate_interval])`, legend: "{{instance}}"}},
 		},
 	}

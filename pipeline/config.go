@@ -47,7 +47,7 @@ type ServiceConfig struct {
 }
 
 // MemoryLimit is what the memory_limiter section (Collector keys) asks for. The zero value means the default:
-// a quarter of the memory the process may use is admitted at the doors at once.
+// a quarter of the memory the process may use is admitted at once.
 type MemoryLimit struct {
 	CheckInterval        time.Duration
 	LimitMiB             uint64 // hard limit on the heap

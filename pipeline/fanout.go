@@ -38,7 +38,7 @@ func (f *fanOut) Consume(ctx context.Context, b Batch) error {
 	if all.Refusal != nil {
 		for i, a := range answers {
 			if n := all.Refused.Without(a.Refused).Len() - a.rejectedOf(all.Refused); n > 0 {
-				f.branches[i].doors[0].again(n)
+				f.branches[i].accounts[0].again(n)
 			}
 		}
 	}

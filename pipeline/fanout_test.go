@@ -31,7 +31,7 @@ func TestFanOutRepeatsOnlyTheRefusedBranches(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if err := f.Consume(ctx, batchOf(1)); err != nil {
-			t.Errorf("got %v, want nil: one branch took it and the rejected one is counted at its own door", err)
+			t.Errorf("got %v, want nil: one branch took it and the rejected one is counted at its own account", err)
 		}
 		if calls != [3]int{1, 3, 1} {
 			t.Errorf("the branches were called %v times, want 1, 3, 1", calls)
@@ -59,7 +59,7 @@ func TestFanOutRepeatsOnlyTheRefusedBranches(t *testing.T) {
 // heads are branches with an account each.
 func heads(sinks ...Sink) (h []head) {
 	for _, s := range sinks {
-		h = append(h, head{sink: s, doors: []*door{{kind: KindExporter}}})
+		h = append(h, head{sink: s, accounts: []*account{{kind: KindExporter}}})
 	}
 	return h
 }
@@ -88,7 +88,7 @@ func TestFanOutItemByItem(t *testing.T) {
 	if !slices.Equal(a.Refused, Ranges{{0, 2}}) || len(a.Rejected) != 1 || !slices.Equal(a.Rejected[0].Ranges, Ranges{{4, 6}}) {
 		t.Errorf("refused %v, rejected %+v; want 0-2 and 4-6", a.Refused, a.Rejected)
 	}
-	if n := h[1].doors[0].snapshot().repeated; n != 1 {
+	if n := h[1].accounts[0].snapshot().repeated; n != 1 {
 		t.Errorf("%d items of the second branch will come again, want 1: item 0", n)
 	}
 }

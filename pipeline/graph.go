@@ -43,10 +43,10 @@ type part struct {
 
 func newPart(name, pipeline string, value any) part { return part{name, name + " " + pipeline, value} }
 
-// head is where a pipeline, or an exporter, is entered: the sink and the door that books it.
+// head is where a pipeline, or an exporter, is entered: the sink and the account that books it.
 type head struct {
-	sink  Sink
-	doors []*door
+	sink     Sink
+	accounts []*account
 }
 
 // Host is what a graph needs of the process around it. All of it outlives the graph.
@@ -145,7 +145,7 @@ func (g *graph) pipeline(p PipelineConfig, exporters map[ID]Sink) (head, error) 
 		if !ok {
 			return head{}, fmt.Errorf("%s: pipeline %s names exporter %s, which is not configured", p.Place, p.ID, id)
 		}
-		ends = append(ends, g.enter(KindExporter, doorKey{component: instanceKey(KindExporter, id), signal: p.Signal}, sink))
+		ends = append(ends, g.enter(KindExporter, accountKey{component: instanceKey(KindExporter, id), signal: p.Signal}, sink))
 	}
 	h, err := g.processorChain(p, g.fan(ends))
 	if err != nil {
@@ -170,9 +170,9 @@ func (g *graph) processorChain(p PipelineConfig, h head) (head, error) {
 		if sink == h.sink {
 			continue // a processor that has nothing to do here is not in the way
 		}
-		key := doorKey{component: instanceKey(KindProcessor, id), pipeline: p.ID.String(), signal: p.Signal}
+		key := accountKey{component: instanceKey(KindProcessor, id), pipeline: p.ID.String(), signal: p.Signal}
 		next := g.enter(KindProcessor, key, sink)
-		g.link(next.doors[0], h)
+		g.link(next.accounts[0], h)
 		h = next
 		chain = append([]part{newPart(key.component, key.pipeline, sink)}, chain...)
 	}
@@ -193,8 +193,8 @@ func (g *graph) receiver(in Instance) error {
 			continue
 		}
 		to := g.fan(ends)
-		h := g.enter(KindReceiver, doorKey{component: instanceKey(KindReceiver, in.ID), signal: sig}, to.sink)
-		g.link(h.doors[0], to)
+		h := g.enter(KindReceiver, accountKey{component: instanceKey(KindReceiver, in.ID), signal: sig}, to.sink)
+		g.link(h.accounts[0], to)
 		out.set(sig, h.sink)
 	}
 	value, err := in.Component.buildReceiver(g.settings(in, nil), in.Config, out)
@@ -207,24 +207,24 @@ func (g *graph) receiver(in Instance) error {
 
 func (g *graph) isConnector(id ID) bool { return contains(g.cfg.Service.Connectors, id) }
 
-// enter wraps a component's sink with its door.
-func (g *graph) enter(kind Kind, key doorKey, sink Sink) head {
-	d := g.host.Ledger.door(kind, key)
-	return head{sink: &entrance{door: d, next: sink}, doors: []*door{d}}
+// enter wraps a component's sink with its account.
+func (g *graph) enter(kind Kind, key accountKey, sink Sink) head {
+	d := g.host.Ledger.account(kind, key)
+	return head{sink: &entrance{account: d, next: sink}, accounts: []*account{d}}
 }
 
 // fan joins heads into one.
 func (g *graph) fan(ends []head) head {
 	var h head
 	for _, e := range ends {
-		h.doors = append(h.doors, e.doors...)
+		h.accounts = append(h.accounts, e.accounts...)
 	}
 	h.sink = fanOutTo(ends)
 	return h
 }
 
-func (g *graph) link(from *door, to head) {
-	for _, d := range to.doors {
+func (g *graph) link(from *account, to head) {
+	for _, d := range to.accounts {
 		g.links = append(g.links, d.join(from))
 	}
 }
@@ -245,14 +245,14 @@ func (g *graph) settings(in Instance, p *PipelineConfig) Settings {
 	s := Settings{
 		ID: in.ID, Kind: in.Component.Kind, DataDir: componentDir(g.host.DataDir, name), Version: g.host.Version,
 		Log: log, Metrics: reg, Budget: g.host.Budget, Listen: g.host.Listeners.For(log, in.Place.String(), in.Embedded),
-		View: View{Ledger: g.host.Ledger, Config: g.cfg}, doors: &doorSet{}, listeners: g.host.Listeners,
+		View: View{Ledger: g.host.Ledger, Config: g.cfg}, accounts: &accountSet{}, listeners: g.host.Listeners,
 	}
 	if p != nil {
 		s.Signal = p.Signal
 	}
 	for _, sig := range Signals {
 		if in.Component.Takes(sig) && (p == nil || p.Signal == sig) {
-			s.doors.doors[sig] = g.host.Ledger.door(in.Component.Kind, doorKey{component: name, pipeline: pipelineID, signal: sig})
+			s.accounts.accounts[sig] = g.host.Ledger.account(in.Component.Kind, accountKey{component: name, pipeline: pipelineID, signal: sig})
 		}
 	}
 	return s

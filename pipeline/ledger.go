@@ -4,22 +4,22 @@ import (
 	"sync"
 )
 
-// Ledger is the accounting of a process: one door for each component and signal, where every batch is entered
-// when the component is called and left when it answers. At any instant, for each door, in items and in bytes:
+// Ledger is the accounting of a process: one account for each component and signal, where every batch is entered
+// when the component is called and left when it answers. At any instant, for each account, in items and in bytes:
 //
 //	in = out + refused + dropped(reason) + held
 //
 // It outlives the graph, so that a reload resets no counter.
 type Ledger struct {
-	mu    sync.Mutex
-	doors map[doorKey]*door
-	order []*door // as made, for stable output
+	mu       sync.Mutex
+	accounts map[accountKey]*account
+	order    []*account // as made, for stable output
 }
 
 // NewLedger makes an empty one.
-func NewLedger() *Ledger { return &Ledger{doors: map[doorKey]*door{}} }
+func NewLedger() *Ledger { return &Ledger{accounts: map[accountKey]*account{}} }
 
-type doorKey struct {
+type accountKey struct {
 	component string // "exporter/otlp_http"
 	pipeline  string // "logs"; empty for receivers and exporters, which pipelines share
 	signal    Signal
@@ -38,8 +38,8 @@ func (a *Amount) sub(b Amount) {
 // Amount is telemetry counted in items (data points, log records, spans) and in bytes of OTLP protobuf.
 type Amount struct{ Items, Bytes int64 }
 
-// account is the state of one door. It is a value: a copy taken under the lock is a consistent snapshot.
-type account struct {
+// balance is the state of one account. It is a value: a copy taken under the lock is a consistent snapshot.
+type balance struct {
 	in, out, refused Amount
 	inside           Amount // entered and not left
 	pending          Amount // dropped by calls that are still inside
@@ -49,13 +49,13 @@ type account struct {
 }
 
 // held is what is inside and not yet dropped.
-func (a *account) held() Amount {
+func (a *balance) held() Amount {
 	h := a.inside
 	h.sub(a.pending)
 	return h
 }
 
-func (a *account) droppedTotal() Amount {
+func (a *balance) droppedTotal() Amount {
 	var t Amount
 	for _, d := range a.dropped {
 		t.Items += d.Items
@@ -64,8 +64,8 @@ func (a *account) droppedTotal() Amount {
 	return t
 }
 
-// unbalanced is by how many items the door's equation does not close; 0 unless the code is wrong.
-func (a *account) unbalanced() int64 {
+// unbalanced is by how many items the account's equation does not close; 0 unless the code is wrong.
+func (a *balance) unbalanced() int64 {
 	h := a.held()
 	gap := a.in.Items - a.out.Items - a.refused.Items - a.droppedTotal().Items - h.Items
 	if gap < 0 {
@@ -77,28 +77,28 @@ func (a *account) unbalanced() int64 {
 	return gap
 }
 
-// door is where one component is entered with one signal. It is the only place that counts in, out, refused and
+// account is where one component is entered with one signal. It is the only place that counts in, out, refused and
 // dropped.
-type door struct {
-	key  doorKey
+type account struct {
+	key  accountKey
 	kind Kind
 
 	mu sync.Mutex
-	account
+	balance
 	feeders []*link
 }
 
-// link says that what is answered nil at one door was given to another one: every item, for as long as a graph
+// link says that what is answered nil at one account was given to another one: every item, for as long as a graph
 // has them joined. Graphs come and go on reload while the counters go on, so a link remembers where it began.
 type link struct {
-	from *door
+	from *account
 	mu   sync.Mutex
 	base int64 // from.out when the link was made
 	past int64 // what earlier graphs passed over it
 	live bool
 }
 
-// promised is how many items the feeding door answered nil for.
+// promised is how many items the feeding account answered nil for.
 func (k *link) promised() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -108,8 +108,8 @@ func (k *link) promised() int64 {
 	return k.past + k.from.snapshot().out.Items - k.base
 }
 
-// join makes or revives the link between two doors. The graph calls it while nothing flows.
-func (d *door) join(from *door) *link {
+// join makes or revives the link between two accounts. The graph calls it while nothing flows.
+func (d *account) join(from *account) *link {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, k := range d.feeders {
@@ -141,19 +141,19 @@ func (k *link) cut() {
 	k.past, k.live = past, false
 }
 
-func (d *door) links() []*link {
+func (d *account) links() []*link {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return append([]*link(nil), d.feeders...)
 }
 
-func (d *door) snapshot() account {
+func (d *account) snapshot() balance {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.account
+	return d.balance
 }
 
-func (d *door) enter(items, bytes int) {
+func (d *account) enter(items, bytes int) {
 	d.mu.Lock()
 	d.in.add(items, bytes)
 	d.inside.add(items, bytes)
@@ -161,7 +161,7 @@ func (d *door) enter(items, bytes int) {
 }
 
 // leave books the answer for a batch that entered with the same amounts.
-func (d *door) leave(items, bytes int, err error) {
+func (d *account) leave(items, bytes int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inside.add(-items, -bytes)
@@ -191,7 +191,7 @@ func (d *door) leave(items, bytes int, err error) {
 
 // taken books a nil answer, less what calls inside have dropped meanwhile. Which call dropped is not known and
 // need not be: the sums close all the time and no counter ever goes down.
-func (d *door) taken(items, bytes int) {
+func (d *account) taken(items, bytes int) {
 	k := Amount{min(d.pending.Items, int64(items)), min(d.pending.Bytes, int64(bytes))}
 	d.pending.sub(k)
 	d.out.Items += int64(items) - k.Items
@@ -199,13 +199,13 @@ func (d *door) taken(items, bytes int) {
 }
 
 // again books items that will be delivered twice.
-func (d *door) again(items int) {
+func (d *account) again(items int) {
 	d.mu.Lock()
 	d.repeated += int64(items)
 	d.mu.Unlock()
 }
 
-func (d *door) drop(why Reason, items, bytes int) {
+func (d *account) drop(why Reason, items, bytes int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dropped[reasonIndex(why)].add(items, bytes)
@@ -216,52 +216,52 @@ func (d *door) drop(why Reason, items, bytes int) {
 	d.pending.add(items, bytes)
 }
 
-// evict drops what entered this door and will never leave it: a hand-over's oldest batch.
-func (d *door) evict(why Reason, items, bytes int) {
+// evict drops what entered this account and will never leave it: a hand-over's oldest batch.
+func (d *account) evict(why Reason, items, bytes int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inside.add(-items, -bytes)
 	d.dropped[reasonIndex(why)].add(items, bytes)
 }
 
-// door returns the door of a key, making it once.
-func (l *Ledger) door(kind Kind, key doorKey) *door {
+// account returns the account of a key, making it once.
+func (l *Ledger) account(kind Kind, key accountKey) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if d, ok := l.doors[key]; ok {
+	if d, ok := l.accounts[key]; ok {
 		return d
 	}
-	d := &door{key: key, kind: kind}
-	l.doors[key] = d
+	d := &account{key: key, kind: kind}
+	l.accounts[key] = d
 	l.order = append(l.order, d)
 	return d
 }
 
-func (l *Ledger) all() []*door {
+func (l *Ledger) all() []*account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]*door(nil), l.order...)
+	return append([]*account(nil), l.order...)
 }
 
-// doorSet is the doors of one component, by signal, as its Settings see them.
-type doorSet struct {
-	doors [len(Signals) + 1]*door
+// accountSet is the accounts of one component, by signal, as its Settings see them.
+type accountSet struct {
+	accounts [len(Signals) + 1]*account
 }
 
-func (s *doorSet) of(sig Signal) *door {
-	if s == nil || int(sig) >= len(s.doors) {
+func (s *accountSet) of(sig Signal) *account {
+	if s == nil || int(sig) >= len(s.accounts) {
 		return nil
 	}
-	return s.doors[sig]
+	return s.accounts[sig]
 }
 
-func (s *doorSet) drop(why Reason, sig Signal, items, bytes int) {
+func (s *accountSet) drop(why Reason, sig Signal, items, bytes int) {
 	if d := s.of(sig); d != nil {
 		d.drop(why, items, bytes)
 	}
 }
 
-func (s *doorSet) delivered(sig Signal, items, bytes int) {
+func (s *accountSet) delivered(sig Signal, items, bytes int) {
 	if d := s.of(sig); d != nil {
 		d.mu.Lock()
 		d.delivered.add(items, bytes)

@@ -2,7 +2,7 @@ package pipeline
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Account is one door of the ledger at one instant.
+// Account is one account of the ledger at one instant.
 type Account struct {
 	Component string // kind/id: "exporter/otlp_http"
 	Pipeline  string // for processors; empty otherwise
@@ -14,11 +14,11 @@ type Account struct {
 	DeliveredAfterRefusal             int64             // items
 }
 
-// Read returns every door's account. Each is consistent in itself.
+// Read returns every account's account. Each is consistent in itself.
 func (l *Ledger) Read() []Account {
-	doors := l.all()
-	out := make([]Account, 0, len(doors))
-	for _, d := range doors {
+	accounts := l.all()
+	out := make([]Account, 0, len(accounts))
+	for _, d := range accounts {
 		s := d.snapshot()
 		a := Account{
 			Component: d.key.component, Pipeline: d.key.pipeline, Signal: d.key.signal, Kind: d.kind,
@@ -36,13 +36,13 @@ func (l *Ledger) Read() []Account {
 }
 
 // Unaccounted is the number of items that the ledger cannot explain. It is 0 at every instant; anything else is
-// a bug in a component. Two things are checked: each door's own equation, and that nobody answered nil for more
-// than what is behind took: the components that feed a door against that door, an exporter against what its
+// a bug in a component. Two things are checked: each account's own equation, and that nobody answered nil for more
+// than what is behind took: the components that feed a account against that account, an exporter against what its
 // destination confirmed.
 func (l *Ledger) Unaccounted() int64 {
 	var gap int64
 	for _, d := range l.all() {
-		// What fed the door is read before the door, which can only have taken more by then: no false alarm without
+		// What fed the account is read before the account, which can only have taken more by then: no false alarm without
 		// stopping the world.
 		var promised int64
 		for _, k := range d.links() {
@@ -67,24 +67,24 @@ var (
 	descDroppedBytes = prometheus.NewDesc("sluice_component_dropped_bytes_total",
 		"Bytes of OTLP that will not be delivered, by the one reason.", []string{"component", "pipeline", "signal", "reason"}, nil)
 	descRepeated = prometheus.NewDesc("sluice_component_delivered_after_refusal_items_total",
-		"Items that reached a destination although their caller was told to send them again: the bound on duplicates.", doorLabels, nil)
+		"Items that reached a destination although their caller was told to send them again: the bound on duplicates.", accountLabels, nil)
 	descHeld = prometheus.NewDesc("sluice_component_held_items",
-		"Items inside the component now.", doorLabels, nil)
+		"Items inside the component now.", accountLabels, nil)
 	descHeldBytes = prometheus.NewDesc("sluice_component_held_bytes",
-		"Bytes of OTLP inside the component now.", doorLabels, nil)
+		"Bytes of OTLP inside the component now.", accountLabels, nil)
 	descUnaccounted = prometheus.NewDesc("sluice_unaccounted_items",
 		"Items the ledger cannot explain; anything but 0 is a bug.", nil, nil)
 )
 
-var doorLabels = []string{"component", "pipeline", "signal"}
+var accountLabels = []string{"component", "pipeline", "signal"}
 
 // amountDesc is a pair of counters, for items and bytes.
 type amountDesc struct{ items, bytes *prometheus.Desc }
 
 func itemsDesc(name, help string) amountDesc {
 	return amountDesc{
-		items: prometheus.NewDesc("sluice_component_"+name+"_items_total", help+" In items.", doorLabels, nil),
-		bytes: prometheus.NewDesc("sluice_component_"+name+"_bytes_total", help+" In bytes of OTLP.", doorLabels, nil),
+		items: prometheus.NewDesc("sluice_component_"+name+"_items_total", help+" In items.", accountLabels, nil),
+		bytes: prometheus.NewDesc("sluice_component_"+name+"_bytes_total", help+" In bytes of OTLP.", accountLabels, nil),
 	}
 }
 

@@ -77,10 +77,10 @@ func TestTheLedgerSeesLies(t *testing.T) {
 	})
 	t.Run("a processor that acknowledges early", func(t *testing.T) {
 		l := NewLedger()
-		from := l.door(KindProcessor, doorKey{component: "processor/liar", signal: Logs})
-		to := l.door(KindProcessor, doorKey{component: "processor/next", signal: Logs})
+		from := l.account(KindProcessor, accountKey{component: "processor/liar", signal: Logs})
+		to := l.account(KindProcessor, accountKey{component: "processor/next", signal: Logs})
 		to.join(from)
-		liar := &entrance{door: from, next: SinkFunc(func(context.Context, Batch) error { return nil })}
+		liar := &entrance{account: from, next: SinkFunc(func(context.Context, Batch) error { return nil })}
 		liar.Consume(t.Context(), batchOf(5))
 		if got := l.Unaccounted(); got != 5 {
 			t.Errorf("unaccounted is %d, want 5", got)

@@ -36,13 +36,13 @@ func (m *ownMetrics) register(reg *prometheus.Registry, s *Service) {
 		})),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_admission_reserved_bytes", Help: "Bytes reserved at the doors for telemetry in flight.",
+			Name: "sluice_admission_reserved_bytes", Help: "Bytes reserved by receivers for telemetry in flight.",
 		}, func() float64 { return float64(s.host.Budget.Used()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_admission_limit_bytes", Help: "Bytes that may be reserved at the doors at once.",
+			Name: "sluice_admission_limit_bytes", Help: "Bytes that may be reserved by receivers at once.",
 		}, func() float64 { return float64(s.host.Budget.Limit()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "sluice_admission_refused_total", Help: "Requests refused at the doors for lack of budget.",
+			Name: "sluice_admission_refused_total", Help: "Requests refused by receivers for lack of budget.",
 		}, func() float64 { return float64(s.host.Budget.refused.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_ready", Help: "1 while telemetry is taken in.",

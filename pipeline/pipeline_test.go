@@ -32,7 +32,7 @@ func accountOf(t *testing.T, l *Ledger, component string) Account {
 			return a
 		}
 	}
-	t.Fatalf("no door of %s", component)
+	t.Fatalf("no account of %s", component)
 	return Account{}
 }
 
@@ -168,9 +168,9 @@ func TestTheGraphStartsUpwardAndStopsDownward(t *testing.T) {
 	if got, want := strings.Join(k.log, " "), "+out +mid/2 +mid/1 +in -in -mid/1 -mid/2 -out"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	for _, door := range []string{"receiver/in", "processor/mid/1", "processor/mid/2", "exporter/out"} {
-		if a := accountOf(t, s.Ledger(), door); a.In.Items != 3 || a.Out.Items != 3 {
-			t.Errorf("%s: in %d, out %d, want 3 and 3", door, a.In.Items, a.Out.Items)
+	for _, account := range []string{"receiver/in", "processor/mid/1", "processor/mid/2", "exporter/out"} {
+		if a := accountOf(t, s.Ledger(), account); a.In.Items != 3 || a.Out.Items != 3 {
+			t.Errorf("%s: in %d, out %d, want 3 and 3", account, a.In.Items, a.Out.Items)
 		}
 	}
 	if s.Ledger().Unaccounted() != 0 {

@@ -25,7 +25,7 @@ type Settings struct {
 
 	View View // what runs beside the component, for pages and reports
 
-	doors     *doorSet
+	accounts  *accountSet
 	listeners *listen.Listeners // have the HTTP servers of earlier graphs
 }
 
@@ -44,7 +44,7 @@ func (s Settings) Serve(ctx context.Context, h listen.HTTP) (*listen.Serving, er
 // Drop is the one way to discard records on purpose: n items of b's signal that b's caller will be told were
 // taken (nil). bytes is their share of the request, 0 when unknown.
 func (s Settings) Drop(why Reason, sig Signal, items, bytes int) {
-	s.doors.drop(why, sig, items, bytes)
+	s.accounts.drop(why, sig, items, bytes)
 }
 
 // Name is how logs and metrics call the component: kind and id, as in "exporter/otlp_http".
@@ -53,13 +53,13 @@ func (s Settings) Name() string { return string(s.Kind) + "/" + s.ID.String() }
 // Delivered says that a destination confirmed n items. Exporters call it before they answer nil, and also for
 // what arrived after its caller had been refused; the ledger holds the nil answers against it.
 func (s Settings) Delivered(sig Signal, items, bytes int) {
-	s.doors.delivered(sig, items, bytes)
+	s.accounts.delivered(sig, items, bytes)
 }
 
 // DeliveredAfterRefusal says that n items reached a destination although their caller was, or will be, told to send them
 // again: the bound on duplicates of our making.
 func (s Settings) DeliveredAfterRefusal(sig Signal, items int) {
-	if d := s.doors.of(sig); d != nil {
+	if d := s.accounts.of(sig); d != nil {
 		d.again(items)
 	}
 }

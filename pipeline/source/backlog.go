@@ -24,11 +24,11 @@ import (
 // It is memory only: what waits here when the process dies is gone, and what waits when the drain's time ends is
 // counted as shutdown_timeout.
 type Backlog struct {
-	next     pipeline.Sink
-	signal   pipeline.Signal
-	account  pipeline.Holding
-	maxBytes int
-	maxLot   int // bytes that are merged
+	next      pipeline.Sink
+	signal    pipeline.Signal
+	account   pipeline.Holding
+	maxBytes  int
+	maxMerged int // bytes that are merged
 
 	mu    sync.Mutex
 	queue []pipeline.Batch // merged; only the last one grows
@@ -45,14 +45,14 @@ type Backlog struct {
 const (
 	// backlogLinger is how long the first batch waits for others. Nobody reads what was scraped within this time.
 	backlogLinger = 50 * time.Millisecond
-	// maxBacklogLot is a quarter of what an OTLP receiver takes by default.
-	maxBacklogLot = 1 << 20
+	// maxMergedBytes is a quarter of what an OTLP receiver takes by default.
+	maxMergedBytes = 1 << 20
 )
 
 // NewBacklog makes one in front of an output of the receiver that s belongs to. maxBytes bounds what waits.
 func NewBacklog(s pipeline.Settings, next pipeline.Sink, sig pipeline.Signal, maxBytes int) *Backlog {
 	h := &Backlog{
-		next: next, signal: sig, account: s.Holding(sig), maxBytes: maxBytes, maxLot: min(maxBacklogLot, maxBytes/8),
+		next: next, signal: sig, account: s.Holding(sig), maxBytes: maxBytes, maxMerged: min(maxMergedBytes, maxBytes/8),
 		wake: make(chan struct{}, 1), done: make(chan struct{}), drains: make(chan struct{}),
 	}
 	return h
@@ -105,7 +105,7 @@ func (h *Backlog) Put(items, size int, write func(dst []byte) []byte) {
 
 // add appends a request to the last batch of the queue, or begins another. Callers hold h.mu.
 func (h *Backlog) add(items, size int, write func(dst []byte) []byte) {
-	if n := len(h.queue); n == 0 || len(h.queue[n-1].Request)+size > h.maxLot {
+	if n := len(h.queue); n == 0 || len(h.queue[n-1].Request)+size > h.maxMerged {
 		h.queue = append(h.queue, pipeline.Batch{Signal: h.signal, Request: (*backlogBuffers.Get().(*wire.Request))[:0]})
 	}
 	last := &h.queue[len(h.queue)-1]

@@ -1,5 +1,5 @@
 // Package memorylimiter is the processor memory_limiter. In the Collector it refuses batches inside a pipeline when
-// the heap is full. Here memory is admitted at the doors, before a body is read, so the processor itself is not in
+// the heap is full. Here memory is admitted by receivers, before a body is read, so the processor itself is not in
 // the data path: its keys set the budget of the whole process.
 package memorylimiter
 

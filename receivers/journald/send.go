@@ -14,7 +14,7 @@ func (r *Receiver) send() {
 }
 
 // deliver repeats a batch until it is taken (true) or the receiver stops. What is rejected counts as taken: it is booked
-// at the receiver's door under its reason.
+// in the receiver's account, by its reason.
 func (r *Receiver) deliver(b *batch) bool {
 	backoff := r.offers.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items}

@@ -172,7 +172,7 @@ func peerOf(ctx context.Context) string {
 	return ""
 }
 
-// toStatus turns a sink's or the door's answer into a gRPC status. A refusal always carries RetryInfo:
+// toStatus turns a sink's answer, or our own, into a gRPC status. A refusal always carries RetryInfo:
 // RESOURCE_EXHAUSTED without it means "never" to an OTLP client.
 func toStatus(err error) error {
 	ref, again := pipeline.AsRefused(err)

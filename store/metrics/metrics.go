@@ -1,4 +1,4 @@
-// Package metrics is the embedded metric store: Prometheus' TSDB, PromQL engine and rule manager behind a door that takes
+// Package metrics is the embedded metric store: Prometheus' TSDB, PromQL engine and rule manager behind an append that takes
 // OTLP requests.
 //
 // Append is synchronous up to the write-ahead log, so that what it answered nil for survives SIGKILL. What the TSDB

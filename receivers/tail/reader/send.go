@@ -53,7 +53,7 @@ func (r *Reader) send(f *File, c *call, b *record.Batch) {
 		err := r.offers.Submit(r.sendingCtx, records)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
-				// Counted at the receiver's door, by its reason.
+				// Counted in the receiver's account, by its reason.
 				r.settings.Log.Warn("the pipeline rejected records; they are dropped, and counted by reason", "file", f.Path, "error", err)
 			}
 			r.giveBatch(b)
