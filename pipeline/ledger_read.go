@@ -14,7 +14,7 @@ type Account struct {
 	DeliveredAfterRefusal             int64             // items
 }
 
-// Read returns every account's account. Each is consistent in itself.
+// Read returns every account. Each is consistent in itself.
 func (l *Ledger) Read() []Account {
 	accounts := l.all()
 	out := make([]Account, 0, len(accounts))
