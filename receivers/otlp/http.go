@@ -64,6 +64,9 @@ func (h *httpServer) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if h.bare() {
+		srv.Handler = http.MaxBytesHandler(mux, h.cfg.MaxRequestBodySize)
+	}
 	spec := listen.HTTP{
 		Network: string(cfg.NetAddr.Transport), Address: cfg.NetAddr.Endpoint,
 		Server: srv, Terms: httpTerms{cfg.TLS, cfg.KeepAlivesEnabled},
@@ -79,6 +82,13 @@ func (h *httpServer) start(ctx context.Context) error {
 	}
 	h.set.Log.Info("OTLP/HTTP listening", "address", h.srv.Addr().String())
 	return nil
+}
+
+// bare tells whether nothing of confighttp stands between a request and us but its instrumentation, which has nobody to
+// tell: it took a tenth of the CPU of a small request.
+func (h *httpServer) bare() bool {
+	c := &h.cfg.ServerConfig
+	return !c.Auth.HasValue() && !c.CORS.HasValue() && len(c.Middlewares) == 0 && c.ResponseHeaders == nil
 }
 
 // stop lets requests that are inside finish until ctx ends, then cuts them off. It returns behind the last one.
