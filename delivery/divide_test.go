@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -45,21 +47,21 @@ func bodiesOf(r string) (out []string) {
 // byItem makes the rig's destination one that takes OTLP.
 func (r *rig) byItem() *rig {
 	r.encode = func(b pipeline.Batch) (Requests, error) {
-		return One(b, func(b pipeline.Batch) *Payload { return Borrow(b, &r.destination.pool) }), nil
+		return One(b, func(b pipeline.Batch) *payload.Payload { return payload.Borrow(b, &r.destination.pool) }), nil
 	}
 	return r
 }
 
 // rejecting answers 400 to every request that has a body beginning with "bad".
-func rejecting(words func(string) string) func(context.Context, int, string) Outcome {
-	return func(_ context.Context, _ int, body string) Outcome {
+func rejecting(words func(string) string) func(context.Context, int, string) answer.Outcome {
+	return func(_ context.Context, _ int, body string) answer.Outcome {
 		time.Sleep(50 * time.Millisecond)
 		for _, b := range bodiesOf(body) {
 			if strings.HasPrefix(b, "bad") {
-				return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New(words(b))}
+				return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New(words(b))}
 			}
 		}
-		return Outcome{Code: "200"}
+		return answer.Outcome{Code: "200"}
 	}
 }
 
@@ -126,20 +128,20 @@ func TestDividingAtRandom(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 7))
 			var mu sync.Mutex
-			r := newRig(t, Options{}, func(_ context.Context, _ int, body string) Outcome {
+			r := newRig(t, Options{}, func(_ context.Context, _ int, body string) answer.Outcome {
 				mu.Lock()
 				wait, busy := time.Duration(rnd.IntN(50))*time.Millisecond, rnd.IntN(6) == 0
 				mu.Unlock()
 				time.Sleep(wait)
 				for _, b := range bodiesOf(body) {
 					if strings.HasPrefix(b, "bad") {
-						return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropTooOld, Err: errors.New(b)}
+						return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropTooOld, Err: errors.New(b)}
 					}
 				}
 				if busy {
-					return Outcome{Verdict: Retry, Code: "503", Err: errBusy}
+					return answer.Outcome{Verdict: answer.Retry, Code: "503", Err: errBusy}
 				}
-				return Outcome{Code: "200"}
+				return answer.Outcome{Code: "200"}
 			}).byItem()
 			n := 1 + rnd.IntN(300)
 			share := 1 + rnd.IntN(60)
@@ -194,9 +196,9 @@ func TestDividingAtRandom(t *testing.T) {
 // TestADestinationThatRejectsEverything gets about one request a batch, and what was not tried alone says so.
 func TestADestinationThatRejectsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(context.Context, int, string) Outcome {
+		r := newRig(t, Options{}, func(context.Context, int, string) answer.Outcome {
 			time.Sleep(20 * time.Millisecond)
-			return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New("no")}
+			return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New("no")}
 		}).byItem()
 		bodies := strings.Fields(strings.Repeat("x ", 500))
 		for range 200 {
@@ -223,11 +225,11 @@ func TestADestinationThatRejectsEverything(t *testing.T) {
 // TestTooLargeIsDividedBySize: until every piece fits, and a record that is too large alone is the only one lost.
 func TestTooLargeIsDividedBySize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(_ context.Context, _ int, body string) Outcome {
+		r := newRig(t, Options{}, func(_ context.Context, _ int, body string) answer.Outcome {
 			if len(body) > 4<<10 {
-				return Outcome{Verdict: Rejected, Code: "413", Reason: pipeline.DropTooLarge, Err: errors.New("too large")}
+				return answer.Outcome{Verdict: answer.Rejected, Code: "413", Reason: pipeline.DropTooLarge, Err: errors.New("too large")}
 			}
-			return Outcome{Code: "200"}
+			return answer.Outcome{Code: "200"}
 		}).byItem()
 		bodies := make([]string, 200)
 		for i := range bodies {
@@ -250,19 +252,19 @@ func TestWhatIsThereCountsAsDelivered(t *testing.T) {
 			stored := map[string]bool{}
 			o := Options{Retry: DefaultRetryConfig()}
 			o.Retry.Enabled = retry
-			r := newRig(t, o, func(_ context.Context, n int, body string) Outcome {
+			r := newRig(t, o, func(_ context.Context, n int, body string) answer.Outcome {
 				for _, b := range bodiesOf(body) {
 					if stored[b] {
-						return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropOutOfOrder, Err: errors.New("out of order sample")}
+						return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropOutOfOrder, Err: errors.New("out of order sample")}
 					}
 				}
 				for _, b := range bodiesOf(body) {
 					stored[b] = true
 				}
 				if n == 1 {
-					return Outcome{Verdict: Retry, Code: CodeTimeout, Err: ErrTimeout, Unsure: true}
+					return answer.Outcome{Verdict: answer.Retry, Code: answer.CodeTimeout, Err: answer.ErrTimeout, Unsure: true}
 				}
-				return Outcome{Code: "200"}
+				return answer.Outcome{Code: "200"}
 			}).byItem()
 			b := logsOf("a", "b", "c")
 			err := r.sink.Consume(t.Context(), b)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"sync"
 
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -14,26 +17,26 @@ type Destination interface {
 	Encode(b pipeline.Batch) (Requests, error)
 	// Attempt sends a payload once and says what became of it. The context carries the attempt's own timeout, never a
 	// caller's. Attempts of one payload do not overlap, but a transport may still be reading for the one before.
-	Attempt(ctx context.Context, p *Payload) Outcome
+	Attempt(ctx context.Context, p *payload.Payload) answer.Outcome
 }
 
 // Requests is how a batch becomes requests.
 type Requests struct {
 	// Groups of payloads: the groups go out side by side, the payloads of a group one after the other, so that what is in
 	// one group arrives in order. The Items of all payloads add up to those of the batch that are sent.
-	Groups [][]*Payload
+	Groups [][]*payload.Payload
 	// Pieces says how a payload that was rejected may be cut apart, and which items of the batch it has. It is asked only
 	// then, and while the batch is lent. Without it a request is rejected as a whole.
-	Pieces func(p *Payload) Pieces
+	Pieces func(p *payload.Payload) divide.Pieces
 	// Ended is called, if set, when the batch has its answer, unless all of it is refused.
 	Ended func()
 }
 
 // One is the Requests of a destination that takes a batch as it is, in one request.
-func One(b pipeline.Batch, encode func(pipeline.Batch) *Payload) Requests {
+func One(b pipeline.Batch, encode func(pipeline.Batch) *payload.Payload) Requests {
 	return Requests{
-		Groups: [][]*Payload{{encode(b)}},
-		Pieces: func(*Payload) Pieces { return ByItem(b, encode) },
+		Groups: [][]*payload.Payload{{encode(b)}},
+		Pieces: func(*payload.Payload) divide.Pieces { return divide.ByItem(b, encode) },
 	}
 }
 
@@ -104,21 +107,21 @@ func (s *sending) groups() {
 
 // group delivers requests one after the other. One that is rejected does not hold the others back; one that is refused
 // does, since what is behind it may have to come after it.
-func (s *sending) group(group []*Payload) {
+func (s *sending) group(group []*payload.Payload) {
 	for i, p := range group {
 		s.at.hold()
-		p.keep()
+		p.Keep()
 		err := s.k.deliver(s.ctx, s.at, p)
 		if err != nil {
 			s.settle(p, err)
 		}
-		p.forget()
+		p.Forget()
 		if ref, refused := pipeline.AsRefused(err); refused {
 			for _, rest := range group[i+1:] {
-				rest.keep()
-				rest.release()
+				rest.Keep()
+				rest.Release()
 				s.refuse(rest, ref)
-				rest.forget()
+				rest.Forget()
 			}
 			return
 		}
@@ -126,10 +129,10 @@ func (s *sending) group(group []*Payload) {
 }
 
 // settle notes the answer for one request, and divides it if it was rejected as a whole.
-func (s *sending) settle(p *Payload, err error) {
-	if rej := whole(err, p); rej != nil && s.reqs.Pieces != nil {
+func (s *sending) settle(p *payload.Payload, err error) {
+	if rej := divide.Whole(err, p.Items); rej != nil && s.reqs.Pieces != nil {
 		g := pipeline.NewGather(s.gather.Items())
-		s.k.divide(s.ctx, s.at, p, s.reqs.Pieces(p), rej, g)
+		s.divider().Divide(s.ctx, divide.Rejection{Request: p, Pieces: s.reqs.Pieces(p), Why: rej}, g)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.gather.Merge(g)
@@ -147,7 +150,7 @@ func (s *sending) settle(p *Payload, err error) {
 }
 
 // refuse notes that the items of a request may be sent again.
-func (s *sending) refuse(p *Payload, why *pipeline.Refused) {
+func (s *sending) refuse(p *payload.Payload, why *pipeline.Refused) {
 	var items pipeline.Ranges
 	if !s.whole && s.reqs.Pieces != nil {
 		pieces := s.reqs.Pieces(p)
@@ -156,4 +159,15 @@ func (s *sending) refuse(p *Payload, why *pipeline.Refused) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gather.Refuse(items, why) // without items: all
+}
+
+// divider divides what is rejected of this batch.
+func (s *sending) divider() *divide.Divider {
+	return &divide.Divider{
+		Deliver: func(ctx context.Context, p *payload.Payload) error {
+			s.at.hold()
+			return s.k.deliver(ctx, s.at, p)
+		},
+		AlreadyThere: s.k.alreadyThere, History: &s.k.history, Log: s.k.settings.Log,
+	}
 }

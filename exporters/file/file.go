@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -20,7 +20,7 @@ import (
 type Exporter struct {
 	settings pipeline.Settings
 	cfg      *Config
-	pool     delivery.Pool
+	pool     buffer.Pool
 	failed   throttle.Line
 
 	mu      sync.Mutex // of the file and what is written to it; taken inside syncing
@@ -92,7 +92,7 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 }
 
 // encode makes the record of a request.
-func (e *Exporter) encode(b pipeline.Batch) *delivery.Buffer {
+func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
 	if e.cfg.Format == formatProto {
 		r := e.pool.Get(4 + len(b.Request))
 		r.B = binary.BigEndian.AppendUint32(r.B, uint32(len(b.Request)))

@@ -20,6 +20,8 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
@@ -293,5 +295,5 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func testEncoder(c *Config) *encoder {
-	return newEncoder(c, &delivery.Pool{}, &delivery.Suspects{}, maphash.MakeSeed())
+	return newEncoder(c, &buffer.Pool{}, &divide.Suspects{}, maphash.MakeSeed())
 }

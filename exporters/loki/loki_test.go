@@ -15,6 +15,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
@@ -29,8 +31,8 @@ func (k taker) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	return delivery.Requests{Groups: groups}, err
 }
 
-func (taker) Attempt(context.Context, *delivery.Payload) delivery.Outcome {
-	return delivery.Outcome{Code: "204"}
+func (taker) Attempt(context.Context, *payload.Payload) answer.Outcome {
+	return answer.Outcome{Code: "204"}
 }
 
 func start(t testing.TB, yaml string) (pipeline.Sink, *pipeline.Ledger) {

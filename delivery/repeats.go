@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"github.com/sluiceio/sluice/delivery/payload"
 )
 
 const (
@@ -11,18 +13,18 @@ const (
 	unsureMost = 4096
 )
 
-// A memory keeps which requests a destination may have although it did not say so, for when their callers bring them
+// A repeats keeps which requests a destination may have although it did not say so, for when their callers bring them
 // again: hashes of their bodies, bounded in number and age. It is written only where an answer failed to come, and read
 // only where a store says that it has something already.
-type memory struct {
+type repeats struct {
 	mu   sync.Mutex
 	seed maphash.Seed
 	sent map[uint64]time.Time
 }
 
 // keep remembers p if it may have arrived.
-func (m *memory) keep(p *Payload) {
-	if !p.maybeSent.Load() {
+func (m *repeats) keep(p *payload.Payload) {
+	if !p.MayHaveArrived() {
 		return
 	}
 	m.mu.Lock()
@@ -44,29 +46,19 @@ func (m *memory) keep(p *Payload) {
 			delete(m.sent, h)
 		}
 	}
-	if h, ok := p.hash(m.seed); ok {
+	if h, ok := p.Hash(m.seed); ok {
 		m.sent[h] = now
 	}
 }
 
 // has says whether p may have arrived before.
-func (m *memory) has(p *Payload) bool {
+func (m *repeats) has(p *payload.Payload) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.sent) == 0 {
 		return false
 	}
-	h, ok := p.hash(m.seed)
+	h, ok := p.Hash(m.seed)
 	at, known := m.sent[h]
 	return ok && known && time.Since(at) <= unsureFor
-}
-
-// hash is that of the body; false once it is released.
-func (p *Payload) hash(seed maphash.Seed) (uint64, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.released {
-		return 0, false
-	}
-	return maphash.Bytes(seed, p.data), true
 }

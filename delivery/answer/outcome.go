@@ -1,8 +1,10 @@
-package delivery
+// Package answer says what an answer of a destination means for the request: taken, try again, or never.
+package answer
 
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,4 +101,22 @@ func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
 		}
 	}
 	return Retry, ""
+}
+
+// Codes of requests that were not answered.
+const (
+	CodeError   = "error"
+	CodeTimeout = "timeout"
+)
+
+// HTTPCode is the label of an HTTP status. The list is closed: what a server invents is booked by its first digit.
+func HTTPCode(status int) string {
+	switch status {
+	case 200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 501, 502, 503, 504:
+		return strconv.Itoa(status)
+	}
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return strconv.Itoa(status/100) + "xx"
 }
