@@ -9,56 +9,69 @@ import (
 )
 
 const (
-	unsureFor  = 10 * time.Minute
-	unsureMost = 4096
+	repeatsFor  = 10 * time.Minute
+	repeatsMost = 4096
 )
 
-// A repeats keeps which requests a destination may have although it did not say so, for when their callers bring them
-// again: hashes of their bodies, bounded in number and age. It is written only where an answer failed to come, and read
-// only where a store says that it has something already.
+// repeats keeps which requests a destination has, or may have, although their callers were told to send them again: hashes
+// of their bodies, bounded in number and age. It is written only where a caller is refused, and read only where a store
+// says that it has something already.
 type repeats struct {
-	mu   sync.Mutex
 	seed maphash.Seed
+	mu   sync.Mutex
 	sent map[uint64]time.Time
 }
 
+func newRepeats() repeats { return repeats{seed: maphash.MakeSeed(), sent: map[uint64]time.Time{}} }
+
+// hash is how a body is known.
+func (r *repeats) hash(body []byte) uint64 { return maphash.Bytes(r.seed, body) }
+
 // keep remembers p if it may have arrived.
-func (m *repeats) keep(p *payload.Payload) {
+func (r *repeats) keep(p *payload.Payload) {
 	if !p.MayHaveArrived() {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if h, ok := p.Hash(r.seed); ok {
+		r.add(h)
+	}
+}
+
+// add remembers requests.
+func (r *repeats) add(hashes ...uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	now := time.Now()
-	if m.sent == nil {
-		m.seed, m.sent = maphash.MakeSeed(), map[uint64]time.Time{}
-	}
-	if len(m.sent) >= unsureMost {
-		for h, at := range m.sent {
-			if now.Sub(at) > unsureFor {
-				delete(m.sent, h)
-			}
+	for _, h := range hashes {
+		if len(r.sent) >= repeatsMost {
+			r.shrinkLocked(now)
 		}
-		for h := range m.sent { // any: a bound, not an order
-			if len(m.sent) < unsureMost {
-				break
-			}
-			delete(m.sent, h)
+		r.sent[h] = now
+	}
+}
+
+func (r *repeats) shrinkLocked(now time.Time) {
+	for h, at := range r.sent {
+		if now.Sub(at) > repeatsFor {
+			delete(r.sent, h)
 		}
 	}
-	if h, ok := p.Hash(m.seed); ok {
-		m.sent[h] = now
+	for h := range r.sent { // any: a bound, not an order
+		if len(r.sent) < repeatsMost {
+			break
+		}
+		delete(r.sent, h)
 	}
 }
 
 // has says whether p may have arrived before.
-func (m *repeats) has(p *payload.Payload) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.sent) == 0 {
+func (r *repeats) has(p *payload.Payload) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.sent) == 0 {
 		return false
 	}
-	h, ok := p.Hash(m.seed)
-	at, known := m.sent[h]
-	return ok && known && time.Since(at) <= unsureFor
+	h, ok := p.Hash(r.seed)
+	at, known := r.sent[h]
+	return ok && known && time.Since(at) <= repeatsFor
 }

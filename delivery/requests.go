@@ -28,8 +28,8 @@ type Requests struct {
 	// Pieces says how a payload that was rejected may be cut apart, and which items of the batch it has. It is asked only
 	// then, and while the batch is lent. Without it a request is rejected as a whole.
 	Pieces func(p *payload.Payload) divide.Pieces
-	// Ended is called, if set, when the batch has its answer, unless all of it is refused.
-	Ended func()
+	// Ended is called, if set, with the answer for the batch.
+	Ended func(a *pipeline.Answer)
 }
 
 // One is the Requests of a destination that takes a batch as it is, in one request.
@@ -74,8 +74,11 @@ func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, halvings
 	s := sending{k: k, ctx: ctx, at: at, reqs: reqs, whole: len(reqs.Groups) == 1 && len(reqs.Groups[0]) == 1, gather: pipeline.NewGather(b.Items)}
 	s.groups()
 	a := s.gather.Answer()
-	if reqs.Ended != nil && (a.Refusal == nil || a.Refused.Len() < b.Items) {
-		reqs.Ended()
+	if a.Refusal != nil {
+		s.comesAgain(b.Signal, a.Taken())
+	}
+	if reqs.Ended != nil {
+		reqs.Ended(&a)
 	}
 	return a.Err()
 }
@@ -88,8 +91,10 @@ type sending struct {
 	reqs  Requests
 	whole bool // one request has all of the batch
 
-	mu     sync.Mutex
-	gather *pipeline.Gather
+	mu        sync.Mutex
+	gather    *pipeline.Gather
+	delivered int      // items
+	taken     []uint64 // hashes of the requests that were taken, unless one has all of the batch
 }
 
 // groups delivers all requests, those of different groups side by side.
@@ -114,6 +119,8 @@ func (s *sending) group(group []*payload.Payload) {
 		err := s.k.deliver(s.ctx, s.at, p)
 		if err != nil {
 			s.settle(p, err)
+		} else {
+			s.took(p)
 		}
 		p.Forget()
 		if ref, refused := pipeline.AsRefused(err); refused {
@@ -126,6 +133,25 @@ func (s *sending) group(group []*payload.Payload) {
 			return
 		}
 	}
+}
+
+// took notes that a request was taken.
+func (s *sending) took(p *payload.Payload) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delivered += p.Items
+	if body := p.Body(); body != nil && !s.whole {
+		s.taken = append(s.taken, s.k.sent.hash(body))
+	}
+}
+
+// comesAgain is for a batch of which something is refused: its caller sends all of it again if it cannot cut it. What was
+// delivered although it is refused is counted, and requests that were taken are known when they come again.
+func (s *sending) comesAgain(sig pipeline.Signal, taken int) {
+	if n := s.delivered - taken; n > 0 {
+		s.k.settings.DeliveredAfterRefusal(sig, n)
+	}
+	s.k.sent.add(s.taken...)
 }
 
 // settle notes the answer for one request, and divides it if it was rejected as a whole.

@@ -1,6 +1,8 @@
 package remotewrite
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/golang/snappy"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -141,5 +144,66 @@ func TestNothingOfOurOwnMakingIsOlder(t *testing.T) {
 	}
 	if n != 4 {
 		t.Errorf("%d samples are stored, want 4", n)
+	}
+}
+
+// TestARequestOfTargetInfoAloneIsRefused: the whole batch comes again then. Nothing of it is lost, what was delivered
+// before counts as delivered after refusal, and as nothing else.
+func TestARequestOfTargetInfoAloneIsRefused(t *testing.T) {
+	db, handler := prometheusServer(t)
+	refusing := true
+	alone := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		plain, _ := snappy.Decode(nil, body)
+		if !bytes.Contains(plain, []byte("numbered")) {
+			alone++
+			if refusing {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	sink, ledger := start(t, func(c *Config) {
+		c.Endpoint, c.Retry.Enabled, c.MaxBatchSizeBytes = srv.URL, false, minMaxBytes
+	})
+	md := gauges(12, 1000)
+	for at := int64(2000); at <= 4000; at += 1000 {
+		gauges(12, at).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	}
+	for i := range md.ResourceMetrics().Len() {
+		attrs := md.ResourceMetrics().At(i).Resource().Attributes()
+		attrs.PutStr("service.name", "s")
+		attrs.PutStr("team", strings.Repeat("t", minMaxBytes))
+	}
+	b := batch(t, md)
+	if _, again := pipeline.AsRefused(sink.Consume(t.Context(), b)); !again || alone == 0 {
+		t.Fatalf("the first time it is not refused (%d requests of target_info alone)", alone)
+	}
+	refusing = false
+	if err := sink.Consume(t.Context(), b); err != nil {
+		t.Errorf("the second time: %v", err)
+	}
+	info, samples := 0, 0
+	for _, l := range contents(t, db) {
+		if strings.Contains(l, "target_info") {
+			info++
+		} else {
+			samples++
+		}
+	}
+	if info == 0 || samples != 48 {
+		t.Errorf("%d samples and %d of target_info are stored", samples, info)
+	}
+	for _, a := range ledger.Read() {
+		if a.Signal == pipeline.Metrics && (a.Out.Items != 48 || a.Refused.Items != 48 || len(a.Dropped) != 0 || a.DeliveredAfterRefusal != 48) {
+			t.Errorf("the books say %+v", a)
+		}
+	}
+	if ledger.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", ledger.Unaccounted())
 	}
 }

@@ -189,6 +189,13 @@ func (e *encoder) add(s *prom.Sample) int {
 	return i
 }
 
+// refused says that something of a batch may not have arrived.
+func (e *encoder) refused() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.translator.InfoLost()
+}
+
 // key is the identity of a series.
 func (e *encoder) key(labels []byte) uint64 { return maphash.Bytes(e.seed, labels) }
 

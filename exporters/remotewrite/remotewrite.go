@@ -37,8 +37,18 @@ func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	return delivery.Requests{
 		Groups: groups,
 		Pieces: func(p *payload.Payload) divide.Pieces { return e.encoder.cutSeries(b, p.Body()) },
-		Ended:  func() { e.drop(b, &report) },
+		Ended:  func(a *pipeline.Answer) { e.ended(b, a, &report) },
 	}, err
+}
+
+// ended books what has no form in Prometheus, unless all of the batch comes again; then it is booked with that.
+func (e *Exporter) ended(b pipeline.Batch, a *pipeline.Answer, report *prom.Report) {
+	if a.Refusal != nil {
+		e.encoder.refused()
+	}
+	if a.Refusal == nil || a.Refused.Len() < b.Items {
+		e.drop(b, report)
+	}
 }
 
 // drop books the points that Prometheus has no form for.
