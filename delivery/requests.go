@@ -50,20 +50,20 @@ func (k *Sender) Send(ctx context.Context, b pipeline.Batch) error {
 	at := &place{gate: &k.gate}
 	at.hold()
 	defer at.leave()
-	return k.send(ctx, at, b, maxHalving)
+	return k.send(ctx, at, b, maxBisections)
 }
 
-// maxHalving bounds how often a batch is halved that is too large to be encoded.
-const maxHalving = 8
+// maxBisections bounds how often a batch is bisected that is too large to be encoded.
+const maxBisections = 8
 
 // send delivers a batch that has a place.
-func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, halvings int) error {
+func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, bisections int) error {
 	reqs, err := k.dest.Encode(b)
-	if rej, never := pipeline.AsRejected(err); never && rej.Reason == pipeline.DropTooLarge && b.Items > 1 && halvings > 0 {
+	if rej, never := pipeline.AsRejected(err); never && rej.Reason == pipeline.DropTooLarge && b.Items > 1 && bisections > 0 {
 		g := pipeline.NewGather(b.Items)
 		half := b.Items / 2
 		for _, r := range []pipeline.Range{{From: 0, To: half}, {From: half, To: b.Items}} {
-			err := k.send(ctx, at, b.Cut(r.From, r.To), halvings-1)
+			err := k.send(ctx, at, b.Cut(r.From, r.To), bisections-1)
 			g.Add(err, r.To-r.From, pipeline.ItemMap{{From: r.From, N: r.To - r.From}})
 		}
 		return g.Err()

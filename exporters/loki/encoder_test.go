@@ -224,7 +224,7 @@ func TestMetadataThatInflatesIsRejected(t *testing.T) {
 	}
 }
 
-// Whatever passed the door becomes a request that Loki's types decode, with every record in it.
+// Whatever was checked becomes a request that Loki's types decode, with every record in it.
 func FuzzEncode(f *testing.F) {
 	f.Add([]byte{0x0a, 0x06, 0x12, 0x04, 0x12, 0x02, 0x2a, 0x00})
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -26,7 +26,7 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// batch takes pdata through the door.
+// batch takes pdata as a checked batch.
 func batch(t testing.TB, md pmetric.Metrics) pipeline.Batch {
 	t.Helper()
 	body, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto()

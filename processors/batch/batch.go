@@ -23,7 +23,7 @@ type Processor struct {
 	next pipeline.Sink
 
 	mu     sync.Mutex
-	lanes  map[key]*lane
+	keys   map[key]*keyState
 	closed chan struct{} // closed when the drain's time has ended
 	once   sync.Once
 	sends  sync.WaitGroup
@@ -32,8 +32,8 @@ type Processor struct {
 // key is what may be merged: a pipeline has one signal, so tenant and route are left.
 type key struct{ tenant, route string }
 
-// lane is the state of one key, under Processor.mu.
-type lane struct {
+// keyState is what is out and what waits of one key, under Processor.mu.
+type keyState struct {
 	outstanding int
 	open        *pending // the one that callers are added to; nil when nobody waits
 	peers       peers
@@ -42,7 +42,7 @@ type lane struct {
 
 // New makes the processor in front of next.
 func New(s pipeline.Settings, cfg *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	return &Processor{cfg: *cfg, set: s, next: next, lanes: map[key]*lane{}, closed: make(chan struct{})}, nil
+	return &Processor{cfg: *cfg, set: s, next: next, keys: map[key]*keyState{}, closed: make(chan struct{})}, nil
 }
 
 // Consume hands the batch on, alone or merged with others, and answers when its fate is known.
@@ -53,27 +53,27 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	return p.one(ctx, b)
 }
 
-// newLane makes the lane of a key, and forgets those that nobody has used for a while. Callers hold p.mu.
-func (p *Processor) newLane(k key) *lane {
-	for other, l := range p.lanes {
-		if l.outstanding == 0 && l.open == nil && time.Since(l.used) > laneIdle {
-			delete(p.lanes, other)
+// newKey makes the state of a key, and forgets those that nobody has used for a while. Callers hold p.mu.
+func (p *Processor) newKey(k key) *keyState {
+	for other, l := range p.keys {
+		if l.outstanding == 0 && l.open == nil && time.Since(l.used) > keyIdle {
+			delete(p.keys, other)
 		}
 	}
-	l := &lane{peers: newPeers()}
-	p.lanes[k] = l
+	l := &keyState{peers: newPeers()}
+	p.keys[k] = l
 	return l
 }
 
-// laneIdle is how long a lane is kept without traffic.
-const laneIdle = time.Minute
+// keyIdle is how long a key is kept without traffic.
+const keyIdle = time.Minute
 
 func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
 	k := key{b.Origin.Tenant, b.Origin.Route}
 	p.mu.Lock()
-	l := p.lanes[k]
+	l := p.keys[k]
 	if l == nil {
-		l = p.newLane(k)
+		l = p.newKey(k)
 	}
 	l.used = time.Now()
 	from := l.peers.arrive(b.Origin.Peer)
@@ -89,8 +89,8 @@ func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
 	return p.wait(ctx, c)
 }
 
-// join adds a caller to the lane's open batch, which it makes when there is none or when the request does not fit.
-func (p *Processor) join(ctx context.Context, l *lane, b pipeline.Batch) *caller {
+// join adds a caller to the key's pending batch, which it makes when there is none or when the request does not fit.
+func (p *Processor) join(ctx context.Context, l *keyState, b pipeline.Batch) *caller {
 	if w := l.open; w != nil && !p.fits(w, b) {
 		p.dispatch(l)
 	}
@@ -120,14 +120,14 @@ func (p *Processor) full(w *pending) bool {
 func (p *Processor) timedOut(w *pending) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.lane.open == w {
-		w.lane.peers.waited(len(w.callers) > 1)
-		p.dispatch(w.lane)
+	if w.key.open == w {
+		w.key.peers.waited(len(w.callers) > 1)
+		p.dispatch(w.key)
 	}
 }
 
 // dispatch sends the open batch on its way. Callers hold p.mu.
-func (p *Processor) dispatch(l *lane) {
+func (p *Processor) dispatch(l *keyState) {
 	w := l.open
 	l.open = nil
 	w.timer.Stop()
@@ -144,7 +144,7 @@ func (p *Processor) dispatch(l *lane) {
 }
 
 // returned notes that a request came back that was sent alone.
-func (p *Processor) returned(l *lane, from *peer) {
+func (p *Processor) returned(l *keyState, from *peer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.peers.leave(from)
@@ -152,7 +152,7 @@ func (p *Processor) returned(l *lane, from *peer) {
 }
 
 // freed notes that a place is free: who waits goes now, unless others are awaited. Callers hold p.mu.
-func (p *Processor) freed(l *lane) {
+func (p *Processor) freed(l *keyState) {
 	l.outstanding--
 	if l.open != nil && !l.peers.awaited() {
 		p.dispatch(l)
@@ -176,7 +176,7 @@ func (p *Processor) wait(ctx context.Context, c *caller) error {
 	default:
 	}
 	c.batch.leave(c)
-	c.batch.lane.peers.leave(c.from)
+	c.batch.key.peers.leave(c.from)
 	return pipeline.Withdrawn(ctx)
 }
 
@@ -202,7 +202,7 @@ func (p *Processor) send(w *pending) {
 		at += c.items
 		if !c.gone {
 			told += c.items
-			w.lane.peers.leave(c.from)
+			w.key.peers.leave(c.from)
 			c.fate <- own // buffered: never waits
 			continue
 		}
@@ -218,7 +218,7 @@ func (p *Processor) send(w *pending) {
 			p.set.Drop(r.Reason, w.signal, n, 0)
 		}
 	}
-	p.freed(w.lane)
+	p.freed(w.key)
 }
 
 // split sends a request that exceeds the maximum in parts, one after the other: the samples of a series may be in
@@ -244,7 +244,7 @@ func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
 // cancelled.
 func (p *Processor) Stop(ctx context.Context) error {
 	p.mu.Lock()
-	for _, l := range p.lanes {
+	for _, l := range p.keys {
 		l.peers.expectNobody()
 		if l.open != nil {
 			p.dispatch(l)
