@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -318,4 +319,35 @@ func TestBadRequestsDoNotSlowTheOthers(t *testing.T) {
 	if ratio := took[true].Seconds() / took[false].Seconds(); ratio > 1.31 {
 		t.Errorf("%s without, %s with bad ones: %.2f times", took[false], took[true], ratio)
 	}
+}
+
+// TestTheLogSaysWhatWentWithTheBad: good records that go with bad ones are named in plain words, with their number and what
+// the destination said.
+func TestTheLogSaysWhatWentWithTheBad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, rejecting(func(string) string { return `entry for stream {app="x"} has no timestamp` })).byItem()
+		var log strings.Builder
+		r.settings.Log = slog.New(slog.NewTextHandler(&log, nil))
+		bodies := make([]string, 320)
+		for i := range bodies {
+			bodies[i] = fmt.Sprint("good", i)
+			if i%20 == 0 {
+				bodies[i] = fmt.Sprint("bad", i)
+			}
+		}
+		for range 3 {
+			a := pipeline.Read(r.sink.Consume(t.Context(), logsOf(bodies...)), 320)
+			if a.RejectedItems() != 320 || a.Rejected[0].Reason != pipeline.DropUndivided {
+				t.Fatalf("%+v", a)
+			}
+		}
+		for _, want := range []string{"good records", "rejected_undivided", "items=320", "same words", "has no timestamp", "suppressed=0"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, log.String())
+			}
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 {
+			t.Errorf("%d lines for 3 batches in a minute", n)
+		}
+	})
 }
