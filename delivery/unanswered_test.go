@@ -48,16 +48,16 @@ func (p samplePieces) Cut(from, to int) *payload.Payload {
 	return payload.Own(logsOf(p.series[from:to]...), p.r.destination.pool.Copy(logsOf(p.series[from:to]...).Request))
 }
 
-func (p samplePieces) Within(i int) divide.Pieces {
+func (p samplePieces) Within(i int) (divide.Pieces, bool) {
 	if p.inner {
-		return nil
+		return nil, false
 	}
 	name, samples, _ := strings.Cut(p.series[i], ":")
 	var one []string
 	for _, s := range strings.Split(samples, ",") {
 		one = append(one, name+":"+s)
 	}
-	return samplePieces{p.r, p.batch, one, i, true}
+	return samplePieces{p.r, p.batch, one, i, true}, true
 }
 
 func (p samplePieces) Rejected(int) {}

@@ -183,7 +183,7 @@ func (d *division) round(spans []span, l loss, first bool) {
 
 // alone ends with a piece that is rejected by itself, unless it can be cut apart further.
 func (d *division) alone(i int, l loss) {
-	inner := d.pieces.Within(i)
+	inner, byTime := d.pieces.Within(i)
 	if !d.there(l) {
 		d.pieces.Rejected(i)
 	}
@@ -193,7 +193,7 @@ func (d *division) alone(i int, l loss) {
 	}
 	in := *d
 	in.before = d.before.Union(d.pieces.Items(0, i))
-	in.pieces, in.ordered, in.series = inner, true, true
+	in.pieces, in.ordered, in.series = inner, true, byTime
 	in.left += 4 * bits.Len(uint(inner.Len()))
 	in.split(span{0, inner.Len()}, nextProbes, l)
 	d.left = min(d.left, in.left)

@@ -13,8 +13,9 @@ type Pieces interface {
 	Cut(from, to int) *payload.Payload
 	// Items are the items of the batch that have something in these pieces.
 	Items(from, to int) pipeline.Ranges
-	// Within is how a single piece may be cut apart, into requests in order of time; nil when it may not.
-	Within(i int) Pieces
+	// Within is how a single piece may be cut apart, into requests that go one after the other; nil when it may not. byTime
+	// says that they are in order of time, so that what is before one that is out of order is so, too.
+	Within(i int) (inner Pieces, byTime bool)
 	// Rejected is told of a piece that was rejected alone, so that it may go in a request of its own next time.
 	Rejected(i int)
 }
@@ -36,7 +37,7 @@ func (p itemPieces) Items(from, to int) pipeline.Ranges {
 	return pipeline.NewRanges([]pipeline.Range{{From: from, To: to}})
 }
 
-func (p itemPieces) Within(int) Pieces { return nil }
+func (p itemPieces) Within(int) (Pieces, bool) { return nil, false }
 
 func (p itemPieces) Rejected(int) {}
 

@@ -50,8 +50,8 @@ func (d *division) learn(s span, l loss) {
 
 // several says whether a piece has several samples.
 func (d *division) several(i int) bool {
-	in := d.pieces.Within(i)
-	return in != nil && in.Len() > 1
+	in, byTime := d.pieces.Within(i)
+	return byTime && in.Len() > 1
 }
 
 // ask sends some single pieces of what may be there. If each is out of order by itself, all are believed to be there.

@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang/snappy"
 	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/delivery"
@@ -208,5 +210,27 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), `"`+key+`"`) {
 			t.Errorf("nothing is said about %q in %v", key, err)
 		}
+	}
+}
+
+// TestLinesTooFarBehindCostOnlyThemselves: the lines of a stream stand as they came, not by time, so what is before a line
+// that is too old may be good.
+func TestLinesTooFarBehindCostOnlyThemselves(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		plain, _ := snappy.Decode(nil, body)
+		for _, bad := range []string{"line 000003", "line 000030"} {
+			if bytes.Contains(plain, []byte(bad)) {
+				http.Error(w, "entry too far behind, entry timestamp is: 2020", http.StatusBadRequest)
+				return
+			}
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer srv.Close()
+	sink, _ := start(t, "endpoint: "+srv.URL)
+	a := pipeline.Read(sink.Consume(t.Context(), numbered(t, 0, 40)), 40)
+	if len(a.Rejected) != 1 || fmt.Sprint(a.Rejected[0].Ranges) != "[{3 4} {30 31}]" {
+		t.Errorf("%+v", a)
 	}
 }

@@ -53,7 +53,7 @@ func (c *pieces) Cut(from, to int) *payload.Payload {
 
 // Within is one stream by its lines. Loki takes the good lines of a stream by itself, and ignores what it has; others
 // that speak its protocol do not.
-func (c *pieces) Within(i int) divide.Pieces {
+func (c *pieces) Within(i int) (divide.Pieces, bool) {
 	one := &pieces{e: c.e, batch: c.batch}
 	var items []pipeline.Ranges
 	for _, r := range c.records[i] {
@@ -74,16 +74,16 @@ func (c *pieces) Within(i int) divide.Pieces {
 		}
 	}
 	if len(items) != len(one.streams) {
-		return nil
+		return nil, false
 	}
 	one.records = items
-	return inStream{one}
+	return inStream{one}, false
 }
 
 // inStream are the lines of one stream.
 type inStream struct{ *pieces }
 
-func (inStream) Within(int) divide.Pieces { return nil }
+func (inStream) Within(int) (divide.Pieces, bool) { return nil, false }
 func (inStream) Rejected(int)             {}
 
 func (c *pieces) Rejected(i int) {

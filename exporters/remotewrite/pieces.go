@@ -136,12 +136,12 @@ func (s *seriesPiece) append(dst []byte) []byte {
 }
 
 // Within is one series by its samples.
-func (p *pieces) Within(i int) divide.Pieces {
+func (p *pieces) Within(i int) (divide.Pieces, bool) {
 	one := &pieces{e: p.e, batch: p.batch}
 	for _, x := range p.series[i].samples {
 		one.series = append(one.series, seriesPiece{p.series[i].labels, []samplePiece{x}})
 	}
-	return inSeries{one}
+	return inSeries{one}, true
 }
 
 func (p *pieces) Rejected(i int) { p.e.suspects.Add(p.e.key(p.series[i].labels)) }
@@ -149,5 +149,5 @@ func (p *pieces) Rejected(i int) { p.e.suspects.Add(p.e.key(p.series[i].labels))
 // inSeries are the samples of one series.
 type inSeries struct{ *pieces }
 
-func (inSeries) Within(int) divide.Pieces { return nil }
+func (inSeries) Within(int) (divide.Pieces, bool) { return nil, false }
 func (inSeries) Rejected(int)             {}
