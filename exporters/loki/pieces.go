@@ -84,7 +84,7 @@ func (c *pieces) Within(i int) (divide.Pieces, bool) {
 type inStream struct{ *pieces }
 
 func (inStream) Within(int) (divide.Pieces, bool) { return nil, false }
-func (inStream) Rejected(int)             {}
+func (inStream) Rejected(int)                     {}
 
 func (c *pieces) Rejected(i int) {
 	for streams := wire.MessageFields(c.streams[i]); streams.Next(); {

@@ -150,4 +150,4 @@ func (p *pieces) Rejected(i int) { p.e.suspects.Add(p.e.key(p.series[i].labels))
 type inSeries struct{ *pieces }
 
 func (inSeries) Within(int) (divide.Pieces, bool) { return nil, false }
-func (inSeries) Rejected(int)             {}
+func (inSeries) Rejected(int)                     {}

@@ -19,9 +19,9 @@ type Processor struct {
 }
 
 // New makes the processor in front of next.
-func New(_ pipeline.Settings, cfg *Config, next pipeline.Sink) (pipeline.Sink, error) {
+func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
 	p := &Processor{next: next, cache: cache{done: map[string]verdict{}}}
-	for _, a := range cfg.Attributes {
+	for _, a := range c.Attributes {
 		p.actions = append(p.actions, compile(a))
 	}
 	return p, nil
