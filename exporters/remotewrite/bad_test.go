@@ -207,3 +207,73 @@ func TestARequestOfTargetInfoAloneIsRefused(t *testing.T) {
 		t.Errorf("%d unaccounted for", ledger.Unaccounted())
 	}
 }
+
+// TestAnotherValueIsNotThere: a request whose answer was lost comes again, and Prometheus says that it has another value for
+// the same time. That sample is not there, whatever became of the first attempt.
+func TestAnotherValueIsNotThere(t *testing.T) {
+	_, handler := prometheusServer(t)
+	n := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 2 { // the second scrape does not arrive
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	sink, _ := start(t, func(c *Config) { c.Endpoint = srv.URL })
+	for i := range 2 {
+		b := batch(t, scraped(3, int64(10_000+i*15_000)))
+		a := pipeline.Read(sink.Consume(t.Context(), b), b.Items)
+		if a.Refusal != nil || a.RejectedItems() != i {
+			t.Errorf("scrape %d: %+v, want %d rejected", i, a, i)
+		}
+	}
+}
+
+// TestARequestWithoutAnAnswerThatPrometheusNeverGot: some series in each of its first pieces are out of order. The good ones
+// among them are not called delivered.
+func TestARequestWithoutAnAnswerThatPrometheusNeverGot(t *testing.T) {
+	db, handler := prometheusServer(t)
+	lose := false
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if lose {
+			lose = false
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	sink, ledger := start(t, func(c *Config) { c.Endpoint = srv.URL })
+	future := gauges(320, 9000)
+	i := 0
+	future.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().RemoveIf(func(pmetric.NumberDataPoint) bool {
+		i++
+		return i%10 != 0
+	})
+	if err := sink.Consume(t.Context(), batch(t, future)); err != nil {
+		t.Fatal(err)
+	}
+	md := gauges(320, 1000)
+	for _, at := range []int64{2000, 3000} {
+		gauges(320, at).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	}
+	lose = true
+	a := pipeline.Read(sink.Consume(t.Context(), batch(t, md)), 960)
+	if a.Refusal != nil {
+		t.Fatal(a.Refusal)
+	}
+	if stored := len(contents(t, db)) - 32; stored != a.Taken() {
+		t.Errorf("%d samples are stored, %d are called delivered", stored, a.Taken())
+	}
+	if ledger.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", ledger.Unaccounted())
+	}
+}
