@@ -55,13 +55,13 @@ func (n *notices) outcome(out answer.Outcome) {
 	switch out.Verdict {
 	case answer.Retry:
 		n.told = now
-		n.log.Warn("the destination does not accept data; requests are repeated", "error", out.Err, "suppressed", suppressed)
+		n.log.Warn("the destination does not accept data; requests are sent again", "error", out.Err, "suppressed", suppressed)
 	case answer.Misconfigured:
 		n.told = now
-		n.log.Error("the destination refuses our requests; check endpoint, credentials and headers; nothing is dropped", "error", out.Err, "suppressed", suppressed)
+		n.log.Error("the destination refuses our requests; check endpoint, credentials and headers; nothing is dropped, requests are sent again", "error", out.Err, "suppressed", suppressed)
 	case answer.Rejected:
-		n.log.Error("the destination rejected data; what it rejects alone is dropped and counted by reason", "error", out.Err, "suppressed", suppressed)
+		n.log.Error("the destination rejected a request; its bad records are dropped and counted by reason, the others are sent again", "error", out.Err, "suppressed", suppressed)
 	case answer.Taken:
-		n.log.Warn("the destination accepted a request, but not all of it, or with a message", "error", out.Err, "rejected_items", out.Items, "suppressed", suppressed)
+		n.log.Warn("the destination accepted a request with a partial success: it rejected some items, or has something to say", "error", out.Err, "rejected_items", out.Items, "suppressed", suppressed)
 	}
 }

@@ -291,8 +291,8 @@ func (d *division) undivided(spans []span, l loss, why string) {
 		return
 	}
 	if suppressed, due := d.History.undivided.Now(); due {
-		d.Log.Error("a rejected request was dropped with the good records in it, as rejected_undivided: "+why,
-			"items", items.Len(), "of", d.request.Items, "rejected_for", l.why.Err, "suppressed", suppressed)
+		d.Log.Error("a rejected request was dropped with whatever good records it had, as rejected_undivided: "+why,
+			"items", items.Len(), "of", d.request.Items, "error", l.why.Err, "suppressed", suppressed)
 	}
 	d.gather.Reject(pipeline.Rejected{Ranges: items, Reason: pipeline.DropUndivided, Err: errors.Join(errUndivided, l.why.Err)})
 }

@@ -67,21 +67,24 @@ func (d *division) ask(s span, l loss) {
 		return
 	}
 	outcomes := d.probe(singles, l)
-	confirmed := 0
+	confirmed, taken := 0, false
 	for i, o := range outcomes {
 		switch {
 		case o.taken:
+			taken = true
 			d.learn(singles[i], l)
 		case o.why != nil && Repeated(o.why):
 			confirmed++
 		}
+	}
+	if taken || confirmed == len(singles) {
+		d.History.useful(len(singles))
 	}
 	if confirmed == len(singles) {
 		d.reject(s, l)
 		return
 	}
 	l.maybe.asked = true
-	d.History.useful(len(singles))
 	var rest []span
 	from := s.from
 	for _, w := range append(singles, span{s.to, s.to}) {

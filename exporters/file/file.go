@@ -83,7 +83,7 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	}
 	if err != nil {
 		if alike, due := e.failed.Now(); due {
-			e.settings.Log.Warn("cannot write the file; the sender repeats what was refused", "path", e.config.Path, "error", err, "suppressed", alike)
+			e.settings.Log.Warn("cannot write the file; the records are refused and sent again", "path", e.config.Path, "error", err, "suppressed", alike)
 		}
 		return pipeline.Refuse(time.Second, err)
 	}

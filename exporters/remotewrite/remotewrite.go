@@ -60,7 +60,7 @@ func (e *Exporter) drop(b pipeline.Batch, report *prom.Report) {
 		}
 		e.settings.Drop(why, b.Signal, points, share(len(b.Request), points, b.Items))
 		if skipped, due := e.refused.Now(); due {
-			e.settings.Log.Warn("data points without a form in Prometheus were dropped",
+			e.settings.Log.Warn("data points that Prometheus cannot represent were dropped",
 				"why", w.String(), "metric", metric, "points", points, "suppressed", skipped)
 		}
 	})
