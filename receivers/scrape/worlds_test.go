@@ -147,6 +147,15 @@ c_created 1700000000.123
   - {regex: gone|instance, action: labeldrop}
   - {source_labels: [j], regex: (.+), target_label: job}
 `, answers: text("drop_a 1\n"+histogram+"k{gone=\"1\"} 1\nk{gone=\"2\"} 2\nl{j=\"other\"} 1\n", "drop_a 2\n"+histogram+"k{gone=\"2\"} 2\nk{gone=\"1\"} 1\nl{j=\"other\"} 1\n", "k{gone=\"1\"} 1\n", "drop_b x\n")},
+		"both spellings": {job: `  metric_relabel_configs:
+  - {source_labels: [__name__], regex: 'old_(.*)', target_label: __name__, replacement: 'new_$1'}
+`, answers: text("new_requests_total{code=\"200\"} 1\n", "old_requests_total{code=\"200\"} 2\nc 1\n", "old_requests_total{code=\"200\"} 2\nnew_requests_total{code=\"200\"} 3\nc 1\nd 1\n",
+			"new_requests_total{code=\"200\"} 4\nc 1\n", "{\"new_requests_total\",code=\"200\"} 5\n", "old_requests_total{code=\"200\"} 6\ne 1\n", "c 1\n")},
+		"the quoted spelling": {answers: text("a{x=\"1\"} 1\n", "{\"a\",x=\"1\"} 2\nb 1\n", "{x=\"1\",\"a\"} 2\nb 1\n{\"a\"} 1\n", "a{x=\"1\"} 3\nc 1\n", "b 1\n")},
+		"another format": {answers: append(append(append(text("a 1\n# EOF\n"), open("a 1\n# EOF\n", "a 1\n# EOF\n")...), text("a 1\n# EOF\n", "a\t1\nb\t2\n# EOF\n")...),
+			open("b 2\na\t1\n# EOF\n", "b 2\na\t1\n# EOF\n", "a 1\nb 2\n# EOF\n", "a 1\nb 2\n# EOF\n")...)},
+		"invalid and unchanged": {answers: append(open("a 1 \n# EOF\n", "a 1 \n# EOF\n", "a 1 \n# EOF\n", "b 1\n# TYPE a nonsense\na 1\n# EOF\n", "b 1\n# TYPE a nonsense\na 1\n# EOF\n", "b 1\na 1\n# EOF\n"),
+			text("a 1 x\n", "a 1 x\n", "b 1 1 1\n", "b 1 1 1\n", "b 1\n")...)},
 		"relabel to nothing":                           {job: "  metric_relabel_configs:\n  - {regex: __name__, action: labeldrop}\n", answers: text("a 1\n", "")},
 		"external labels are not the store's business": {answers: text("a 1\n")},
 		"histograms": {answers: text(histogram, histogram, strings.Replace(histogram, "} 3", "} 0", 1), histogram, strings.Replace(histogram, "h_count 4", "h_count 5", 1),

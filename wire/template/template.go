@@ -103,8 +103,9 @@ type Template struct {
 	lines     []line
 	metas     int  // lines of kindMeta
 	cached    int  // lines after the last successful scrape, for the bound on what failing scrapes add
-	distrust  bool // the values in otlp are not those of body
+	distrust  bool // a scrape failed: body holds lines that are no lines of the format, and otlp not the values of all
 	unsettled bool // a scrape failed: otlp must be laid out anew before it is sent
+	mixed     bool // a scrape failed in which the format changed: lines may be of both
 
 	series  []series
 	placed  int // series that have bytes in otlp; the others follow them
@@ -231,7 +232,7 @@ func (w *walk) adopt() {
 		}
 	}
 	t.body, t.cached = w.body, len(t.lines)
-	t.distrust, t.unsettled = false, false
+	t.distrust, t.unsettled, t.mixed = false, false, false
 }
 
 // adoptFailed keeps what a failed scrape leaves, as Prometheus does: lines it had before the fault are known from
@@ -263,8 +264,8 @@ func (w *walk) adoptFailed() {
 	w.lay.lines = lines
 	t.lines = append(t.lines[:0], lines...)
 	t.body, w.body = body, body
-	t.distrust = t.distrust || w.limited
-	t.unsettled = true
+	t.distrust, t.unsettled = true, true
+	t.mixed = t.mixed || w.strict
 	if len(w.parked) > 0 || w.regroup {
 		w.rebuild(true)
 	}
