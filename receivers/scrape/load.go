@@ -51,6 +51,10 @@ func load(section map[string]any) (*loaded, error) {
 		_, l.compressed[jobs[i].JobName] = m["enable_compression"]
 	}
 	for i, j := range jobs {
+		if j.ScrapeFallbackProtocol == "" {
+			// As the Collector's receiver of this name: Prometheus 3 fails a target that sends no Content-Type.
+			j.ScrapeFallbackProtocol = config.PrometheusText0_0_4
+		}
 		for _, fault := range notDone(j) {
 			path := fmt.Sprintf("config::scrape_configs::%d::", i)
 			if i >= len(list(section["scrape_configs"])) {

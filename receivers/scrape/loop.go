@@ -41,7 +41,7 @@ func (l *loop) run() {
 		defer l.fetch.close()
 	}
 	ctx, interval := l.job.r.ctx, l.target.interval
-	wait := time.NewTimer(l.target.offset(time.Now(), l.job.r.seed))
+	wait := time.NewTimer(l.job.r.cfg.InitialScrapeOffset + l.target.offset(time.Now(), l.job.r.seed))
 	defer wait.Stop()
 	select {
 	case <-wait.C:

@@ -30,11 +30,13 @@ func Component() pipeline.Component {
 	}, pipeline.Metrics).
 		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
 		WithNotDone(map[string]string{
-			"target_allocator":      "name the targets in scrape_configs, or shard with the relabel action hashmod",
-			"api_server":            "take it out; the targets are in our own metrics",
-			"trim_metric_suffixes":  "take it out; names stay as they are exposed",
-			"use_start_time_metric": "take it out; no start time is made up",
-			"ignore_metadata":       "take it out",
+			"target_allocator":        "name the targets in scrape_configs, or shard with the relabel action hashmod",
+			"api_server":              "take it out; the targets are in our own metrics",
+			"trim_metric_suffixes":    "take it out; names stay as they are exposed",
+			"scrape_on_shutdown":      "take it out; the next process goes on with the same series",
+			"use_start_time_metric":   "take it out; no start time is made up",
+			"start_time_metric_regex": "take it out; no start time is made up",
+			"ignore_metadata":         "take it out",
 		})
 }
 
@@ -77,6 +79,9 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
 	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
+	if cfg.DiscoveryReloadOnStartup {
+		r.gather = 250 * time.Millisecond
+	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {
 		r.out = source.NewBacklog(s, next, pipeline.Metrics, cfg.BacklogBytes)

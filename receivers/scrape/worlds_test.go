@@ -132,7 +132,7 @@ c_created 1700000000.123
 			{typ: textType, body: "a 1\n"}, {body: "a 1\n"}, {typ: "text/html", body: "a 1\n"}, {typ: "application/json", body: "{}"},
 			{typ: textType, body: "a 1\n"}, {typ: openType, body: "a 1\n"}, {typ: openType, body: "a 1\n# EOF\n"}, {typ: openType, body: "a 2\n# EOF"}, {typ: "text/plain", body: "a 3\n"},
 		}},
-		"fallback": {job: "  fallback_scrape_protocol: PrometheusText0.0.4\n", answers: []answer{{body: "a 1\n"}, {typ: "x/y", body: "a 1\nb 1\n"}, {typ: "((", body: "a 1\n"}}},
+		"fallback": {job: "  fallback_scrape_protocol: OpenMetricsText1.0.0\n", answers: []answer{{body: "a 1\n"}, {body: "a 1\n# EOF\n"}, {typ: "x/y", body: "a 1\nb 1\n# EOF\n"}, {typ: "((", body: "a 1\n"}}},
 		"timestamps": {answers: text("a 1 1700000000000\nb 2\n", "a 1 1700000000000\nb 2 1700000005000\n", "a 1\nb 2\n", "b 3 1\n",
 			"b 3 99999999999999\n", "b 3\n", "a 1 5\na 2 6\na 3\n", "a 3\na 1 5\n")},
 		"timestamps ignored": {job: "  honor_timestamps: false\n", answers: text("a 1 1700000000000\nb 2\n", "a 1 1700000000000\nb 2 1700000005000\n", "b 2 99999999999999\n")},
