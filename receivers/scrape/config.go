@@ -53,6 +53,9 @@ func (c *Config) Validate() error {
 // Warnings says what is legal and probably not meant.
 func (c *Config) Warnings() []string {
 	var out []string
+	if global, _ := c.Config["global"].(map[string]any); global["query_log_file"] != nil {
+		out = append(out, "config::global::query_log_file: does nothing here: nothing is queried; take it out")
+	}
 	for i, sc := range list(c.Config["scrape_configs"]) {
 		m, _ := sc.(map[string]any)
 		for _, key := range []string{"relabel_configs", "metric_relabel_configs"} {
