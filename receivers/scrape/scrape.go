@@ -51,6 +51,7 @@ type Receiver struct {
 	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
 
 	jobs    map[string]*job
+	orphans orphans
 	buffers bufferPool
 	dial    commonconfig.DialContextFunc
 	gather  time.Duration // how long discovery collects before it tells
@@ -110,15 +111,19 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.stop() // and with it what the manager may have begun
 		return err
 	}
+	if e, is := r.settings.Inherit().(estate); is {
+		r.adopt(e)
+	}
 	r.discover(m)
 	return nil
 }
 
-// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. It waits
-// for what was scraped to be delivered.
+// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. The receiver
+// that a reload starts goes on with the same targets. Stop waits for what was scraped to be delivered.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
+	r.settings.Leave(r.leave())
 	for _, j := range r.jobs {
 		j.client.CloseIdleConnections()
 	}

@@ -17,6 +17,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -150,14 +151,44 @@ func (t *Template) Scrape(in Input) Result {
 	return w.made()
 }
 
-// End makes the request that ends every series of a target that is gone, at the given time.
-func (t *Template) End(at time.Time) Result {
+// End makes the request that ends every series of a target that is gone, at the given time. next is the target with
+// the same labels that is scraped now, or nil: the series it has go on.
+func (t *Template) End(at time.Time, next *Template) Result {
 	w := newWalk(t, at)
+	if next != nil {
+		t.handOver(next)
+	}
 	w.appendStale()
 	t.iter++
-	w.rest = t.report.appendStale(w.rest, w.now)
-	w.res.Items += t.report.count
+	if next == nil {
+		w.rest = t.report.appendStale(w.rest, w.now)
+		w.res.Items += t.report.count
+	}
 	return w.made()
+}
+
+// handOver takes the series that next has from those that a marker would have to end.
+func (t *Template) handOver(next *Template) {
+	has := make(map[uint64]bool, len(next.series))
+	for i := range next.series {
+		if next.series[i].seen == next.iter-1 {
+			has[next.series[i].hash] = true
+		}
+	}
+	for i := range t.series {
+		if s := &t.series[i]; has[s.hash] {
+			s.seen = 0
+		}
+	}
+}
+
+// Continues tells whether a template with these settings can take over what t knows: the same lines mean the same
+// series.
+func (t *Template) Continues(s Settings) bool { return reflect.DeepEqual(t.set, s) }
+
+// SameTarget tells whether the series up of both would be one.
+func (t *Template) SameTarget(other *Template) bool {
+	return labels.Equal(t.set.Target, other.set.Target) && labels.Equal(t.set.External, other.set.External)
 }
 
 // AppendRequest writes what Scrape or End made, once, and before the next of them: straight to where it is wanted,
