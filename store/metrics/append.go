@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/rejects"
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
@@ -41,8 +42,7 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	if err := w.app.Commit(); err != nil {
 		return pipeline.Refuse(time.Second, fmt.Errorf("cannot write the metric store: %w", err))
 	}
-	w.settle(b, &report)
-	return nil
+	return w.settle(b, &report)
 }
 
 // writer appends the samples of one batch after the other. It is used under Store.turn.
@@ -52,7 +52,7 @@ type writer struct {
 	builder    labels.ScratchBuilder
 	exemplars  []exemplar.Exemplar
 	seen       seen
-	quiet      map[pipeline.Reason]time.Time // when a refusal was logged last
+	teller     rejects.Teller
 
 	// Of the batch that is appended.
 	ctx              context.Context
@@ -70,7 +70,7 @@ func newWriter(s *Store) *writer {
 	return &writer{
 		store: s, translator: prom.New(c),
 		builder: labels.NewScratchBuilder(16),
-		quiet:   map[pipeline.Reason]time.Time{},
+		teller:  rejects.Teller{Log: s.settings.Log, What: "data points", Words: words(s.options)},
 	}
 }
 
