@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/exemplar"
@@ -130,13 +131,28 @@ func (w *writer) resolve(s *prom.Sample) (bool, error) {
 			return true, nil
 		}
 	}
-	if w.store.db.Head().NumSeries() >= uint64(w.store.options.MaxSeries) {
+	if w.store.db.Head().NumSeries() >= w.limit(ls) {
 		w.refusals.add(s, pipeline.DropOverflow)
 		return false, nil
 	}
 	// A series is made by its first sample, so there is nothing that it could conflict with.
 	return false, w.add(s, ls)
 }
+
+// limit is how many series there may be before one with these labels is refused. Our own have headroom: those that say
+// that the limit is reached must not be the first to be refused. Recorded series and ALERTS have no limit.
+func (w *writer) limit(ls labels.Labels) uint64 {
+	n := uint64(w.store.options.MaxSeries)
+	if strings.HasPrefix(ls.Get(labels.MetricName), ownPrefix) {
+		n += ownHeadroom
+	}
+	return n
+}
+
+const (
+	ownPrefix   = "sluice_"
+	ownHeadroom = 10_000
+)
 
 // add appends a sample that is newer than what its series holds, as far as this batch knows. ls may be empty when the
 // slot has a reference.
