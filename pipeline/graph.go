@@ -55,6 +55,7 @@ type Host struct {
 	Budget    *Budget
 	Listeners *listen.Listeners
 	Metrics   prometheus.Registerer
+	estates   *estates
 	history   *history // of Metrics; nil for a graph that is only checked
 	Log       *slog.Logger
 	DataDir   string
@@ -245,7 +246,7 @@ func (g *graph) settings(in Instance, p *PipelineConfig) Settings {
 	s := Settings{
 		ID: in.ID, Kind: in.Component.Kind, DataDir: componentDir(g.host.DataDir, name), Version: g.host.Version,
 		Log: log, Metrics: reg, Budget: g.host.Budget, Listen: g.host.Listeners.For(log, in.Place.String(), in.Embedded),
-		View: View{Ledger: g.host.Ledger, Config: g.cfg}, accounts: &accountSet{}, listeners: g.host.Listeners,
+		View: View{Ledger: g.host.Ledger, Config: g.cfg}, accounts: &accountSet{}, listeners: g.host.Listeners, estates: g.host.estates,
 	}
 	if p != nil {
 		s.Signal = p.Signal

@@ -19,7 +19,7 @@ func (l *Ledger) Settings(kind Kind, id ID, signals ...Signal) Settings {
 		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
 			return (&net.ListenConfig{}).Listen(ctx, network, address)
 		},
-		View: View{Ledger: l, Config: &Config{}}, accounts: &accountSet{}, listeners: listen.New(),
+		View: View{Ledger: l, Config: &Config{}}, accounts: &accountSet{}, listeners: listen.New(), estates: newEstates(),
 	}
 	for _, sig := range signals {
 		s.accounts.accounts[sig] = l.account(kind, accountKey{component: s.Name(), signal: sig})

@@ -51,7 +51,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 	s := &Service{
 		registry: reg,
 		host: Host{
-			Ledger: NewLedger(), Budget: NewBudget(defaultBudget()), Listeners: listen.New(),
+			Ledger: NewLedger(), Budget: NewBudget(defaultBudget()), Listeners: listen.New(), estates: newEstates(),
 			Metrics: reg, history: newHistory(reg), Log: log, DataDir: dataDir, Version: version,
 		},
 	}
@@ -139,6 +139,7 @@ func (s *Service) Reload(ctx context.Context, cfg *Config) error {
 	old := s.cfg
 	s.host.Listeners.Hold()
 	defer s.host.Listeners.Sweep()
+	defer s.host.estates.clear()
 	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
 	s.halt(context.WithoutCancel(ctx))
 	if err := ctx.Err(); err != nil {

@@ -26,6 +26,7 @@ type Settings struct {
 	View View // what runs beside the component, for pages and reports
 
 	accounts  *accountSet
+	estates   *estates
 	listeners *listen.Listeners // have the HTTP servers of earlier graphs
 }
 

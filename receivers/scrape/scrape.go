@@ -30,11 +30,13 @@ func Component() pipeline.Component {
 	}, pipeline.Metrics).
 		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
 		WithNotDone(map[string]string{
-			"target_allocator":      "name the targets in scrape_configs, or shard with the relabel action hashmod",
-			"api_server":            "take it out; the targets are in our own metrics",
-			"trim_metric_suffixes":  "take it out; names stay as they are exposed",
-			"use_start_time_metric": "take it out; no start time is made up",
-			"ignore_metadata":       "take it out",
+			"target_allocator":        "name the targets in scrape_configs, or shard with the relabel action hashmod",
+			"api_server":              "take it out; the targets are in our own metrics",
+			"trim_metric_suffixes":    "take it out; names stay as they are exposed",
+			"scrape_on_shutdown":      "take it out; the next process goes on with the same series",
+			"use_start_time_metric":   "take it out; no start time is made up",
+			"start_time_metric_regex": "take it out; no start time is made up",
+			"ignore_metadata":         "take it out",
 		})
 }
 
@@ -49,6 +51,7 @@ type Receiver struct {
 	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
 
 	jobs    map[string]*job
+	orphans orphans
 	buffers bufferPool
 	dial    commonconfig.DialContextFunc
 	gather  time.Duration // how long discovery collects before it tells
@@ -77,6 +80,9 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
 	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
+	if cfg.DiscoveryReloadOnStartup {
+		r.gather = 250 * time.Millisecond
+	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {
 		r.out = source.NewBacklog(s, next, pipeline.Metrics, cfg.BacklogBytes)
@@ -105,15 +111,19 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.stop() // and with it what the manager may have begun
 		return err
 	}
+	if e, is := r.settings.Inherit().(estate); is {
+		r.adopt(e)
+	}
 	r.discover(m)
 	return nil
 }
 
-// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. It waits
-// for what was scraped to be delivered.
+// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. The receiver
+// that a reload starts goes on with the same targets. Stop waits for what was scraped to be delivered.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
+	r.settings.Leave(r.leave())
 	for _, j := range r.jobs {
 		j.client.CloseIdleConnections()
 	}
