@@ -21,10 +21,9 @@ type Options struct {
 	MaxInFlight int           // calls on the wire at once; 1 keeps their order
 }
 
-// A Sender is the loop that is the same for all exporters. Its promise is the Sink's: nil only when the destination
-// has confirmed. A caller whose context ends while it waits, for a place or between attempts, is withdrawn: its bytes
-// are not sent. One whose context ends while its request is on the wire is refused at once, and the request goes on
-// without it, on bytes of its own; if that succeeds it is counted as delivered after refusal.
+// A Sender is the loop that is the same for all exporters: nil only when the destination has confirmed. A caller whose
+// context ends while it waits is withdrawn: its bytes are not sent. One whose request is on the wire then is refused at
+// once, and the request goes on, on bytes of its own; a success counts as delivered after refusal.
 type Sender struct {
 	settings pipeline.Settings
 	opts     Options
@@ -223,8 +222,7 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *payload.Payload) (ou
 	return <-landing, true
 }
 
-// goes runs f in a goroutine: one that is idle if there is one, because a new one's stack has to grow through all of a
-// transport, again and again.
+// goes runs f in a goroutine, an idle one if there is one: the stack of a new one has to grow through all of a transport.
 func (k *Sender) goes(f func()) {
 	select {
 	case k.idle <- f:

@@ -26,8 +26,7 @@ const (
 	Taken Verdict = iota
 	// Retry: not now. Includes 500 and the like, which prove neither success nor that the batch is at fault.
 	Retry
-	// Misconfigured: our address, credentials, encoding or headers are wrong, whatever the batch says. Kept and retried, for the configuration can be mended and
-	// the data cannot be brought back.
+	// Misconfigured: our address, credentials, encoding or headers are wrong. Kept and retried: a configuration can be mended.
 	Misconfigured
 	// Rejected: never.
 	Rejected
@@ -82,9 +81,7 @@ func JudgeHTTP(status int) (Verdict, pipeline.Reason) {
 	return Rejected, pipeline.DropRejected
 }
 
-// JudgeGRPC is the table of gRPC codes: the OTLP specification's, with three differences that keep data. Internal and
-// Unknown are retried like HTTP 500; Unauthenticated, PermissionDenied, NotFound and Unimplemented are configuration
-// errors; ResourceExhausted is retried also without RetryInfo, except when the message says that ours was too large.
+// JudgeGRPC is the table of gRPC codes: the OTLP specification's, with differences that keep data (README.md).
 func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
 	switch code {
 	case codes.OK:

@@ -18,10 +18,9 @@ var ErrReleased = errors.New("the request was given up")
 // A Payload is the body of one request to a destination. It may be read any number of times, also by several readers
 // at once: after an early answer a transport still reads for the attempt before, while the next one runs.
 //
-// A payload either owns its bytes (a Buffer, usually compressed) or borrows those of a batch. Readers copy under the
-// payload's lock, and no reader gets a byte after release, so that no transport ever sees a buffer that was given
-// back; waiting for the transport's Body.Close would prove the same and could take as long as a dead peer. When a
-// caller leaves before its request has ended, borrowed bytes are copied first.
+// It owns its bytes (usually compressed) or borrows those of a batch. Readers copy under its lock and get nothing after
+// Release, so no transport sees a buffer that was given back; waiting for its Body.Close could take as long as a dead
+// peer. When a caller leaves before its request has ended, borrowed bytes are copied first.
 type Payload struct {
 	Signal pipeline.Signal
 	Tenant string // of the batch's origin; empty without one

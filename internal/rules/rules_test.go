@@ -265,13 +265,13 @@ func TestGoModHasNoReplaceAndNoCopyleft(t *testing.T) {
 	}
 }
 
-// TestComponentsAreComplete: a component folder has a README and a config.go.
+// TestComponentsAreComplete: a component folder has a README, a config.go with the keys and the default, and a file of its name.
 func TestComponentsAreComplete(t *testing.T) {
 	for _, s := range sources(t) {
 		if s.test || !strings.Contains(s.text, "\nfunc Component() pipeline.Component {") {
 			continue
 		}
-		for _, want := range []string{"README.md", "config.go"} {
+		for _, want := range []string{"README.md", "config.go", filepath.Base(s.dir) + ".go"} {
 			if _, err := os.Stat(filepath.Join(repository(t), s.dir, want)); err != nil {
 				t.Errorf("component %s has no %s", s.dir, want)
 			}
