@@ -106,7 +106,8 @@ func (r *Receiver) Start(context.Context) error {
 	r.checkpoint.Load()
 	r.loops.Go(func() {
 		r.tracker.List(r.loopsCtx, time.Now())
-		// At once: from here on a restart can tell what it has seen from what came later.
+		// At once, also when nothing was found: from here on a restart can tell what it has seen from what came later.
+		r.checkpoint.Changed()
 		r.checkpoint.Save(time.Now(), r.tracker.Entries)
 		r.loops.Go(func() { r.checkpoint.Run(r.loopsCtx, r.tracker.Entries) })
 		r.tracker.Run(r.loopsCtx)

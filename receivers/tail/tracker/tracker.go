@@ -124,7 +124,9 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 			}
 			continue
 		}
-		if ctx.Err() != nil {
+		// The first listing of all is finished whatever comes: a checkpoint with half of it would take the other half for
+		// files that came later.
+		if ctx.Err() != nil && !fresh {
 			return
 		}
 		if f := t.files[found.Stat.Key]; f != nil {
