@@ -1,4 +1,5 @@
-// Package statefile keeps a component's state in a file: one process at a time owns it, and it is replaced as a whole.
+// Package statefile keeps a component's state in a file: one process at a time owns it, and it is replaced as a whole
+// or written on.
 package statefile
 
 import (
@@ -63,4 +64,18 @@ func Replace(path string, b []byte) error {
 		d.Close()
 	}
 	return err
+}
+
+// Append writes behind what the file at path has, and flushes it to the disk. It makes no file. After an error or a crash
+// the file may end with a part of b.
+func Append(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }

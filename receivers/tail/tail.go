@@ -123,7 +123,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	r.loops.Wait()
 	r.reader.Drain(ctx)
 	r.tracker.Close()
-	r.checkpoint.Save(time.Now(), r.tracker.Entries)
+	r.checkpoint.Close(time.Now(), r.tracker.Entries)
 	r.checkpoint.Unlock()
 	return nil
 }

@@ -2,6 +2,8 @@ package checkpoint
 
 import (
 	"cmp"
+	"io"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -55,10 +57,11 @@ type Claim struct {
 	Name   string // where it is now
 	Stat   fileid.Stat
 	Prefix []byte // its first bytes, see fileid.ReadPrefix
+	File   io.ReaderAt
 }
 
-// Claim finds the entry of a file by what it is: device, inode and birth, and the fingerprint of its content. A
-// device may have another number after a reboot; then the path stands in for it. The entry is not absent any more.
+// Claim finds the entry of a file by what it is: device, inode and birth, and its content. A device may have another
+// number after a reboot; then the path stands in for it, or the folder and a known birth. The entry is not absent any more.
 //
 // stale are entries of the same file with other content, or that were read further than the file is long: the file was
 // truncated, or the inode has been given to another. They are forgotten, and what they had not read is lost.
@@ -66,18 +69,48 @@ func (s *Store) Claim(c Claim) (e Entry, known bool, stale []Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range slices.Clone(s.absent[c.Stat.Ino]) {
-		moved := e.Key
-		moved.Dev = c.Stat.Dev
-		if !e.Key.Same(c.Stat.Key) && !(e.Path == c.Name && e.Fingerprint.Known() && moved.Same(c.Stat.Key)) {
+		held := e.HeldBy(c)
+		if !e.Key.Same(c.Stat.Key) && !(e.Path == c.Name || held && e.besides(c)) || !e.renumbered(c).Same(c.Stat.Key) {
+			continue
+		}
+		if e.Key.Dev != c.Stat.Dev && !e.Fingerprint.Known() {
 			continue
 		}
 		s.absent.remove(e)
-		if e.Offset <= c.Stat.Size && e.Fingerprint.Matches(c.Prefix) {
+		if held {
 			return e, true, stale
 		}
 		stale = append(stale, e)
 	}
 	return Entry{}, false, stale
+}
+
+// HeldBy says whether a file has the content of which the entry says how far it was delivered.
+func (e Entry) HeldBy(c Claim) bool {
+	return e.Offset <= c.Stat.Size && e.Fingerprint.Matches(c.Prefix) && e.Mark.Matches(c.File)
+}
+
+// renumbered is the entry's key if its device has the number that the claim's has.
+func (e Entry) renumbered(c Claim) fileid.Key {
+	k := e.Key
+	k.Dev = c.Stat.Dev
+	return k
+}
+
+// besides says whether a file may be the entry's that was renamed in its folder while its device got another number.
+func (e Entry) besides(c Claim) bool {
+	return filepath.Dir(e.Path) == filepath.Dir(c.Name) && (e.Key.Birth != 0 && e.Key.Birth == c.Stat.Birth || e.Fingerprint.Full())
+}
+
+// Take removes an absent entry, whose content was found in a copy. It answers false when it is not there any more.
+func (s *Store) Take(e Entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.absent[e.Key.Ino], e) {
+		return false
+	}
+	s.absent.remove(e)
+	return true
 }
 
 // Leave keeps the entry of a file that is gone, in case it comes back. One that was most likely deleted is not kept for

@@ -18,11 +18,12 @@ import (
 type Entry struct {
 	Key         fileid.Key
 	Fingerprint fileid.Fingerprint
-	Offset      int64  // everything before it is delivered
-	Size        int64  // of the file when the entry was made
-	Modified    int64  // its last modification, ns since 1970
-	Seen        int64  // when the file was last there, seconds since 1970
-	Path        string // the name it was first found under, which its records carry
+	Mark        fileid.Mark // of a place at or before Offset
+	Offset      int64       // everything before it is delivered
+	Size        int64       // of the file when the entry was made
+	Modified    int64       // its last modification, ns since 1970
+	Seen        int64       // when the file was last there, seconds since 1970
+	Path        string      // the name it was first found under, which its records carry
 }
 
 // Born is when the file was made, or last modified where that is not known.
@@ -31,13 +32,23 @@ func (e Entry) Born() time.Time { return e.Key.Born(e.Modified) }
 // Unread is how much of the file was not delivered when the entry was made.
 func (e Entry) Unread() int64 { return max(0, e.Size-e.Offset) }
 
-// The checkpoint is a text file that a person can read: a head line, one line a file, an end line. Each line
-// begins with its CRC-32C, so that damage costs the damaged lines and no others; the end line makes a file that was
-// cut short known as such.
+// The checkpoint is a text file that a person can read: a head line, one line a file, an end line, and then the changes
+// since. A change is the line of a file again, or one that says that it is gone. Each line begins with its CRC-32C, so that
+// damage costs the damaged lines and no others; the end line makes a file that was cut short known as such.
 const (
-	head = "sluice-tail-checkpoint 1"
-	end  = "end"
+	head  = "sluice-tail-checkpoint 2"
+	head1 = "sluice-tail-checkpoint 1" // its entries have no mark
+	end   = "end"
+	gone  = "gone"
 )
+
+// name tells entries apart.
+type name struct {
+	key  fileid.Key
+	path string
+}
+
+func (e Entry) name() name { return name{e.Key, e.Path} }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -49,52 +60,103 @@ func Encode(entries []Entry) []byte {
 		}
 		return cmp.Compare(a.Key.Ino, b.Key.Ino)
 	})
-	var out, line []byte
-	add := func(format string, args ...any) {
-		line = fmt.Appendf(line[:0], format, args...)
-		out = fmt.Appendf(out, "%08x %s\n", crc32.Checksum(line, castagnoli), line)
-	}
-	add("%s", head)
+	out := appendLine(nil, head)
 	for _, e := range entries {
-		add("%d %d %d %s %d %d %d %d %q", e.Key.Dev, e.Key.Ino, e.Key.Birth, e.Fingerprint, e.Offset, e.Size, e.Modified, e.Seen, e.Path)
+		out = appendEntry(out, e)
 	}
-	add("%s %d", end, len(entries))
-	return out
+	return appendLine(out, "%s %d", end, len(entries))
 }
 
-// Decode reads what Encode wrote. Whatever happened to the bytes, it returns the entries whose
-// lines are whole; the error says that there was damage.
+func appendLine(out []byte, format string, args ...any) []byte {
+	line := fmt.Appendf(nil, format, args...)
+	return fmt.Appendf(out, "%08x %s\n", crc32.Checksum(line, castagnoli), line)
+}
+
+func appendEntry(out []byte, e Entry) []byte {
+	return appendLine(out, "%d %d %d %s %s %d %d %d %d %q", e.Key.Dev, e.Key.Ino, e.Key.Birth, e.Fingerprint, e.Mark, e.Offset, e.Size, e.Modified, e.Seen, e.Path)
+}
+
+func appendGone(out []byte, n name) []byte {
+	return appendLine(out, "%s %d %d %d %q", gone, n.key.Dev, n.key.Ino, n.key.Birth, n.path)
+}
+
+// Decode reads what Encode wrote, and the changes behind it. Whatever happened to the bytes, it returns the entries whose
+// lines are whole; the error says that there was damage. A last change that is cut short is none: the process was killed
+// while it wrote.
 func Decode(b []byte) ([]Entry, error) {
-	var entries []Entry
-	var faults []error
-	begun, count := false, -1
+	var d decoder
 	for n := 1; len(b) > 0; n++ {
-		line, rest, _ := bytes.Cut(b, []byte{'\n'})
+		line, rest, whole := bytes.Cut(b, []byte{'\n'})
 		b = rest
-		text, err := checkedLine(line)
-		switch {
-		case err != nil:
-		case text == head:
-			begun = true
-		case strings.HasPrefix(text, end+" "):
-			count, err = strconv.Atoi(text[len(end)+1:])
-		default:
-			var e Entry
-			if e, err = parseEntry(text); err == nil {
-				entries = append(entries, e)
-			}
-		}
-		if err != nil && len(faults) < 3 {
-			faults = append(faults, fmt.Errorf("line %d: %w", n, err))
+		if err := d.line(line); err != nil && (whole || !d.ended) && len(d.faults) < 3 {
+			d.faults = append(d.faults, fmt.Errorf("line %d: %w", n, err))
 		}
 	}
-	if !begun {
-		faults = append(faults, errors.New("it does not begin with "+strconv.Quote(head)))
+	if !d.begun {
+		d.faults = append(d.faults, errors.New("it does not begin with "+strconv.Quote(head)))
 	}
-	if count != len(entries) {
-		faults = append(faults, fmt.Errorf("%d entries are intact, %d were written", len(entries), count))
+	if !d.ended {
+		d.faults = append(d.faults, errors.New("its end is missing"))
 	}
-	return entries, errors.Join(faults...)
+	return slices.DeleteFunc(d.entries, func(e Entry) bool { return e == Entry{} }), errors.Join(d.faults...)
+}
+
+type decoder struct {
+	entries      []Entry
+	at           map[name]int // where each stands; one that is gone is empty there
+	intact       int          // lines of entries before the end
+	begun, ended bool
+	old          bool // entries have no mark
+	faults       []error
+}
+
+func (d *decoder) line(line []byte) error {
+	text, err := checkedLine(line)
+	if err != nil {
+		return err
+	}
+	kind, rest, _ := strings.Cut(text, " ")
+	switch {
+	case text == head || text == head1:
+		d.begun, d.old = true, text == head1
+	case kind == end:
+		d.ended = true
+		if n, err := strconv.Atoi(rest); err != nil || n != d.intact {
+			return fmt.Errorf("%d entries are intact, %s were written", d.intact, rest)
+		}
+	case kind == gone:
+		n, err := parseGone(rest)
+		if at, ok := d.at[n]; ok && err == nil {
+			d.entries[at] = Entry{}
+			delete(d.at, n)
+		}
+		return err
+	default:
+		if d.old {
+			text = withoutMark(text)
+		}
+		e, err := parseEntry(text)
+		if err != nil {
+			return err
+		}
+		d.put(e)
+	}
+	return nil
+}
+
+func (d *decoder) put(e Entry) {
+	if !d.ended {
+		d.intact++
+	}
+	if at, ok := d.at[e.name()]; ok {
+		d.entries[at] = e
+		return
+	}
+	if d.at == nil {
+		d.at = map[name]int{}
+	}
+	d.at[e.name()] = len(d.entries)
+	d.entries = append(d.entries, e)
 }
 
 // checkedLine is what stands behind a line's checksum.
@@ -112,37 +174,71 @@ func checkedLine(line []byte) (string, error) {
 	return string(line[9:]), nil
 }
 
+// withoutMark is an entry of the first format as one that knows no mark.
+func withoutMark(text string) string {
+	fields := strings.SplitN(text, " ", 5)
+	if len(fields) < 5 {
+		return text
+	}
+	return strings.Join(append(fields[:4:4], fileid.Mark{}.String(), fields[4]), " ")
+}
+
+// fields reads what stands between blanks, and keeps the first fault.
+type fields struct {
+	text string
+	err  error
+}
+
+func (f *fields) next() string {
+	field, rest, _ := strings.Cut(f.text, " ")
+	f.text = rest
+	return field
+}
+
+func (f *fields) fault(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *fields) number() int64 {
+	n, err := strconv.ParseInt(f.next(), 10, 64)
+	f.fault(err)
+	return n
+}
+
+func (f *fields) key() fileid.Key {
+	dev, err := strconv.ParseUint(f.next(), 10, 64)
+	f.fault(err)
+	ino, err := strconv.ParseUint(f.next(), 10, 64)
+	f.fault(err)
+	return fileid.Key{Dev: dev, Ino: ino, Birth: f.number()}
+}
+
+// path reads the rest.
+func (f *fields) path() string {
+	path, err := strconv.Unquote(f.text)
+	f.fault(err)
+	return path
+}
+
+func parseGone(text string) (name, error) {
+	f := fields{text: text}
+	n := name{key: f.key(), path: f.path()}
+	return n, f.err
+}
+
 func parseEntry(text string) (e Entry, err error) {
-	fields := strings.SplitN(text, " ", 9)
-	if len(fields) != 9 {
-		return e, errors.New("not an entry")
+	f := fields{text: text}
+	e.Key = f.key()
+	e.Fingerprint, err = fileid.ParseFingerprint(f.next())
+	f.fault(err)
+	e.Mark, err = fileid.ParseMark(f.next())
+	f.fault(err)
+	e.Offset, e.Size, e.Modified, e.Seen = f.number(), f.number(), f.number(), f.number()
+	e.Path = f.path()
+	if e.Offset < 0 || e.Mark.End() > e.Offset {
+		f.fault(errors.New("a negative offset, or one before its mark"))
 	}
-	var errs []error
-	number := func(s string, to *int64) {
-		n, err := strconv.ParseInt(s, 10, 64)
-		*to = n
-		errs = append(errs, err)
-	}
-	unsigned := func(s string, to *uint64) {
-		n, err := strconv.ParseUint(s, 10, 64)
-		*to = n
-		errs = append(errs, err)
-	}
-	unsigned(fields[0], &e.Key.Dev)
-	unsigned(fields[1], &e.Key.Ino)
-	number(fields[2], &e.Key.Birth)
-	number(fields[4], &e.Offset)
-	number(fields[5], &e.Size)
-	number(fields[6], &e.Modified)
-	number(fields[7], &e.Seen)
-	fingerprint, ferr := fileid.ParseFingerprint(fields[3])
-	e.Fingerprint = fingerprint
-	errs = append(errs, ferr)
-	path, perr := strconv.Unquote(fields[8])
-	e.Path = path
-	errs = append(errs, perr)
-	if e.Offset < 0 {
-		errs = append(errs, errors.New("a negative offset"))
-	}
-	return e, errors.Join(errs...)
+	return e, f.err
 }

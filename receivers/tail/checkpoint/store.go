@@ -1,4 +1,5 @@
-// Package checkpoint keeps what was delivered of each file over restarts: an entry a file, in one text file.
+// Package checkpoint keeps what was delivered of each file over restarts: an entry a file, in one text file (codec.go), to
+// which changes are appended until it is written anew (journal.go).
 //
 // The entries of files that are followed come from whoever follows them; those of files that are not there, or were not
 // found yet, are kept here (absent.go) until they are claimed or too old.
@@ -33,6 +34,7 @@ type Store struct {
 	log      *slog.Logger
 	onFailed func() // is called for each checkpoint that cannot be written, or was damaged
 
+	journal journal
 	existed bool
 	saved   time.Time
 	failing bool
@@ -49,7 +51,7 @@ type Live func(now time.Time) []Entry
 // New makes a store of the file at path; with an empty path it keeps nothing. It touches no file. onFailed counts
 // checkpoints that cannot be written, or were damaged.
 func New(path string, log *slog.Logger, onFailed func()) *Store {
-	return &Store{path: path, log: log, onFailed: onFailed, absent: absent{}}
+	return &Store{path: path, log: log, onFailed: onFailed, journal: journal{path: path}, absent: absent{}}
 }
 
 // Lock keeps a second process off the checkpoint: each would write its own over the other's. Where nothing can be locked,
@@ -137,13 +139,24 @@ func (s *Store) Run(ctx context.Context, live Live) {
 	}
 }
 
-// Save writes the checkpoint if it changed. Failures are counted and tried again; the file on disk stays whole. One
+// Save writes what changed, if anything did. Failures are counted and tried again; the file on disk stays whole. One
 // goroutine at a time may call it.
 func (s *Store) Save(now time.Time, live Live) {
 	if s.path == "" || !s.behind.Swap(false) && !s.failing {
 		return
 	}
-	err := statefile.Replace(s.path, Encode(s.entries(now, live)))
+	s.write(now, s.entries(now, live), false)
+}
+
+// Close writes the checkpoint as a whole: its time says until when we looked.
+func (s *Store) Close(now time.Time, live Live) {
+	if s.path != "" {
+		s.write(now, s.entries(now, live), true)
+	}
+}
+
+func (s *Store) write(now time.Time, entries []Entry, whole bool) {
+	err := s.journal.write(now, entries, whole)
 	if err != nil {
 		s.onFailed()
 		if !s.failing {

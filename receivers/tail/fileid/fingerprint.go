@@ -39,6 +39,9 @@ func (f Fingerprint) Matches(prefix []byte) bool {
 // Known says whether it knows anything of the file's content.
 func (f Fingerprint) Known() bool { return f.n > 0 }
 
+// Full says whether it knows as much of the content as a fingerprint can: enough to tell a copy by it, whatever its name.
+func (f Fingerprint) Full() bool { return f.n == FingerprintMax }
+
 func (f Fingerprint) String() string { return fmt.Sprintf("%d:%s", f.n, hex.EncodeToString(f.sum[:])) }
 
 // ParseFingerprint reads what String wrote.

@@ -6,10 +6,14 @@ import (
 )
 
 // IsRotatedName says whether name is what a rotation makes of base: app.log.1, app.log-20260101, 0.log.20260101-101112
-// (kubelet), app-2026-01-01T10-11-12.000.log (lumberjack), app.1.log, app.log.old.
+// (kubelet), app-2026-01-01T10-11-12.000.log (lumberjack), app.1.log, app.log.old, and what svlogd, multilog and s6-log
+// make of current: @400000006956b5c02a0b1c2d.s.
 func IsRotatedName(base, name string) bool {
 	if name == base {
 		return false
+	}
+	if base == "current" && isTAI64N(name) {
+		return true
 	}
 	if rest, ok := strings.CutPrefix(name, base); ok {
 		return isStamp(rest) || rest == ".old" || rest == ".bak" || rest == "~"
@@ -20,7 +24,39 @@ func IsRotatedName(base, name string) bool {
 	return ok && same && isStamp(rest)
 }
 
+// IsDerivedName says whether name is a rotated name of base, or one that a person gives a copy: app.log.before-upgrade.
+func IsDerivedName(base, name string) bool {
+	rest, ok := strings.CutPrefix(name, base)
+	return IsRotatedName(base, name) || ok && strings.Contains(base, ".") && len(rest) > 1 && strings.ContainsAny(rest[:1], separators)
+}
+
+// Originals are the names that name may be derived from.
+func Originals(name string) []string {
+	var out []string
+	ext := filepath.Ext(name)
+	for n := 1; n < len(name); n++ {
+		for _, base := range []string{name[:n], name[:n] + ext} {
+			if IsDerivedName(base, name) && (len(out) == 0 || out[len(out)-1] != base) {
+				out = append(out, base)
+			}
+		}
+	}
+	if isTAI64N(name) {
+		out = append(out, "current")
+	}
+	return out
+}
+
+const separators = ".-_"
+
 // isStamp says whether s is a separator and then a number, a date or a time.
 func isStamp(s string) bool {
-	return len(s) > 1 && strings.Trim(s[:1], ".-_") == "" && strings.ContainsAny(s, "0123456789") && strings.Trim(s, "0123456789.-_:+TZ") == ""
+	return len(s) > 1 && strings.ContainsAny(s[:1], separators) && strings.ContainsAny(s, "0123456789") && strings.Trim(s, "0123456789.-_:+TZ") == ""
+}
+
+// isTAI64N says whether name is an external TAI64N time stamp and what the loggers of that family put behind it: .s for a
+// finished file, .u and .t for one that was not.
+func isTAI64N(name string) bool {
+	stamp, state, _ := strings.Cut(strings.TrimPrefix(name, "@"), ".")
+	return len(name) == len(stamp)+len(state)+2 && len(stamp) == 24 && strings.Trim(stamp, "0123456789abcdef") == "" && len(state) == 1 && strings.Contains("stu", state)
 }
