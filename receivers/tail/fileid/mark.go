@@ -87,3 +87,53 @@ func Begins(a, b io.ReaderAt, size int64) bool {
 	n := min(size, FingerprintMax)
 	return same(0, n) && same(size-n, n)
 }
+
+// Trail is the last bytes that were read of a file, as far as they are known. Its zero value knows nothing.
+type Trail struct {
+	mark Mark // while there are no bytes
+	end  int64
+	b    []byte
+}
+
+// TrailOf knows a mark.
+func TrailOf(m Mark) Trail { return Trail{mark: m} }
+
+// Add notes that b was read at a place.
+func (t *Trail) Add(at int64, b []byte) {
+	if over := len(b) - MarkMax; over > 0 {
+		at, b = at+int64(over), b[over:]
+	}
+	if at != t.end {
+		t.b = t.b[:0]
+	}
+	if over := len(t.b) + len(b) - MarkMax; over > 0 {
+		t.b = append(t.b[:0], t.b[over:]...)
+	}
+	t.b = append(t.b, b...)
+	t.end = at + int64(len(b))
+}
+
+// Mark is the mark of its end.
+func (t *Trail) Mark() Mark {
+	if len(t.b) == 0 {
+		return t.mark
+	}
+	return MarkOf(t.end, t.b)
+}
+
+// Stands says whether the file still has the bytes.
+func (t *Trail) Stands(f io.ReaderAt) bool {
+	if len(t.b) == 0 {
+		b, ok := t.mark.Read(f)
+		if ok && len(b) > 0 {
+			t.b, t.end = b, t.mark.end
+		}
+		return ok
+	}
+	var buf [MarkMax]byte
+	n, _ := f.ReadAt(buf[:len(t.b)], t.end-int64(len(t.b)))
+	return bytes.Equal(buf[:n], t.b)
+}
+
+// Rest gives the bytes back and keeps their mark.
+func (t *Trail) Rest() { *t = TrailOf(t.Mark()) }

@@ -1,6 +1,8 @@
 package reader
 
 import (
+	"container/list"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +17,7 @@ type File struct {
 	Key  fileid.Key
 	Path string // the name it was first found under; its records carry it
 
-	progress
+	win atomic.Pointer[progress] // another one once the content is
 
 	// Start sets reading; the goroutine clears it when it has closed the file. Whoever holds the file in this sense owns
 	// the fields of position.
@@ -29,7 +31,13 @@ type File struct {
 	wake    chan struct{} // ends the reader's pause
 	name    atomic.Value  // string: today's name
 	giveUp  atomic.Bool   // its rest is to be counted and left
+
+	handle *os.File      // while it is parked; see parked, whose lock guards both
+	place  *list.Element // where
 }
+
+// window is the batches of its content that are on their way.
+func (f *File) window() *progress { return f.win.Load() }
 
 // position is where the reader stands. Offsets are bytes from the file's beginning.
 type position struct {
@@ -40,6 +48,8 @@ type position struct {
 	compressed bool             // not read
 	ended      bool             // what stood behind the last newline was delivered, because nothing more is expected
 
+	trail   fileid.Trail    // what stands before next, or a place before it
+	keep    bool            // the reader that ends leaves it open
 	next    int64           // where the first line begins that is not yet a record
 	skip    int64           // where the search for the end of an overlong line, or of a run of NULs, goes on; 0: no search
 	nuls    bool            // the search is for the end of a run of NULs
@@ -60,6 +70,7 @@ type Begin struct {
 	Stat        fileid.Stat
 	Offset      int64
 	Fingerprint fileid.Fingerprint // of the content that Offset is for
+	Mark        fileid.Mark        // of a place in it, at or before Offset
 }
 
 // NewFile makes a file that is not read yet.
@@ -68,9 +79,10 @@ func (r *Reader) NewFile(b Begin) *File {
 	f.name.Store(b.Name)
 	f.lines = record.NewLines(r.cfg.MaxLineBytes, r.attributes)
 	f.tried = -1
-	f.next = b.Offset
-	f.begin(b.Offset, b.Fingerprint)
-	f.look(b.Stat)
+	f.next, f.trail = b.Offset, fileid.TrailOf(b.Mark)
+	f.win.Store(&progress{})
+	f.window().begin(b)
+	f.window().look(b.Stat)
 	f.unread.Store(max(0, b.Stat.Size-b.Offset))
 	f.seen = fileid.Stat{Key: b.Stat.Key, Size: -1} // not looked at by a reader yet
 	return f
@@ -103,7 +115,7 @@ func (f *File) Deleted() bool { return f.deleted.Load() }
 
 // Outstanding says whether requests of it are not acknowledged.
 func (f *File) Outstanding() bool {
-	calls, _ := f.outstanding()
+	calls, _ := f.window().outstanding()
 	return calls > 0
 }
 
@@ -121,13 +133,13 @@ func (f *File) GiveUp() {
 
 // Entry is what a restart has to know of it.
 func (f *File) Entry(now time.Time) checkpoint.Entry {
-	e := f.entry()
+	e := f.window().entry()
 	e.Key, e.Path, e.Seen = f.Key, f.Path, now.Unix()
 	return e
 }
 
 // Born is when the file was made, or the next best thing: when it was last modified.
-func (f *File) Born() time.Time { return f.Key.Born(f.entry().Modified) }
+func (f *File) Born() time.Time { return f.Key.Born(f.window().entry().Modified) }
 
 // Look notes what a file is like that nobody reads, and says whether a reader has something to do.
 func (f *File) Look(s fileid.Stat) (wanted bool) {
@@ -141,7 +153,7 @@ func (f *File) Look(s fileid.Stat) (wanted bool) {
 
 // Gone counts what was not read of a file that nobody reads and that was found nowhere any more.
 func (r *Reader) Gone(f *File) {
-	unread := f.entry().Size - f.next
+	unread := f.window().entry().Size - f.next
 	if unread > 0 {
 		r.Lose(pipeline.DropRotatedUnread, f.estimate(unread), unread)
 		r.settings.Log.Warn("a file was deleted or moved away before it was read to its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", unread)

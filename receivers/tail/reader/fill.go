@@ -26,7 +26,7 @@ var errBlocked = errors.New("the pipeline has not taken what was read before")
 // Without room for a batch it answers errBlocked: that is how a slow pipeline stops the reading. more says that it
 // is worth another call.
 func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) {
-	if f.blocked = f.full(r.cfg.MaxInFlight); f.blocked != nil {
+	if f.blocked = f.window().full(r.cfg.MaxInFlight); f.blocked != nil {
 		return false, errBlocked
 	}
 	b, ok := r.takeBatch(f.seen.Size-f.next, f.envelope)
@@ -50,15 +50,20 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 	case b.Items() > 0:
 		b.Seal(f.envelope)
 		r.sends.Add(1)
-		go r.send(f, f.launch(resume, b.Items()), b)
+		go r.send(f, f.window(), f.launch(resume, b.Items()), b)
 	case f.next != from:
 		// Nothing to send, yet the place moved: NULs, or the lines of a record that goes on.
-		f.settle(f.launch(resume, 0))
+		f.window().settle(f.launch(resume, 0))
 		r.giveBatch(b)
 	default:
 		r.giveBatch(b)
 	}
 	return more, err
+}
+
+// launch enters what was read into the window.
+func (f *File) launch(resume int64, items int) *call {
+	return f.window().launch(&call{resume: resume, mark: f.trail.Mark(), items: items})
 }
 
 // run reads until the batch is full (true) or nothing complete is left (false).
@@ -74,7 +79,7 @@ func (p *pass) run() (more bool, err error) {
 			return false, err
 		}
 		used, full := p.f.lines.Take(chunk, p.f.next)
-		p.f.next += int64(used)
+		p.f.pass(chunk[:used])
 		if full {
 			return true, nil
 		}
@@ -94,7 +99,7 @@ func (p *pass) run() (more bool, err error) {
 				p.f.skip, p.f.nuls = p.f.next+int64(n), true
 				break
 			}
-			p.f.next += int64(n)
+			p.f.pass(rest[:n])
 			p.f.lines.SkipNULs(n)
 		case len(rest) >= p.r.lineMax:
 			p.f.skip, p.f.nuls = p.f.next+int64(len(rest)), false
@@ -103,7 +108,7 @@ func (p *pass) run() (more bool, err error) {
 				return true, nil
 			}
 			p.f.lines.Line(rest, p.f.next)
-			p.f.next += int64(len(rest))
+			p.f.pass(rest)
 			p.f.lines.FinishAll()
 			return false, nil
 		default:
@@ -111,6 +116,12 @@ func (p *pass) run() (more bool, err error) {
 			return false, nil
 		}
 	}
+}
+
+// pass moves behind what was read at f.next.
+func (f *File) pass(b []byte) {
+	f.trail.Add(f.next, b)
+	f.next += int64(len(b))
 }
 
 // search goes on looking for the end of an overlong line or of a run of NULs from f.skip. When it finds it, it
@@ -132,10 +143,12 @@ func (p *pass) search() (more bool, err error) {
 		}
 		switch {
 		case end >= 0 && f.nuls:
+			f.trail.Add(f.skip, chunk[:end])
 			f.lines.SkipNULs(int(f.skip + int64(end) - f.next))
 			f.next, f.skip = f.skip+int64(end), 0
 			return false, nil
 		case end >= 0:
+			f.trail.Add(f.skip, chunk[:end+1])
 			return p.overlong(f.skip+int64(end), 1)
 		case len(chunk) > 0:
 			f.skip += int64(len(chunk))

@@ -171,8 +171,8 @@ func FuzzFill(f *testing.F) {
 		file.seen.Size = int64(len(text))
 		read(true)
 		r.sends.Wait()
-		if file.next != int64(len(text)) || file.entry().Offset != file.next {
-			t.Fatalf("read to %d of %d, safe to %d", file.next, len(text), file.entry().Offset)
+		if file.next != int64(len(text)) || file.window().entry().Offset != file.next {
+			t.Fatalf("read to %d of %d, safe to %d", file.next, len(text), file.window().entry().Offset)
 		}
 		var got []string
 		for _, b := range sink.Batches() {

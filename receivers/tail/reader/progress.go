@@ -16,6 +16,7 @@ import (
 type progress struct {
 	mu          sync.Mutex
 	acked       int64              // where reading begins after a restart
+	mark        fileid.Mark        // of a place at or before acked
 	fingerprint fileid.Fingerprint // of the content that acked is an offset into
 	size        int64              // of the file at the last look
 	modified    int64              // its modification time then, ns since 1970
@@ -27,7 +28,9 @@ type progress struct {
 // call is one batch in the window. Its buffer is reused as soon as it is dealt with; its place here may have to
 // wait for its elders.
 type call struct {
-	resume  int64 // the checkpoint when this call and all before it are acknowledged
+	resume  int64       // the checkpoint when this call and all before it are acknowledged
+	mark    fileid.Mark // of a place at or before it
+	after   func()      // is called when that is so; nil: nothing is
 	items   int
 	started time.Time // zero before its first Consume
 	done    bool
@@ -52,8 +55,7 @@ func (p *progress) full(limit int) <-chan struct{} {
 }
 
 // launch enters a call into the window, behind all others.
-func (p *progress) launch(resume int64, items int) *call {
-	c := &call{resume: resume, items: items}
+func (p *progress) launch(c *call) *call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.flight = append(p.flight, c)
@@ -92,27 +94,28 @@ func (p *progress) refuse(c *call) {
 // settle notes that the call is dealt with, and moves the checkpoint as far as the prefix goes.
 func (p *progress) settle(c *call) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	c.done = true
 	if c.refused {
 		p.refused--
 	}
+	var after []func()
 	n := 0
 	for n < len(p.flight) && p.flight[n].done {
-		p.acked = p.flight[n].resume
+		done := p.flight[n]
+		p.acked = done.resume
+		if done.mark.End() > 0 && done.mark.End() <= done.resume {
+			p.mark = done.mark
+		}
+		if done.after != nil {
+			after = append(after, done.after)
+		}
 		n++
 	}
 	p.flight = append(p.flight[:0], p.flight[n:]...)
 	p.broadcast()
-}
-
-// restart says that the file's content is another one: what is in flight counts for nothing any more.
-func (p *progress) restart() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.acked, p.fingerprint = 0, fileid.Fingerprint{}
-	for _, c := range p.flight {
-		c.resume = 0
+	p.mu.Unlock()
+	for _, f := range after {
+		f()
 	}
 }
 
@@ -124,10 +127,10 @@ func (p *progress) recognise(f fileid.Fingerprint) {
 }
 
 // begin sets where reading begins, before anything is read.
-func (p *progress) begin(offset int64, f fileid.Fingerprint) {
+func (p *progress) begin(b Begin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.acked, p.fingerprint = offset, f
+	p.acked, p.mark, p.fingerprint = b.Offset, b.Mark, b.Fingerprint
 }
 
 // look notes what the file was like when it was last looked at.
@@ -148,7 +151,7 @@ func (p *progress) known() fileid.Fingerprint {
 func (p *progress) entry() checkpoint.Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return checkpoint.Entry{Fingerprint: p.fingerprint, Offset: p.acked, Size: p.size, Modified: p.modified}
+	return checkpoint.Entry{Fingerprint: p.fingerprint, Mark: p.mark, Offset: p.acked, Size: p.size, Modified: p.modified}
 }
 
 // outstanding is how many calls, and how many records in them, are not acknowledged.

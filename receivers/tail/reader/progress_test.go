@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
 // TestAcksOutOfOrder settles calls in every order: the checkpoint is always the end of the unbroken prefix.
@@ -19,7 +17,7 @@ func TestAcksOutOfOrder(t *testing.T) {
 		var p progress
 		var calls []*call
 		for i := range 8 {
-			calls = append(calls, p.launch(int64(i+1)*10, 1))
+			calls = append(calls, p.launch(&call{resume: int64(i+1) * 10, items: 1}))
 		}
 		done := make([]bool, len(calls))
 		for _, i := range rnd.Perm(len(calls)) {
@@ -33,24 +31,6 @@ func TestAcksOutOfOrder(t *testing.T) {
 				t.Fatalf("seed %d: %v: the checkpoint is %d, want %d", seed, done, got, want)
 			}
 		}
-	}
-}
-
-// TestAcksOfTruncatedContent: what comes back for content that is gone moves nothing.
-func TestAcksOfTruncatedContent(t *testing.T) {
-	var p progress
-	p.begin(100, fileid.FingerprintOf([]byte("old")))
-	a, b := p.launch(150, 1), p.launch(200, 1)
-	p.settle(a)
-	p.restart()
-	c := p.launch(7, 1)
-	p.settle(b)
-	if e := p.entry(); e.Offset != 0 || e.Fingerprint.Known() {
-		t.Errorf("the checkpoint is %d of %v", e.Offset, e.Fingerprint)
-	}
-	p.settle(c)
-	if e := p.entry(); e.Offset != 7 {
-		t.Errorf("the checkpoint is %d", e.Offset)
 	}
 }
 
@@ -69,7 +49,7 @@ func TestOrder(t *testing.T) {
 		refusals := map[int]int{1: 2, 2: 1}
 		var wg sync.WaitGroup
 		for i := range 4 {
-			c := p.launch(int64(i), 1)
+			c := p.launch(&call{resume: int64(i), items: 1})
 			wg.Go(func() {
 				for p.waitTurn(t.Context(), c) {
 					note("%d begins", i)

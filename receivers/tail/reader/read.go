@@ -58,6 +58,7 @@ func (r *Reader) read(f *File, h *os.File) {
 		still := now.Sub(f.grew)
 		if err == nil && !more && leaving && still >= quiet {
 			if err = r.finish(f, h); err == nil {
+				f.keep = !f.compressed
 				return
 			}
 		}
@@ -68,6 +69,7 @@ func (r *Reader) read(f *File, h *os.File) {
 		// While files wait for their turn, one that is read to its end makes place at once, and one that is blocked after
 		// a while: opening and closing it all the time would gain nothing.
 		if r.crowded.Load() && !f.deleted.Load() && (!blocked || now.Sub(free) >= lookWithin) || f.compressed || f.giveUp.Load() {
+			f.keep = err == nil && !f.compressed
 			return
 		}
 		switch {
@@ -80,6 +82,7 @@ func (r *Reader) read(f *File, h *os.File) {
 		case more:
 			continue
 		case !leaving && still >= idleClose:
+			f.keep = true
 			return
 		}
 		timer.Reset(wait)
@@ -111,19 +114,35 @@ func (r *Reader) reopen(f *File) (*os.File, error) {
 	return h, nil
 }
 
-// close ends a reader. What cannot be read any more afterwards is counted.
+// close ends a reader. A file at rest stays open without one.
 func (r *Reader) close(f *File, h *os.File) {
-	if h != nil {
-		if s, err := fileid.StatFile(h); err == nil && s.Links == 0 {
-			f.deleted.Store(true)
-			r.abandon(f, h)
-		}
-		h.Close()
-	}
-	f.envelope, f.prefix = nil, nil
+	keep := f.keep && r.readingCtx.Err() == nil && !f.giveUp.Load()
+	f.keep, f.envelope, f.prefix = false, nil, nil
+	f.trail.Rest()
 	f.disk.Store(0)
-	r.open.Add(-1)
+	if h != nil {
+		if s, err := fileid.StatFile(h); err != nil || s.Links == 0 {
+			keep = false
+		}
+		if keep {
+			r.parked.park(f, h)
+		} else {
+			r.leave(f, h)
+		}
+	}
+	if !keep || h == nil {
+		r.open.Add(-1)
+	}
 	f.reading.Store(false)
+}
+
+// leave closes a file. What cannot be read any more afterwards is counted.
+func (r *Reader) leave(f *File, h *os.File) {
+	if s, err := fileid.StatFile(h); err == nil && s.Links == 0 {
+		f.deleted.Store(true)
+		r.abandon(f, h)
+	}
+	h.Close()
 }
 
 // catchUp reads everything that is complete, or as much as its turn allows (more).
@@ -140,7 +159,7 @@ func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 			r.changed() // so that after a restart it is known what was unread
 		}
 		f.seen = s
-		f.look(s)
+		f.window().look(s)
 		f.deleted.Store(s.Links == 0)
 		if s.Links == 0 {
 			f.disk.Store(s.Size)
@@ -176,14 +195,17 @@ func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 		return err
 	}
 	known := len(f.prefix) > 0 // otherwise there is the fingerprint of an earlier reader or run, or nothing
-	fingerprint := f.known()
-	if s.Size < f.next || known && !bytes.HasPrefix(prefix, f.prefix) || !known && !fingerprint.Matches(prefix) {
+	begins := bytes.HasPrefix(prefix, f.prefix)
+	if !known {
+		begins = f.window().known().Matches(prefix)
+	}
+	if s.Size < f.next || !begins || !f.trail.Stands(h) {
 		r.truncated(f)
 		known = false
 	}
 	if !known || len(prefix) > len(f.prefix) {
 		f.prefix = append(f.prefix[:0], prefix...)
-		f.progress.recognise(fileid.FingerprintOf(prefix))
+		f.window().recognise(fileid.FingerprintOf(prefix))
 		r.decide(f, f.rotated.Load())
 	}
 	return nil
@@ -247,6 +269,6 @@ func (r *Reader) truncated(f *File) {
 	r.settings.Log.Info("a file was truncated or rewritten; reading it from the beginning", "file", f.Name(), "unread_bytes", max(0, f.seen.Size-f.next))
 	f.lines.Restart()
 	f.position = position{lines: f.lines, envelope: f.envelope, prefix: f.prefix[:0], tried: -1}
-	f.restart()
+	f.win.Store(&progress{})
 	r.changed()
 }

@@ -66,7 +66,8 @@ type Reader struct {
 	memory       *semaphore.Weighted
 	attributes   *record.Attributes
 
-	open    atomic.Int64 // files
+	parked  parked
+	open    atomic.Int64 // files, the parked ones among them
 	known   atomic.Int64 // files, see Pace
 	crowded atomic.Bool  // files wait for one of MaxOpenFiles, see Pace
 
@@ -106,20 +107,37 @@ func New(cfg Config, s Settings) *Reader {
 }
 
 // Start reads a file that nobody reads yet, in a goroutine of its own, until it is at rest for a while, finished or gone.
-// h is the open file, which is the reader's from now on, or nil: then it is opened by its name. It answers false when
-// MaxOpenFiles are open, or nothing is read any more.
+// h is the open file, which is the reader's from now on, or nil: then it is opened by its name, unless it is open still. It
+// answers false when MaxOpenFiles are being read, or nothing is read any more.
 func (r *Reader) Start(f *File, h *os.File) (started bool) {
-	if r.open.Load() >= int64(r.cfg.MaxOpenFiles) || r.readingCtx.Err() != nil {
+	if r.readingCtx.Err() == nil {
+		if h == nil {
+			h = r.parked.take(f)
+			started = h != nil
+		}
+		if !started && (r.open.Load() < int64(r.cfg.MaxOpenFiles) || r.evict()) {
+			r.open.Add(1)
+			started = true
+		}
+	}
+	if !started {
 		if h != nil {
 			h.Close()
 		}
 		return false
 	}
-	r.open.Add(1)
 	f.reading.Store(true)
 	r.readers.Add(1)
 	go r.read(f, h)
 	return true
+}
+
+func (r *Reader) evict() bool {
+	ok := r.parked.evict()
+	if ok {
+		r.open.Add(-1)
+	}
+	return ok
 }
 
 // OpenFiles is how many files are open.
@@ -144,6 +162,10 @@ func (r *Reader) StopReading() { r.stopReading() }
 // it, and no Start after it. What is not acknowledged then is not in the files' entries, and read again.
 func (r *Reader) Drain(ctx context.Context) {
 	r.readers.Wait()
+	r.parked.all(func(f *File, h *os.File) {
+		r.leave(f, h)
+		r.open.Add(-1)
+	})
 	defer context.AfterFunc(ctx, r.stopSending)()
 	r.sends.Wait()
 	r.stopSending()
@@ -157,7 +179,7 @@ func (r *Reader) Lose(why pipeline.Reason, records int, bytes int64) {
 
 // LoseOutstanding counts the records of a deleted file that were read and not taken. Nobody can read them again.
 func (r *Reader) LoseOutstanding(f *File) {
-	if _, records := f.outstanding(); records > 0 && f.Deleted() {
+	if _, records := f.window().outstanding(); records > 0 && f.Deleted() {
 		r.Lose(pipeline.DropRotatedUnread, records, 0)
 	}
 }

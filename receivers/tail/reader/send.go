@@ -45,11 +45,11 @@ func (r *Reader) giveBatch(b *record.Batch) {
 // send is the goroutine of one outstanding batch. It repeats what is refused until it is taken: the file is the
 // queue. When the receiver stops, what is not taken stays unacknowledged and is read again at the next start;
 // only the records of a deleted file have no second chance, and for them it goes on as long as it may.
-func (r *Reader) send(f *File, c *call, b *record.Batch) {
+func (r *Reader) send(f *File, w *progress, c *call, b *record.Batch) {
 	defer r.sends.Done()
 	backoff := r.offers.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.Request(), Items: b.Items()}
-	for f.waitTurn(r.patience(f), c) {
+	for w.waitTurn(r.patience(f), c) {
 		err := r.offers.Submit(r.sendingCtx, records)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
@@ -57,11 +57,11 @@ func (r *Reader) send(f *File, c *call, b *record.Batch) {
 				r.settings.Log.Warn("the pipeline rejected records; they are dropped, and counted by reason", "file", f.Path, "error", err)
 			}
 			r.giveBatch(b)
-			f.settle(c)
+			w.settle(c)
 			r.changed()
 			return
 		}
-		f.refuse(c)
+		w.refuse(c)
 		records = records.Remaining(err)
 		r.offers.Pause(r.patience(f), err, &backoff)
 	}

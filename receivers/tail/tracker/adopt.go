@@ -34,10 +34,10 @@ func (t *Tracker) adopt(name, path string, fresh bool) (*file, *os.File) {
 	}
 	t.unreadable.Clear(name)
 	begin := reader.Begin{Name: name, Path: path, Stat: st, Fingerprint: fileid.FingerprintOf(prefix)}
-	e, known := t.claim(checkpoint.Claim{Name: name, Stat: st, Prefix: prefix})
+	e, known := t.claim(checkpoint.Claim{Name: name, Stat: st, Prefix: prefix, File: h})
 	switch {
 	case known:
-		begin.Path, begin.Offset = e.Path, e.Offset
+		begin.Path, begin.Offset, begin.Mark = e.Path, e.Offset, e.Mark
 	case fresh && t.cfg.StartAtEnd:
 		begin.Offset = lastLineEnd(h, st.Size)
 	}
@@ -84,6 +84,11 @@ func (t *Tracker) miss(f *file) {
 		f.Rename(path)
 		return
 	}
+	if t.reader.Rescue(f.File) {
+		f.missed = 0
+		t.rotated(f)
+		return
+	}
 	// It may have moved to another folder that a glob covers, or since this folder was read: the next whole listing
 	// says.
 	if f.missed == 0 {
@@ -97,7 +102,9 @@ func (t *Tracker) miss(f *file) {
 		return
 	}
 	// Where its file system is there and it is not, it was most likely deleted.
-	t.checkpoint.Leave(f.Entry(time.Now()), fileid.Mounted(dir, f.Key.Dev))
+	e := f.Entry(time.Now())
+	e.Size = min(e.Size, e.Offset) // the rest is counted
+	t.checkpoint.Leave(e, fileid.Mounted(dir, f.Key.Dev))
 	t.forget(f)
 }
 
