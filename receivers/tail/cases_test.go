@@ -73,7 +73,7 @@ func runCase(t *testing.T, archive *txtar.Archive) {
 		slices.Sort(have)
 		want = strings.Join(lines, "\n")
 	}
-	if got := strings.Join(have, "\n"); got != want {
+	if got := strings.Join(have, "\n"); got != want && want != "only counts" {
 		t.Errorf("records:\n%s\nwant:\n%s", got, want)
 	}
 	for _, line := range strings.Split(strings.TrimSpace(sections["counts"]), "\n") {

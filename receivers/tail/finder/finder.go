@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
@@ -35,8 +36,16 @@ type Finder struct {
 // folder is what is known of a directory.
 type folder struct {
 	modified int64 // its modification time when it was listed, ns
+	before   seen  // what the listing before saw
 	listed   time.Time
 	round    int // when it was last asked for
+	names    []name
+}
+
+// seen is what a listing of a folder saw.
+type seen struct {
+	modified int64 // the folder's modification time; 0: there was no listing
+	settled  bool
 	names    []name
 }
 
@@ -132,21 +141,48 @@ func (f *Finder) folder(dir string) *folder {
 		}
 		return nil
 	}
-	if d != nil && d.modified == s.Modified && d.listed.Sub(time.Unix(0, d.modified)) > Settle && f.now.Sub(d.listed) < believe {
-		d.round = f.round
+	if d != nil && d.modified == s.Modified && d.settled() && f.now.Sub(d.listed) < believe {
+		d.round, d.before = f.round, d.last()
 		return d
+	}
+	var before seen
+	if d != nil {
+		before = d.last()
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && len(entries) == 0 {
 		f.unreadable(dir, err)
 		return nil
 	}
-	d = &folder{modified: s.Modified, listed: f.now, round: f.round, names: make([]name, len(entries))}
+	d = &folder{modified: s.Modified, before: before, listed: f.now, round: f.round, names: make([]name, len(entries))}
 	for i, e := range entries {
 		d.names[i] = name{base: e.Name(), mode: e.Type()}
 	}
 	f.folders[dir] = d
 	return d
+}
+
+// settled says whether the listing saw all that shares its modification time.
+func (d *folder) settled() bool { return d.listed.Sub(time.Unix(0, d.modified)) > Settle }
+
+func (d *folder) last() seen { return seen{d.modified, d.settled(), d.names} }
+
+// Saw says whether a file that was born then and stands at path now was there at the listing before this one, or earlier.
+// known is false where the folder was not listed before.
+func (f *Finder) Saw(path string, born time.Time) (saw, known bool) {
+	d := f.folders[filepath.Dir(path)]
+	if d == nil || d.before.modified == 0 {
+		return false, false
+	}
+	switch last := time.Unix(0, d.before.modified); {
+	case born.After(last):
+		return false, true
+	case born.Before(last) || d.before.settled:
+		return true, true
+	}
+	// In the same tick of the clock as the last change that the listing saw.
+	base := filepath.Base(path)
+	return slices.ContainsFunc(d.before.names, func(n name) bool { return n.base == base }), true
 }
 
 // file gives one file, if it is wanted and is one. n is its place in a remembered folder, where there is one.

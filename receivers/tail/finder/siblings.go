@@ -16,10 +16,8 @@ type Siblings struct {
 
 type siblings struct {
 	paths []string
-	found map[inode]File // nil before the first search by identity
+	found map[uint64]File // by inode; nil before the first search by identity
 }
-
-type inode struct{ dev, ino uint64 }
 
 // Reset forgets the folders: the next question reads them again.
 func (s *Siblings) Reset() { clear(s.folders) }
@@ -28,16 +26,21 @@ func (s *Siblings) Reset() { clear(s.folders) }
 func (s *Siblings) Find(dir string, key fileid.Key) (path string, ok bool) {
 	b := s.read(dir)
 	if b.found == nil {
-		b.found = map[inode]File{}
+		b.found = map[uint64]File{}
 		for _, path := range b.paths {
 			if st, err := fileid.StatPath(path); err == nil {
-				b.found[inode{st.Dev, st.Ino}] = File{path, st}
+				b.found[st.Ino] = File{Path: path, Stat: st}
 			}
 		}
 	}
-	f, ok := b.found[inode{key.Dev, key.Ino}]
-	return f.Path, ok && f.Stat.Same(key)
+	f, ok := b.found[key.Ino]
+	// The device may have another number since the restart of the machine.
+	renumbered := key.Birth != 0 && key.Birth == f.Stat.Birth
+	return f.Path, ok && (f.Stat.Same(key) || renumbered)
 }
+
+// In are the paths of the folder's files.
+func (s *Siblings) In(dir string) []string { return s.read(dir).paths }
 
 // Rotated are the files beside path that bear a rotated name of it.
 func (s *Siblings) Rotated(path string) []File {
@@ -48,7 +51,7 @@ func (s *Siblings) Rotated(path string) []File {
 			continue
 		}
 		if st, err := fileid.StatPath(other); err == nil {
-			out = append(out, File{other, st})
+			out = append(out, File{Path: other, Stat: st})
 		}
 	}
 	return out

@@ -30,6 +30,7 @@ type File struct {
 	disk    atomic.Int64  // its size, while it is deleted
 	wake    chan struct{} // ends the reader's pause
 	name    atomic.Value  // string: today's name
+	another atomic.Bool   // its content became another one, and nobody has looked into that yet
 	giveUp  atomic.Bool   // its rest is to be counted and left
 
 	handle *os.File      // while it is parked; see parked, whose lock guards both
@@ -110,6 +111,12 @@ func (f *File) Returned() { f.rotated.Store(false) }
 // Reading says whether somebody reads it.
 func (f *File) Reading() bool { return f.reading.Load() }
 
+// Rewritten says that its content became another one, and that Resolved was not called since.
+func (f *File) Rewritten() bool { return f.another.Load() }
+
+// Resolved says that the file may be read again.
+func (f *File) Resolved() { f.another.Store(false) }
+
 // Deleted says whether no name leads to it any more.
 func (f *File) Deleted() bool { return f.deleted.Load() }
 
@@ -155,7 +162,7 @@ func (f *File) Look(s fileid.Stat) (wanted bool) {
 func (r *Reader) Gone(f *File) {
 	unread := f.window().entry().Size - f.next
 	if unread > 0 {
-		r.Lose(pipeline.DropRotatedUnread, f.estimate(unread), unread)
+		r.Lose(pipeline.DropRotatedUnread, f.Estimate(unread), unread)
 		r.settings.Log.Warn("a file was deleted or moved away before it was read to its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", unread)
 	}
 	if f.Outstanding() {
@@ -171,8 +178,8 @@ func (f *File) nudge() {
 	}
 }
 
-// estimate is about how many records n bytes of the file are, at least one.
-func (f *File) estimate(n int64) int {
+// Estimate is about how many records n bytes of the file are, at least one.
+func (f *File) Estimate(n int64) int {
 	if f.records == 0 || f.bytes == 0 {
 		return 1
 	}

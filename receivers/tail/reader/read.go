@@ -45,6 +45,10 @@ func (r *Reader) read(f *File, h *os.File) {
 	for r.readingCtx.Err() == nil {
 		size := f.seen.Size
 		more, err := r.catchUp(f, h)
+		if errors.Is(err, errRewritten) {
+			f.keep = true
+			return
+		}
 		now := time.Now()
 		if more || f.seen.Size != size {
 			f.grew, wait = now, r.cfg.PollInterval
@@ -200,7 +204,9 @@ func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 		begins = f.window().known().Matches(prefix)
 	}
 	if s.Size < f.next || !begins || !f.trail.Stands(h) {
-		r.truncated(f)
+		if err := r.truncated(f); err != nil {
+			return err
+		}
 		known = false
 	}
 	if !known || len(prefix) > len(f.prefix) {
@@ -261,14 +267,17 @@ func (r *Reader) finish(f *File, h *os.File) error {
 	return nil
 }
 
-// truncated starts the file anew: it is shorter than what we read of it, or begins differently.
-func (r *Reader) truncated(f *File) {
-	if lost := f.seen.Size - f.next; lost > 0 || f.lines.Open() {
-		r.Lose(pipeline.DropTruncatedUnread, f.estimate(max(0, lost)), max(0, lost))
-	}
-	r.settings.Log.Info("a file was truncated or rewritten; reading it from the beginning", "file", f.Name(), "unread_bytes", max(0, f.seen.Size-f.next))
-	f.lines.Restart()
-	f.position = position{lines: f.lines, envelope: f.envelope, prefix: f.prefix[:0], tried: -1}
-	f.win.Store(&progress{})
+// truncated starts the file anew: it is shorter than what we read of it, or has other content before our place.
+func (r *Reader) truncated(f *File) error {
+	old := f.split(r)
 	r.changed()
+	if r.rewritten != nil {
+		f.another.Store(true)
+		r.rewritten(f, old)
+		return errRewritten
+	}
+	if unread := max(0, old.window().entry().Size-old.next); unread > 0 {
+		r.Lose(pipeline.DropTruncatedUnread, old.Estimate(unread), unread)
+	}
+	return nil
 }

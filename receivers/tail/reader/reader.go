@@ -40,6 +40,10 @@ type Settings struct {
 	Metrics    Metrics
 	Unreadable func(path string, err error) // is told of a file that cannot be read
 	Changed    func()                       // is told that a file's Entry is another one
+
+	// Rewritten is told that a file's content became another one; old is the former content. The file is read on when it
+	// is started again. nil: the former content is lost, and the file is read on at once.
+	Rewritten func(now, old *File)
 }
 
 // Metrics are counted while reading.
@@ -58,6 +62,7 @@ type Reader struct {
 	metrics    Metrics
 	unreadable func(path string, err error)
 	changed    func()
+	rewritten  func(now, old *File)
 	offers     *source.Submitter
 
 	lineMax      int       // a physical line that is longer is overlong: body and header
@@ -91,7 +96,7 @@ const (
 // New makes a reader; it touches no file before Start.
 func New(cfg Config, s Settings) *Reader {
 	r := &Reader{
-		cfg: cfg, settings: s.Pipeline, metrics: s.Metrics, unreadable: s.Unreadable, changed: s.Changed,
+		cfg: cfg, settings: s.Pipeline, metrics: s.Metrics, unreadable: s.Unreadable, changed: s.Changed, rewritten: s.Rewritten,
 		offers:     source.NewSubmitter(s.Pipeline, s.Next, s.Metrics.Refused),
 		lineMax:    cfg.MaxLineBytes + record.CRIHeaderMax,
 		small:      record.NewPool(smallBatch),

@@ -5,60 +5,82 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/reader"
 )
 
-// adopt opens a file and finds out where to begin in it. name is where it is, path the name its records carry. It
-// answers nil when it cannot be read, or is followed already.
-func (t *Tracker) adopt(name, path string, fresh bool) (*file, *os.File) {
+// candidate is a file that we do not follow, open.
+type candidate struct {
+	name   string
+	stat   fileid.Stat
+	prefix []byte
+	h      *os.File
+}
+
+// open opens a file that nobody follows. It answers nil when it cannot be read, or is followed already.
+func (t *Tracker) open(name string) *candidate {
 	h, st, err := fileid.Open(name)
 	if err != nil {
 		if !os.IsNotExist(err) {
 			t.unreadable.Report(name, err)
 		}
-		return nil, nil
+		return nil
 	}
 	if t.files[st.Key] != nil {
 		h.Close()
-		return nil, nil
+		return nil
 	}
-	var buf [fileid.FingerprintMax]byte
-	prefix, err := fileid.ReadPrefix(h, buf[:])
+	c := &candidate{name: name, stat: st, h: h}
+	c.prefix, err = fileid.ReadPrefix(h, make([]byte, fileid.FingerprintMax))
 	if err != nil {
 		h.Close()
 		t.unreadable.Report(name, err)
-		return nil, nil
+		return nil
 	}
 	t.unreadable.Clear(name)
-	begin := reader.Begin{Name: name, Path: path, Stat: st, Fingerprint: fileid.FingerprintOf(prefix)}
-	e, known := t.claim(checkpoint.Claim{Name: name, Stat: st, Prefix: prefix, File: h})
-	switch {
-	case known:
-		begin.Path, begin.Offset, begin.Mark = e.Path, e.Offset, e.Mark
-	case fresh && t.cfg.StartAtEnd:
-		begin.Offset = lastLineEnd(h, st.Size)
-	}
-	f := &file{File: t.reader.NewFile(begin), known: known}
+	return c
+}
+
+func (c *candidate) claim() checkpoint.Claim {
+	return checkpoint.Claim{Name: c.name, Stat: c.stat, Prefix: c.prefix, File: c.h}
+}
+
+// end is the candidate's last bytes as a mark.
+func (c *candidate) end() fileid.Mark {
+	var buf [fileid.MarkMax]byte
+	from := max(0, c.stat.Size-fileid.MarkMax)
+	n, _ := c.h.ReadAt(buf[:c.stat.Size-from], from)
+	return fileid.MarkOf(from+int64(n), buf[:n])
+}
+
+// claim finds the candidate's entry in the checkpoint. What has another content now may stand in a copy: see stale.
+func (t *Tracker) claim(c *candidate) (e checkpoint.Entry, known bool) {
+	e, known, stale := t.checkpoint.Claim(c.claim())
+	t.stale = append(t.stale, stale...)
+	return e, known
+}
+
+// begin is where reading begins in a candidate whose records carry path, when nothing is known of it.
+func (c *candidate) begin(path string) reader.Begin {
+	return reader.Begin{Name: c.name, Path: path, Stat: c.stat, Fingerprint: fileid.FingerprintOf(c.prefix)}
+}
+
+// resume is where reading goes on by an entry.
+func (c *candidate) resume(e checkpoint.Entry) reader.Begin {
+	b := c.begin(e.Path)
+	b.Offset, b.Mark = e.Offset, e.Mark
+	return b
+}
+
+// follow takes a file up; it is not read yet.
+func (t *Tracker) follow(f *file) *file {
 	t.mu.Lock()
 	t.files[f.Key] = f
 	t.mu.Unlock()
+	t.remember(f)
 	t.checkpoint.Changed()
-	return f, h
-}
-
-// claim takes the file's entry out of the checkpoint. What was not read of a file that stood in its place is lost.
-func (t *Tracker) claim(c checkpoint.Claim) (e checkpoint.Entry, known bool) {
-	e, known, stale := t.checkpoint.Claim(c)
-	for _, old := range stale {
-		if unread := old.Unread(); unread > 0 {
-			t.reader.Lose(pipeline.DropTruncatedUnread, 1, unread)
-		}
-		t.log.Info("a file has other content than at the last checkpoint; reading it from the beginning", "file", c.Name, "unread_bytes", old.Unread())
-	}
-	return e, known
+	return f
 }
 
 // lastLineEnd is where the last line that is complete ends, so that "end" never begins in the middle of a line.
@@ -75,7 +97,7 @@ func lastLineEnd(h *os.File, size int64) int64 {
 	return start + int64(n)
 }
 
-// miss deals with a file that is not where it was: it was renamed, or it is gone. Nobody has it open.
+// miss deals with a file that is not where it was: it was renamed, or it is gone. Nobody reads it.
 func (t *Tracker) miss(f *file) {
 	dir := filepath.Dir(f.Name())
 	if path, ok := t.siblings.Find(dir, f.Key); ok {

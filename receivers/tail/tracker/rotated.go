@@ -15,17 +15,20 @@ type search struct {
 	path    string
 	missing []checkpoint.Entry // of files that stood there
 	after   time.Time          // files with a rotated name that were born later stood there too; zero: none
+	live    bool               // the folder was listed before: what that saw did not stand there since
 }
 
 // search makes the searches of a listing, all at its end: a file is opened before the folder is read here, so whatever
 // was renamed away before the opening is found.
 func (t *Tracker) search(searches []search) {
-	t.siblings.Reset()
 	for _, q := range searches {
 		dir := filepath.Dir(q.path)
 		for _, e := range q.missing {
-			if name, ok := t.siblings.Find(dir, e.Key); ok {
-				t.adoptRotated(name, q.path)
+			if name, ok := t.siblings.Find(dir, e.Key); ok && t.adoptRotated(name, q.path) {
+				continue
+			}
+			if c, _ := t.findCopy(q.path, e, e.Offset); c != nil && t.checkpoint.Take(e) {
+				t.goOn(c, e)
 			} else if fileid.Mounted(dir, e.Key.Dev) {
 				t.giveUp(e)
 			}
@@ -38,20 +41,44 @@ func (t *Tracker) search(searches []search) {
 
 // between reads the files that stood at a path after a known time, when a file that we know was born or when we
 // looked last, and before the one that stands there now: two rotations between two looks. They bear a rotated name,
-// and were born later than that.
+// and were born later than that. Copies and restored files (gunzip, cp -p) are none of them: what they have is older.
 func (t *Tracker) between(q search) {
+	current := t.byPath[q.path]
 	for _, found := range t.siblings.Rotated(q.path) {
-		if t.files[found.Stat.Key] == nil && found.Stat.Born().After(q.after) {
-			t.adoptRotated(found.Path, q.path)
+		s := found.Stat
+		restored := s.Birth != 0 && s.Modified < s.Birth
+		if t.files[s.Key] != nil || !s.Born().After(q.after) || restored {
+			continue
 		}
+		if saw, _ := t.finder.Saw(found.Path, s.Born()); q.live && saw {
+			continue
+		}
+		if current != nil && s.Birth != 0 && current.Key.Birth > q.after.UnixNano() && s.Birth > current.Key.Birth {
+			continue // younger than the file that stands there
+		}
+		t.adoptRotated(found.Path, q.path)
 	}
 }
 
-func (t *Tracker) adoptRotated(name, path string) {
-	if f, h := t.adopt(name, path, false); f != nil {
-		f.Rotated()
-		t.reader.Start(f.File, h)
+// adoptRotated reads a file that stood at path, unless it is a copy. It answers false when the file is none of ours.
+func (t *Tracker) adoptRotated(name, path string) bool {
+	c := t.open(name)
+	if c == nil {
+		return false
 	}
+	b := c.begin(path)
+	if e, known := t.claim(c); known {
+		b = c.resume(e)
+	} else if of, e, found := t.origin(c); of != nil {
+		c.h.Close()
+		return false
+	} else if found {
+		b = c.resume(e)
+	}
+	f := t.follow(&file{File: t.reader.NewFile(b)})
+	f.Rotated()
+	t.reader.Start(f.File, c.h)
+	return true
 }
 
 // giveUp counts what was not read of a file that went away while we were down, as far as we know it.
@@ -73,15 +100,23 @@ func (t *Tracker) searchesAtStart() []search {
 	}
 	missing := t.checkpoint.AbsentByPath()
 	newest := t.newestGone(missing)
+	// When the checkpoint was written, each path led to what the checkpoint says, or had some seconds before.
+	saved := t.checkpoint.SavedAt().Add(-savedLate)
+	later := func(at time.Time) time.Time {
+		if at.IsZero() || at.After(saved) {
+			return at
+		}
+		return saved
+	}
 	var out []search
 	for path, entries := range missing {
-		out = append(out, search{path, entries, newest[path]})
+		out = append(out, search{path: path, missing: entries, after: later(newest[path])})
 	}
 	for path, f := range t.byPath {
 		if f.known || missing[path] != nil {
 			continue
 		}
-		after := newest[path]
+		after := later(newest[path])
 		if after.IsZero() {
 			// The checkpoint never saw a file at this path: those that stood there were made after it was written.
 			after = t.checkpoint.SavedAt().Add(-finder.Settle)
@@ -115,16 +150,25 @@ func (t *Tracker) newestGone(missing map[string][]checkpoint.Entry) map[string]t
 
 // searchFor is the search that a new file at a path calls for. before is the file that stood there, nil when we know
 // none.
-func (t *Tracker) searchFor(path string, before *file) search {
+func (t *Tracker) searchFor(found finder.File, before *file) search {
+	q := search{path: found.Path, live: true}
 	if before != nil {
-		return search{path: path, after: before.Born()}
+		q.after = before.Born()
+		return q
 	}
-	q := search{path: path, after: t.listed.Add(-finder.Settle)}
-	for _, e := range t.checkpoint.Absent(path) {
+	if _, known := t.finder.Saw(found.Path, found.Stat.Born()); known {
+		q.after = time.Unix(0, 1)
+	} else {
+		q.after = t.listed.Add(-finder.Settle)
+	}
+	for _, e := range t.checkpoint.Absent(found.Path) {
 		q.missing = append(q.missing, e)
-		if born := e.Born(); born.After(q.after) || len(q.missing) == 1 {
+		if born := e.Born(); born.After(q.after) {
 			q.after = born
 		}
 	}
 	return q
 }
+
+// savedLate is how much later than we looked the checkpoint may have been written.
+const savedLate = 10 * time.Second

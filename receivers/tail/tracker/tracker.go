@@ -1,13 +1,16 @@
 // Package tracker knows which files are followed: it looks what the globs give, decides what a file is (new, renamed,
 // replaced, deleted), looks at those that nobody reads, and has them read.
 //
-// tracker.go is its round, adopt.go takes a file up and lets it go, rotated.go searches for files that were renamed.
+// tracker.go is its round, adopt.go takes a file up and lets it go, rotated.go searches for files that were renamed,
+// copies.go for those that were copied.
 package tracker
 
 import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,8 +46,9 @@ type Tracker struct {
 	unreadable *finder.Unreadable
 	log        *slog.Logger
 
-	mu    sync.Mutex
-	files map[fileid.Key]*file
+	mu       sync.Mutex
+	files    map[fileid.Key]*file
+	rewrites []rewrite // that readers told of
 
 	byPath map[string]*file // what each listed path led to last
 	round  int
@@ -52,6 +56,11 @@ type Tracker struct {
 
 	searches []search // to be made at the end of the listing at hand
 	siblings finder.Siblings
+	stale    []checkpoint.Entry            // of contents that are gone from their files
+	index    map[string][]*file            // by each file's names, for the listing at hand; nil: not made yet
+	absent   map[string][]checkpoint.Entry // made with it
+	orphans  []*reader.File                // contents that no file has any more, with requests outstanding
+	wake     chan struct{}                 // ends the pause between two rounds
 
 	nextList time.Time
 	listed   time.Time     // when the last listing began
@@ -62,6 +71,7 @@ type Tracker struct {
 type file struct {
 	*reader.File
 	known  bool          // the checkpoint knew it
+	copyOf *file         // which has the same content, and is read instead
 	round  int           // the last listing that gave it
 	missed int           // the listing after which it is taken as gone; 0: it is there
 	due    time.Time     // when to look at it again while nobody reads it
@@ -80,7 +90,7 @@ const (
 func New(cfg Config, s Settings) *Tracker {
 	return &Tracker{
 		cfg: cfg, finder: s.Finder, reader: s.Reader, checkpoint: s.Checkpoint, unreadable: s.Unreadable, log: s.Log,
-		files: map[fileid.Key]*file{}, byPath: map[string]*file{}, first: true,
+		files: map[fileid.Key]*file{}, byPath: map[string]*file{}, first: true, wake: make(chan struct{}, 1),
 	}
 }
 
@@ -106,9 +116,19 @@ func (t *Tracker) Run(ctx context.Context) {
 		timer.Reset(pause)
 		select {
 		case now = <-timer.C:
+		case <-t.wake:
+			now = time.Now()
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// wakeUp ends the pause between two rounds.
+func (t *Tracker) wakeUp() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -116,6 +136,10 @@ func (t *Tracker) Run(ctx context.Context) {
 func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.round++
 	fresh := t.first && !t.checkpoint.Existed()
+	t.resolve()
+	t.index = nil
+	t.siblings.Reset()
+	var later []finder.File // what may be a copy is looked at when the originals are known
 	for _, found := range t.finder.Find(now) {
 		if f := t.byPath[found.Path]; f != nil && f.Key == found.Stat.Key {
 			f.round = t.round
@@ -136,8 +160,14 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 			t.byPath[found.Path] = f
 			continue
 		}
-		t.appear(found, fresh)
+		if t.appear(found, fresh, false) {
+			later = append(later, found)
+		}
 	}
+	for _, found := range later {
+		t.appear(found, fresh, true)
+	}
+	t.staleEntries()
 	if t.first {
 		t.first = false
 		t.searches = t.searchesAtStart()
@@ -153,27 +183,51 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.unreadable.Prune(now)
 }
 
-// appear deals with a path that leads to a file we do not know.
-func (t *Tracker) appear(found finder.File, fresh bool) {
+// appear deals with a path that leads to a file we do not know. What may be a copy is left for later, unless this is the
+// last time.
+func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 	if !t.unreadable.Due(found.Path) {
-		return
+		return false
 	}
 	before := t.byPath[found.Path]
-	if f, h := t.adopt(found.Path, found.Path, fresh); f != nil {
-		f.round = t.round
+	if c := t.open(found.Path); c != nil {
+		b := c.begin(found.Path)
+		var of *file
+		e, known := t.claim(c)
+		switch {
+		case known:
+			b = c.resume(e)
+		case fresh && t.cfg.StartAtEnd:
+			b.Offset = lastLineEnd(c.h, c.stat.Size)
+		case !last && len(fileid.Originals(filepath.Base(found.Path))) > 0:
+			c.h.Close()
+			return true
+		case last:
+			if of, e, known = t.origin(c); known && of == nil {
+				b = c.resume(e)
+			}
+		}
+		f := t.follow(&file{File: t.reader.NewFile(b), known: known, round: t.round})
 		t.byPath[found.Path] = f
-		t.reader.Start(f.File, h)
+		if of != nil {
+			t.asCopy(f, of, c)
+			c.h.Close()
+		} else {
+			t.reader.Start(f.File, c.h)
+		}
 	}
 	if !t.first {
-		t.searches = append(t.searches, t.searchFor(found.Path, before))
+		t.searches = append(t.searches, t.searchFor(found, before))
 	}
+	return false
 }
 
 // lookAround looks at the files that nobody reads, each when its time has come, and has them read where something
 // changed. It says whether some wait to be opened, because too many are open.
 func (t *Tracker) lookAround(now time.Time) (waiting bool) {
+	t.resolve()
 	for _, f := range t.files {
-		if f.Reading() || now.Before(f.due) {
+		if f.Reading() || f.Rewritten() || now.Before(f.due) {
 			continue
 		}
 		if f.Deleted() {
@@ -193,7 +247,7 @@ func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 			continue
 		}
 		f.missed = 0
-		if !f.Look(s) {
+		if !f.Look(s) || f.copyOf != nil && t.review(f) {
 			t.rest(f, now)
 			continue
 		}
@@ -202,6 +256,7 @@ func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 			waiting = true
 		}
 	}
+	t.orphans = slices.DeleteFunc(t.orphans, func(f *reader.File) bool { return !f.Outstanding() })
 	t.reader.Pace(len(t.files), waiting)
 	t.limitDeleted()
 	return waiting
@@ -241,8 +296,17 @@ func (t *Tracker) Entries(now time.Time) []checkpoint.Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := make([]checkpoint.Entry, 0, len(t.files))
+	former := make(map[*reader.File]*reader.File, len(t.rewrites))
+	for _, rw := range t.rewrites {
+		if former[rw.now] == nil {
+			former[rw.now] = rw.old
+		}
+	}
 	for _, f := range t.files {
-		if !f.Deleted() {
+		switch old := former[f.File]; {
+		case old != nil:
+			out = append(out, old.Entry(now)) // until it is known where that content is
+		case !f.Deleted():
 			out = append(out, f.Entry(now))
 		}
 	}
@@ -265,5 +329,8 @@ func (t *Tracker) Close() {
 	defer t.mu.Unlock()
 	for _, f := range t.files {
 		t.reader.LoseOutstanding(f.File)
+	}
+	for _, f := range t.orphans {
+		t.reader.LoseOutstanding(f)
 	}
 }
