@@ -12,7 +12,7 @@ import (
 )
 
 // A file's content may move to another file: cp and truncate (copytruncate), cp and rm, a restored backup. A copy is known by
-// its content, see docs/decisions/0011-a-copy-is-known-by-its-content.md: while the original has the content the copy is
+// its content, see docs/decisions/0013-a-copy-is-known-by-its-content.md: while the original has the content the copy is
 // not read; when the original lost it, the copy is read from where we were.
 
 // rewrite is a file whose content became another one. old is the former content: it belongs to no file until a copy is found.
@@ -50,26 +50,28 @@ func (t *Tracker) resolve() {
 		if f == nil || f.File != rw.now {
 			f = &file{File: rw.now} // forgotten meanwhile
 		}
-		if !t.rehome(f, rw.old, time.Since(rw.since) < patience) {
-			continue
+		if t.rehome(f, rw) {
+			rw.now.Resolved()
+			t.checkpoint.Changed()
+			t.judge(f)
 		}
-		t.mu.Lock()
-		t.rewrites = slices.DeleteFunc(t.rewrites, func(x rewrite) bool { return x == rw })
-		t.mu.Unlock()
-		rw.now.Resolved()
-		t.checkpoint.Changed()
-		t.judge(f)
 	}
 }
 
 // rehome finds the copy that has the former content of f, and goes on in it. It answers false when it is too early to say.
-func (t *Tracker) rehome(f *file, old *reader.File, mayWait bool) bool {
-	e := old.Entry(time.Now())
-	place := old.Place()
+func (t *Tracker) rehome(f *file, rw rewrite) bool {
+	old := rw.old
+	e, place := old.Entry(time.Now()), old.Place()
 	c, overwritten := t.findCopy(f.Name(), e, place)
-	if c == nil && overwritten && mayWait {
+	if c == nil && overwritten && time.Since(rw.since) < patience {
 		return false
 	}
+	t.mu.Lock()
+	t.rewrites = slices.DeleteFunc(t.rewrites, func(x rewrite) bool { return x == rw })
+	if c != nil {
+		old.Move(c.stat, c.name)
+	}
+	t.mu.Unlock()
 	unread := max(0, e.Size-place)
 	if c != nil {
 		unread = max(0, e.Size-max(place, c.stat.Size))
@@ -78,7 +80,6 @@ func (t *Tracker) rehome(f *file, old *reader.File, mayWait bool) bool {
 		if before != nil {
 			t.forget(before)
 		}
-		old.Move(c.stat, c.name)
 		moved := t.follow(&file{File: old, known: true, round: t.round})
 		if before != nil {
 			t.byPath[c.name] = moved
