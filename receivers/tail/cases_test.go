@@ -19,6 +19,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
 // TestCases runs testdata/*.txtar: a configuration, a script of what happens to files and to the receiver, the wanted
@@ -167,6 +168,16 @@ func (w *world) step(line string) error {
 		return syscall.Mkfifo(path, 0o644)
 	case "mkdir":
 		return os.MkdirAll(path, 0o755)
+	case "tick": // waits until the file system's clock, which is not the bubble's, has moved on
+		born := func() time.Time {
+			path := filepath.Join(w.t.TempDir(), "tick")
+			w.must(os.WriteFile(path, nil, 0o644))
+			s, err := fileid.StatPath(path)
+			w.must(err)
+			return s.Born()
+		}
+		for first := born(); !born().After(first); {
+		}
 	case "refuse": // refuse N [AFTER]: the sink refuses the next N calls
 		after, _ := time.ParseDuration(arg)
 		n, err := strconv.Atoi(name)

@@ -75,6 +75,9 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	unread := max(0, e.Size-place)
 	if c != nil {
 		unread = max(0, e.Size-max(place, c.stat.Size))
+	}
+	records := old.Estimate(unread)
+	if c != nil {
 		t.log.Info("a file was copied and truncated; reading the copy from where we were", "file", f.Name(), "copy", c.name)
 		before := t.files[c.stat.Key] // we knew it as a copy
 		if before != nil {
@@ -95,7 +98,7 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 			other.copyOf = nil
 		}
 	}
-	t.truncated(f.Name(), unread, old.Estimate(unread))
+	t.truncated(f.Name(), unread, records)
 	return true
 }
 
@@ -144,6 +147,12 @@ func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *
 		best = c
 	}
 	return best, overwritten
+}
+
+// stands says whether the file is still as it was when it was opened.
+func (c *candidate) stands() bool {
+	s, err := fileid.StatFile(c.h)
+	return err == nil && s.Size == c.stat.Size && s.Modified == c.stat.Modified
 }
 
 // openAny opens a file whether it is followed or not.
@@ -297,8 +306,8 @@ func (t *Tracker) review(f *file) (copy bool) {
 	case fileid.Begins(c.h, o.h, c.stat.Size):
 		t.asCopy(f, of, c)
 		return true
-	case !t.formerEntry(of).HeldBy(o.claim()):
-		return true // the original lost it; its reader will say so
+	case !c.stands() || !t.formerEntry(of).HeldBy(o.claim()):
+		return true // it is being written over; or the original lost it, and its reader will say so
 	}
 	// Both go their own ways. What was alike by chance must not be lost.
 	f.copyOf = nil
