@@ -237,12 +237,20 @@ func (r *Reader) decide(f *File, last bool) {
 	case record.FormatCRI:
 		f.lines.SetCRI()
 	case record.FormatAuto:
-		line, _, whole := bytes.Cut(f.prefix, []byte{'\n'})
-		if !whole && len(line) < record.CRIHeaderMax && !last {
-			return
-		}
-		if record.IsCRI(line) {
+		if record.IsPodLog(f.Path) {
 			f.lines.SetCRI()
+			break
+		}
+		line, _, whole := bytes.Cut(bytes.TrimLeft(f.prefix, "\x00"), []byte{'\n'})
+		switch {
+		case whole || len(line) >= record.CRIHeaderMax || last:
+			if record.IsCRI(line) {
+				f.lines.SetCRI()
+			}
+		case len(f.prefix) == fileid.FingerprintMax:
+			f.lines.SetAuto() // nothing but NULs as far as one sees
+		default:
+			return
 		}
 	}
 	f.decided = true

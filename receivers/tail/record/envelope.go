@@ -109,10 +109,30 @@ func parsePodPath(path string) (podPath, bool) {
 	return podPath{namespace: pod[0], name: pod[1], uid: pod[2], container: parts[len(parts)-2], restarts: restarts}, true
 }
 
+// IsPodLog says whether a path is that of a container's log, or of a rotated one: whatever stands in it is CRI.
+func IsPodLog(path string) bool {
+	parts := strings.Split(path, string(filepath.Separator))
+	if len(parts) < 4 {
+		return false
+	}
+	base := parts[len(parts)-1]
+	if number, _, ok := strings.Cut(base, ".log"); ok {
+		base = number + ".log"
+	}
+	parts[len(parts)-1] = base
+	_, ok := parsePodPath(strings.Join(parts, string(filepath.Separator)))
+	return ok
+}
+
 // serviceOf is a file's base name without extension, rotation number and date: /var/log/nginx/access.log.1 and
-// access-20260101.log are access. Names that are nothing else keep what they have.
+// access-20260101.log are access. Names that are nothing else keep what they have; current is called like its folder.
 func serviceOf(path string) string {
 	base := filepath.Base(path)
+	if base == "current" { // svlogd, multilog: the folder is the service's
+		if dir := filepath.Base(filepath.Dir(path)); dir != "." && dir != "/" {
+			return dir
+		}
+	}
 	name := strings.TrimRight(base, "0123456789.-_")
 	name = strings.TrimSuffix(name, ".log")
 	name = strings.TrimRight(name, "0123456789.-_")

@@ -60,7 +60,7 @@ func TestResource(t *testing.T) {
 func TestServiceOf(t *testing.T) {
 	for path, want := range map[string]string{
 		"/var/log/syslog": "syslog", "/var/log/nginx/access.log": "access", "/var/log/app-2.log": "app", "/var/log/app.log.1": "app",
-		"/var/log/app.log-20260101": "app", "/var/log/2026.log": "2026.log", "/var/log/messages": "messages", "/var/log/x.log.log": "x.log",
+		"/var/log/nginx/current": "nginx", "/var/log/app.log-20260101": "app", "/var/log/2026.log": "2026.log", "/var/log/messages": "messages", "/var/log/x.log.log": "x.log",
 	} {
 		if got := serviceOf(path); got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
@@ -73,6 +73,9 @@ func TestParsePodPath(t *testing.T) {
 		"/var/log/pods/ns_pod_uid/app/x.log", "/var/log/pods/ns_pod/app/0.log", "/var/log/pods/ns__uid/app/0.log", "/var/log/other/ns_pod_uid/app/0.log",
 		"0.log", "/var/log/pods/ns_pod_uid/app/0.log.1", "/var/log/pods/ns_pod_uid/app/.log",
 	} {
+		if IsPodLog(path) != (path == "/var/log/pods/ns_pod_uid/app/0.log.1") {
+			t.Errorf("%s: a pod's log %t", path, IsPodLog(path))
+		}
 		if pod, ok := parsePodPath(path); ok {
 			t.Errorf("%s is taken for %+v", path, pod)
 		}

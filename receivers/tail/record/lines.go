@@ -13,7 +13,7 @@ import (
 
 // How a file's lines are understood.
 const (
-	FormatAuto  = "auto" // each file's first line decides
+	FormatAuto  = "auto" // a pod's path means CRI, and elsewhere each file's first line decides
 	FormatPlain = "plain"
 	FormatCRI   = "cri"
 )
@@ -46,6 +46,7 @@ func NewAttributes() *Attributes {
 // header, partial lines, the length limit, UTF-8. It holds nothing but unfinished CRI records.
 type Lines struct {
 	cri        bool // lines have a CRI header
+	auto       bool // the next line decides
 	max        int  // of a record's body, in bytes
 	attributes *Attributes
 	clock      clock
@@ -82,6 +83,9 @@ func NewLines(maxBytes int, attributes *Attributes) Lines {
 
 // SetCRI says that the lines have a CRI header.
 func (l *Lines) SetCRI() { l.cri = true }
+
+// SetAuto says that the next line decides whether they have.
+func (l *Lines) SetAuto() { l.auto = true }
 
 // To makes b the batch that records go to. now is the time at which they are observed, ns since 1970.
 func (l *Lines) To(b *Batch, now uint64) {
@@ -139,6 +143,9 @@ func (l *Lines) line(line []byte, start int64) {
 		trimmed := bytes.TrimLeft(line, "\x00")
 		l.counts.NULs += len(line) - len(trimmed)
 		line = trimmed
+	}
+	if l.auto {
+		l.auto, l.cri = false, IsCRI(line)
 	}
 	if !l.cri {
 		l.record(0, plain, line)
