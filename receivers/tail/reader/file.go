@@ -33,6 +33,8 @@ type File struct {
 	another atomic.Bool   // its content became another one, and nobody has looked into that yet
 	giveUp  atomic.Bool   // its rest is to be counted and left
 
+	succession
+
 	handle *os.File      // while it is parked; see parked, whose lock guards both
 	place  *list.Element // where
 }
@@ -60,6 +62,8 @@ type position struct {
 	grew    time.Time       // when it was last seen to be longer than before
 	tried   int64           // the size at which there was nothing complete to read
 	blocked <-chan struct{} // closed when a full window may have room again; nil: it has
+	owes    func()          // is called when the inherited records are acknowledged; nil: there are none
+	waits   time.Time       // since when it waits for its elder, and nobody reads that
 	records int64           // since the file's beginning or our start, with bytes: the average
 	bytes   int64
 }
@@ -155,7 +159,7 @@ func (f *File) Look(s fileid.Stat) (wanted bool) {
 		return false
 	}
 	unfinished := f.rotated.Load() && !f.ended && (f.next < s.Size || f.lines.Open())
-	return f.behind || s.Size != f.seen.Size || s.Modified != f.seen.Modified || unfinished
+	return f.behind || f.wanted() || s.Size != f.seen.Size || s.Modified != f.seen.Modified || unfinished
 }
 
 // Gone counts what was not read of a file that nobody reads and that was found nowhere any more.

@@ -63,7 +63,11 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 
 // launch enters what was read into the window.
 func (f *File) launch(resume int64, items int) *call {
-	return f.window().launch(&call{resume: resume, mark: f.trail.Mark(), items: items})
+	c := &call{resume: resume, mark: f.trail.Mark(), items: items}
+	if !f.lines.Owes() {
+		c.after, f.owes = f.owes, nil
+	}
+	return f.window().launch(c)
 }
 
 // run reads until the batch is full (true) or nothing complete is left (false).

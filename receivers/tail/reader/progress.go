@@ -91,6 +91,13 @@ func (p *progress) refuse(c *call) {
 	}
 }
 
+// refusing says whether calls were refused and wait to be repeated.
+func (p *progress) refusing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused > 0
+}
+
 // settle notes that the call is dealt with, and moves the checkpoint as far as the prefix goes.
 func (p *progress) settle(c *call) {
 	p.mu.Lock()

@@ -15,6 +15,8 @@ const (
 	// quiet is how long a file whose name leads elsewhere must not have grown to be taken as finished: writers
 	// reopen their log some time after it was renamed, and write into the renamed one until then.
 	quiet = 5 * time.Second
+	// heirQuiet is the same where a record is unfinished, and may go on in the file that stands there now.
+	heirQuiet = 30 * time.Second
 	// idleClose is how long an open file may be at rest before it is closed and only looked at by name.
 	idleClose = time.Minute
 	// turn is how many batches a file may read while others wait for one of MaxOpenFiles.
@@ -43,8 +45,11 @@ func (r *Reader) read(f *File, h *os.File) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for r.readingCtx.Err() == nil {
-		size := f.seen.Size
+		size, wanted := f.seen.Size, f.wanted()
 		more, err := r.catchUp(f, h)
+		if wanted && err == nil && !more {
+			r.bequeath(f)
+		}
 		if errors.Is(err, errRewritten) {
 			f.keep = true
 			return
@@ -60,13 +65,17 @@ func (r *Reader) read(f *File, h *os.File) {
 		}
 		f.left = leaving
 		still := now.Sub(f.grew)
-		if err == nil && !more && leaving && still >= quiet {
+		patience := quiet
+		if f.lines.Open() && f.heir.Load() != nil {
+			patience = heirQuiet
+		}
+		if err == nil && !more && leaving && still >= patience {
 			if err = r.finish(f, h); err == nil {
 				f.keep = !f.compressed
 				return
 			}
 		}
-		blocked := errors.Is(err, errBlocked)
+		blocked := errors.Is(err, errBlocked) || errors.Is(err, errHeir)
 		if !blocked {
 			free = now
 		}
@@ -151,6 +160,7 @@ func (r *Reader) leave(f *File, h *os.File) {
 
 // catchUp reads everything that is complete, or as much as its turn allows (more).
 func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
+	f.blocked = nil
 	for range turn {
 		s, err := fileid.StatFile(h)
 		if err != nil {
@@ -176,6 +186,9 @@ func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 			return false, nil
 		}
 		f.ended = false
+		if !r.inherit(f) {
+			return false, errHeir
+		}
 		if more, err := r.fill(f, h, false); !more || err != nil {
 			return false, err
 		}

@@ -51,7 +51,7 @@ type Lines struct {
 	attributes *Attributes
 	clock      clock
 	observed   uint64 // ns; rises with each record, so that a destination that sorts by time keeps the file's order
-	parts      [streams]part
+	parts      Parts
 	counts     Counts
 
 	out     *Batch // where records go
@@ -59,12 +59,16 @@ type Lines struct {
 	scratch []byte // a repaired body
 }
 
+// Parts are the unfinished CRI records of a file, by stream.
+type Parts [streams]part
+
 // part is a CRI record of which only P lines were seen so far.
 type part struct {
-	open  bool
-	start int64 // where its first line begins
-	time  uint64
-	body  []byte // at most a little more than the limit
+	open      bool
+	inherited bool  // it began in another file
+	start     int64 // where its first line begins
+	time      uint64
+	body      []byte // at most a little more than the limit
 }
 
 // Counts is what happened since the counts were last taken.
@@ -83,6 +87,9 @@ func NewLines(maxBytes int, attributes *Attributes) Lines {
 
 // SetCRI says that the lines have a CRI header.
 func (l *Lines) SetCRI() { l.cri = true }
+
+// CRI says whether they have.
+func (l *Lines) CRI() bool { return l.cri }
 
 // SetAuto says that the next line decides whether they have.
 func (l *Lines) SetAuto() { l.auto = true }
@@ -200,6 +207,26 @@ func (l *Lines) FinishAll() {
 
 // Open says whether a CRI record is unfinished.
 func (l *Lines) Open() bool { return l.parts[stdout].open || l.parts[stderr].open }
+
+// TakeParts gives away what is unfinished.
+func (l *Lines) TakeParts() Parts {
+	parts := l.parts
+	l.parts = Parts{}
+	return parts
+}
+
+// Inherit goes on with what was unfinished in the file before this one, of which nothing is read yet.
+func (l *Lines) Inherit(parts Parts) {
+	for i := range parts {
+		parts[i].inherited, parts[i].start = parts[i].open, 0
+	}
+	l.parts = parts
+}
+
+// Owes says whether a record is unfinished that began in another file.
+func (l *Lines) Owes() bool {
+	return l.parts[stdout].open && l.parts[stdout].inherited || l.parts[stderr].open && l.parts[stderr].inherited
+}
 
 // Restart forgets the file's content: what is unfinished, and whether it is CRI. Observed times go on rising.
 func (l *Lines) Restart() {

@@ -24,7 +24,7 @@ func (t *Tracker) search(searches []search) {
 	for _, q := range searches {
 		dir := filepath.Dir(q.path)
 		for _, e := range q.missing {
-			if name, ok := t.siblings.Find(dir, e.Key); ok && t.adoptRotated(name, q.path) {
+			if name, ok := t.siblings.Find(dir, e.Key); ok && t.adoptRotated(name, q.path) != nil {
 				continue
 			}
 			if c, _ := t.findCopy(q.path, e, e.Offset); c != nil && t.checkpoint.Take(e) {
@@ -60,25 +60,40 @@ func (t *Tracker) between(q search) {
 	}
 }
 
-// adoptRotated reads a file that stood at path, unless it is a copy. It answers false when the file is none of ours.
-func (t *Tracker) adoptRotated(name, path string) bool {
+// rotatedAway is the file that stood at a path when the checkpoint was written, if it stands beside it now.
+func (t *Tracker) rotatedAway(path string) (youngest *file) {
+	_, entries := t.at(path)
+	for _, e := range entries {
+		name, ok := t.siblings.Find(filepath.Dir(path), e.Key)
+		if !ok || name == path {
+			continue
+		}
+		if f := t.adoptRotated(name, path); f != nil && (youngest == nil || f.Born().After(youngest.Born())) {
+			youngest = f
+		}
+	}
+	return youngest
+}
+
+// adoptRotated reads a file that stood at path, unless it is a copy. It answers nil when the file is none of ours.
+func (t *Tracker) adoptRotated(name, path string) *file {
 	c := t.open(name)
 	if c == nil {
-		return false
+		return nil
 	}
 	b := c.begin(path)
 	if e, known := t.claim(c); known {
 		b = c.resume(e)
 	} else if of, e, found := t.origin(c); of != nil {
 		c.h.Close()
-		return false
+		return nil
 	} else if found {
 		b = c.resume(e)
 	}
 	f := t.follow(&file{File: t.reader.NewFile(b)})
 	f.Rotated()
 	t.reader.Start(f.File, c.h)
-	return true
+	return f
 }
 
 // giveUp counts what was not read of a file that went away while we were down, as far as we know it.

@@ -18,6 +18,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
 	"github.com/sluiceio/sluice/receivers/tail/reader"
+	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
 // Config is what a user sets.
@@ -190,6 +191,9 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 		return false
 	}
 	before := t.byPath[found.Path]
+	if t.first && last && before == nil {
+		before = t.rotatedAway(found.Path)
+	}
 	if c := t.open(found.Path); c != nil {
 		b := c.begin(found.Path)
 		var of *file
@@ -199,7 +203,7 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 			b = c.resume(e)
 		case fresh && t.cfg.StartAtEnd:
 			b.Offset = lastLineEnd(c.h, c.stat.Size)
-		case !last && len(fileid.Originals(filepath.Base(found.Path))) > 0:
+		case !last && (len(fileid.Originals(filepath.Base(found.Path))) > 0 || t.first && t.checkpoint.Existed() && record.IsPodLog(found.Path)):
 			c.h.Close()
 			return true
 		case last:
@@ -213,6 +217,9 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 			t.asCopy(f, of, c)
 			c.h.Close()
 		} else {
+			if before != nil && b.Offset == 0 {
+				t.reader.Succeed(before.File, f.File)
+			}
 			t.reader.Start(f.File, c.h)
 		}
 	}
