@@ -3,7 +3,9 @@ package tail
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/receivers/tail/finder"
@@ -18,10 +20,13 @@ const (
 
 // Config is what a user sets.
 type Config struct {
-	// Include lists globs of the files to read: paths with * ? [..] in each part and ** for any number of folders.
+	// Include lists globs of the files to read: paths with * ? [..] {a,b} in each part and ** for any number of folders.
 	Include []string `mapstructure:"include"`
 	// Exclude lists globs of files that Include gives and that are not read.
 	Exclude []string `mapstructure:"exclude"`
+	// FollowSymlinks lists the folders into which symbolic links may lead. A link to a file beside it, or to one that Include
+	// gives too, is followed as well; any other is reported as unreadable.
+	FollowSymlinks []string `mapstructure:"follow_symlinks"`
 	// StartAt says where reading begins in files that are there at the very first start, when no checkpoint exists:
 	// "end" or "beginning". Files that appear later are always read from the beginning.
 	StartAt string `mapstructure:"start_at"`
@@ -55,6 +60,7 @@ type Config struct {
 // Default is the configuration without a file.
 func Default() *Config {
 	return &Config{
+		FollowSymlinks:   []string{"/var/log/pods", "/var/log/containers", "/var/lib/docker/containers"}, // the kubelet's
 		StartAt:          startAtEnd,
 		Format:           record.FormatAuto,
 		PollInterval:     200 * time.Millisecond,
@@ -81,9 +87,12 @@ func (c *Config) Validate() error {
 		globs []string
 	}{{"include", c.Include}, {"exclude", c.Exclude}} {
 		for _, glob := range list.globs {
-			_, err := finder.ParseGlob(glob)
-			fault(err != nil, `"%s": %q is not a valid glob: use *, ?, [a-z] and **`, list.key, glob)
+			_, err := finder.ParseGlobs([]string{glob})
+			fault(err != nil, `"%s": %w`, list.key, err)
 		}
+	}
+	for _, root := range c.FollowSymlinks {
+		fault(!filepath.IsAbs(root) || strings.ContainsAny(root, "*?"), `"follow_symlinks": %q is not a folder's whole path`, root)
 	}
 	fault(c.StartAt != startAtEnd && c.StartAt != startAtBeginning, `"start_at" is %q: set end or beginning`, c.StartAt)
 	fault(!slices.Contains([]string{record.FormatAuto, record.FormatPlain, record.FormatCRI}, c.Format), `"format" is %q: set auto, plain or cri`, c.Format)

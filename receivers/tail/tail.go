@@ -71,12 +71,14 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		MaxOpenFiles:     cfg.MaxOpenFiles,
 		Origin:           record.Origin{Host: host, Service: cfg.ServiceName, Attributes: cfg.Attributes, Version: s.Version},
 	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now, old *reader.File) { r.tracker.Rewritten(now, old) }})
+	files := finder.New(include, exclude, unreadable.Report)
+	files.FollowLinks(cfg.FollowSymlinks)
 	r.tracker = tracker.New(tracker.Config{
 		StartAtEnd:      cfg.StartAt == startAtEnd,
 		PollInterval:    cfg.PollInterval,
 		MaxDeletedBytes: cfg.MaxDeletedBytes,
 	}, tracker.Settings{
-		Finder: finder.New(include, exclude, unreadable.Report), Reader: r.reader, Checkpoint: r.checkpoint, Unreadable: unreadable, Log: s.Log,
+		Finder: files, Reader: r.reader, Checkpoint: r.checkpoint, Unreadable: unreadable, Log: s.Log,
 	})
 	registerGauges(s.Metrics, r)
 	return r, nil

@@ -1,9 +1,11 @@
 package tail
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,6 +37,50 @@ func TestValidate(t *testing.T) {
 			t.Errorf("no fault names %q: %v", key, err)
 		}
 	}
+}
+
+// TestGlobsThatNobodyExpands: what a shell would have done is a fault that says what to write.
+func TestGlobsThatNobodyExpands(t *testing.T) {
+	for glob, says := range map[string]string{
+		"~/a.log": "${env:HOME}", "~app/a.log": "~", "$HOME/a.log": "${env:NAME}", "/var/${APP}/a.log": "${env:NAME}",
+		"/var/log/{a}.log": "{a,b}", "/var/log/{a,b.log": "not closed", "": "{a,b}", "/var/[": "[a-z]",
+	} {
+		c := Default()
+		c.Include = []string{glob}
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), `"include"`) {
+			t.Errorf("%q: %v", glob, err)
+		}
+	}
+	for _, glob := range []string{"/var/log/{a,b}.log", "/var/log/[$]HOME", "/var/log/a$.log", `/var/log/\{a\}.log`, "logs/*.log"} {
+		c := Default()
+		c.Include = []string{glob}
+		if err := c.Validate(); err != nil {
+			t.Errorf("%q: %v", glob, err)
+		}
+	}
+	c := Default()
+	c.Include, c.FollowSymlinks = []string{"/x"}, []string{"var/log"}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"follow_symlinks"`) {
+		t.Error(err)
+	}
+}
+
+// TestAMissingFolderIsSaid: once, with the glob, and it is read when it appears.
+func TestAMissingFolderIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var out bytes.Buffer
+		w.settings.Log = slog.New(slog.NewTextHandler(&out, nil))
+		w.cfg.Include = []string{w.path("later/*/*.log"), w.path("*.log")}
+		w.start()
+		time.Sleep(time.Minute)
+		w.write("later/x/a.log", "one\n")
+		time.Sleep(20 * time.Second)
+		w.stop()
+		if said := out.String(); strings.Count(said, "do not exist") != 1 || !strings.Contains(said, "later/*/*.log") || w.bodies() != "one" {
+			t.Errorf("%q; the log is\n%s", w.bodies(), said)
+		}
+	})
 }
 
 // TestREADME loads the example of README.md and compares the documented defaults with the real ones.

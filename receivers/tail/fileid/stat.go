@@ -84,7 +84,8 @@ func fromInfo(i fs.FileInfo) Stat {
 }
 
 // Open opens path for reading if it is a regular file. A FIFO, a device or a socket that stands at a log's name must
-// neither block nor be touched: it is looked at before it is opened, and O_NONBLOCK covers the moment between.
+// neither block nor be touched: it is looked at before it is opened, and O_NONBLOCK covers the moment between. A link at
+// path itself is refused: whoever follows links has done so.
 func Open(path string) (*os.File, Stat, error) {
 	s, err := StatPath(path)
 	if err != nil {
@@ -93,7 +94,7 @@ func Open(path string) (*os.File, Stat, error) {
 	if !s.Regular() {
 		return nil, s, ErrNotRegular
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, s, err
 	}

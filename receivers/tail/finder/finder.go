@@ -23,6 +23,7 @@ type File struct {
 // quiet folders is one stat each and opens none.
 type Finder struct {
 	include, exclude []Glob
+	roots            []string // see FollowLinks
 	unreadable       func(path string, err error)
 
 	folders map[string]*folder
@@ -69,6 +70,21 @@ func New(include, exclude []Glob, unreadable func(path string, err error)) *Find
 	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*folder{}, seen: map[string]bool{}}
 }
 
+// Missing are the globs of which not even the folder before the first wildcard is there.
+func (f *Finder) Missing() []string {
+	var out []string
+	for _, p := range f.include {
+		dir := p.root
+		if len(p.parts) == 0 {
+			dir = filepath.Dir(dir)
+		}
+		if _, err := os.Stat(dir); os.IsNotExist(err) {
+			out = append(out, filepath.Join(append([]string{p.root}, p.parts...)...))
+		}
+	}
+	return out
+}
+
 // Find expands the globs. The result is good until the next call.
 func (f *Finder) Find(now time.Time) []File {
 	f.round++
@@ -77,10 +93,10 @@ func (f *Finder) Find(now time.Time) []File {
 	clear(f.seen)
 	for _, p := range f.include {
 		if len(p.parts) == 0 {
-			f.file(p.root, nil)
+			f.file(p.root, nil, true)
 			continue
 		}
-		f.walk(p.root, p.parts, 0)
+		f.walk(p.root, p.parts, place{})
 	}
 	for path, d := range f.folders {
 		if d.round != f.round {
@@ -90,7 +106,13 @@ func (f *Finder) Find(now time.Time) []File {
 	return f.out
 }
 
-func (f *Finder) walk(dir string, parts []string, depth int) {
+// place is how a folder was reached.
+type place struct {
+	depth  int  // of **
+	linked bool // through a link that a wildcard gave
+}
+
+func (f *Finder) walk(dir string, parts []string, at place) {
 	d := f.folder(dir)
 	if d == nil {
 		return
@@ -99,14 +121,15 @@ func (f *Finder) walk(dir string, parts []string, depth int) {
 		if len(parts) == 1 {
 			parts = []string{anyDepth, "*"}
 		}
-		f.walk(dir, parts[1:], depth)
-		if depth >= maxDepth {
+		f.walk(dir, parts[1:], at)
+		if at.depth >= maxDepth {
 			return
 		}
+		at.depth++
 		for i := range d.names {
 			// Only real folders: a link that leads upward would go round for ever.
 			if d.names[i].mode.IsDir() {
-				f.walk(filepath.Join(dir, d.names[i].base), parts, depth+1)
+				f.walk(filepath.Join(dir, d.names[i].base), parts, at)
 			}
 		}
 		return
@@ -120,10 +143,13 @@ func (f *Finder) walk(dir string, parts []string, depth int) {
 		switch {
 		case len(parts) == 1:
 			if !n.mode.IsDir() {
-				f.file(path, n)
+				f.file(path, n, at.linked)
 			}
-		case n.mode.IsDir() || n.mode&fs.ModeSymlink != 0:
-			f.walk(path, parts[1:], depth)
+		case n.mode.IsDir():
+			f.walk(path, parts[1:], at)
+		case n.mode&fs.ModeSymlink != 0:
+			// Whether it leads to where links may is asked of each file: a glob may give it anyway.
+			f.walk(path, parts[1:], place{at.depth, true})
 		}
 	}
 }
@@ -136,8 +162,8 @@ func (f *Finder) folder(dir string) *folder {
 	}
 	s, err := fileid.StatPath(dir)
 	if err != nil || !s.Mode.IsDir() {
-		if err != nil && !os.IsNotExist(err) {
-			f.unreadable(dir, err)
+		if err != nil {
+			f.failed(dir, err)
 		}
 		return nil
 	}
@@ -185,20 +211,25 @@ func (f *Finder) Saw(path string, born time.Time) (saw, known bool) {
 	return slices.ContainsFunc(d.before.names, func(n name) bool { return n.base == base }), true
 }
 
-// file gives one file, if it is wanted and is one. n is its place in a remembered folder, where there is one.
-func (f *Finder) file(path string, n *name) {
+// failed tells of what could not be looked at, unless it is just not there.
+func (f *Finder) failed(path string, err error) {
+	if !os.IsNotExist(err) {
+		f.unreadable(path, err)
+	}
+}
+
+// file gives one file, if it is wanted and is one. n is its place in a remembered folder, where there is one. linked: a
+// folder on the way may be a link.
+func (f *Finder) file(path string, n *name, linked bool) {
 	if matchAny(f.exclude, path) {
 		return
 	}
-	if n == nil || n.mode&fs.ModeSymlink != 0 {
-		real, err := filepath.EvalSymlinks(path)
-		if err != nil {
-			if !os.IsNotExist(err) {
-				f.unreadable(path, err)
-			}
+	if link := n == nil || n.mode&fs.ModeSymlink != 0; link || linked {
+		real, ok := f.follow(path)
+		if !ok {
 			return
 		}
-		if real != path {
+		if link && real != path {
 			path, n = real, nil
 			if matchAny(f.exclude, path) {
 				return
@@ -215,9 +246,7 @@ func (f *Finder) file(path string, n *name) {
 	} else {
 		var err error
 		if s, err = fileid.StatPath(path); err != nil {
-			if !os.IsNotExist(err) {
-				f.unreadable(path, err)
-			}
+			f.failed(path, err)
 			return
 		}
 		if n != nil {

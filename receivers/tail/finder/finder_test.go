@@ -97,6 +97,7 @@ func TestFinder(t *testing.T) {
 	l := New(nil, globs(t, filepath.Join(dir, "skip*")), func(path string, err error) {
 		problems = append(problems, filepath.Base(path)+" "+err.Error())
 	})
+	l.FollowLinks([]string{filepath.Join(dir, "out")})
 	list := func(include ...string) string {
 		l.include = nil
 		for _, p := range include {

@@ -8,7 +8,7 @@ import (
 )
 
 // A Glob is a path in which each part may use the wildcards of filepath.Match, and a part ** stands for any number of
-// folders, also none.
+// folders, also none. Alternatives in braces make several.
 type Glob struct {
 	root  string   // what stands before the first wildcard, a folder or the whole path
 	parts []string // the rest
@@ -19,23 +19,98 @@ const anyDepth = "**"
 // maxDepth bounds how deep ** goes below its root.
 const maxDepth = 32
 
+// maxGlobs bounds what braces make of one glob.
+const maxGlobs = 1000
+
 // ParseGlobs reads a list of globs.
 func ParseGlobs(list []string) ([]Glob, error) {
 	var out []Glob
 	for _, s := range list {
-		g, err := ParseGlob(s)
-		if err != nil {
+		if err := unexpanded(s); err != nil {
 			return nil, err
 		}
-		out = append(out, g)
+		alternatives, err := braces(s)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a glob: %w", s, err)
+		}
+		for _, s := range alternatives {
+			g, err := ParseGlob(s)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, g)
+		}
 	}
 	return out, nil
 }
 
-// ParseGlob reads one glob. A relative one begins in the working directory.
+// unexpanded finds what only a shell would have expanded.
+func unexpanded(s string) error {
+	if strings.HasPrefix(s, "~") {
+		return fmt.Errorf("%q begins with ~, which only a shell expands: write the whole path, for example with ${env:HOME}", s)
+	}
+	if i := strings.IndexByte(s, '$'); i >= 0 && i+1 < len(s) && (s[i+1] == '{' || s[i+1] == '_' || s[i+1]|0x20 >= 'a' && s[i+1]|0x20 <= 'z') {
+		return fmt.Errorf("%q has a variable that nobody expands: write ${env:NAME}, or [$] for a dollar sign that is in the name", s)
+	}
+	return nil
+}
+
+// braces expands the first {a,b} and what follows.
+func braces(s string) ([]string, error) {
+	open, commas, depth := -1, []int(nil), 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\':
+			i++
+		case c == '{':
+			if depth++; depth == 1 {
+				open, commas = i, nil
+			}
+		case c == ',' && depth == 1:
+			commas = append(commas, i)
+		case c == '}' && depth > 0:
+			if depth--; depth > 0 {
+				continue
+			}
+			if len(commas) == 0 {
+				return nil, fmt.Errorf(`%s has no comma: list the alternatives as {a,b}, or write \{ for a brace that is in the name`, s[open:i+1])
+			}
+			rest, err := braces(s[i+1:])
+			if err != nil {
+				return nil, err
+			}
+			var out []string
+			for n, from := range append([]int{open}, commas...) {
+				to := i
+				if n < len(commas) {
+					to = commas[n]
+				}
+				inner, err := braces(s[from+1 : to])
+				if err != nil {
+					return nil, err
+				}
+				for _, a := range inner {
+					for _, b := range rest {
+						out = append(out, s[:open]+a+b)
+					}
+				}
+				if len(out) > maxGlobs {
+					return nil, fmt.Errorf("its braces make more than %d globs", maxGlobs)
+				}
+			}
+			return out, nil
+		}
+	}
+	if depth > 0 {
+		return nil, fmt.Errorf("a { is not closed: write \\{ for a brace that is in the name")
+	}
+	return []string{s}, nil
+}
+
+// ParseGlob reads one glob without alternatives. A relative one begins in the working directory.
 func ParseGlob(s string) (Glob, error) {
 	if _, err := filepath.Match(s, ""); err != nil || s == "" {
-		return Glob{}, fmt.Errorf("%q is not a glob", s)
+		return Glob{}, fmt.Errorf("%q is not a glob: use *, ?, [a-z], {a,b} and **", s)
 	}
 	abs, err := filepath.Abs(s)
 	if err != nil {

@@ -171,6 +171,9 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.staleEntries()
 	if t.first {
 		t.first = false
+		if missing := t.finder.Missing(); len(missing) > 0 {
+			t.log.Warn("folders that are to be read do not exist; their files are read from the beginning when they appear", "include", missing)
+		}
 		t.searches = t.searchesAtStart()
 	}
 	t.search(t.searches)
