@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
@@ -42,6 +43,9 @@ type Receiver struct {
 	loops     sync.WaitGroup // tracker and checkpoint
 }
 
+// unreadableLines is how many paths that cannot be read are named in a minute.
+const unreadableLines = 20
+
 // New makes a receiver; it touches no file before Start.
 func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, error) {
 	host, err := os.Hostname()
@@ -57,7 +61,9 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		return nil, err
 	}
 	m := newMetrics(s.Metrics)
-	unreadable := finder.NewUnreadable(s.Log, m.unreadable)
+	unreadable := finder.NewUnreadable(throttle.Logger(s.Log, unreadableLines), m.unreadable)
+	// An agent may tail its own log: what it writes about files must not grow with what it reads.
+	s.Log = throttle.Logger(s.Log, 1)
 	r := &Receiver{next: out.For(pipeline.Logs)}
 	r.loopsCtx, r.stopLoops = context.WithCancel(context.Background())
 	r.checkpoint = checkpoint.New(checkpointPath(s, cfg), s.Log, m.checkpointFailures.Inc)
@@ -117,12 +123,20 @@ func (r *Receiver) Start(context.Context) error {
 	return nil
 }
 
-// Stop ends reading at once and waits, as long as ctx lasts, for what is outstanding. What is not acknowledged then
-// is read again at the next start; records of deleted files, which cannot be, are counted.
+// Stop ends reading at once and waits for what is outstanding, no longer than ctx lasts: see reader.Drain. What is not
+// acknowledged then is read again at the next start; records of deleted files, which cannot be, are counted.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stopLoops()
 	r.reader.StopReading()
-	r.loops.Wait()
+	stopped := make(chan struct{})
+	go func() {
+		r.loops.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done(): // a file system hangs
+	}
 	r.reader.Drain(ctx)
 	r.tracker.Close()
 	r.checkpoint.Close(time.Now(), r.tracker.Entries)

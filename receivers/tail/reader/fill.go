@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"time"
 
+	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
@@ -133,6 +135,9 @@ func (f *File) pass(b []byte) {
 func (p *pass) search() (more bool, err error) {
 	f := p.f
 	for {
+		if p.r.readingCtx.Err() != nil {
+			return false, nil // goes on from here, or at the next start
+		}
 		chunk, err := p.read(f.skip)
 		if err != nil {
 			return false, err
@@ -156,6 +161,9 @@ func (p *pass) search() (more bool, err error) {
 			return p.overlong(f.skip+int64(end), 1)
 		case len(chunk) > 0:
 			f.skip += int64(len(chunk))
+			if file, ok := p.h.(*os.File); ok && f.nuls {
+				f.skip = fileid.NextData(file, f.skip, f.seen.Size)
+			}
 		case p.last && f.nuls:
 			f.next, f.skip = f.skip, 0
 			return false, nil

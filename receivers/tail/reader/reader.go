@@ -80,6 +80,9 @@ type Reader struct {
 	stopReading context.CancelFunc
 	sendingCtx  context.Context // ends with Drain's own context: outstanding calls are given up
 	stopSending context.CancelFunc
+	heldCtx     context.Context // the same for files that are there and can be read again; ends when nothing is answered
+	stopHeld    context.CancelFunc
+	answers     atomic.Int64
 	readers     sync.WaitGroup
 	sends       sync.WaitGroup
 }
@@ -108,6 +111,7 @@ func New(cfg Config, s Settings) *Reader {
 	r.blocks.New = func() any { return make([]byte, size) }
 	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
 	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())
+	r.heldCtx, r.stopHeld = context.WithCancel(r.sendingCtx)
 	return r
 }
 
@@ -163,17 +167,62 @@ func (r *Reader) Rest() time.Duration {
 // StopReading ends all reading, and waits for nothing.
 func (r *Reader) StopReading() { r.stopReading() }
 
-// Drain waits until nothing is read any more and, as long as ctx lasts, for what is outstanding. StopReading comes before
+// drainWait is how long Drain waits for the next answer: the file is the queue, and what a destination that is slow or
+// dead has not taken is sent again after the restart.
+const drainWait = time.Second
+
+// Drain waits until nothing is read any more and for what is outstanding: as long as answers come, as long as ctx lasts
+// for deleted files, whose records cannot be read again. It never takes longer than ctx lasts. StopReading comes before
 // it, and no Start after it. What is not acknowledged then is not in the files' entries, and read again.
 func (r *Reader) Drain(ctx context.Context) {
-	r.readers.Wait()
+	defer r.stopSending()
+	if !wait(ctx, &r.readers) {
+		return // a file system that hangs
+	}
 	r.parked.all(func(f *File, h *os.File) {
 		r.leave(f, h)
 		r.open.Add(-1)
 	})
 	defer context.AfterFunc(ctx, r.stopSending)()
-	r.sends.Wait()
-	r.stopSending()
+	done := make(chan struct{})
+	go func() {
+		r.sends.Wait()
+		close(done)
+	}()
+	tick := time.NewTicker(drainWait)
+	defer tick.Stop()
+	for answers := r.answers.Load(); ; {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		now := r.answers.Load()
+		if now == answers {
+			r.stopHeld()
+		}
+		answers = now
+	}
+}
+
+// wait waits for a group as long as ctx lasts, and says whether the group is done.
+func wait(ctx context.Context, group *sync.WaitGroup) bool {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Lose counts records that nobody can read any more.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
@@ -50,11 +51,16 @@ func (r *Reader) send(f *File, w *progress, c *call, b *record.Batch) {
 	backoff := r.offers.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.Request(), Items: b.Items()}
 	for w.waitTurn(r.patience(f), c) {
-		err := r.offers.Submit(r.sendingCtx, records)
+		ctx := r.heldCtx
+		if f.deleted.Load() {
+			ctx = r.sendingCtx
+		}
+		err := r.offers.Submit(ctx, records)
+		r.answers.Add(1)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
 				// Counted in the receiver's account, by its reason.
-				r.settings.Log.Warn("the pipeline rejected records; they are dropped, and counted by reason", "file", f.Path, "error", err)
+				r.settings.Log.Warn("the pipeline rejected records; they are dropped, and counted by reason", "file", f.Path, "reason", reasonOf(err), "error", err)
 			}
 			r.giveBatch(b)
 			w.settle(c)
@@ -68,6 +74,13 @@ func (r *Reader) send(f *File, w *progress, c *call, b *record.Batch) {
 	r.giveBatch(b)
 }
 
+func reasonOf(err error) string {
+	if rejected, ok := pipeline.AsRejected(err); ok {
+		return string(rejected.Reason)
+	}
+	return "unknown"
+}
+
 // patience is the context that ends the repeating of a file's batches.
 func (r *Reader) patience(f *File) context.Context {
 	if f.deleted.Load() {
@@ -76,14 +89,17 @@ func (r *Reader) patience(f *File) context.Context {
 	return r.readingCtx
 }
 
-// abandon counts what is left of a deleted file that is about to be closed, exactly.
+// exact is how much of an abandoned file is counted line by line; the records of the rest are estimated.
+const exact = 256 << 20
+
+// abandon counts what is left of a deleted file that is about to be closed.
 func (r *Reader) abandon(f *File, h *os.File) {
 	var records int
 	var size int64
 	buf := r.blocks.Get().([]byte)
 	defer r.blocks.Put(buf)
 	last := byte('\n')
-	for {
+	for size < exact {
 		n, err := h.ReadAt(buf, f.next+size)
 		if n > 0 {
 			records += bytes.Count(buf[:n], []byte{'\n'})
@@ -97,11 +113,15 @@ func (r *Reader) abandon(f *File, h *os.File) {
 			break
 		}
 	}
-	if last != '\n' {
+	if s, err := fileid.StatFile(h); err == nil && s.Size > f.next+size {
+		rest := s.Size - f.next - size
+		records += int(float64(records) * float64(rest) / float64(max(size, 1)))
+		size += rest
+	} else if last != '\n' {
 		records++
 	}
 	if size > 0 {
-		r.Lose(pipeline.DropRotatedUnread, records, size)
+		r.Lose(pipeline.DropRotatedUnread, max(records, 1), size)
 		r.settings.Log.Warn("gave up a deleted file before its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", size, "records", records)
 	}
 	f.next += size

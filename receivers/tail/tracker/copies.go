@@ -91,7 +91,9 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 		t.reader.Start(old, c.h)
 	} else {
 		t.reader.Orphan(old)
+		t.mu.Lock()
 		t.orphans = append(t.orphans, old)
+		t.mu.Unlock()
 	}
 	for _, other := range t.files {
 		if other.copyOf == f {

@@ -266,7 +266,11 @@ func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 			waiting = true
 		}
 	}
-	t.orphans = slices.DeleteFunc(t.orphans, func(f *reader.File) bool { return !f.Outstanding() })
+	if len(t.orphans) > 0 {
+		t.mu.Lock()
+		t.orphans = slices.DeleteFunc(t.orphans, func(f *reader.File) bool { return !f.Outstanding() })
+		t.mu.Unlock()
+	}
 	t.reader.Pace(len(t.files), waiting)
 	t.limitDeleted()
 	return waiting
