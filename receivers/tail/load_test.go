@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -304,6 +305,44 @@ func TestManyFiles(t *testing.T) {
 			t.Errorf("the entry of a deleted file is kept as if it were %s old: %+v", age, e)
 		}
 	}
+}
+
+// TestShortLivedPods: among five thousand log folders, pods come, write and go within two seconds of their last line: all
+// is read. Some folders have times of whole seconds, as on ext2 and NFS.
+func TestShortLivedPods(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.Include = []string{w.path("pods/*/*/*.log")}
+	for i := range 5000 {
+		w.write(fmt.Sprintf("pods/ns_old-%d_uid/app/0.log", i), "2026-01-02T03:04:05.1Z stdout F old\n")
+	}
+	w.cfg.StartAt = startAtEnd
+	w.start()
+	w.until(func() bool { return w.counters()["files"] == 5000 }, func() string { return fmt.Sprint(w.counters()) })
+	const pods = 100
+	var done sync.WaitGroup
+	for i := range pods {
+		done.Go(func() {
+			time.Sleep(time.Duration(i) * 30 * time.Millisecond)
+			name := fmt.Sprintf("pods/ns_new-%d_uid", i)
+			w.write(name+"/app/0.log", "")
+			if i%2 == 0 {
+				second := time.Now().Truncate(time.Second)
+				w.must(os.Chtimes(w.path(name), second, second))
+				w.must(os.Chtimes(w.path(name+"/app"), second, second))
+			}
+			for line := range 3 {
+				w.append(name+"/app/0.log", fmt.Sprintf("2026-01-02T03:04:05.1Z stdout F %d\n", 3*i+line))
+				time.Sleep(100 * time.Millisecond)
+			}
+			time.Sleep(time.Duration(1000+10*i) * time.Millisecond)
+			w.must(os.RemoveAll(w.path(name)))
+		})
+	}
+	done.Wait()
+	if doubled := w.complete(3 * pods); doubled != 0 {
+		t.Errorf("%d came twice", doubled)
+	}
+	w.stop()
 }
 
 // noneOpen fails when this process has a file of the world open, where the system tells.

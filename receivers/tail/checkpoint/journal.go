@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/sluiceio/sluice/internal/statefile"
@@ -20,10 +21,11 @@ const (
 // second costs a line and not a megabyte.
 type journal struct {
 	path    string
-	known   map[name]Entry // what the file says; nil: write it anew
-	made    time.Time      // when it was last written anew
-	size    int            // of the whole, in bytes
-	changes int            // bytes behind it
+	known   map[name]uint64 // what the file says, each entry as a hash; nil: write it anew
+	seed    maphash.Seed
+	made    time.Time // when it was last written anew
+	size    int       // of the whole, in bytes
+	changes int       // bytes behind it
 }
 
 // write makes the file say what entries say.
@@ -64,8 +66,7 @@ func (j *journal) diff(entries []Entry) []byte {
 		if ok {
 			found++
 		}
-		old.Seen = e.Seen
-		if !ok || old != e {
+		if !ok || old != j.hash(e) {
 			out = appendEntry(out, e)
 		}
 	}
@@ -86,10 +87,17 @@ func (j *journal) diff(entries []Entry) []byte {
 
 func (j *journal) note(entries []Entry) {
 	if j.known == nil {
-		j.known = make(map[name]Entry, len(entries))
+		j.known = make(map[name]uint64, len(entries))
+		j.seed = maphash.MakeSeed()
 	}
 	clear(j.known)
 	for _, e := range entries {
-		j.known[e.name()] = e
+		j.known[e.name()] = j.hash(e)
 	}
+}
+
+// hash is of all but the time at which the file was last seen.
+func (j *journal) hash(e Entry) uint64 {
+	e.Seen = 0
+	return maphash.Comparable(j.seed, e)
 }

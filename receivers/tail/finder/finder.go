@@ -20,12 +20,13 @@ type File struct {
 
 // Finder expands globs into files, again and again. It remembers folders: as long as a folder's modification
 // time stands, its names and the identities behind them are what they were, so that a sweep over twenty thousand
-// quiet folders is one stat each and opens none.
+// quiet folders is one stat each and opens none. Where the kernel tells of changes (watch.go) it is not even that.
 type Finder struct {
 	include, exclude []Glob
 	roots            []string // see FollowLinks
 	unreadable       func(path string, err error)
 
+	watches watches
 	folders map[string]*folder
 	round   int
 	now     time.Time
@@ -39,8 +40,12 @@ type folder struct {
 	modified int64 // its modification time when it was listed, ns
 	before   seen  // what the listing before saw
 	listed   time.Time
-	round    int // when it was last asked for
+	checked  time.Time // when its modification time was last asked for
+	round    int       // when it was last asked for
 	names    []name
+	watch    int  // what the kernel calls our watch of it; 0: none
+	changed  bool // the kernel told of a change since the listing
+	remote   bool // its times are not to be trusted
 }
 
 // seen is what a listing of a folder saw.
@@ -60,8 +65,12 @@ const (
 	// Settle is how old a folder's modification time must be for a listing to be believed: two changes may share
 	// one tick of the file system's clock (4 ms on Linux), and the listing fell between them.
 	Settle = 100 * time.Millisecond
-	// believe bounds how long a listing is used at all, for file systems whose folders' times are not to be trusted.
+	// settleCoarse is the same where times are whole seconds (ext2, NFS) or two (FAT).
+	settleCoarse = 2*time.Second + Settle
+	// believe bounds how long a listing is used at all, and how long the kernel is believed that a folder did not change.
 	believe = 10 * time.Second
+	// believeRemote is the same for file systems that keep folders' times for themselves: network file systems.
+	believeRemote = time.Second
 )
 
 // New makes a finder of the files that one of include gives and none of exclude. unreadable is told what could not be
@@ -87,6 +96,7 @@ func (f *Finder) Missing() []string {
 
 // Find expands the globs. The result is good until the next call.
 func (f *Finder) Find(now time.Time) []File {
+	f.Changed()
 	f.round++
 	f.now = now
 	f.out = f.out[:0]
@@ -96,10 +106,11 @@ func (f *Finder) Find(now time.Time) []File {
 			f.file(p.root, nil, true)
 			continue
 		}
-		f.walk(p.root, p.parts, place{})
+		f.walk(p.root, p.parts, place{root: true})
 	}
 	for path, d := range f.folders {
 		if d.round != f.round {
+			f.watches.remove(d)
 			delete(f.folders, path)
 		}
 	}
@@ -110,10 +121,11 @@ func (f *Finder) Find(now time.Time) []File {
 type place struct {
 	depth  int  // of **
 	linked bool // through a link that a wildcard gave
+	root   bool // by the glob's beginning, which may have links in it
 }
 
 func (f *Finder) walk(dir string, parts []string, at place) {
-	d := f.folder(dir)
+	d := f.folder(dir, at.linked || at.root)
 	if d == nil {
 		return
 	}
@@ -125,7 +137,7 @@ func (f *Finder) walk(dir string, parts []string, at place) {
 		if at.depth >= maxDepth {
 			return
 		}
-		at.depth++
+		at.depth, at.root = at.depth+1, false
 		for i := range d.names {
 			// Only real folders: a link that leads upward would go round for ever.
 			if d.names[i].mode.IsDir() {
@@ -146,19 +158,22 @@ func (f *Finder) walk(dir string, parts []string, at place) {
 				f.file(path, n, at.linked)
 			}
 		case n.mode.IsDir():
-			f.walk(path, parts[1:], at)
+			f.walk(path, parts[1:], place{depth: at.depth, linked: at.linked})
 		case n.mode&fs.ModeSymlink != 0:
 			// Whether it leads to where links may is asked of each file: a glob may give it anyway.
-			f.walk(path, parts[1:], place{at.depth, true})
+			f.walk(path, parts[1:], place{depth: at.depth, linked: true})
 		}
 	}
 }
 
-// folder lists a directory, or remembers.
-func (f *Finder) folder(dir string) *folder {
+// folder lists a directory, or remembers. linked: a folder on the way may be a link, which nobody tells of.
+func (f *Finder) folder(dir string, linked bool) *folder {
 	d := f.folders[dir]
 	if d != nil && d.round == f.round {
 		return d
+	}
+	if d != nil && d.watch != 0 && !d.changed && !linked && f.now.Sub(d.checked) < believe && f.now.After(d.checked) {
+		return f.remembered(d)
 	}
 	s, err := fileid.StatPath(dir)
 	if err != nil || !s.Mode.IsDir() {
@@ -167,29 +182,49 @@ func (f *Finder) folder(dir string) *folder {
 		}
 		return nil
 	}
-	if d != nil && d.modified == s.Modified && d.settled() && f.now.Sub(d.listed) < believe {
-		d.round, d.before = f.round, d.last()
-		return d
+	if d != nil && d.modified == s.Modified && d.settled() && !d.changed && f.now.Sub(d.listed) < d.believed() {
+		d.checked = f.now
+		return f.remembered(d)
 	}
-	var before seen
+	next := &folder{modified: s.Modified, listed: f.now, checked: f.now, round: f.round}
 	if d != nil {
-		before = d.last()
+		next.before = d.last()
 	}
+	f.watches.add(dir, next) // before it is read, so that nothing falls between
 	entries, err := os.ReadDir(dir)
 	if err != nil && len(entries) == 0 {
 		f.unreadable(dir, err)
 		return nil
 	}
-	d = &folder{modified: s.Modified, before: before, listed: f.now, round: f.round, names: make([]name, len(entries))}
+	next.names = make([]name, len(entries))
 	for i, e := range entries {
-		d.names[i] = name{base: e.Name(), mode: e.Type()}
+		next.names[i] = name{base: e.Name(), mode: e.Type()}
 	}
-	f.folders[dir] = d
+	f.folders[dir] = next
+	return next
+}
+
+func (f *Finder) remembered(d *folder) *folder {
+	d.round, d.before = f.round, d.last()
 	return d
 }
 
+// believed is how long a listing is used.
+func (d *folder) believed() time.Duration {
+	if d.remote {
+		return believeRemote
+	}
+	return believe
+}
+
 // settled says whether the listing saw all that shares its modification time.
-func (d *folder) settled() bool { return d.listed.Sub(time.Unix(0, d.modified)) > Settle }
+func (d *folder) settled() bool {
+	settle := Settle
+	if d.modified%int64(time.Second) == 0 {
+		settle = settleCoarse
+	}
+	return d.listed.Sub(time.Unix(0, d.modified)) > settle
+}
 
 func (d *folder) last() seen { return seen{d.modified, d.settled(), d.names} }
 

@@ -1,8 +1,11 @@
 package finder
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -147,11 +150,11 @@ func TestFinderRemembers(t *testing.T) {
 	if list(soon.Add(time.Second)); l.folders[dir] != first {
 		t.Error("an unchanged folder was listed again")
 	}
-	if list(soon.Add(believe + time.Second)); l.folders[dir] == first {
+	if list(soon.Add(believe + 2*time.Second)); l.folders[dir] == first {
 		t.Error("a listing is believed for ever")
 	}
 	write(t, filepath.Join(dir, "b.log"), "x\n")
-	if n := list(soon.Add(believe + 2*time.Second)); n != 2 {
+	if n := list(soon.Add(believe + 3*time.Second)); n != 2 {
 		t.Errorf("a new file is not seen: %d", n)
 	}
 	// Replaced under the same name: the identity is the new one.
@@ -163,6 +166,81 @@ func TestFinderRemembers(t *testing.T) {
 	if after := l.Find(time.Now())[0].Stat.Key; after == before {
 		t.Error("a replaced file has the old identity")
 	}
+}
+
+// TestCoarseTimes: where a folder's time is in whole seconds, what is made in the second of a listing is seen, too.
+func TestCoarseTimes(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		dir := tempDir(t)
+		second := time.Now().Add(-time.Hour).Truncate(time.Second)
+		l := New(globs(t, filepath.Join(dir, "*.log")), nil, func(path string, err error) { t.Error(path, err) })
+		defer l.Close()
+		if !watched {
+			l.Close()
+		}
+		for i, at := range []time.Duration{0, 200 * time.Millisecond, 900 * time.Millisecond, 1900 * time.Millisecond} {
+			write(t, filepath.Join(dir, fmt.Sprintf("%d.log", i)), "x\n")
+			if err := os.Chtimes(dir, second, second); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(l.Find(second.Add(at))); n != i+1 {
+				t.Errorf("watched %t: %d files, want %d", watched, n, i+1)
+			}
+		}
+	}
+}
+
+// TestTheKernelTells: with watches a folder that nobody changed costs nothing, and each change is told; also of a folder
+// that is new, replaced by another, or gone.
+func TestTheKernelTells(t *testing.T) {
+	dir := tempDir(t)
+	l := New(globs(t, filepath.Join(dir, "*", "*.log")), nil, func(path string, err error) { t.Error(path, err) })
+	defer l.Close()
+	now := time.Now().Add(time.Minute)
+	step := func(what string, want int, change func() error) {
+		t.Helper()
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(100 * time.Millisecond)
+		if runtime.GOOS == "linux" && !l.Changed() {
+			t.Errorf("%s: not told", what)
+		}
+		if n := len(l.Find(now)); n != want {
+			t.Errorf("%s: %d files, want %d", what, n, want)
+		}
+		if l.Changed(); l.Changed() {
+			t.Errorf("%s: told twice", what)
+		}
+	}
+	l.Find(now)
+	// The parents' times do not move, so only the kernel's word can tell.
+	still := func(change func() error) func() error {
+		return func() error {
+			s, err := os.Stat(filepath.Join(dir, "a"))
+			if err == nil {
+				err = errors.Join(change(), os.Chtimes(filepath.Join(dir, "a"), s.ModTime(), s.ModTime()))
+			}
+			return err
+		}
+	}
+	make := func(name string) func() error {
+		return func() error { write(t, filepath.Join(dir, name), "x\n"); return nil }
+	}
+	step("a folder", 1, make("a/1.log"))
+	if runtime.GOOS == "linux" {
+		step("a file", 2, still(make("a/2.log")))
+		step("a file less", 1, still(func() error { return os.Remove(filepath.Join(dir, "a/1.log")) }))
+	}
+	step("another folder in its place", 3, func() error {
+		if err := os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "b")); err != nil {
+			return err
+		}
+		write(t, filepath.Join(dir, "a/3.log"), "x\n")
+		write(t, filepath.Join(dir, "a/4.log"), "x\n")
+		return nil
+	})
+	step("no folder", 1, func() error { return os.RemoveAll(filepath.Join(dir, "a")) })
 }
 
 // TestSiblings: a file is found beside its old name by what it is, and rotated ones by their names.

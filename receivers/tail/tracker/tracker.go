@@ -63,6 +63,7 @@ type Tracker struct {
 	orphans  []*reader.File                // contents that no file has any more, with requests outstanding
 	wake     chan struct{}                 // ends the pause between two rounds
 
+	changed  bool // a folder changed since the last listing
 	nextList time.Time
 	listed   time.Time     // when the last listing began
 	cost     time.Duration // of the last listing
@@ -82,6 +83,8 @@ type file struct {
 const (
 	// listShare bounds what listing may cost: one part in listShare of one core at most.
 	listShare = 50
+	// changedShare is the same while folders change.
+	changedShare = 20
 	// crowdedShare is how much sooner the next look comes while files wait to be opened: those that are read to their end
 	// make place at once.
 	crowdedShare = 16
@@ -99,8 +102,13 @@ func New(cfg Config, s Settings) *Tracker {
 func (t *Tracker) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var soonest time.Time // for a listing that the kernel's word calls for
 	for now := time.Now(); ; {
-		if !now.Before(t.nextList) {
+		if t.finder.Changed() {
+			t.changed = true
+		}
+		if !now.Before(t.nextList) || t.changed && !now.Before(soonest) {
+			t.changed = false
 			begin := time.Now()
 			t.List(ctx, begin)
 			end := time.Now()
@@ -108,6 +116,7 @@ func (t *Tracker) Run(ctx context.Context) {
 			// close.
 			cost := end.Sub(begin)
 			t.nextList = end.Add(max(t.cfg.PollInterval/2, listShare*min(cost, t.cost)))
+			soonest = end.Add(changedShare * min(cost, t.cost))
 			t.cost = cost
 		}
 		pause := t.cfg.PollInterval
@@ -347,4 +356,5 @@ func (t *Tracker) Close() {
 	for _, f := range t.orphans {
 		t.reader.LoseOutstanding(f)
 	}
+	t.finder.Close()
 }
