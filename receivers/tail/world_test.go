@@ -3,6 +3,7 @@ package tail
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -20,7 +21,14 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Tests that are parallel wait for other programs, not for a processor.
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // logRecord is one delivered log record, as a test wants to see it.
 type logRecord struct {

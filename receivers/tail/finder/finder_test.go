@@ -264,7 +264,7 @@ func TestSiblings(t *testing.T) {
 	if at, ok := s.Find(dir, st.Key); !ok || at != path+".1" {
 		t.Errorf("found %t at %q", ok, at)
 	}
-	if got := s.Rotated(path); len(got) != 1 || got[0].Path != path+".1" || got[0].Stat.Key != st.Key {
+	if got := s.Rotated(filepath.Dir(path), path); len(got) != 1 || got[0].Path != path+".1" || got[0].Stat.Key != st.Key {
 		t.Errorf("rotated: %+v", got)
 	}
 	other := st.Key

@@ -15,15 +15,32 @@ type Siblings struct {
 }
 
 type siblings struct {
-	paths []string
+	paths   []string
+	folders []string
 	found map[uint64]File // by inode; nil before the first search by identity
 }
 
 // Reset forgets the folders: the next question reads them again.
 func (s *Siblings) Reset() { clear(s.folders) }
 
-// Find is where a file is now, if it is in the folder.
+// maxFolders is how many folders of a folder are searched.
+const maxFolders = 64
+
+// Find is where a file is now, if it is in the folder or in one right below it (logrotate's olddir).
 func (s *Siblings) Find(dir string, key fileid.Key) (path string, ok bool) {
+	if path, ok = s.find(dir, key); ok {
+		return path, true
+	}
+	folders := s.read(dir).folders
+	for _, below := range folders[:min(len(folders), maxFolders)] {
+		if path, ok = s.find(below, key); ok {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+func (s *Siblings) find(dir string, key fileid.Key) (path string, ok bool) {
 	b := s.read(dir)
 	if b.found == nil {
 		b.found = map[uint64]File{}
@@ -42,11 +59,11 @@ func (s *Siblings) Find(dir string, key fileid.Key) (path string, ok bool) {
 // In are the paths of the folder's files.
 func (s *Siblings) In(dir string) []string { return s.read(dir).paths }
 
-// Rotated are the files beside path that bear a rotated name of it.
-func (s *Siblings) Rotated(path string) []File {
+// Rotated are the files of a folder that bear a rotated name of path.
+func (s *Siblings) Rotated(dir, path string) []File {
 	var out []File
 	base := filepath.Base(path)
-	for _, other := range s.read(filepath.Dir(path)).paths {
+	for _, other := range s.read(dir).paths {
 		if !fileid.IsRotatedName(base, filepath.Base(other)) {
 			continue
 		}
@@ -64,8 +81,11 @@ func (s *Siblings) read(dir string) *siblings {
 	b := &siblings{}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		if e.Type() == fs.FileMode(0) {
+		switch e.Type() {
+		case 0:
 			b.paths = append(b.paths, filepath.Join(dir, e.Name()))
+		case fs.ModeDir:
+			b.folders = append(b.folders, filepath.Join(dir, e.Name()))
 		}
 	}
 	if s.folders == nil {

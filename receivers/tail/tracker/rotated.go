@@ -25,6 +25,7 @@ func (t *Tracker) search(searches []search) {
 		dir := filepath.Dir(q.path)
 		for _, e := range q.missing {
 			if name, ok := t.siblings.Find(dir, e.Key); ok && t.adoptRotated(name, q.path) != nil {
+				dir = filepath.Dir(name)
 				continue
 			}
 			if c, _ := t.findCopy(q.path, e, e.Offset); c != nil && t.checkpoint.Take(e) {
@@ -34,17 +35,17 @@ func (t *Tracker) search(searches []search) {
 			}
 		}
 		if !q.after.IsZero() {
-			t.between(q)
+			t.between(q, dir)
 		}
 	}
 }
 
 // between reads the files that stood at a path after a known time, when a file that we know was born or when we
-// looked last, and before the one that stands there now: two rotations between two looks. They bear a rotated name,
+// looked last, and before the one that stands there now: two rotations between two looks. They bear a rotated name in dir,
 // and were born later than that. Copies and restored files (gunzip, cp -p) are none of them: what they have is older.
-func (t *Tracker) between(q search) {
+func (t *Tracker) between(q search, dir string) {
 	current := t.byPath[q.path]
-	for _, found := range t.siblings.Rotated(q.path) {
+	for _, found := range t.siblings.Rotated(dir, q.path) {
 		s := found.Stat
 		restored := s.Birth != 0 && s.Modified < s.Birth
 		if t.files[s.Key] != nil || !s.Born().After(q.after) || restored {

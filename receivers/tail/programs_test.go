@@ -1,0 +1,143 @@
+package tail
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLogrotate runs the real program in its modes over files that are written to at any moment but while it works (what is
+// written between its copy and its truncation is lost by nature): each line comes once, also with globs that give every
+// rotated file, and when the receiver is down over some rotations.
+func TestLogrotate(t *testing.T) {
+	logrotate, err := exec.LookPath("logrotate")
+	if err != nil {
+		t.Skip("logrotate is not installed")
+	}
+	for _, mode := range []string{
+		"create", "copytruncate", "copy", "nocreate\nolddir old\ncreateolddir 755 root root",
+		"copytruncate\ndateext\ndateformat -%Y%m%d-%s\nextension .log", "create\ndateext\ndateformat .%s", "create\ncompress\ndelaycompress",
+		"copytruncate\ncompress\ndelaycompress",
+	} {
+		for _, include := range []string{"app.log", "*"} {
+			for _, down := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s %s %t", strings.Fields(mode), include, down), func(t *testing.T) {
+					t.Parallel()
+					logrotateCase(t, logrotate, mode, include, down)
+				})
+			}
+		}
+	}
+}
+
+func logrotateCase(t *testing.T, logrotate, mode, include string, down bool) {
+	if down && strings.Contains(mode, "compress") {
+		t.Skip("what is compressed while we are down cannot be read")
+	}
+	w := newWorld(t)
+	w.must(os.Chmod(w.dir, 0o755))
+	w.cfg.Include = []string{w.path(include)}
+	conf := filepath.Join(t.TempDir(), "conf")
+	write(t, conf, fmt.Sprintf("%s {\nrotate 20\nmissingok\n%s\n}\n", w.path("app.log"), mode))
+	n := 0
+	lines := func(count int) {
+		var text strings.Builder
+		for range count {
+			fmt.Fprintf(&text, "%d is the number of this line\n", n)
+			n++
+		}
+		w.append("app.log", text.String())
+	}
+	lines(100)
+	w.start()
+	time.Sleep(300 * time.Millisecond)
+	for range 4 {
+		lines(50)
+		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
+		if down {
+			w.stop()
+			lines(20)
+		}
+		if out, err := exec.Command(logrotate, "-f", "-s", conf+".state", conf).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		lines(20)
+		if down {
+			w.start()
+		}
+		time.Sleep(time.Duration(900+rand.IntN(300)) * time.Millisecond) // dates in names are whole seconds
+	}
+	if doubled := w.complete(n); doubled != 0 {
+		t.Errorf("%d of %d came twice", doubled, n)
+	}
+	time.Sleep(time.Second)
+	if doubled := w.complete(n); doubled != 0 {
+		t.Errorf("%d of %d came twice, later", doubled, n)
+	}
+	w.stop()
+	for name, count := range w.counters() {
+		if strings.HasPrefix(name, "dropped ") {
+			t.Errorf("%s: %g", name, count)
+		}
+	}
+}
+
+// TestLoggers runs those that rotate their own files, as small and as often as they can.
+func TestLoggers(t *testing.T) {
+	for _, tt := range []struct {
+		program string
+		args    func(dir string) []string
+	}{
+		{"multilog", func(dir string) []string { return []string{"s4096", "n30", dir} }},
+		{"svlogd", func(dir string) []string { return []string{"-ttt", dir} }},
+	} {
+		t.Run(tt.program, func(t *testing.T) {
+			program, err := exec.LookPath(tt.program)
+			if err != nil {
+				t.Skip(tt.program + " is not installed")
+			}
+			t.Parallel()
+			w := newWorld(t)
+			w.must(os.Chmod(w.dir, 0o755))
+			dir := w.path("service")
+			w.must(os.Mkdir(dir, 0o755))
+			write(t, filepath.Join(dir, "config"), "s4096\nn30\n")
+			w.cfg.Include = []string{filepath.Join(dir, "current")}
+			args := tt.args(dir)
+			stamped := tt.program == "svlogd"
+			if stamped {
+				args = args[1:]
+			}
+			cmd := exec.Command(program, args...)
+			in, err := cmd.StdinPipe()
+			w.must(err)
+			w.must(cmd.Start())
+			w.start()
+			n := 0
+			for round := range 10 {
+				if round == 5 {
+					w.stop()
+				}
+				for range 40 { // more than one rotation a round
+					fmt.Fprintf(in, "%d %s\n", n, strings.Repeat("x", 100))
+					n++
+				}
+				time.Sleep(400 * time.Millisecond)
+				if round == 6 {
+					w.start()
+				}
+			}
+			in.Close()
+			w.must(cmd.Wait())
+			if doubled := w.complete(n); doubled != 0 {
+				t.Errorf("%d came twice", doubled)
+			}
+			w.stop()
+		})
+	}
+}
