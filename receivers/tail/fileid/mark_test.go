@@ -64,7 +64,7 @@ func TestOriginals(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	for name, want := range map[string]bool{"@400000006956b5c02a0b1c2d.s": true, "@400000006956b5c02a0b1c2d.u": true, "@40000.s": false, "@400000006956b5c02a0b1c2d": false, "previous": false} {
+	for name, want := range map[string]bool{"@400000006956b5c02a0b1c2d.s": true, "@400000006956b5c02a0b1c2d.u": true, "@40000.s": false, "@400000006956b5c02a0b1c2d": false, "previous": true, "previously": false} {
 		if IsRotatedName("current", name) != want {
 			t.Errorf("%s of current: not %t", name, want)
 		}

@@ -12,7 +12,7 @@ func IsRotatedName(base, name string) bool {
 	if name == base {
 		return false
 	}
-	if base == "current" && isTAI64N(name) {
+	if base == "current" && (isTAI64N(name) || name == "previous") {
 		return true
 	}
 	if rest, ok := strings.CutPrefix(name, base); ok {
@@ -41,7 +41,7 @@ func Originals(name string) []string {
 			}
 		}
 	}
-	if isTAI64N(name) {
+	if isTAI64N(name) || name == "previous" {
 		out = append(out, "current")
 	}
 	return out

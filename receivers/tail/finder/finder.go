@@ -228,22 +228,30 @@ func (d *folder) settled() bool {
 
 func (d *folder) last() seen { return seen{d.modified, d.settled(), d.names} }
 
-// Saw says whether a file that was born then and stands at path now was there at the listing before this one, or earlier.
-// known is false where the folder was not listed before.
-func (f *Finder) Saw(path string, born time.Time) (saw, known bool) {
-	d := f.folders[filepath.Dir(path)]
-	if d == nil || d.before.modified == 0 {
-		return false, false
+// A Listing is what a listing of a folder saw.
+type Listing struct{ seen seen }
+
+// Before is the listing of a folder before the last one.
+func (f *Finder) Before(dir string) Listing {
+	if d := f.folders[dir]; d != nil {
+		return Listing{d.before}
 	}
-	switch last := time.Unix(0, d.before.modified); {
+	return Listing{}
+}
+
+// Known says whether there was such a listing.
+func (l Listing) Known() bool { return l.seen.modified != 0 }
+
+// Saw says whether a file that was born then and is now called base was there at the listing, or earlier.
+func (l Listing) Saw(base string, born time.Time) bool {
+	switch last := time.Unix(0, l.seen.modified); {
 	case born.After(last):
-		return false, true
-	case born.Before(last) || d.before.settled:
-		return true, true
+		return false
+	case born.Before(last) || l.seen.settled:
+		return true
 	}
 	// In the same tick of the clock as the last change that the listing saw.
-	base := filepath.Base(path)
-	return slices.ContainsFunc(d.before.names, func(n name) bool { return n.base == base }), true
+	return slices.ContainsFunc(l.seen.names, func(n name) bool { return n.base == base })
 }
 
 // failed tells of what could not be looked at, unless it is just not there.

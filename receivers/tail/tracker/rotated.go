@@ -15,7 +15,8 @@ type search struct {
 	path    string
 	missing []checkpoint.Entry // of files that stood there
 	after   time.Time          // files with a rotated name that were born later stood there too; zero: none
-	live    bool               // the folder was listed before: what that saw did not stand there since
+	before  finder.Listing     // what that saw did not stand there since
+	again   int                // how often the search is still to be made: a folder may change while it is read
 }
 
 // search makes the searches of a listing, all at its end: a file is opened before the folder is read here, so whatever
@@ -51,7 +52,7 @@ func (t *Tracker) between(q search, dir string) {
 		if t.files[s.Key] != nil || !s.Born().After(q.after) || restored {
 			continue
 		}
-		if saw, _ := t.finder.Saw(found.Path, s.Born()); q.live && saw {
+		if q.before.Known() && q.before.Saw(filepath.Base(found.Path), s.Born()) {
 			continue
 		}
 		if current != nil && s.Birth != 0 && current.Key.Birth > q.after.UnixNano() && s.Birth > current.Key.Birth {
@@ -167,12 +168,12 @@ func (t *Tracker) newestGone(missing map[string][]checkpoint.Entry) map[string]t
 // searchFor is the search that a new file at a path calls for. before is the file that stood there, nil when we know
 // none.
 func (t *Tracker) searchFor(found finder.File, before *file) search {
-	q := search{path: found.Path, live: true}
+	q := search{path: found.Path, before: t.finder.Before(filepath.Dir(found.Path)), again: searchTimes - 1}
 	if before != nil {
 		q.after = before.Born()
 		return q
 	}
-	if _, known := t.finder.Saw(found.Path, found.Stat.Born()); known {
+	if q.before.Known() {
 		q.after = time.Unix(0, 1)
 	} else {
 		q.after = t.listed.Add(-finder.Settle)
@@ -185,6 +186,9 @@ func (t *Tracker) searchFor(found finder.File, before *file) search {
 	}
 	return q
 }
+
+// searchTimes is how often a search is made that a rotation calls for, a listing apart.
+const searchTimes = 3
 
 // savedLate is how much later than we looked the checkpoint may have been written.
 const savedLate = 10 * time.Second

@@ -186,7 +186,13 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 		t.searches = t.searchesAtStart()
 	}
 	t.search(t.searches)
-	t.searches = t.searches[:0]
+	again := t.searches[:0]
+	for _, q := range t.searches {
+		if q.again > 0 {
+			again = append(again, search{path: q.path, after: q.after, before: q.before, again: q.again - 1})
+		}
+	}
+	t.searches = again
 	t.listed = now
 	for _, f := range t.files {
 		if t.byPath[f.Path] != f || f.round != t.round {
