@@ -128,15 +128,7 @@ func (r *Receiver) Start(context.Context) error {
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stopLoops()
 	r.reader.StopReading()
-	stopped := make(chan struct{})
-	go func() {
-		r.loops.Wait()
-		close(stopped)
-	}()
-	select {
-	case <-stopped:
-	case <-ctx.Done(): // a file system hangs
-	}
+	reader.WaitFor(ctx, &r.loops)
 	r.reader.Drain(ctx)
 	r.tracker.Close()
 	r.checkpoint.Close(time.Now(), r.tracker.Entries)

@@ -28,7 +28,10 @@ type Finder struct {
 
 	watches watches
 	folders map[string]*folder
-	round   int
+	changed map[string]bool // folders of which the kernel told, since the last FindChanged
+	round   int             // counts Find and FindChanged
+	sweep   int             // counts Find
+	partial bool            // folders that did not change are passed over
 	now     time.Time
 
 	out  []File
@@ -41,7 +44,9 @@ type folder struct {
 	before   seen  // what the listing before saw
 	listed   time.Time
 	checked  time.Time // when its modification time was last asked for
-	round    int       // when it was last asked for
+	round    int       // when it was last looked at
+	sweep    int       // when it was last asked for by a glob's walk from its root
+	asked    []ask     // since then
 	names    []name
 	watch    int  // what the kernel calls our watch of it; 0: none
 	changed  bool // the kernel told of a change since the listing
@@ -76,7 +81,7 @@ const (
 // New makes a finder of the files that one of include gives and none of exclude. unreadable is told what could not be
 // looked at.
 func New(include, exclude []Glob, unreadable func(path string, err error)) *Finder {
-	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*folder{}, seen: map[string]bool{}}
+	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*folder{}, changed: map[string]bool{}, seen: map[string]bool{}}
 }
 
 // Missing are the globs of which not even the folder before the first wildcard is there.
@@ -96,11 +101,8 @@ func (f *Finder) Missing() []string {
 
 // Find expands the globs. The result is good until the next call.
 func (f *Finder) Find(now time.Time) []File {
-	f.Changed()
-	f.round++
-	f.now = now
-	f.out = f.out[:0]
-	clear(f.seen)
+	f.begin(now)
+	f.sweep++
 	for _, p := range f.include {
 		if len(p.parts) == 0 {
 			f.file(p.root, nil, true)
@@ -109,12 +111,43 @@ func (f *Finder) Find(now time.Time) []File {
 		f.walk(p.root, p.parts, place{root: true})
 	}
 	for path, d := range f.folders {
-		if d.round != f.round {
+		if d.sweep != f.sweep {
 			f.watches.remove(d)
 			delete(f.folders, path)
 		}
 	}
 	return f.out
+}
+
+// FindChanged is what the globs give in the folders that changed, as far as the kernel told, and in new ones below them. The
+// result is good until the next call of it or of Find.
+func (f *Finder) FindChanged(now time.Time) []File {
+	f.begin(now)
+	f.partial = true
+	defer func() { f.partial = false }()
+	for dir := range f.changed {
+		if d := f.folders[dir]; d != nil {
+			for _, a := range slices.Clone(d.asked) {
+				f.walk(dir, a.parts, a.at)
+			}
+		}
+	}
+	clear(f.changed)
+	return f.out
+}
+
+// quiet says whether nothing changed in a folder since it was last asked for the same.
+func (f *Finder) quiet(dir string) bool {
+	d := f.folders[dir]
+	return d != nil && d.watch != 0 && !d.changed && d.sweep == f.sweep
+}
+
+func (f *Finder) begin(now time.Time) {
+	f.Changed()
+	f.round++
+	f.now = now
+	f.out = f.out[:0]
+	clear(f.seen)
 }
 
 // place is how a folder was reached.
@@ -124,26 +157,30 @@ type place struct {
 	root   bool // by the glob's beginning, which may have links in it
 }
 
+// ask is what a folder was asked for.
+type ask struct {
+	parts []string
+	at    place
+}
+
+// ask notes what a folder is asked for.
+func (d *folder) ask(sweep int, a ask) {
+	if d.sweep != sweep {
+		d.sweep, d.asked = sweep, d.asked[:0]
+	}
+	if !slices.ContainsFunc(d.asked, func(b ask) bool { return a.at == b.at && slices.Equal(a.parts, b.parts) }) {
+		d.asked = append(d.asked, a)
+	}
+}
+
 func (f *Finder) walk(dir string, parts []string, at place) {
 	d := f.folder(dir, at.linked || at.root)
 	if d == nil {
 		return
 	}
+	d.ask(f.sweep, ask{parts, at})
 	if parts[0] == anyDepth {
-		if len(parts) == 1 {
-			parts = []string{anyDepth, "*"}
-		}
-		f.walk(dir, parts[1:], at)
-		if at.depth >= maxDepth {
-			return
-		}
-		at.depth, at.root = at.depth+1, false
-		for i := range d.names {
-			// Only real folders: a link that leads upward would go round for ever.
-			if d.names[i].mode.IsDir() {
-				f.walk(filepath.Join(dir, d.names[i].base), parts, at)
-			}
-		}
+		f.walkAll(d, dir, parts, at)
 		return
 	}
 	for i := range d.names {
@@ -158,10 +195,36 @@ func (f *Finder) walk(dir string, parts []string, at place) {
 				f.file(path, n, at.linked)
 			}
 		case n.mode.IsDir():
+			if f.partial && f.quiet(path) {
+				continue
+			}
 			f.walk(path, parts[1:], place{depth: at.depth, linked: at.linked})
 		case n.mode&fs.ModeSymlink != 0:
 			// Whether it leads to where links may is asked of each file: a glob may give it anyway.
 			f.walk(path, parts[1:], place{depth: at.depth, linked: true})
+		}
+	}
+}
+
+var anything = []string{anyDepth, "*"}
+
+// walkAll walks ** from a folder.
+func (f *Finder) walkAll(d *folder, dir string, parts []string, at place) {
+	if len(parts) == 1 {
+		parts = anything
+	}
+	f.walk(dir, parts[1:], at)
+	if at.depth >= maxDepth {
+		return
+	}
+	at.depth, at.root = at.depth+1, false
+	for i := range d.names {
+		// Only real folders: a link that leads upward would go round for ever.
+		if !d.names[i].mode.IsDir() {
+			continue
+		}
+		if path := filepath.Join(dir, d.names[i].base); !f.partial || !f.quiet(path) {
+			f.walk(path, parts, at)
 		}
 	}
 }
@@ -188,7 +251,7 @@ func (f *Finder) folder(dir string, linked bool) *folder {
 	}
 	next := &folder{modified: s.Modified, listed: f.now, checked: f.now, round: f.round}
 	if d != nil {
-		next.before = d.last()
+		next.before, next.sweep, next.asked = d.last(), d.sweep, d.asked
 	}
 	f.watches.add(dir, next) // before it is read, so that nothing falls between
 	entries, err := os.ReadDir(dir)

@@ -190,31 +190,37 @@ func TestCoarseTimes(t *testing.T) {
 	}
 }
 
-// TestTheKernelTells: with watches a folder that nobody changed costs nothing, and each change is told; also of a folder
-// that is new, replaced by another, or gone.
+// TestTheKernelTells: each change of a folder is told, also of one that is new, replaced by another, or gone; and what is
+// in it is found without a look at the others.
 func TestTheKernelTells(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only there")
+	}
 	dir := tempDir(t)
-	l := New(globs(t, filepath.Join(dir, "*", "*.log")), nil, func(path string, err error) { t.Error(path, err) })
+	l := New(globs(t, filepath.Join(dir, "*", "*.log"), filepath.Join(dir, "deep", "**", "*.txt")), nil, func(path string, err error) { t.Error(path, err) })
 	defer l.Close()
 	now := time.Now().Add(time.Minute)
-	step := func(what string, want int, change func() error) {
+	step := func(what string, inChanged, all int, change func() error) {
 		t.Helper()
 		if err := change(); err != nil {
 			t.Fatal(err)
 		}
 		now = now.Add(100 * time.Millisecond)
-		if runtime.GOOS == "linux" && !l.Changed() {
+		if !l.Changed() {
 			t.Errorf("%s: not told", what)
 		}
-		if n := len(l.Find(now)); n != want {
-			t.Errorf("%s: %d files, want %d", what, n, want)
+		if n := len(l.FindChanged(now)); n != inChanged {
+			t.Errorf("%s: %d files in what changed, want %d", what, n, inChanged)
 		}
-		if l.Changed(); l.Changed() {
+		if n := len(l.Find(now.Add(time.Millisecond))); n != all {
+			t.Errorf("%s: %d files, want %d", what, n, all)
+		}
+		l.FindChanged(now.Add(2 * time.Millisecond))
+		if l.Changed() {
 			t.Errorf("%s: told twice", what)
 		}
 	}
-	l.Find(now)
-	// The parents' times do not move, so only the kernel's word can tell.
+	// The folder's time does not move, so only the kernel's word can tell.
 	still := func(change func() error) func() error {
 		return func() error {
 			s, err := os.Stat(filepath.Join(dir, "a"))
@@ -224,15 +230,17 @@ func TestTheKernelTells(t *testing.T) {
 			return err
 		}
 	}
-	make := func(name string) func() error {
+	file := func(name string) func() error {
 		return func() error { write(t, filepath.Join(dir, name), "x\n"); return nil }
 	}
-	step("a folder", 1, make("a/1.log"))
-	if runtime.GOOS == "linux" {
-		step("a file", 2, still(make("a/2.log")))
-		step("a file less", 1, still(func() error { return os.Remove(filepath.Join(dir, "a/1.log")) }))
-	}
-	step("another folder in its place", 3, func() error {
+	write(t, filepath.Join(dir, "other/1.log"), "x\n")
+	write(t, filepath.Join(dir, "deep/1.txt"), "x\n")
+	l.Find(now)
+	step("a folder", 1, 3, file("a/1.log"))
+	step("a file", 2, 4, still(file("a/2.log")))
+	step("a file less", 1, 3, still(func() error { return os.Remove(filepath.Join(dir, "a/1.log")) }))
+	step("deep below", 2, 4, file("deep/x/y/2.txt"))
+	step("another folder in its place", 3, 6, func() error {
 		if err := os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "b")); err != nil {
 			return err
 		}
@@ -240,7 +248,7 @@ func TestTheKernelTells(t *testing.T) {
 		write(t, filepath.Join(dir, "a/4.log"), "x\n")
 		return nil
 	})
-	step("no folder", 1, func() error { return os.RemoveAll(filepath.Join(dir, "a")) })
+	step("no folder", 0, 4, func() error { return os.RemoveAll(filepath.Join(dir, "a")) })
 }
 
 // TestSiblings: a file is found beside its old name by what it is, and rotated ones by their names.

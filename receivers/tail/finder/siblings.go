@@ -17,7 +17,7 @@ type Siblings struct {
 type siblings struct {
 	paths   []string
 	folders []string
-	found map[uint64]File // by inode; nil before the first search by identity
+	found   map[uint64]File // by inode; nil before the first search by identity
 }
 
 // Reset forgets the folders: the next question reads them again.

@@ -1,22 +1,22 @@
 package finder
 
-// Changed takes note of what the kernel told of the folders, and says whether one changed. It is a hint that a sweep is due:
-// what it does not tell, or told of too much to keep, the sweep finds.
-func (f *Finder) Changed() (changed bool) {
+// Changed takes note of what the kernel told of the folders, and says whether FindChanged has something to look at. It is a
+// hint: what the kernel does not tell, or told of too much to keep, the next Find finds.
+func (f *Finder) Changed() bool {
 	all := f.watches.read(func(dir string, watch int, gone bool) {
 		if d := f.folders[dir]; d != nil && d.watch == watch {
-			d.changed, changed = true, true
+			d.changed, f.changed[dir] = true, true
 			if gone {
 				d.watch = 0
 			}
 		}
 	})
 	if all {
-		for _, d := range f.folders {
-			d.changed = true
+		for dir, d := range f.folders {
+			d.changed, f.changed[dir] = true, true
 		}
 	}
-	return changed || all
+	return len(f.changed) > 0
 }
 
 // Close ends the watches.

@@ -176,7 +176,7 @@ const drainWait = time.Second
 // it, and no Start after it. What is not acknowledged then is not in the files' entries, and read again.
 func (r *Reader) Drain(ctx context.Context) {
 	defer r.stopSending()
-	if !wait(ctx, &r.readers) {
+	if !WaitFor(ctx, &r.readers) {
 		return // a file system that hangs
 	}
 	r.parked.all(func(f *File, h *os.File) {
@@ -202,26 +202,6 @@ func (r *Reader) Drain(ctx context.Context) {
 			r.stopHeld()
 		}
 		answers = now
-	}
-}
-
-// wait waits for a group as long as ctx lasts, and says whether the group is done.
-func wait(ctx context.Context, group *sync.WaitGroup) bool {
-	done := make(chan struct{})
-	go func() {
-		group.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return true
-	case <-ctx.Done():
-	}
-	select {
-	case <-done:
-		return true
-	default:
-		return false
 	}
 }
 

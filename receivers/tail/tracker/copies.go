@@ -35,7 +35,7 @@ func (t *Tracker) Rewritten(now, old *reader.File) {
 // resolve finds out where the former contents of rewritten files are, and what the new ones are.
 func (t *Tracker) resolve() {
 	t.mu.Lock()
-	pending := t.rewrites
+	pending := slices.Clone(t.rewrites)
 	t.mu.Unlock()
 	if len(pending) == 0 {
 		return

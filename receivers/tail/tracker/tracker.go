@@ -63,7 +63,6 @@ type Tracker struct {
 	orphans  []*reader.File                // contents that no file has any more, with requests outstanding
 	wake     chan struct{}                 // ends the pause between two rounds
 
-	changed  bool // a folder changed since the last listing
 	nextList time.Time
 	listed   time.Time     // when the last listing began
 	cost     time.Duration // of the last listing
@@ -83,8 +82,6 @@ type file struct {
 const (
 	// listShare bounds what listing may cost: one part in listShare of one core at most.
 	listShare = 50
-	// changedShare is the same while folders change.
-	changedShare = 20
 	// crowdedShare is how much sooner the next look comes while files wait to be opened: those that are read to their end
 	// make place at once.
 	crowdedShare = 16
@@ -102,13 +99,9 @@ func New(cfg Config, s Settings) *Tracker {
 func (t *Tracker) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var soonest time.Time // for a listing that the kernel's word calls for
+	defer t.finder.Close()
 	for now := time.Now(); ; {
-		if t.finder.Changed() {
-			t.changed = true
-		}
-		if !now.Before(t.nextList) || t.changed && !now.Before(soonest) {
-			t.changed = false
+		if !now.Before(t.nextList) {
 			begin := time.Now()
 			t.List(ctx, begin)
 			end := time.Now()
@@ -116,8 +109,9 @@ func (t *Tracker) Run(ctx context.Context) {
 			// close.
 			cost := end.Sub(begin)
 			t.nextList = end.Add(max(t.cfg.PollInterval/2, listShare*min(cost, t.cost)))
-			soonest = end.Add(changedShare * min(cost, t.cost))
 			t.cost = cost
+		} else if t.finder.Changed() {
+			t.listChanged(ctx, now)
 		}
 		pause := t.cfg.PollInterval
 		if waiting := t.lookAround(now); waiting {
@@ -146,38 +140,11 @@ func (t *Tracker) wakeUp() {
 func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.round++
 	fresh := t.first && !t.checkpoint.Existed()
-	t.resolve()
-	t.index = nil
-	t.siblings.Reset()
-	var later []finder.File // what may be a copy is looked at when the originals are known
-	for _, found := range t.finder.Find(now) {
-		if f := t.byPath[found.Path]; f != nil && f.Key == found.Stat.Key {
-			f.round = t.round
-			if f.Path == found.Path {
-				f.Returned()
-			}
-			continue
-		}
-		// The first listing of all is finished whatever comes: a checkpoint with half of it would take the other half for
-		// files that came later.
-		if ctx.Err() != nil && !fresh {
-			return
-		}
-		if f := t.files[found.Stat.Key]; f != nil {
-			// A file we know under another name: renamed to one that matches, or linked.
-			f.round = t.round
-			f.Rename(found.Path)
-			t.byPath[found.Path] = f
-			continue
-		}
-		if t.appear(found, fresh, false) {
-			later = append(later, found)
-		}
+	// The first listing of all is finished whatever comes: a checkpoint with half of it would take the other half for
+	// files that came later.
+	if !t.take(ctx, t.finder.Find(now), fresh) {
+		return
 	}
-	for _, found := range later {
-		t.appear(found, fresh, true)
-	}
-	t.staleEntries()
 	if t.first {
 		t.first = false
 		if missing := t.finder.Missing(); len(missing) > 0 {
@@ -185,6 +152,63 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 		}
 		t.searches = t.searchesAtStart()
 	}
+	t.searchAll()
+	t.listed = now
+	for _, f := range t.files {
+		if t.byPath[f.Path] != f || f.round != t.round {
+			t.rotated(f)
+		}
+	}
+	t.unreadable.Prune(now)
+}
+
+// listChanged does the same for the folders of which the kernel told that they changed. What is gone from them is found by
+// who looks at it, or by List.
+func (t *Tracker) listChanged(ctx context.Context, now time.Time) {
+	if t.take(ctx, t.finder.FindChanged(now), false) {
+		t.searchAll()
+	}
+}
+
+// take deals with what the finder found. It answers false when ctx ended meanwhile.
+func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) bool {
+	t.resolve()
+	t.index = nil
+	t.siblings.Reset()
+	var later []finder.File // what may be a copy is looked at when the originals are known
+	for _, found := range files {
+		f := t.byPath[found.Path]
+		switch known := t.files[found.Stat.Key]; {
+		case f != nil && f.Key == found.Stat.Key:
+			f.round = t.round
+			if f.Path == found.Path {
+				f.Returned()
+			}
+		case ctx.Err() != nil && !fresh:
+			return false
+		case known != nil:
+			// A file we know under another name: renamed to one that matches, or linked.
+			known.round = t.round
+			known.Rename(found.Path)
+			t.byPath[found.Path] = known
+		default:
+			if t.appear(found, fresh, false) {
+				later = append(later, found)
+			}
+			if f != nil {
+				t.rotated(f)
+			}
+		}
+	}
+	for _, found := range later {
+		t.appear(found, fresh, true)
+	}
+	t.staleEntries()
+	return true
+}
+
+// searchAll makes the searches that are due, and keeps those that are to be made again.
+func (t *Tracker) searchAll() {
 	t.search(t.searches)
 	again := t.searches[:0]
 	for _, q := range t.searches {
@@ -193,13 +217,6 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 		}
 	}
 	t.searches = again
-	t.listed = now
-	for _, f := range t.files {
-		if t.byPath[f.Path] != f || f.round != t.round {
-			t.rotated(f)
-		}
-	}
-	t.unreadable.Prune(now)
 }
 
 // appear deals with a path that leads to a file we do not know. What may be a copy is left for later, unless this is the
@@ -362,5 +379,4 @@ func (t *Tracker) Close() {
 	for _, f := range t.orphans {
 		t.reader.LoseOutstanding(f)
 	}
-	t.finder.Close()
 }
