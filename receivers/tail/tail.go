@@ -76,7 +76,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		MaxInFlightBytes: cfg.MaxInFlightBytes,
 		MaxOpenFiles:     cfg.MaxOpenFiles,
 		Origin:           record.Origin{Host: host, Service: cfg.ServiceName, Attributes: cfg.Attributes, Version: s.Version},
-	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now, old *reader.File) { r.tracker.Rewritten(now, old) }})
+	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { r.tracker.Rewritten(now, part) }})
 	files := finder.New(include, exclude, unreadable.Report)
 	files.FollowLinks(cfg.FollowSymlinks)
 	r.tracker = tracker.New(tracker.Config{

@@ -16,6 +16,7 @@ import (
 type File struct {
 	Path string // where a symbolic link to a file leads; folders on the way stay as they were named
 	Stat fileid.Stat
+	In   *Folder // the listing that gave it; nil: a link or the glob itself did
 }
 
 // Finder expands globs into files, again and again. It remembers folders: as long as a folder's modification
@@ -27,7 +28,7 @@ type Finder struct {
 	unreadable       func(path string, err error)
 
 	watches watches
-	folders map[string]*folder
+	folders map[string]*Folder
 	changed map[string]bool // folders of which the kernel told, since the last FindChanged
 	round   int             // counts Find and FindChanged
 	sweep   int             // counts Find
@@ -38,8 +39,8 @@ type Finder struct {
 	seen map[string]bool // paths given in this round
 }
 
-// folder is what is known of a directory.
-type folder struct {
+// Folder is a listing of a directory, and what is known of it since.
+type Folder struct {
 	modified int64 // its modification time when it was listed, ns
 	before   seen  // what the listing before saw
 	listed   time.Time
@@ -81,7 +82,7 @@ const (
 // New makes a finder of the files that one of include gives and none of exclude. unreadable is told what could not be
 // looked at.
 func New(include, exclude []Glob, unreadable func(path string, err error)) *Finder {
-	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*folder{}, changed: map[string]bool{}, seen: map[string]bool{}}
+	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*Folder{}, changed: map[string]bool{}, seen: map[string]bool{}}
 }
 
 // Missing are the globs of which not even the folder before the first wildcard is there.
@@ -105,7 +106,7 @@ func (f *Finder) Find(now time.Time) []File {
 	f.sweep++
 	for _, p := range f.include {
 		if len(p.parts) == 0 {
-			f.file(p.root, nil, true)
+			f.file(p.root, nil, nil, true)
 			continue
 		}
 		f.walk(p.root, p.parts, place{root: true})
@@ -164,7 +165,7 @@ type ask struct {
 }
 
 // ask notes what a folder is asked for.
-func (d *folder) ask(sweep int, a ask) {
+func (d *Folder) ask(sweep int, a ask) {
 	if d.sweep != sweep {
 		d.sweep, d.asked = sweep, d.asked[:0]
 	}
@@ -192,7 +193,7 @@ func (f *Finder) walk(dir string, parts []string, at place) {
 		switch {
 		case len(parts) == 1:
 			if !n.mode.IsDir() {
-				f.file(path, n, at.linked)
+				f.file(path, d, n, at.linked)
 			}
 		case n.mode.IsDir():
 			if f.partial && f.quiet(path) {
@@ -209,7 +210,7 @@ func (f *Finder) walk(dir string, parts []string, at place) {
 var anything = []string{anyDepth, "*"}
 
 // walkAll walks ** from a folder.
-func (f *Finder) walkAll(d *folder, dir string, parts []string, at place) {
+func (f *Finder) walkAll(d *Folder, dir string, parts []string, at place) {
 	if len(parts) == 1 {
 		parts = anything
 	}
@@ -230,7 +231,7 @@ func (f *Finder) walkAll(d *folder, dir string, parts []string, at place) {
 }
 
 // folder lists a directory, or remembers. linked: a folder on the way may be a link, which nobody tells of.
-func (f *Finder) folder(dir string, linked bool) *folder {
+func (f *Finder) folder(dir string, linked bool) *Folder {
 	d := f.folders[dir]
 	if d != nil && d.round == f.round {
 		return d
@@ -249,7 +250,7 @@ func (f *Finder) folder(dir string, linked bool) *folder {
 		d.checked = f.now
 		return f.remembered(d)
 	}
-	next := &folder{modified: s.Modified, listed: f.now, checked: f.now, round: f.round}
+	next := &Folder{modified: s.Modified, listed: f.now, checked: f.now, round: f.round}
 	if d != nil {
 		next.before, next.sweep, next.asked = d.last(), d.sweep, d.asked
 	}
@@ -267,13 +268,13 @@ func (f *Finder) folder(dir string, linked bool) *folder {
 	return next
 }
 
-func (f *Finder) remembered(d *folder) *folder {
+func (f *Finder) remembered(d *Folder) *Folder {
 	d.round, d.before = f.round, d.last()
 	return d
 }
 
 // believed is how long a listing is used.
-func (d *folder) believed() time.Duration {
+func (d *Folder) believed() time.Duration {
 	if d.remote {
 		return believeRemote
 	}
@@ -281,7 +282,7 @@ func (d *folder) believed() time.Duration {
 }
 
 // settled says whether the listing saw all that shares its modification time.
-func (d *folder) settled() bool {
+func (d *Folder) settled() bool {
 	settle := Settle
 	if d.modified%int64(time.Second) == 0 {
 		settle = settleCoarse
@@ -289,10 +290,13 @@ func (d *folder) settled() bool {
 	return d.listed.Sub(time.Unix(0, d.modified)) > settle
 }
 
-func (d *folder) last() seen { return seen{d.modified, d.settled(), d.names} }
+func (d *Folder) last() seen { return seen{d.modified, d.settled(), d.names} }
 
 // A Listing is what a listing of a folder saw.
 type Listing struct{ seen seen }
+
+// Listing is what the listing saw.
+func (d *Folder) Listing() Listing { return Listing{d.last()} }
 
 // Before is the listing of a folder before the last one.
 func (f *Finder) Before(dir string) Listing {
@@ -324,9 +328,9 @@ func (f *Finder) failed(path string, err error) {
 	}
 }
 
-// file gives one file, if it is wanted and is one. n is its place in a remembered folder, where there is one. linked: a
+// file gives one file, if it is wanted and is one. n is its place in the folder d, where there is one. linked: a
 // folder on the way may be a link.
-func (f *Finder) file(path string, n *name, linked bool) {
+func (f *Finder) file(path string, d *Folder, n *name, linked bool) {
 	if matchAny(f.exclude, path) {
 		return
 	}
@@ -365,5 +369,9 @@ func (f *Finder) file(path string, n *name, linked bool) {
 		}
 		return
 	}
-	f.out = append(f.out, File{Path: path, Stat: s})
+	found := File{Path: path, Stat: s}
+	if n != nil {
+		found.In = d
+	}
+	f.out = append(f.out, found)
 }

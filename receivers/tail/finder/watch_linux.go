@@ -24,7 +24,7 @@ var local = map[int64]bool{
 }
 
 // add watches a folder that is about to be listed.
-func (w *watches) add(dir string, d *folder) {
+func (w *watches) add(dir string, d *Folder) {
 	var fs unix.Statfs_t
 	d.remote = unix.Statfs(dir, &fs) != nil || !local[int64(fs.Type)]
 	if w.fd == 0 {
@@ -49,7 +49,7 @@ func (w *watches) add(dir string, d *folder) {
 }
 
 // remove ends the watch of a folder that nobody asks for any more.
-func (w *watches) remove(d *folder) {
+func (w *watches) remove(d *Folder) {
 	if d.watch == 0 {
 		return
 	}

@@ -290,13 +290,13 @@ func (r *Reader) finish(f *File, h *os.File) error {
 
 // truncated starts the file anew: it is shorter than what we read of it, or has other content before our place.
 func (r *Reader) truncated(f *File) error {
-	old := f.split(r)
-	r.changed()
+	defer r.changed()
 	if r.rewritten != nil {
 		f.another.Store(true)
-		r.rewritten(f, old)
+		r.rewritten(f, f.split)
 		return errRewritten
 	}
+	old := f.split()
 	if unread := max(0, old.window().entry().Size-old.next); unread > 0 {
 		r.Lose(pipeline.DropTruncatedUnread, old.Estimate(unread), unread)
 	}

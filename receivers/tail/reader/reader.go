@@ -41,9 +41,10 @@ type Settings struct {
 	Unreadable func(path string, err error) // is told of a file that cannot be read
 	Changed    func()                       // is told that a file's Entry is another one
 
-	// Rewritten is told that a file's content became another one; old is the former content. The file is read on when it
-	// is started again. nil: the former content is lost, and the file is read on at once.
-	Rewritten func(now, old *File)
+	// Rewritten is told that a file's content became another one. It calls part, which parts the file from its former
+	// content and answers that. The file is read on when it is started again. nil: the former content is lost, and the
+	// file is read on at once.
+	Rewritten func(now *File, part func() *File)
 }
 
 // Metrics are counted while reading.
@@ -62,7 +63,7 @@ type Reader struct {
 	metrics    Metrics
 	unreadable func(path string, err error)
 	changed    func()
-	rewritten  func(now, old *File)
+	rewritten  func(now *File, part func() *File)
 	offers     *source.Submitter
 
 	lineMax      int       // a physical line that is longer is overlong: body and header

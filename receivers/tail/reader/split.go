@@ -11,7 +11,7 @@ import (
 var errRewritten = errors.New("the content is another one")
 
 // split parts a file from its former content, with all that is on its way of it, and lets the file begin anew.
-func (f *File) split(r *Reader) (old *File) {
+func (f *File) split() (old *File) {
 	old = &File{Key: f.Key, Path: f.Path, wake: make(chan struct{}, 1)}
 	old.name.Store(f.Name())
 	old.win.Store(f.window())

@@ -24,10 +24,11 @@ type rewrite struct {
 // patience is how long a former content waits for a file that was overwritten, perhaps with it, to be looked at.
 const patience = 3 * time.Second
 
-// Rewritten is told by a reader, which then ends, that a file's content became another one.
-func (t *Tracker) Rewritten(now, old *reader.File) {
+// Rewritten is told by a reader, which then ends, that a file's content became another one; see reader.Settings. Nobody may
+// see the file parted from a content that nobody has.
+func (t *Tracker) Rewritten(now *reader.File, part func() *reader.File) {
 	t.mu.Lock()
-	t.rewrites = append(t.rewrites, rewrite{now, old, time.Now()})
+	t.rewrites = append(t.rewrites, rewrite{now, part(), time.Now()})
 	t.mu.Unlock()
 	t.wakeUp()
 }

@@ -171,6 +171,9 @@ func (t *Tracker) searchFor(found finder.File, before *file) search {
 	q := search{path: found.Path, before: t.finder.Before(filepath.Dir(found.Path)), again: searchTimes - 1}
 	if before != nil {
 		q.after = before.Born()
+		if before.in != nil {
+			q.before = before.in.Listing() // in which the path led to it; there may have been one since with nothing there
+		}
 		return q
 	}
 	if q.before.Known() {

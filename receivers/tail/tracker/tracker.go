@@ -71,12 +71,13 @@ type Tracker struct {
 // file is one that is followed.
 type file struct {
 	*reader.File
-	known  bool          // the checkpoint knew it
-	copyOf *file         // which has the same content, and is read instead
-	round  int           // the last listing that gave it
-	missed int           // the listing after which it is taken as gone; 0: it is there
-	due    time.Time     // when to look at it again while nobody reads it
-	pause  time.Duration // how long after that
+	known  bool           // the checkpoint knew it
+	copyOf *file          // which has the same content, and is read instead
+	round  int            // the last listing that gave it
+	in     *finder.Folder // the same, of its folder
+	missed int            // the listing after which it is taken as gone; 0: it is there
+	due    time.Time      // when to look at it again while nobody reads it
+	pause  time.Duration  // how long after that
 }
 
 const (
@@ -180,7 +181,7 @@ func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) boo
 		f := t.byPath[found.Path]
 		switch known := t.files[found.Stat.Key]; {
 		case f != nil && f.Key == found.Stat.Key:
-			f.round = t.round
+			f.round, f.in = t.round, found.In
 			if f.Path == found.Path {
 				f.Returned()
 			}
@@ -246,7 +247,7 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 				b = c.resume(e)
 			}
 		}
-		f := t.follow(&file{File: t.reader.NewFile(b), known: known, round: t.round})
+		f := t.follow(&file{File: t.reader.NewFile(b), known: known, round: t.round, in: found.In})
 		t.byPath[found.Path] = f
 		if of != nil {
 			t.asCopy(f, of, c)

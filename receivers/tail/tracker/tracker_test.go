@@ -62,7 +62,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 			Refused: counter(), Compressed: counter(),
 			Lost: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lost"}, []string{"reason"}),
 		},
-		Unreadable: unreadable.Report, Changed: w.store.Changed, Rewritten: func(now, old *reader.File) { w.tracker.Rewritten(now, old) },
+		Unreadable: unreadable.Report, Changed: w.store.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { w.tracker.Rewritten(now, part) },
 	})
 	w.tracker = New(cfg, Settings{
 		Finder: finder.New(globs, nil, unreadable.Report), Reader: w.reader, Checkpoint: w.store, Unreadable: unreadable, Log: log,
