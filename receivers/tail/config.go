@@ -30,7 +30,8 @@ type Config struct {
 	// StartAt says where reading begins in files that are there at the very first start, when no checkpoint exists:
 	// "end" or "beginning". Files that appear later are always read from the beginning.
 	StartAt string `mapstructure:"start_at"`
-	// Format is "cri" (Kubernetes container logs), "plain", or "auto": each file's first line decides.
+	// Format is "cri" (Kubernetes container logs), "plain", or "auto": a pod's path means CRI, and elsewhere each file's first
+	// line decides.
 	Format string `mapstructure:"format"`
 	// PollInterval is how often files are looked at, and the folders for new ones. With more than some hundred files
 	// those at rest, and the folders, are looked at less often, to bound the cost; each file at least every five seconds.
@@ -44,7 +45,7 @@ type Config struct {
 	MaxInFlight int `mapstructure:"max_in_flight"`
 	// MaxInFlightBytes bounds the outstanding requests of all files together.
 	MaxInFlightBytes int64 `mapstructure:"max_in_flight_bytes"`
-	// MaxOpenFiles is how many files are open, and read, at once; the others take turns.
+	// MaxOpenFiles is how many files are open at once, read or at rest; the others take turns.
 	MaxOpenFiles int `mapstructure:"max_open_files"`
 	// MaxDeletedBytes is how much disk space deleted files may hold that are open because they are not read to their
 	// end. Past it the rest of the largest is given up and counted as rotated_unread.
