@@ -39,7 +39,7 @@ func TestAdmission(t *testing.T) {
 	if res.code != 503 || res.header.Get("Retry-After") != "1" {
 		t.Errorf("answered %d, Retry-After %q; want 503 and 1", res.code, res.header.Get("Retry-After"))
 	}
-	_, err := plogotlp.NewGRPCClient(dial(t, srv.grpc)).Export(t.Context(), plogotlp.NewExportRequestFromLogs(sampleLogs(1)))
+	_, err := plogotlp.NewGRPCClient(dial(t, srv.grpc)).Export(t.Context(), plogotlp.NewExportRequestFromLogs(sampleLogs(400)))
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("gRPC answered %v, want UNAVAILABLE", err)
 	}

@@ -46,19 +46,21 @@ type HTTPConfig struct {
 
 const (
 	defaultMaxBody        = 20 << 20         // the Collector's max_request_body_size
-	defaultMaxMessageMiB  = 4                // grpc-go's own default
+	defaultMaxMessageMiB  = 4                // gRPC's
 	defaultReadTimeout    = 30 * time.Second // the Collector has none; slow senders hold a reservation
 	defaultHeaderTimeout  = 10 * time.Second
 	defaultRequestTimeout = 8 * time.Second
 	defaultStreams        = 250
-	grpcReadBuffer        = 512 << 10 // the Collector's
+	defaultReadBuffer     = 32 << 10 // the Collector's 512 KiB are for each connection; ours is borrowed while it reads
+	minReadBuffer         = 4 << 10
+	maxReadBuffer         = 1 << 20
 )
 
 // Default has both protocols described and none on, as in the Collector: naming a protocol switches it on.
 func Default() *Config {
 	g := configgrpc.NewDefaultServerConfig()
 	g.NetAddr = confignet.AddrConfig{Endpoint: "127.0.0.1:4317", Transport: confignet.TransportTypeTCP}
-	g.ReadBufferSize = grpcReadBuffer
+	g.ReadBufferSize = defaultReadBuffer
 	g.MaxRecvMsgSizeMiB = defaultMaxMessageMiB
 	g.MaxConcurrentStreams = defaultStreams
 

@@ -149,7 +149,9 @@ func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int
 	if err := lease.Resize(len(body)); err != nil {
 		return 0, err
 	}
-	return h.in.take(r.Context(), sig, body, r.RemoteAddr)
+	ctx, cancel := context.WithTimeout(r.Context(), h.in.timeout)
+	defer cancel()
+	return h.in.take(ctx, sig, body, r.RemoteAddr)
 }
 
 // fromJSON transcodes text under a reservation of what that needs: several times the text, until it is done.
