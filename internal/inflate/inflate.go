@@ -3,13 +3,14 @@
 package inflate
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/snappy"
 )
 
 // ErrTooLarge is in the error for a body that inflates beyond the limit.
@@ -21,23 +22,23 @@ var ErrEncoding = errors.New("unknown content encoding")
 // Encodings are what Read takes besides no encoding, as an Accept-Encoding value.
 const Encodings = "gzip, zstd"
 
-// maxWindow bounds what one zstd stream may make us allocate before it yields a byte; 8 MiB is what RFC 8878 asks
-// decoders to support.
-const maxWindow = 8 << 20
-
 const (
 	firstRead     = 32 << 10 // room that a body of unknown length gets first
 	firstDeclared = 64 << 10 // the same for one whose length is declared: connections that send nothing hold no more
 	declared      = 1 << 20  // a sender who filled that is believed up to here, so that usual bodies grow once
 )
 
+// SnappyFramed is snappy's framing format, which gRPC calls "snappy" and the Collector's HTTP servers
+// "x-snappy-framed". It is taken, too, but not advertised.
+const SnappyFramed = "x-snappy-framed"
+
 // Limits bounds one Read.
 type Limits struct {
 	Max  int               // bytes of inflated output; more is ErrTooLarge
-	Grow func(n int) error // asked before the buffer grows to n bytes; its error ends the read. May be nil
+	Grow func(n int) error // asked before n bytes are held, compressed ones too; its error ends the read. May be nil
 }
 
-// Read reads body to its end, inflating by encoding ("", "identity", "gzip", "zstd"), into dst's storage, which
+// Read reads body to its end, inflating by encoding ("", "identity", "gzip", "zstd", SnappyFramed), into dst's storage, which
 // grows as needed. sizeHint is the expected inflated size, 0 or less if unknown; a wrong hint costs time, never memory
 // that has not been asked for.
 func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits) ([]byte, error) {
@@ -47,7 +48,9 @@ func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits)
 	case "gzip":
 		return readGzip(dst, body, sizeHint, lim)
 	case "zstd":
-		return readZstd(dst, body, sizeHint, lim)
+		return readZstd(dst, body, lim)
+	case SnappyFramed:
+		return readSnappy(dst, body, sizeHint, lim)
 	}
 	return dst[:0], fmt.Errorf("%w %q; use %s or none", ErrEncoding, encoding, Encodings)
 }
@@ -63,25 +66,25 @@ func readGzip(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, err
 	return readAll(dst, z, sizeHint, lim)
 }
 
-var zstdReaders = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		panic("BUG: the zstd options are fixed: " + err.Error())
-	}
-	return d
-}}
+var snappyReaders = sync.Pool{New: func() any { return snappy.NewReader(nil) }}
 
-func readZstd(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
-	d := zstdReaders.Get().(*zstd.Decoder)
-	defer func() {
-		if d.Reset(nil) == nil { // lets go of body
-			zstdReaders.Put(d)
-		}
-	}()
-	if err := d.Reset(body); err != nil {
-		return dst[:0], fmt.Errorf("cannot read the zstd header: %w", err)
+func readSnappy(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
+	z := snappyReaders.Get().(*snappy.Reader)
+	defer snappyReaders.Put(z)
+	z.Reset(body)
+	return readAll(dst, z, sizeHint, lim)
+}
+
+// Bytes is Read for a body that is in memory already. What it asks for includes body.
+func Bytes(dst, body []byte, encoding string, lim Limits) ([]byte, error) {
+	if encoding == "zstd" {
+		return inflateZstd(dst, body, lim)
 	}
-	return readAll(dst, d, sizeHint, lim)
+	both := lim
+	if lim.Grow != nil {
+		both.Grow = func(n int) error { return lim.Grow(n + len(body)) }
+	}
+	return Read(dst, bytes.NewReader(body), encoding, 0, both)
 }
 
 // readAll reads to the end in steps that at least double, so that a lying or absent hint costs at most one copy a step.

@@ -138,6 +138,7 @@ func (c *conn) push(st *stream, out []byte) []byte {
 		if n <= 0 {
 			return out
 		}
+		c.spoke = true // clients ping for every few frames, to measure the path
 		out = appendFrameHeader(out, frameHeader{length: n, typ: http2.FrameData, id: st.id})
 		out = append(out, st.pending[:n]...)
 		st.pending = st.pending[n:]

@@ -249,8 +249,8 @@ func (c *conn) write(b []byte) {
 
 // writeLocked is write for who holds writing.
 func (c *conn) writeLocked(b []byte) {
-	if now := time.Now(); c.writeBy.Sub(now) < writeTimeout/2 { // seldom: a deadline costs more than a look at the clock
-		c.writeBy = now.Add(writeTimeout)
+	if now := time.Now(); c.writeBy.Sub(now) < c.srv.writeTimeout/2 { // seldom: a deadline costs more than a look at the clock
+		c.writeBy = now.Add(c.srv.writeTimeout)
 		c.sock.SetWriteDeadline(c.writeBy)
 	}
 	if _, err := c.nc.Write(b); err != nil {

@@ -195,7 +195,9 @@ func (c *conn) newStream(h *head) (*stream, error) {
 		return nil, &Status{Code: codes.Unimplemented, Message: fmt.Sprintf("unknown grpc-encoding %q; use one of %s", Shorten(h.encoding), acceptEncoding)}
 	}
 	if h.timeout != "" {
-		if st.timeout, known = parseTimeout(h.timeout); !known {
+		if st.timeout, known = parseTimeout(h.timeout); known {
+			st.timeout = max(st.timeout, 1) // 0 is no deadline
+		} else {
 			return nil, &Status{Code: codes.InvalidArgument, Message: fmt.Sprintf("cannot read grpc-timeout %q", Shorten(h.timeout))}
 		}
 	}

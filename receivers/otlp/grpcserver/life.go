@@ -69,7 +69,7 @@ func (c *conn) greet() error {
 			return err
 		}
 		if string(b) != string(preface[:n]) {
-			if looksLikeHTTP(b) {
+			if n == 4 && looksLikeHTTP(b) {
 				answerHTTP1(c.nc, c.srv.opt.NotHTTP2)
 				c.linger()
 			}

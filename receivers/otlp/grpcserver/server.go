@@ -61,6 +61,8 @@ type Server struct {
 	workers workers
 	reads   sync.Pool // *[]byte of opt.ReadBuffer
 
+	writeTimeout time.Duration // fixed, shorter in tests
+
 	mu       sync.Mutex
 	ln       net.Listener
 	conns    map[*conn]struct{}
@@ -70,7 +72,7 @@ type Server struct {
 
 // New makes a server. It starts nothing.
 func New(o Options) *Server {
-	s := &Server{opt: o, conns: map[*conn]struct{}{}}
+	s := &Server{opt: o, conns: map[*conn]struct{}{}, writeTimeout: writeTimeout}
 	s.reads.New = func() any {
 		b := make([]byte, o.ReadBuffer)
 		return &b

@@ -1,7 +1,6 @@
 package grpcserver
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -15,10 +14,10 @@ import (
 )
 
 // encodings are the names that gRPC has for encodings, as package inflate calls them.
-var encodings = map[string]string{"": "", "identity": "", "gzip": "gzip", "zstd": "zstd"}
+var encodings = map[string]string{"": "", "identity": "", "gzip": "gzip", "zstd": "zstd", "snappy": inflate.SnappyFramed}
 
 // acceptEncoding is what clients are told.
-const acceptEncoding = "identity,gzip,zstd"
+const acceptEncoding = "identity,gzip,zstd,snappy"
 
 // workers serve calls, each in a goroutine that is kept: a new one's stack has to grow anew. There are as many as calls
 // at once, several hundred when handlers wait for a destination; the one that was free last is taken first, so that those
@@ -156,9 +155,7 @@ func (st *stream) inflate() error {
 	}
 	packed := *st.body
 	plain := buffers.get(min(4*len(packed), st.c.srv.opt.MaxMessage))
-	got, err := inflate.Read(*plain, bytes.NewReader(packed), st.encoding, 0, inflate.Limits{
-		Max: st.c.srv.opt.MaxMessage, Grow: func(n int) error { return st.lease.Resize(n + len(packed)) },
-	})
+	got, err := inflate.Bytes(*plain, packed, st.encoding, inflate.Limits{Max: st.c.srv.opt.MaxMessage, Grow: st.lease.Resize})
 	*plain = got
 	buffers.put(st.body)
 	st.body = plain
