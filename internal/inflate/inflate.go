@@ -23,8 +23,8 @@ var ErrEncoding = errors.New("unknown content encoding")
 const Encodings = "gzip, zstd"
 
 const (
-	firstRead     = 32 << 10 // room that a body of unknown length gets first
-	firstDeclared = 64 << 10 // the same for one whose length is declared: connections that send nothing hold no more
+	firstRead     = 16 << 10 // room that a body of unknown length gets first
+	firstDeclared = 16 << 10 // the same for one whose length is declared: connections that send nothing hold no more
 	declared      = 1 << 20  // a sender who filled that is believed up to here, so that usual bodies grow once
 )
 

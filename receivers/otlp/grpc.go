@@ -42,7 +42,7 @@ func newGRPC(s pipeline.Settings, cfg *Config, in *intake) *grpcServer {
 		MaxMessage:  orDefault(g.cfg.MaxRecvMsgSizeMiB, defaultMaxMessageMiB) << 20,
 		MaxStreams:  orDefault(int(g.cfg.MaxConcurrentStreams), defaultStreams),
 		ReadBuffer:  min(max(orDefault(g.cfg.ReadBufferSize, defaultReadBuffer), minReadBuffer), maxReadBuffer),
-		CallTimeout: cfg.RequestTimeout, Patience: cfg.grpcReadTimeout, Keepalive: keepaliveOf(&g.cfg),
+		CallTimeout: cfg.RequestTimeout, Patience: cfg.patience, Keepalive: keepaliveOf(&g.cfg),
 	}
 	for path, sig := range exportServices {
 		g.opt.Handlers[path] = func(ctx context.Context, message []byte, peer string) ([]byte, error) {

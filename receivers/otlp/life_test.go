@@ -3,6 +3,7 @@ package otlp
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -85,7 +86,7 @@ func TestAfterStopNobodyIsInside(t *testing.T) {
 
 // TestACallWithoutAMessageHoldsNothing: a client that opens a call and falls silent is told to come again.
 func TestACallWithoutAMessageHoldsNothing(t *testing.T) {
-	s := start(t, &pipelinetest.Counter{}, func(c *Config, _ *pipeline.Settings) { c.grpcReadTimeout = 100 * time.Millisecond })
+	s := start(t, &pipelinetest.Counter{}, func(c *Config, _ *pipeline.Settings) { c.patience = 100 * time.Millisecond })
 	desc := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
 	stream, err := dial(t, s.grpc).NewStream(t.Context(), desc, "/opentelemetry.proto.collector.logs.v1.LogsService/Export")
 	if err != nil {
@@ -135,4 +136,35 @@ func TestALimitOfZeroIsTheDefault(t *testing.T) {
 func sampleBody() (string, error) {
 	b, err := plogotlp.NewExportRequestFromLogs(sampleLogs(2)).MarshalProto()
 	return string(b), err
+}
+
+// TestStopDoesNotWaitForBodies: a call and a request whose bodies do not come do not hold a reload.
+func TestStopDoesNotWaitForBodies(t *testing.T) {
+	s := start(t, &pipelinetest.Counter{}, nil)
+	stream, err := dial(t, s.grpc).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, exportLogs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := declare(t, s, 1000)
+	half, err := net.Dial("tcp", strings.TrimPrefix(s.http, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer half.Close()
+	half.Write([]byte("POST /v1/logs HTTP/1.1\r\n"))
+	time.Sleep(50 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	begin := time.Now()
+	s.receiver.Stop(ctx)
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("Stop took %s", took)
+	}
+	if err := stream.RecvMsg(&emptypb.Empty{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("gRPC answered %v, want UNAVAILABLE", err)
+	}
+	body.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if text, _ := io.ReadAll(body); !strings.Contains(string(text), " 503 ") || !strings.Contains(string(text), "Retry-After: 1\r\n") {
+		t.Errorf("HTTP answered %q", text)
+	}
 }
