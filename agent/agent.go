@@ -5,6 +5,7 @@ package agent
 import (
 	_ "embed"
 
+	"github.com/sluiceio/sluice/connectors/forward"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
@@ -39,6 +40,8 @@ func Components() []pipeline.Component {
 		memorylimiter.Component(),
 		resource.Component(),
 		batch.Component(),
+
+		forward.Component(),
 
 		otlphttp.Component(),
 		otlpgrpc.Component(),

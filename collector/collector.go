@@ -5,6 +5,7 @@ package collector
 import (
 	_ "embed"
 
+	"github.com/sluiceio/sluice/connectors/forward"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
@@ -34,6 +35,8 @@ func Components() []pipeline.Component {
 		memorylimiter.Component(),
 		resource.Component(),
 		batch.Component(),
+
+		forward.Component(),
 
 		store.Component(),
 		otlphttp.Component(),

@@ -38,7 +38,7 @@ func TestReloadKeepsConnections(t *testing.T) {
 	}
 	healthy()
 	stuck := configured()
-	stuck.Instances[0].Config = &nodeConfig{StartFault: "the port is taken"}
+	stuck.Instances[0].Config = &fakeConfig{StartFault: "the port is taken"}
 	if err := s.Reload(t.Context(), stuck); err == nil {
 		t.Error("it started")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,17 +13,13 @@ import (
 	"github.com/sluiceio/sluice/internal/listen"
 )
 
-// ConnectorForward is the type of the one connector there is: it hands what one pipeline exports to the
-// pipelines that receive from it.
-const ConnectorForward = "forward"
-
 // graph is a built configuration: every component made, none started.
 type graph struct {
 	host Host
 
-	exporters  []part
-	processors []part // upstream first within a pipeline
-	receivers  []part
+	exporters []node
+	inner     []node // processors and connectors, each before what it writes to
+	receivers []node
 
 	links    []*link
 	metrics  []*tracked
@@ -30,18 +27,18 @@ type graph struct {
 	heads    map[ID]head // finished pipelines
 	cfg      *Config
 	byID     map[string]Instance // kind/id
-	sinks    map[ID]head         // exporters by id and signal, see exporterHead
-	started  map[string]bool     // parts, by name and pipeline
+	joined   map[string]head     // connectors by name and the signal they take
+	started  map[string]bool     // nodes, by key
 }
 
-// part is one component of a graph.
-type part struct {
+// node is one component of a graph.
+type node struct {
 	name  string
-	key   string // of the component in its pipeline, unique in the graph
+	key   string // unique in the graph: the name, and the pipeline of a processor or the signal of a connector
 	value any
 }
 
-func newPart(name, pipeline string, value any) part { return part{name, name + " " + pipeline, value} }
+func newNode(name, where string, value any) node { return node{name, name + " " + where, value} }
 
 // head is where a pipeline, or an exporter, is entered: the sink and the account that books it.
 type head struct {
@@ -65,7 +62,7 @@ type Host struct {
 func build(cfg *Config, host Host) (*graph, error) {
 	g := &graph{
 		host: host, cfg: cfg,
-		building: map[ID]bool{}, heads: map[ID]head{}, started: map[string]bool{}, byID: map[string]Instance{}, sinks: map[ID]head{},
+		building: map[ID]bool{}, heads: map[ID]head{}, started: map[string]bool{}, byID: map[string]Instance{}, joined: map[string]head{},
 	}
 	for _, in := range cfg.Instances {
 		g.byID[instanceKey(in.Component.Kind, in.ID)] = in
@@ -87,13 +84,13 @@ func (g *graph) buildAll() error {
 		if in.Component.Kind != KindExporter {
 			continue
 		}
-		sink, err := in.Component.buildExporter(g.settings(in, nil), in.Config)
+		sink, err := in.Component.buildExporter(g.settings(in, "", 0), in.Config)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: exporter %s: %w", in.Place, in.ID, err))
 			continue
 		}
 		exporters[in.ID] = sink
-		g.exporters = append(g.exporters, newPart(instanceKey(KindExporter, in.ID), "", sink))
+		g.exporters = append(g.exporters, newNode(instanceKey(KindExporter, in.ID), "", sink))
 	}
 	if errs != nil {
 		return errors.Join(errs...)
@@ -129,16 +126,12 @@ func (g *graph) pipeline(p PipelineConfig, exporters map[ID]Sink) (head, error) 
 
 	var ends []head
 	for _, id := range p.Exporters {
-		if g.isConnector(id) {
-			for _, q := range g.cfg.Pipelines {
-				if q.Signal == p.Signal && contains(q.Receivers, id) {
-					h, err := g.pipeline(q, exporters)
-					if err != nil {
-						return head{}, err
-					}
-					ends = append(ends, h)
-				}
+		if in, ok := g.byID[instanceKey(KindConnector, id)]; ok {
+			h, err := g.connector(in, p.Signal, exporters)
+			if err != nil {
+				return head{}, err
 			}
+			ends = append(ends, h)
 			continue
 		}
 		sink, ok := exporters[id]
@@ -156,14 +149,14 @@ func (g *graph) pipeline(p PipelineConfig, exporters map[ID]Sink) (head, error) 
 }
 
 func (g *graph) processorChain(p PipelineConfig, h head) (head, error) {
-	var chain []part
+	var chain []node
 	for i := len(p.Processors) - 1; i >= 0; i-- {
 		id := p.Processors[i]
 		in, ok := g.byID[instanceKey(KindProcessor, id)]
 		if !ok {
 			return head{}, fmt.Errorf("%s: pipeline %s names processor %s, which is not configured", p.Place, p.ID, id)
 		}
-		sink, err := in.Component.buildProcessor(g.settings(in, &p), in.Config, h.sink)
+		sink, err := in.Component.buildProcessor(g.settings(in, p.ID.String(), p.Signal), in.Config, h.sink)
 		if err != nil {
 			return head{}, fmt.Errorf("%s: processor %s of pipeline %s: %w", in.Place, id, p.ID, err)
 		}
@@ -174,9 +167,48 @@ func (g *graph) processorChain(p PipelineConfig, h head) (head, error) {
 		next := g.enter(KindProcessor, key, sink)
 		g.link(next.accounts[0], h)
 		h = next
-		chain = append([]part{newPart(key.component, key.pipeline, sink)}, chain...)
+		chain = append([]node{newNode(key.component, key.pipeline, sink)}, chain...)
 	}
-	g.processors = append(chain, g.processors...)
+	g.inner = append(chain, g.inner...)
+	return h, nil
+}
+
+// connector builds the instance of a connector for one signal, after the pipelines that receive from it.
+func (g *graph) connector(in Instance, sig Signal, exporters map[ID]Sink) (head, error) {
+	name := instanceKey(KindConnector, in.ID)
+	key := name + " " + sig.String()
+	if h, ok := g.joined[key]; ok {
+		return h, nil
+	}
+	own := g.host.Ledger.account(KindConnector, accountKey{component: name, signal: sig})
+	var out Outputs
+	var ends [len(Signals) + 1][]head
+	for _, q := range g.cfg.Pipelines {
+		if !contains(q.Receivers, in.ID) || !in.Component.Leads(sig, q.Signal) {
+			continue
+		}
+		h, err := g.pipeline(q, exporters)
+		if err != nil {
+			return head{}, err
+		}
+		branch := g.enter(KindConnector, accountKey{component: name, pipeline: q.ID.String(), signal: q.Signal}, h.sink)
+		g.link(branch.accounts[0], h)
+		own.branch(branch.accounts[0])
+		out.pipelines, out.branches = append(out.pipelines, q.ID), append(out.branches, branch)
+		ends[q.Signal] = append(ends[q.Signal], branch)
+	}
+	for to, branches := range ends {
+		if branches != nil {
+			out.all[to] = fanOutTo(branches)
+		}
+	}
+	sink, err := in.Component.buildConnector(g.settings(in, "", sig), in.Config, out)
+	if err != nil {
+		return head{}, fmt.Errorf("%s: connector %s: %w", in.Place, in.ID, err)
+	}
+	g.inner = append([]node{newNode(name, sig.String(), sink)}, g.inner...)
+	h := head{sink: &entrance{account: own, next: sink}, accounts: []*account{own}}
+	g.joined[key] = h
 	return h, nil
 }
 
@@ -195,17 +227,15 @@ func (g *graph) receiver(in Instance) error {
 		to := g.fan(ends)
 		h := g.enter(KindReceiver, accountKey{component: instanceKey(KindReceiver, in.ID), signal: sig}, to.sink)
 		g.link(h.accounts[0], to)
-		out.set(sig, h.sink)
+		out.all[sig] = h.sink
 	}
-	value, err := in.Component.buildReceiver(g.settings(in, nil), in.Config, out)
+	value, err := in.Component.buildReceiver(g.settings(in, "", 0), in.Config, out)
 	if err != nil {
 		return err
 	}
-	g.receivers = append(g.receivers, newPart(instanceKey(KindReceiver, in.ID), "", value))
+	g.receivers = append(g.receivers, newNode(instanceKey(KindReceiver, in.ID), "", value))
 	return nil
 }
-
-func (g *graph) isConnector(id ID) bool { return contains(g.cfg.Service.Connectors, id) }
 
 // enter wraps a component's sink with its account.
 func (g *graph) enter(kind Kind, key accountKey, sink Sink) head {
@@ -229,30 +259,29 @@ func (g *graph) link(from *account, to head) {
 	}
 }
 
-// settings are those of one component of this graph. A processor belongs to one pipeline, the others to none.
-func (g *graph) settings(in Instance, p *PipelineConfig) Settings {
+// settings are those of one component of this graph. A processor belongs to one pipeline, a connector's instance to one
+// signal, the others to none.
+func (g *graph) settings(in Instance, pipeline string, sig Signal) Settings {
 	name := instanceKey(in.Component.Kind, in.ID)
 	labels := prometheus.Labels{"component": name}
 	log := g.host.Log.With("component", name)
-	pipelineID := ""
-	if p != nil {
-		pipelineID = p.ID.String()
-		labels["pipeline"] = pipelineID
-		log = log.With("pipeline", pipelineID)
+	if pipeline != "" {
+		labels["pipeline"] = pipeline
+		log = log.With("pipeline", pipeline)
+	}
+	if in.Component.Kind == KindConnector {
+		labels["signal"] = sig.String()
 	}
 	reg := &tracked{to: prometheus.WrapRegistererWith(labels, g.host.Metrics)}
 	g.metrics = append(g.metrics, reg)
 	s := Settings{
-		ID: in.ID, Kind: in.Component.Kind, DataDir: componentDir(g.host.DataDir, name), Version: g.host.Version,
+		ID: in.ID, Kind: in.Component.Kind, Signal: sig, DataDir: componentDir(g.host.DataDir, name), Version: g.host.Version,
 		Log: log, Metrics: reg, Budget: g.host.Budget, Listen: g.host.Listeners.For(log, in.Place.String(), in.Embedded),
 		View: View{Ledger: g.host.Ledger, Config: g.cfg}, accounts: &accountSet{}, listeners: g.host.Listeners,
 	}
-	if p != nil {
-		s.Signal = p.Signal
-	}
-	for _, sig := range Signals {
-		if in.Component.Takes(sig) && (p == nil || p.Signal == sig) {
-			s.accounts.accounts[sig] = g.host.Ledger.account(in.Component.Kind, accountKey{component: name, pipeline: pipelineID, signal: sig})
+	for _, of := range Signals {
+		if in.Component.Takes(of) && (sig == 0 || sig == of) {
+			s.accounts.accounts[of] = g.host.Ledger.account(in.Component.Kind, accountKey{component: name, pipeline: pipeline, signal: of})
 		}
 	}
 	return s
@@ -260,43 +289,43 @@ func (g *graph) settings(in Instance, p *PipelineConfig) Settings {
 
 // start starts everything, from the exporters upward. When one fails, what was started is stopped.
 func (g *graph) start(ctx context.Context) error {
-	order := append(append([]part{}, g.exporters...), backward(g.processors)...)
+	order := append(append([]node{}, g.exporters...), backward(g.inner)...)
 	order = append(order, g.receivers...)
-	for _, p := range order {
-		if s, ok := p.value.(Starter); ok {
+	for _, n := range order {
+		if s, ok := n.value.(Starter); ok {
 			if err := s.Start(ctx); err != nil {
-				return fmt.Errorf("cannot start %s: %w", p.name, err)
+				return fmt.Errorf("cannot start %s: %w", n.name, err)
 			}
 		}
-		g.started[p.key] = true
+		g.started[n.key] = true
 	}
 	return nil
 }
 
-// stop drains until ctx ends: receivers take in nothing more, then processors hand on what they hold, upstream
-// first, then exporters. It returns when all have stopped.
+// stop drains until ctx ends: receivers take in nothing more, then processors and connectors hand on what they hold,
+// upstream first, then exporters. It returns when all have stopped.
 func (g *graph) stop(ctx context.Context) error {
 	var errs []error
 	var mu sync.Mutex
-	end := func(p part) {
-		if s, ok := p.value.(Stopper); ok && g.started[p.key] {
+	end := func(n node) {
+		if s, ok := n.value.(Stopper); ok && g.started[n.key] {
 			if err := s.Stop(ctx); err != nil {
 				mu.Lock()
-				errs = append(errs, fmt.Errorf("cannot stop %s cleanly: %w", p.name, err))
+				errs = append(errs, fmt.Errorf("cannot stop %s cleanly: %w", n.name, err))
 				mu.Unlock()
 			}
 		}
 	}
-	together := func(parts []part) {
+	together := func(nodes []node) {
 		var wg sync.WaitGroup
-		for _, p := range parts {
-			wg.Go(func() { end(p) })
+		for _, n := range nodes {
+			wg.Go(func() { end(n) })
 		}
 		wg.Wait()
 	}
 	together(g.receivers)
-	for _, p := range g.processors {
-		end(p)
+	for _, n := range g.inner {
+		end(n)
 	}
 	together(g.exporters)
 	g.discard()
@@ -321,19 +350,10 @@ func (g *graph) discard() {
 	g.metrics, g.links = nil, nil
 }
 
-func contains(ids []ID, id ID) bool {
-	for _, i := range ids {
-		if i == id {
-			return true
-		}
-	}
-	return false
-}
+func contains(ids []ID, id ID) bool { return slices.Contains(ids, id) }
 
-func backward(parts []part) []part {
-	out := make([]part, 0, len(parts))
-	for i := len(parts) - 1; i >= 0; i-- {
-		out = append(out, parts[i])
-	}
+func backward(nodes []node) []node {
+	out := slices.Clone(nodes)
+	slices.Reverse(out)
 	return out
 }

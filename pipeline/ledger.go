@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"sync"
 )
 
@@ -21,7 +22,7 @@ func NewLedger() *Ledger { return &Ledger{accounts: map[accountKey]*account{}} }
 
 type accountKey struct {
 	component string // "exporter/otlp_http"
-	pipeline  string // "logs"; empty for receivers and exporters, which pipelines share
+	pipeline  string // "logs": of a processor, or that a connector gives to; else empty
 	signal    Signal
 }
 
@@ -85,7 +86,32 @@ type account struct {
 
 	mu sync.Mutex
 	balance
-	feeders []*link
+	feeders  []*link
+	branches []*account // of a connector: one for each pipeline it gives to
+}
+
+// branch notes that what a connector takes here goes on there, or at another of its branches.
+func (d *account) branch(to *account) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !slices.Contains(d.branches, to) {
+		d.branches = append(d.branches, to)
+	}
+}
+
+// went is how many items the branches answered for, and whether there are branches that take the same items.
+func (d *account) went() (items int64, same bool) {
+	d.mu.Lock()
+	branches := slices.Clone(d.branches)
+	d.mu.Unlock()
+	for _, to := range branches {
+		if to.key.signal != d.key.signal {
+			return 0, false // it makes other items
+		}
+		s := to.snapshot()
+		items += s.out.Items + s.droppedTotal().Items
+	}
+	return items, len(branches) > 0
 }
 
 // link says that what is answered nil at one account was given to another one: every item, for as long as a graph

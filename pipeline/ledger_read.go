@@ -5,7 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // Account is one account of the ledger at one instant.
 type Account struct {
 	Component string // kind/id: "exporter/otlp_http"
-	Pipeline  string // for processors; empty otherwise
+	Pipeline  string // of a processor, or that a connector gives to; empty otherwise
 	Signal    Signal
 	Kind      Kind
 
@@ -37,8 +37,8 @@ func (l *Ledger) Read() []Account {
 
 // Unaccounted is the number of items that the ledger cannot explain. It is 0 at every instant; anything else is
 // a bug in a component. Two things are checked: each account's own equation, and that nobody answered nil for more
-// than what is behind took: the components that feed a account against that account, an exporter against what its
-// destination confirmed.
+// than what is behind took: the components that feed an account against that account, a connector against the pipelines it
+// gives to, an exporter against what its destination confirmed.
 func (l *Ledger) Unaccounted() int64 {
 	var gap int64
 	for _, d := range l.all() {
@@ -50,6 +50,9 @@ func (l *Ledger) Unaccounted() int64 {
 		}
 		s := d.snapshot()
 		gap += s.unbalanced() + max(0, promised-s.out.Items-s.droppedTotal().Items)
+		if went, same := d.went(); same {
+			gap += max(0, s.out.Items-went)
+		}
 		if d.kind == KindExporter {
 			gap += max(0, s.out.Items-s.delivered.Items)
 		}

@@ -36,30 +36,30 @@ func accountOf(t *testing.T, l *Ledger, component string) Account {
 	return Account{}
 }
 
-// node is a component of the tests: it records its life in a shared log.
-type node struct {
+// fake is a component of the tests: it records its life in a shared log.
+type fake struct {
 	name string
 	kit  *kit
 	next Sink
 	fail error
 }
 
-func (n *node) Start(context.Context) error { n.kit.note("+" + n.name); return n.fail }
-func (n *node) Stop(ctx context.Context) error {
+func (n *fake) Start(context.Context) error { n.kit.note("+" + n.name); return n.fail }
+func (n *fake) Stop(ctx context.Context) error {
 	n.kit.note("-" + n.name)
 	if n.kit.onStop != nil {
 		n.kit.onStop(ctx)
 	}
 	return nil
 }
-func (n *node) Consume(ctx context.Context, b Batch) error {
+func (n *fake) Consume(ctx context.Context, b Batch) error {
 	if n.next == nil {
 		return nil
 	}
 	return n.next.Consume(ctx, b)
 }
 
-type nodeConfig struct{ BuildFault, StartFault string }
+type fakeConfig struct{ BuildFault, StartFault string }
 
 // kit is a set of components whose life is recorded.
 type kit struct {
@@ -76,11 +76,11 @@ func (k *kit) note(what string) {
 	k.log = append(k.log, what)
 }
 
-func (k *kit) node(s Settings, c *nodeConfig, next Sink) (*node, error) {
+func (k *kit) fake(s Settings, c *fakeConfig, next Sink) (*fake, error) {
 	if c.BuildFault != "" {
 		return nil, errors.New(c.BuildFault)
 	}
-	n := &node{name: s.ID.String(), kit: k, next: next}
+	n := &fake{name: s.ID.String(), kit: k, next: next}
 	if c.StartFault != "" {
 		n.fail = errors.New(c.StartFault)
 	}
@@ -88,14 +88,14 @@ func (k *kit) node(s Settings, c *nodeConfig, next Sink) (*node, error) {
 }
 
 func (k *kit) config(pipelines ...PipelineConfig) *Config {
-	def := func() *nodeConfig { return &nodeConfig{} }
-	rec := Receiver("in", def, func(s Settings, c *nodeConfig, o Outputs) (any, error) {
+	def := func() *fakeConfig { return &fakeConfig{} }
+	rec := Receiver("in", def, func(s Settings, c *fakeConfig, o Outputs) (any, error) {
 		k.outs[s.ID.String()] = o
-		return k.node(s, c, nil)
+		return k.fake(s, c, nil)
 	}, Signals[:]...)
-	proc := Processor("mid", def, func(s Settings, c *nodeConfig, next Sink) (Sink, error) { return k.node(s, c, next) }, Signals[:]...)
-	exp := Exporter("out", def, func(s Settings, c *nodeConfig) (Sink, error) {
-		n, err := k.node(s, c, nil)
+	proc := Processor("mid", def, func(s Settings, c *fakeConfig, next Sink) (Sink, error) { return k.fake(s, c, next) }, Signals[:]...)
+	exp := Exporter("out", def, func(s Settings, c *fakeConfig) (Sink, error) {
+		n, err := k.fake(s, c, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -109,6 +109,10 @@ func (k *kit) config(pipelines ...PipelineConfig) *Config {
 		})
 		return n, nil
 	}, Signals[:]...)
+	join := Connector("forward", def, func(s Settings, c *fakeConfig, o Outputs) (Sink, error) {
+		k.outs[s.ID.String()] = o
+		return k.fake(s, c, o.For(s.Signal))
+	}, SameSignal()...)
 	cfg := &Config{Service: ServiceConfig{ShutdownTimeout: time.Second}, Pipelines: pipelines}
 	seen := map[string]bool{}
 	add := func(c Component, ids []ID) {
@@ -121,6 +125,7 @@ func (k *kit) config(pipelines ...PipelineConfig) *Config {
 	}
 	for _, p := range pipelines {
 		add(rec, p.Receivers)
+		add(join, p.Exporters)
 		add(proc, p.Processors)
 		add(exp, p.Exporters)
 	}
@@ -186,7 +191,6 @@ func TestFanOutAndConnectors(t *testing.T) {
 		pipe(t, "logs/back", "forward/x", "mid", "out/b"),
 		pipe(t, "logs/more", "in forward/x", "", "out/b"),
 	)
-	cfg.Service.Connectors = ids(t, "forward/x")
 	if err := s.Start(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +206,6 @@ func TestFanOutAndConnectors(t *testing.T) {
 	}
 
 	cycle := k.config(pipe(t, "logs/1", "forward/y", "", "forward/x"), pipe(t, "logs/2", "forward/x", "", "forward/y"))
-	cycle.Service.Connectors = ids(t, "forward/x", "forward/y")
 	if err := newService(t).Start(t.Context(), cycle); err == nil || !strings.Contains(err.Error(), "feeds itself") {
 		t.Errorf("a cycle was built: %v", err)
 	}
@@ -224,7 +227,7 @@ func TestReload(t *testing.T) {
 	send()
 	k.log = nil
 	bad := k.config(pipe(t, "logs", "in", "mid", "out"))
-	bad.Instances[1].Config = &nodeConfig{BuildFault: "the certificate does not load"}
+	bad.Instances[1].Config = &fakeConfig{BuildFault: "the certificate does not load"}
 	err := s.Reload(t.Context(), bad)
 	if err == nil || !strings.Contains(err.Error(), "test.yaml:2") || !strings.Contains(err.Error(), "changes nothing") {
 		t.Errorf("got %v", err)
@@ -233,7 +236,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("an invalid configuration changed something: %v, state %s", k.log, s.State())
 	}
 	stuck := k.config(pipe(t, "logs", "in", "mid", "out"))
-	stuck.Instances[0].Config = &nodeConfig{StartFault: "the port is taken"}
+	stuck.Instances[0].Config = &fakeConfig{StartFault: "the port is taken"}
 	if err := s.Reload(t.Context(), stuck); err == nil || !strings.Contains(err.Error(), "going back") {
 		t.Errorf("got %v", err)
 	}

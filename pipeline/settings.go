@@ -13,8 +13,8 @@ import (
 // take pipelinetest.Settings.
 type Settings struct {
 	ID      ID     // the component's name in the file: type, or type/name
-	Kind    Kind   // receiver, processor or exporter
-	Signal  Signal // of the pipeline that a processor is in; 0 for receivers and exporters
+	Kind    Kind   // receiver, processor, connector or exporter
+	Signal  Signal // of a processor's pipeline, or that a connector takes; 0 for receivers and exporters
 	DataDir string // a folder of the component's own for state, made on first use by the component
 	Version string // of the build, for user agents
 

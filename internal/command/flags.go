@@ -81,7 +81,7 @@ func writable(dir string) error {
 // listComponents prints the list in data-path order, as a table for people.
 func (c *cli) listComponents() error {
 	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	for _, kind := range []pipeline.Kind{pipeline.KindReceiver, pipeline.KindProcessor, pipeline.KindExporter} {
+	for _, kind := range pipeline.Kinds {
 		fmt.Fprintf(w, "%ss\n", strings.ToUpper(string(kind)[:1])+string(kind)[1:])
 		for _, comp := range c.Components {
 			if comp.Kind == kind {
@@ -94,8 +94,17 @@ func (c *cli) listComponents() error {
 
 func row(w io.Writer, c pipeline.Component) {
 	var signals []string
-	for _, s := range c.Signals {
-		signals = append(signals, s.String())
+	for _, w := range c.Ways {
+		if w.From != w.To {
+			signals = append(signals, w.From.String()+"->"+w.To.String())
+		} else {
+			signals = append(signals, w.From.String())
+		}
+	}
+	if c.Kind != pipeline.KindConnector {
+		for _, s := range c.Signals {
+			signals = append(signals, s.String())
+		}
 	}
 	name := c.Type
 	if len(c.Aliases) > 0 {

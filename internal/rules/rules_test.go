@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"wire/prom", "wire/loki", "wire/template"},
 	{"pipeline"},
 	{"pipeline/pipelinetest", "pipeline/config", "pipeline/source", "delivery"},
-	{"receivers", "processors", "exporters", "console"},
+	{"receivers", "processors", "connectors", "exporters", "console"},
 	// Stores and the API stand beside each other: neither knows the other, both speak the query languages, and package
 	// store introduces them. So a store can be read by something else than HTTP, and the API can be over another store.
 	{"store/logs/logql", "store/traces/traceql", "store/logs/wal", "store/logs/rows", "store/logs/engine"},

@@ -8,12 +8,12 @@ import (
 )
 
 // kinds are the sections that hold components, in data-path order.
-var kinds = []pipeline.Kind{pipeline.KindReceiver, pipeline.KindProcessor, pipeline.KindExporter}
+var kinds = pipeline.Kinds[:]
 
 // sectionOf is the name of the section of a kind.
 func sectionOf(k pipeline.Kind) string { return string(k) + "s" }
 
-// readComponents reads receivers, processors and exporters.
+// readComponents reads the sections of components.
 func (l *loader) readComponents() {
 	l.declared = map[pipeline.Kind][]*declaration{}
 	for _, kind := range kinds {
@@ -108,9 +108,6 @@ func (l *loader) unknownType(kind pipeline.Kind, typ string) string {
 		if _, ok := l.component(other, typ); ok {
 			return typ + " is a " + string(other) + "; move it to " + sectionOf(other)
 		}
-	}
-	if typ == pipeline.ConnectorForward {
-		return "forward is a connector; move it to connectors"
 	}
 	if best := nearest(typ, all); best != "" {
 		return "unknown " + string(kind) + " type; did you mean " + quote(best) + "?"

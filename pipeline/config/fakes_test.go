@@ -219,6 +219,9 @@ func fakes() []pipeline.Component {
 		pipeline.Processor("resource", func() *resourceConfig { return &resourceConfig{} }, noProcessor, all...).
 			WithNotDone(map[string]string{"attributes::*::from_context": "write value instead"}),
 		pipeline.Processor("memory_limiter", func() *limiterConfig { return &limiterConfig{} }, noProcessor, all...),
+		pipeline.Connector("forward", func() *struct{} { return &struct{}{} }, noConnector, pipeline.SameSignal()...),
+		pipeline.Connector("counts", func() *struct{} { return &struct{}{} }, noConnector,
+			pipeline.Way{From: pipeline.Logs, To: pipeline.Metrics}, pipeline.Way{From: pipeline.Traces, To: pipeline.Metrics}),
 		pipeline.Exporter("otlp_http", defaultHTTP, noExporter, all...).WithAliases("otlphttp").
 			WithNotDone(map[string]string{
 				"sending_queue":                "take it out; batches are held by the batch processor",
@@ -244,6 +247,10 @@ func noReceiver[C any](pipeline.Settings, *C, pipeline.Outputs) (any, error) { r
 
 func noProcessor[C any](_ pipeline.Settings, _ *C, next pipeline.Sink) (pipeline.Sink, error) {
 	return next, errNotBuilt
+}
+
+func noConnector(pipeline.Settings, *struct{}, pipeline.Outputs) (pipeline.Sink, error) {
+	return nil, errNotBuilt
 }
 
 func noExporter[C any](pipeline.Settings, *C) (pipeline.Sink, error) { return nil, errNotBuilt }

@@ -13,6 +13,8 @@ func knownType(kind pipeline.Kind, typ string) (instead string, known bool) {
 		instead, known = knownReceivers[normal(typ)]
 	case pipeline.KindProcessor:
 		instead, known = knownProcessors[normal(typ)]
+	case pipeline.KindConnector:
+		instead, known = knownConnectors[normal(typ)]
 	case pipeline.KindExporter:
 		instead, known = knownExporters[normal(typ)]
 	}
@@ -66,7 +68,7 @@ var knownExporters = map[string]string{
 }
 
 var knownConnectors = map[string]string{
-	"count": "", "datadog": "", "exceptions": "", "failover": "", "grafanacloud": "", "metricsaslogs": "",
+	"count": "", "datadog": "", "exceptions": "", "failover": "", "forward": "", "grafanacloud": "", "metricsaslogs": "",
 	"otlpjson": "", "roundrobin": "", "routing": "", "servicegraph": "", "signaltometrics": "", "slowsql": "",
 	"spanmetrics": "", "sum": "",
 }

@@ -49,7 +49,6 @@ type loader struct {
 	options    Options
 
 	declared   map[pipeline.Kind][]*declaration
-	forwards   []*declaration // connectors
 	extensions []*declaration
 	cfg        pipeline.Config
 }
@@ -73,7 +72,7 @@ func (l *loader) load() *pipeline.Config {
 		}
 	}
 	l.readComponents()
-	l.readConnectors()
+	l.checkNames()
 	l.readExtensions()
 	l.readService()
 	l.warnUnused()
@@ -92,7 +91,7 @@ func (l *loader) warnUnused() {
 	if l.isGone("service", "pipelines") {
 		return // a list that could not be read may have named it
 	}
-	lists := append([]*declaration{}, l.forwards...)
+	var lists []*declaration
 	for _, kind := range kinds {
 		lists = append(lists, l.declared[kind]...)
 	}

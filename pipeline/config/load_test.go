@@ -145,9 +145,6 @@ func inShort(out *bytes.Buffer, cfg *pipeline.Config) {
 		fmt.Fprintf(out, "pipeline %s at %s: %v -> %v -> %v\n", p.ID, p.Place, p.Receivers, p.Processors, p.Exporters)
 	}
 	s := cfg.Service
-	if len(s.Connectors) > 0 {
-		fmt.Fprintf(out, "connectors %v\n", s.Connectors)
-	}
 	fmt.Fprintf(out, "metrics %q%s, health %q%s, logs %s %s, drain %s", s.MetricsEndpoint, embedded(s.MetricsEmbedded),
 		s.HealthEndpoint, embedded(s.HealthEmbedded), s.LogLevel, s.LogEncoding, s.ShutdownTimeout)
 	if s.MemoryLimit != (pipeline.MemoryLimit{}) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,7 @@ func (l *loader) readPipelines(pipelines map[string]pipelineKeys) {
 		p.Exporters = l.refs(&p, pipeline.KindExporter, keys.Exporters)
 		l.cfg.Pipelines = append(l.cfg.Pipelines, p)
 	}
-	l.checkForwards()
+	l.checkConnectors()
 	l.checkCycles()
 	l.memoryLimit()
 }
@@ -118,18 +119,18 @@ func (l *loader) ref(spot at, p *pipeline.PipelineConfig, kind pipeline.Kind, id
 		return
 	}
 	d.used = true
-	if d.Component.Type == "" || d.Component.Takes(p.Signal) {
+	signals, verb := d.Component.Signals, "takes"
+	if kind == pipeline.KindReceiver {
+		signals, verb = d.Component.Gives(), "gives"
+	}
+	if d.Component.Type == "" || contains(signals, p.Signal) {
 		return
 	}
-	var signals []string
-	for _, sig := range d.Component.Signals {
-		signals = append(signals, sig.String())
+	var names []string
+	for _, sig := range signals {
+		names = append(names, sig.String())
 	}
-	verb := "takes"
-	if kind == pipeline.KindReceiver {
-		verb = "gives"
-	}
-	l.fault(spot, "%s %s %s only %s; take it out of this pipeline of %s", kind, id, verb, strings.Join(signals, " and "), p.Signal)
+	l.fault(spot, "%s %s %s only %s; take it out of this pipeline of %s", d.Component.Kind, id, verb, strings.Join(names, " and "), p.Signal)
 }
 
 // lookup finds what a name in a pipeline's list of a kind means: a component, or a connector at either end.
@@ -140,11 +141,14 @@ func (l *loader) lookup(kind pipeline.Kind, id pipeline.ID) *declaration {
 	if kind == pipeline.KindProcessor {
 		return nil
 	}
-	return find(l.forwards, id)
+	return find(l.declared[pipeline.KindConnector], id)
 }
 
 // undeclared says what to write for a name that nothing declares.
 func (l *loader) undeclared(kind pipeline.Kind, id pipeline.ID) string {
+	if find(l.declared[pipeline.KindConnector], id) != nil {
+		return id.String() + " is a connector; list it under the exporters of one pipeline and the receivers of another"
+	}
 	for _, other := range kinds {
 		if other != kind && find(l.declared[other], id) != nil {
 			return id.String() + " is not declared under " + sectionOf(kind) + " but under " + sectionOf(other) + "; list it there"
@@ -158,14 +162,13 @@ func (l *loader) undeclared(kind pipeline.Kind, id pipeline.ID) string {
 
 // names lists what a pipeline may name in its list of a kind.
 func (l *loader) names(kind pipeline.Kind) []string {
-	var names []string
-	for _, d := range l.declared[kind] {
-		if d.Component.Type != "" {
-			names = append(names, d.ID.String())
-		}
-	}
+	may := l.declared[kind]
 	if kind != pipeline.KindProcessor {
-		for _, d := range l.forwards {
+		may = append(slices.Clone(may), l.declared[pipeline.KindConnector]...)
+	}
+	var names []string
+	for _, d := range may {
+		if d.Component.Type != "" {
 			names = append(names, d.ID.String())
 		}
 	}
