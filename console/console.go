@@ -128,7 +128,7 @@ func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
 }
 
 // order puts components in the direction in which data flows.
-func order(a pipeline.Account) int { return slices.Index(pipeline.Kinds[:], a.Kind) }
+func order(a pipeline.Statement) int { return slices.Index(pipeline.Kinds[:], a.Kind) }
 
 func (h *handler) read() Status {
 	s := Status{
@@ -154,7 +154,7 @@ func (h *handler) read() Status {
 }
 
 // fed is whether a pipeline gives the account's exporter its signal.
-func (h *handler) fed(a pipeline.Account) bool {
+func (h *handler) fed(a pipeline.Statement) bool {
 	for _, p := range h.src.View.Config.Pipelines {
 		if p.Signal == a.Signal && slices.Contains(names(p.Exporters), strings.TrimPrefix(a.Component, string(pipeline.KindExporter)+"/")) {
 			return true

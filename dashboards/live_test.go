@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/internal/allinone"
-	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
 // overlay is what differs from `sluice up`: free ports, short intervals, a file to tail, and an exporter over the
@@ -70,7 +70,7 @@ func startLive(t *testing.T) live {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	service := pipeline.NewService(log, t.TempDir(), "test")
+	service := engine.NewService(log, t.TempDir(), "test")
 	if err := service.Start(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}

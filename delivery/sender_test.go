@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
@@ -81,7 +82,7 @@ type rig struct {
 	*Sender
 	*destination
 	sink   pipeline.Sink
-	ledger *pipeline.Ledger
+	ledger *ledger.Ledger
 	reg    *prometheus.Registry
 }
 

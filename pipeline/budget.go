@@ -103,6 +103,15 @@ func noRoom(need, others, limit int64) error {
 	return fmt.Errorf("%w: this request needs %d bytes and others hold %d of %d", ErrNoBudget, need, others, limit)
 }
 
+// SetLimit changes how many bytes may be reserved.
+func (b *Budget) SetLimit(n int64) { b.limit.Store(n) }
+
+// SetPressure makes the budget refuse everything while the heap is over its limit. It answers what was set before.
+func (b *Budget) SetPressure(on bool) (before bool) { return b.pressure.Swap(on) }
+
+// Refusals is how often a reservation was refused.
+func (b *Budget) Refusals() int64 { return b.refused.Load() }
+
 // Used is how many bytes are reserved now; Limit is how many may be.
 func (b *Budget) Used() int64  { return b.used.Load() }
 func (b *Budget) Limit() int64 { return b.limit.Load() }

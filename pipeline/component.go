@@ -106,11 +106,6 @@ func ProcessorOf(typ string, defaults func() any, build func(Settings, any, Sink
 	return Component{Kind: KindProcessor, Type: typ, Signals: signals, Default: defaults, buildProcessor: build}
 }
 
-// NewProcessor makes one in front of next, as the graph does.
-func (c Component) NewProcessor(s Settings, config any, next Sink) (Sink, error) {
-	return c.buildProcessor(s, config, next)
-}
-
 // Connector describes a connector type: the exporter of some pipelines and the receiver of others. There is one instance
 // for each signal that it takes, which may be a Starter and a Stopper; build gets the pipelines that receive from it.
 func Connector[C any](typ string, defaults func() *C, build func(Settings, *C, Outputs) (Sink, error), ways ...Way) Component {
@@ -144,6 +139,26 @@ func Exporter[C any](typ string, defaults func() *C, build func(Settings, *C) (S
 // ExporterOf is Exporter for a type whose configuration is known only at run time.
 func ExporterOf(typ string, defaults func() any, build func(Settings, any) (Sink, error), signals ...Signal) Component {
 	return Component{Kind: KindExporter, Type: typ, Signals: signals, Default: defaults, buildExporter: build}
+}
+
+// NewReceiver makes a receiver, as the graph does.
+func (c Component) NewReceiver(s Settings, config any, out Outputs) (any, error) {
+	return c.buildReceiver(s, config, out)
+}
+
+// NewProcessor makes a processor in front of next.
+func (c Component) NewProcessor(s Settings, config any, next Sink) (Sink, error) {
+	return c.buildProcessor(s, config, next)
+}
+
+// NewConnector makes a connector for one signal, that of s.
+func (c Component) NewConnector(s Settings, config any, out Outputs) (Sink, error) {
+	return c.buildConnector(s, config, out)
+}
+
+// NewExporter makes an exporter.
+func (c Component) NewExporter(s Settings, config any) (Sink, error) {
+	return c.buildExporter(s, config)
 }
 
 // WithAliases adds older spellings under which files may name the type.

@@ -25,41 +25,21 @@ type Settings struct {
 
 	View View // what runs beside the component, for pages and reports
 
-	accounts  *accountSet
-	listeners *listen.Listeners // have the HTTP servers of earlier graphs
+	Books                       // the component's accounts in the ledger
+	Listeners *listen.Listeners // for Serve; they have the HTTP servers of earlier graphs
 }
 
 // View is a look at the running process.
 type View struct {
-	Ledger *Ledger
+	Ledger Reader
 	Config *Config // the configuration of the component's own graph
 }
 
 // Serve serves h, on the connections that the graph before this one left on that address when their terms are the
 // same, else on a listener that Listen opens.
 func (s Settings) Serve(ctx context.Context, h listen.HTTP) (*listen.Serving, error) {
-	return s.listeners.Serve(ctx, s.Log, s.Listen, h)
-}
-
-// Drop is the one way to discard records on purpose: n items of b's signal that b's caller will be told were
-// taken (nil). bytes is their share of the request, 0 when unknown.
-func (s Settings) Drop(why Reason, sig Signal, items, bytes int) {
-	s.accounts.drop(why, sig, items, bytes)
+	return s.Listeners.Serve(ctx, s.Log, s.Listen, h)
 }
 
 // Name is how logs and metrics call the component: kind and id, as in "exporter/otlp_http".
 func (s Settings) Name() string { return string(s.Kind) + "/" + s.ID.String() }
-
-// Delivered says that a destination confirmed n items. Exporters call it before they answer nil, and also for
-// what arrived after its caller had been refused; the ledger holds the nil answers against it.
-func (s Settings) Delivered(sig Signal, items, bytes int) {
-	s.accounts.delivered(sig, items, bytes)
-}
-
-// DeliveredAfterRefusal says that n items reached a destination although their caller was, or will be, told to send them
-// again: the bound on duplicates of our making.
-func (s Settings) DeliveredAfterRefusal(sig Signal, items int) {
-	if d := s.accounts.of(sig); d != nil {
-		d.again(items)
-	}
-}

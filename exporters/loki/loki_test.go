@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
@@ -33,7 +34,7 @@ func (taker) Attempt(context.Context, *delivery.Payload) delivery.Outcome {
 	return delivery.Outcome{Code: "204"}
 }
 
-func start(t testing.TB, yaml string) (pipeline.Sink, *pipeline.Ledger) {
+func start(t testing.TB, yaml string) (pipeline.Sink, *ledger.Ledger) {
 	t.Helper()
 	c := configured(t, yaml)
 	if err := c.Validate(); err != nil {

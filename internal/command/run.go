@@ -13,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/internal/build"
 	"github.com/sluiceio/sluice/internal/stdlog"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
 // memoryShare is how much of the cgroup's limit the Go heap may use; the rest is for stacks, the kernel's socket
@@ -41,7 +42,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before the start, which may take long: until then a SIGHUP would kill
 	defer signal.Stop(hup)
-	service := pipeline.NewService(log, dir, build.Version())
+	service := engine.NewService(log, dir, build.Version())
 	if err := service.Start(ctx, cfg); err != nil {
 		if ctx.Err() != nil {
 			log.Info("stopped before the start was over", "reason", err)
@@ -63,7 +64,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 }
 
 // reload validates first: a file with a fault changes nothing.
-func (c *cli) reload(ctx context.Context, log *slog.Logger, service *pipeline.Service) {
+func (c *cli) reload(ctx context.Context, log *slog.Logger, service *engine.Service) {
 	cfg, warnings, err := c.load(ctx)
 	for _, w := range warnings {
 		log.Warn("configuration", "warning", w.String())
@@ -81,7 +82,7 @@ func (c *cli) reload(ctx context.Context, log *slog.Logger, service *pipeline.Se
 }
 
 // stop drains and says what it left, in the last line of the log.
-func (c *cli) stop(log *slog.Logger, service *pipeline.Service) {
+func (c *cli) stop(log *slog.Logger, service *engine.Service) {
 	log.Info("draining", "timeout", service.Config().Service.ShutdownTimeout)
 	left := service.Stop(context.Background())
 	log.Info("stopped",

@@ -1,4 +1,4 @@
-package pipeline
+package engine
 
 import (
 	"context"
@@ -11,10 +11,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/sluiceio/sluice/internal/listen"
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // serveOwn opens /metrics and the health endpoint.
-func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*listen.Serving, error) {
+func (s *Service) serveOwn(ctx context.Context, cfg pipeline.ServiceConfig) ([]*listen.Serving, error) {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(s.host.history, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	health := http.NewServeMux()
@@ -33,7 +34,7 @@ func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*listen.Se
 		}
 		srv, err := s.serve(ctx, e.what, e.address, e.handler)
 		if err != nil && e.embedded && errors.Is(err, syscall.EADDRINUSE) {
-			s.host.Log.Warn("port taken; left out", "endpoint", e.what, "address", e.address, "fix", "free the port, or name another one in a --config file")
+			s.host.log.Warn("port taken; left out", "endpoint", e.what, "address", e.address, "fix", "free the port, or name another one in a --config file")
 			continue
 		}
 		if err != nil {
@@ -48,14 +49,14 @@ func (s *Service) serveOwn(ctx context.Context, cfg ServiceConfig) ([]*listen.Se
 }
 
 func (s *Service) serve(ctx context.Context, what, address string, h http.Handler) (*listen.Serving, error) {
-	srv, err := s.host.Listeners.Serve(ctx, s.host.Log, s.host.Listeners.Listen, listen.HTTP{
+	srv, err := s.host.listeners.Serve(ctx, s.host.log, s.host.listeners.Listen, listen.HTTP{
 		Network: "tcp", Address: address,
 		Server: &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute},
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.host.Log.Info("serving "+what, "address", srv.Addr().String())
+	s.host.log.Info("serving "+what, "address", srv.Addr().String())
 	return srv, nil
 }
 
@@ -84,7 +85,7 @@ func (s *Service) health(w http.ResponseWriter, _ *http.Request) {
 	}
 	json.NewEncoder(w).Encode(map[string]any{
 		"status":            state.String(),
-		"unaccounted_items": s.host.Ledger.Unaccounted(),
-		"version":           s.host.Version,
+		"unaccounted_items": s.host.ledger.Unaccounted(),
+		"version":           s.host.version,
 	})
 }

@@ -1,4 +1,4 @@
-package pipeline
+package engine
 
 import (
 	"log/slog"
@@ -8,15 +8,16 @@ import (
 
 	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/internal/listen/listentest"
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // TestReloadKeepsConnections of the service's own endpoints, which like any other wait for the next graph; also
 // when the new configuration does not start.
 func TestReloadKeepsConnections(t *testing.T) {
-	k := &kit{outs: map[string]Outputs{}}
+	k := &kit{outs: map[string]pipeline.Outputs{}}
 	s := newService(t)
 	address := "127.0.0.1:" + listentest.FreePort(t)
-	configured := func() *Config {
+	configured := func() *pipeline.Config {
 		cfg := k.config(pipe(t, "logs", "in", "mid", "out"))
 		cfg.Service.HealthEndpoint = address
 		return cfg

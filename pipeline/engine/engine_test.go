@@ -1,4 +1,4 @@
-package pipeline
+package engine
 
 import (
 	"context"
@@ -11,36 +11,33 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func batchOf(items int) Batch {
-	return Batch{Signal: Logs, Request: make(wire.Request, items*10), Items: items}
+func batchOf(items int) pipeline.Batch {
+	return pipeline.Batch{Signal: pipeline.Logs, Request: make(wire.Request, items*10), Items: items}
 }
 
-func testSettings(kind Kind) (Settings, *Ledger) {
-	l := NewLedger()
-	return l.Settings(kind, ID{Type: "x"}, Signals[:]...), l
-}
-
-func accountOf(t *testing.T, l *Ledger, component string) Account {
+func accountOf(t *testing.T, l *ledger.Ledger, component string) pipeline.Statement {
 	t.Helper()
 	for _, a := range l.Read() {
-		if a.Component == component && a.Signal == Logs {
+		if a.Component == component && a.Signal == pipeline.Logs {
 			return a
 		}
 	}
 	t.Fatalf("no account of %s", component)
-	return Account{}
+	return pipeline.Statement{}
 }
 
 // fake is a component of the tests: it records its life in a shared log.
 type fake struct {
 	name string
 	kit  *kit
-	next Sink
+	next pipeline.Sink
 	fail error
 }
 
@@ -52,7 +49,7 @@ func (n *fake) Stop(ctx context.Context) error {
 	}
 	return nil
 }
-func (n *fake) Consume(ctx context.Context, b Batch) error {
+func (n *fake) Consume(ctx context.Context, b pipeline.Batch) error {
 	if n.next == nil {
 		return nil
 	}
@@ -67,7 +64,7 @@ type kit struct {
 	hold   chan struct{} // exporters answer when it is closed; nil: at once
 	mu     sync.Mutex
 	log    []string
-	outs   map[string]Outputs
+	outs   map[string]pipeline.Outputs
 }
 
 func (k *kit) note(what string) {
@@ -76,7 +73,7 @@ func (k *kit) note(what string) {
 	k.log = append(k.log, what)
 }
 
-func (k *kit) fake(s Settings, c *fakeConfig, next Sink) (*fake, error) {
+func (k *kit) fake(s pipeline.Settings, c *fakeConfig, next pipeline.Sink) (*fake, error) {
 	if c.BuildFault != "" {
 		return nil, errors.New(c.BuildFault)
 	}
@@ -87,39 +84,41 @@ func (k *kit) fake(s Settings, c *fakeConfig, next Sink) (*fake, error) {
 	return n, nil
 }
 
-func (k *kit) config(pipelines ...PipelineConfig) *Config {
+func (k *kit) config(pipelines ...pipeline.PipelineConfig) *pipeline.Config {
 	def := func() *fakeConfig { return &fakeConfig{} }
-	rec := Receiver("in", def, func(s Settings, c *fakeConfig, o Outputs) (any, error) {
+	rec := pipeline.Receiver("in", def, func(s pipeline.Settings, c *fakeConfig, o pipeline.Outputs) (any, error) {
 		k.outs[s.ID.String()] = o
 		return k.fake(s, c, nil)
-	}, Signals[:]...)
-	proc := Processor("mid", def, func(s Settings, c *fakeConfig, next Sink) (Sink, error) { return k.fake(s, c, next) }, Signals[:]...)
-	exp := Exporter("out", def, func(s Settings, c *fakeConfig) (Sink, error) {
+	}, pipeline.Signals[:]...)
+	proc := pipeline.Processor("mid", def, func(s pipeline.Settings, c *fakeConfig, next pipeline.Sink) (pipeline.Sink, error) {
+		return k.fake(s, c, next)
+	}, pipeline.Signals[:]...)
+	exp := pipeline.Exporter("out", def, func(s pipeline.Settings, c *fakeConfig) (pipeline.Sink, error) {
 		n, err := k.fake(s, c, nil)
 		if err != nil {
 			return nil, err
 		}
-		n.next = SinkFunc(func(_ context.Context, b Batch) error {
+		n.next = pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
 			if k.hold != nil {
 				<-k.hold
-				return Refuse(0, errors.New("given up"))
+				return pipeline.Refuse(0, errors.New("given up"))
 			}
 			s.Delivered(b.Signal, b.Items, len(b.Request))
 			return nil
 		})
 		return n, nil
-	}, Signals[:]...)
-	join := Connector("forward", def, func(s Settings, c *fakeConfig, o Outputs) (Sink, error) {
+	}, pipeline.Signals[:]...)
+	join := pipeline.Connector("forward", def, func(s pipeline.Settings, c *fakeConfig, o pipeline.Outputs) (pipeline.Sink, error) {
 		k.outs[s.ID.String()] = o
 		return k.fake(s, c, o.For(s.Signal))
-	}, SameSignal()...)
-	cfg := &Config{Service: ServiceConfig{ShutdownTimeout: time.Second}, Pipelines: pipelines}
+	}, pipeline.SameSignal()...)
+	cfg := &pipeline.Config{Service: pipeline.ServiceConfig{ShutdownTimeout: time.Second}, Pipelines: pipelines}
 	seen := map[string]bool{}
-	add := func(c Component, ids []ID) {
+	add := func(c pipeline.Component, ids []pipeline.ID) {
 		for _, id := range ids {
 			if id.Type == c.Type && !seen[id.String()] {
 				seen[id.String()] = true
-				cfg.Instances = append(cfg.Instances, Instance{ID: id, Component: c, Config: c.Default(), Place: Place{File: "test.yaml", Line: len(seen)}})
+				cfg.Instances = append(cfg.Instances, pipeline.Instance{ID: id, Component: c, Config: c.Default(), Place: pipeline.Place{File: "test.yaml", Line: len(seen)}})
 			}
 		}
 	}
@@ -132,10 +131,10 @@ func (k *kit) config(pipelines ...PipelineConfig) *Config {
 	return cfg
 }
 
-func ids(t *testing.T, names ...string) (out []ID) {
+func ids(t *testing.T, names ...string) (out []pipeline.ID) {
 	t.Helper()
 	for _, n := range names {
-		id, err := ParseID(n)
+		id, err := pipeline.ParseID(n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,10 +143,10 @@ func ids(t *testing.T, names ...string) (out []ID) {
 	return out
 }
 
-func pipe(t *testing.T, name, receivers, processors, exporters string) PipelineConfig {
+func pipe(t *testing.T, name, receivers, processors, exporters string) pipeline.PipelineConfig {
 	t.Helper()
-	return PipelineConfig{
-		ID: ids(t, name)[0], Signal: Logs, Receivers: ids(t, strings.Fields(receivers)...),
+	return pipeline.PipelineConfig{
+		ID: ids(t, name)[0], Signal: pipeline.Logs, Receivers: ids(t, strings.Fields(receivers)...),
 		Processors: ids(t, strings.Fields(processors)...), Exporters: ids(t, strings.Fields(exporters)...),
 	}
 }
@@ -157,16 +156,16 @@ func newService(t *testing.T) *Service {
 }
 
 func TestTheGraphStartsUpwardAndStopsDownward(t *testing.T) {
-	k := &kit{outs: map[string]Outputs{}}
+	k := &kit{outs: map[string]pipeline.Outputs{}}
 	s := newService(t)
 	cfg := k.config(pipe(t, "logs", "in", "mid/1 mid/2", "out"))
 	if err := s.Start(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.outs["in"].For(Logs).Consume(t.Context(), batchOf(3)); err != nil {
+	if err := k.outs["in"].For(pipeline.Logs).Consume(t.Context(), batchOf(3)); err != nil {
 		t.Error(err)
 	}
-	if k.outs["in"].For(Traces) != nil {
+	if k.outs["in"].For(pipeline.Traces) != nil {
 		t.Error("no pipeline takes traces, yet there is an output")
 	}
 	s.Stop(t.Context())
@@ -184,7 +183,7 @@ func TestTheGraphStartsUpwardAndStopsDownward(t *testing.T) {
 }
 
 func TestFanOutAndConnectors(t *testing.T) {
-	k := &kit{outs: map[string]Outputs{}}
+	k := &kit{outs: map[string]pipeline.Outputs{}}
 	s := newService(t)
 	cfg := k.config(
 		pipe(t, "logs/front", "in", "", "forward/x out/a"),
@@ -194,7 +193,7 @@ func TestFanOutAndConnectors(t *testing.T) {
 	if err := s.Start(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.outs["in"].For(Logs).Consume(t.Context(), batchOf(1)); err != nil {
+	if err := k.outs["in"].For(pipeline.Logs).Consume(t.Context(), batchOf(1)); err != nil {
 		t.Error(err)
 	}
 	s.Stop(t.Context())
@@ -212,7 +211,7 @@ func TestFanOutAndConnectors(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
-	k := &kit{outs: map[string]Outputs{}}
+	k := &kit{outs: map[string]pipeline.Outputs{}}
 	s := newService(t)
 	good := k.config(pipe(t, "logs", "in", "mid", "out"))
 	if err := s.Start(t.Context(), good); err != nil {
@@ -220,7 +219,7 @@ func TestReload(t *testing.T) {
 	}
 	send := func() {
 		t.Helper()
-		if err := k.outs["in"].For(Logs).Consume(t.Context(), batchOf(1)); err != nil {
+		if err := k.outs["in"].For(pipeline.Logs).Consume(t.Context(), batchOf(1)); err != nil {
 			t.Error(err)
 		}
 	}

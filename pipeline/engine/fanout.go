@@ -1,9 +1,11 @@
-package pipeline
+package engine
 
 import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // fanOut gives every branch the same read-only batch and returns when all have answered. What a branch refuses is
@@ -16,7 +18,7 @@ type fanOut struct {
 }
 
 // fanOutTo joins heads into one sink.
-func fanOutTo(branches []head) Sink {
+func fanOutTo(branches []head) pipeline.Sink {
 	if len(branches) == 1 {
 		return branches[0].sink
 	}
@@ -26,8 +28,8 @@ func fanOutTo(branches []head) Sink {
 // fanOutPause is the wait before refused items are offered again when the branch named none.
 const fanOutPause = 100 * time.Millisecond
 
-func (f *fanOut) Consume(ctx context.Context, b Batch) error {
-	answers := make([]Answer, len(f.branches))
+func (f *fanOut) Consume(ctx context.Context, b pipeline.Batch) error {
+	answers := make([]pipeline.Answer, len(f.branches))
 	var wg sync.WaitGroup
 	for i := range f.branches[1:] {
 		wg.Go(func() { answers[i+1] = offer(ctx, f.branches[i+1].sink, b) })
@@ -37,8 +39,8 @@ func (f *fanOut) Consume(ctx context.Context, b Batch) error {
 	all := allOf(answers, b.Items)
 	if all.Refusal != nil {
 		for i, a := range answers {
-			if n := all.Refused.Without(a.Refused).Len() - a.rejectedOf(all.Refused); n > 0 {
-				f.branches[i].accounts[0].again(n)
+			if n := all.Refused.Without(a.Refused).Len() - rejectedOf(a, all.Refused); n > 0 {
+				f.branches[i].accounts[0].DeliveredAfterRefusal(n)
 			}
 		}
 	}
@@ -46,8 +48,8 @@ func (f *fanOut) Consume(ctx context.Context, b Batch) error {
 }
 
 // offer gives a branch a batch, and then again what it refuses.
-func offer(ctx context.Context, to Sink, b Batch) Answer {
-	a := Read(to.Consume(ctx, b), b.Items)
+func offer(ctx context.Context, to pipeline.Sink, b pipeline.Batch) pipeline.Answer {
+	a := pipeline.Read(to.Consume(ctx, b), b.Items)
 	for a.Refusal != nil {
 		wait := max(a.Refusal.After, fanOutPause)
 		deadline, ok := ctx.Deadline()
@@ -60,15 +62,15 @@ func offer(ctx context.Context, to Sink, b Batch) Answer {
 			return a
 		}
 		rest := b
-		m := ItemMap{{0, b.Items}}
+		m := pipeline.ItemMap{{From: 0, N: b.Items}}
 		if a.Refused.Len() < b.Items {
 			rest = b.CutRanges(nil, a.Refused)
 			m = m[:0]
 			for _, r := range a.Refused {
-				m = append(m, Moved{r.From, r.To - r.From})
+				m = append(m, pipeline.Moved{From: r.From, N: r.To - r.From})
 			}
 		}
-		g := NewGather(b.Items)
+		g := pipeline.NewGather(b.Items)
 		for _, r := range a.Rejected {
 			g.Reject(r)
 		}
@@ -79,16 +81,16 @@ func offer(ctx context.Context, to Sink, b Batch) Answer {
 }
 
 // allOf is the answer of all branches together.
-func allOf(answers []Answer, items int) Answer {
-	g := NewGather(items)
-	lost := wholeRange(items) // what every branch rejected
-	fewest := items           // counted and named, of the branch that took the most
+func allOf(answers []pipeline.Answer, items int) pipeline.Answer {
+	g := pipeline.NewGather(items)
+	lost := pipeline.AllItems(items) // what every branch rejected
+	fewest := items                  // counted and named, of the branch that took the most
 	uncounted := false
 	for _, a := range answers {
 		if a.Refusal != nil {
 			g.Refuse(a.Refused, a.Refusal)
 		}
-		var here Ranges
+		var here pipeline.Ranges
 		for _, r := range a.Rejected {
 			here = here.Union(r.Ranges)
 			uncounted = uncounted || r.Ranges == nil
@@ -105,7 +107,7 @@ func allOf(answers []Answer, items int) Answer {
 	if more := fewest - lost.Len(); uncounted && more > 0 {
 		for _, a := range answers {
 			if u := a.Uncounted(); u != nil {
-				g.Reject(Rejected{Reason: u[0].Reason, Err: u[0].Err, Count: more})
+				g.Reject(pipeline.Rejected{Reason: u[0].Reason, Err: u[0].Err, Count: more})
 				break
 			}
 		}
@@ -114,7 +116,7 @@ func allOf(answers []Answer, items int) Answer {
 }
 
 // rejectedOf is how many of some items were rejected, as far as it is known which.
-func (a *Answer) rejectedOf(items Ranges) int {
+func rejectedOf(a pipeline.Answer, items pipeline.Ranges) int {
 	n := 0
 	for _, r := range a.Rejected {
 		n += r.Ranges.Intersect(items).Len()

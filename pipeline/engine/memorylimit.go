@@ -1,4 +1,4 @@
-package pipeline
+package engine
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // Shares of the memory that the process may use, when the file sets no memory_limiter.
@@ -61,7 +63,7 @@ func percentBase(cgroup func() (uint64, error)) int64 {
 }
 
 // limits turns the keys into bytes: hard is the whole limit, soft is where refusing begins.
-func (m MemoryLimit) limits(cgroup func() (uint64, error)) (hard, soft int64) {
+func limits(m pipeline.MemoryLimit, cgroup func() (uint64, error)) (hard, soft int64) {
 	hard = int64(m.LimitMiB) << 20
 	spike := int64(m.SpikeLimitMiB) << 20
 	if hard == 0 && m.LimitPercentage > 0 {
@@ -77,18 +79,18 @@ func (m MemoryLimit) limits(cgroup func() (uint64, error)) (hard, soft int64) {
 
 // applyMemoryLimit sets the budget, and polls the heap as the second line of defence: admission by bytes is the
 // first, and what it does not see (a library's own caches) shows up here.
-func (s *Service) applyMemoryLimit(m MemoryLimit) {
+func (s *Service) applyMemoryLimit(m pipeline.MemoryLimit) {
 	if s.stopHeap != nil {
 		s.stopHeap()
 		s.stopHeap = nil
 	}
-	s.host.Budget.pressure.Store(false)
-	hard, soft := m.limits(memlimit.FromCgroup)
+	s.host.budget.SetPressure(false)
+	hard, soft := limits(m, memlimit.FromCgroup)
 	if hard == 0 {
-		s.host.Budget.limit.Store(defaultBudget())
+		s.host.budget.SetLimit(defaultBudget())
 		return
 	}
-	s.host.Budget.limit.Store(soft)
+	s.host.budget.SetLimit(soft)
 	ctx, cancel := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
 	s.stopHeap = func() {
@@ -112,8 +114,8 @@ func (s *Service) watchHeap(ctx context.Context, heap *heapWatch, every time.Dur
 		case <-tick.C:
 		}
 		over := heap.over()
-		if s.host.Budget.pressure.Swap(over) != over {
-			s.host.Log.Warn("heap against the memory limit", "over", over,
+		if s.host.budget.SetPressure(over) != over {
+			s.host.log.Warn("heap against the memory limit", "over", over,
 				"live_bytes", heap.live(), "heap_bytes", heap.objects(), "soft_limit_bytes", heap.soft)
 		}
 	}

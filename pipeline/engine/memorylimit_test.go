@@ -1,4 +1,4 @@
-package pipeline
+package engine
 
 import (
 	"log/slog"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // TestGarbageIsNoPressure: with 40 MiB alive and 30 MiB of garbage under a soft limit of 64 MiB intake is served; with
@@ -15,15 +17,15 @@ import (
 func TestGarbageIsNoPressure(t *testing.T) {
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // as when nothing allocates: no collection comes by itself
-	s := &Service{host: Host{Budget: NewBudget(0), Log: slog.New(slog.DiscardHandler)}}
+	s := &Service{host: host{budget: pipeline.NewBudget(0), log: slog.New(slog.DiscardHandler)}}
 	alive := make([]byte, 40<<20)
 	more := make([]byte, 30<<20)
 	runtime.KeepAlive(more)
 	more = nil
-	s.applyMemoryLimit(MemoryLimit{CheckInterval: 5 * time.Millisecond, LimitMiB: 80, SpikeLimitMiB: 16})
+	s.applyMemoryLimit(pipeline.MemoryLimit{CheckInterval: 5 * time.Millisecond, LimitMiB: 80, SpikeLimitMiB: 16})
 	defer func() { s.stopHeap() }()
 	served := func() bool {
-		lease, err := s.host.Budget.Reserve(1)
+		lease, err := s.host.budget.Reserve(1)
 		lease.Release()
 		return err == nil
 	}
@@ -51,17 +53,17 @@ func TestPercentages(t *testing.T) {
 	for _, c := range []struct {
 		name, env  string
 		cgroup     func() (uint64, error)
-		limit      MemoryLimit
+		limit      pipeline.MemoryLimit
 		hard, soft int64
 	}{
-		{"cgroup", "", inside, MemoryLimit{LimitPercentage: 50, SpikeLimitPercentage: 10}, gib / 100 * 50, gib/100*50 - gib/100*10},
-		{"GOMEMLIMIT", "900MiB", inside, MemoryLimit{LimitPercentage: 50}, gib / 10 * 9 / 100 * 50, gib/10*9/100*50 - gib/10*9/100*50/5},
-		{"no cgroup", "", outside, MemoryLimit{LimitPercentage: 50, SpikeLimitPercentage: 50}, gib / 10 * 9 / 100 * 50, 0},
-		{"MiB", "", inside, MemoryLimit{LimitMiB: 100, LimitPercentage: 50}, 100 << 20, 80 << 20},
-		{"nothing", "", inside, MemoryLimit{}, 0, 0},
+		{"cgroup", "", inside, pipeline.MemoryLimit{LimitPercentage: 50, SpikeLimitPercentage: 10}, gib / 100 * 50, gib/100*50 - gib/100*10},
+		{"GOMEMLIMIT", "900MiB", inside, pipeline.MemoryLimit{LimitPercentage: 50}, gib / 10 * 9 / 100 * 50, gib/10*9/100*50 - gib/10*9/100*50/5},
+		{"no cgroup", "", outside, pipeline.MemoryLimit{LimitPercentage: 50, SpikeLimitPercentage: 50}, gib / 10 * 9 / 100 * 50, 0},
+		{"MiB", "", inside, pipeline.MemoryLimit{LimitMiB: 100, LimitPercentage: 50}, 100 << 20, 80 << 20},
+		{"nothing", "", inside, pipeline.MemoryLimit{}, 0, 0},
 	} {
 		t.Setenv("GOMEMLIMIT", c.env)
-		if hard, soft := c.limit.limits(c.cgroup); hard != c.hard || soft != c.soft {
+		if hard, soft := limits(c.limit, c.cgroup); hard != c.hard || soft != c.soft {
 			t.Errorf("%s: %d and %d, want %d and %d", c.name, hard, soft, c.hard, c.soft)
 		}
 	}

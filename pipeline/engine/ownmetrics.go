@@ -1,4 +1,4 @@
-package pipeline
+package engine
 
 import (
 	"regexp"
@@ -25,11 +25,11 @@ func (m *ownMetrics) register(reg *prometheus.Registry, s *Service) {
 	m.reloadAt.SetToCurrentTime()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "sluice_build_info", Help: "1; the labels say what runs.",
-		ConstLabels: prometheus.Labels{"version": s.host.Version, "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": s.host.version, "goversion": runtime.Version()},
 	})
 	info.Set(1)
 	reg.MustRegister(
-		s.host.Ledger, m.reloadOK, m.reloadAt, info,
+		s.host.ledger, m.reloadOK, m.reloadAt, info,
 		// go_gc_heap_live_bytes is what the last collection found in use: growth shows there and not in the saw teeth.
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{
 			Matcher: regexp.MustCompile("^/gc/heap/live:bytes$"),
@@ -37,13 +37,13 @@ func (m *ownMetrics) register(reg *prometheus.Registry, s *Service) {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_admission_reserved_bytes", Help: "Bytes reserved by receivers for telemetry in flight.",
-		}, func() float64 { return float64(s.host.Budget.Used()) }),
+		}, func() float64 { return float64(s.host.budget.Used()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_admission_limit_bytes", Help: "Bytes that may be reserved by receivers at once.",
-		}, func() float64 { return float64(s.host.Budget.Limit()) }),
+		}, func() float64 { return float64(s.host.budget.Limit()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "sluice_admission_refused_total", Help: "Requests refused by receivers for lack of budget.",
-		}, func() float64 { return float64(s.host.Budget.refused.Load()) }),
+		}, func() float64 { return float64(s.host.budget.Refusals()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_ready", Help: "1 while telemetry is taken in.",
 		}, func() float64 {

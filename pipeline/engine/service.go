@@ -1,4 +1,4 @@
-package pipeline
+package engine
 
 import (
 	"context"
@@ -13,17 +13,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/internal/listen"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 )
 
 // Service runs one configuration after the other: it owns what outlives a graph.
 type Service struct {
-	host     Host
+	host     host
 	registry *prometheus.Registry
 	state    atomic.Int32
 	own      ownMetrics
 
 	mu       sync.Mutex // one of Start, Reload, Stop at a time
-	cfg      *Config
+	cfg      *pipeline.Config
 	graph    *graph
 	servers  []*listen.Serving
 	stopHeap context.CancelFunc
@@ -50,9 +52,9 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 	reg := prometheus.NewRegistry()
 	s := &Service{
 		registry: reg,
-		host: Host{
-			Ledger: NewLedger(), Budget: NewBudget(defaultBudget()), Listeners: listen.New(),
-			Metrics: reg, history: newHistory(reg), Log: log, DataDir: dataDir, Version: version,
+		host: host{
+			ledger: ledger.New(), budget: pipeline.NewBudget(defaultBudget()), listeners: listen.New(),
+			metrics: reg, history: newHistory(reg), log: log, dataDir: dataDir, version: version,
 		},
 	}
 	s.own.register(reg, s)
@@ -66,20 +68,20 @@ func (s *Service) Gatherer() prometheus.Gatherer { return s.host.history }
 func (s *Service) Registry() *prometheus.Registry { return s.registry }
 
 // Ledger is the accounting of everything that passed.
-func (s *Service) Ledger() *Ledger { return s.host.Ledger }
+func (s *Service) Ledger() *ledger.Ledger { return s.host.ledger }
 
 // State tells where the service is in its life.
 func (s *Service) State() State { return State(s.state.Load()) }
 
 // Config is the configuration that runs.
-func (s *Service) Config() *Config {
+func (s *Service) Config() *pipeline.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cfg
 }
 
 // Start builds and starts the configuration. When it fails, nothing runs.
-func (s *Service) Start(ctx context.Context, cfg *Config) error {
+func (s *Service) Start(ctx context.Context, cfg *pipeline.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g, err := build(cfg, s.host)
@@ -87,7 +89,7 @@ func (s *Service) Start(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	if err := s.run(ctx, cfg, g); err != nil {
-		s.host.Listeners.Close()
+		s.host.listeners.Close()
 		return err
 	}
 	s.state.Store(int32(StateReady))
@@ -95,7 +97,7 @@ func (s *Service) Start(ctx context.Context, cfg *Config) error {
 }
 
 // run starts a built graph and the service's own endpoints.
-func (s *Service) run(ctx context.Context, cfg *Config, g *graph) error {
+func (s *Service) run(ctx context.Context, cfg *pipeline.Config, g *graph) error {
 	s.applyMemoryLimit(cfg.Service.MemoryLimit)
 	if err := g.start(ctx); err != nil {
 		s.abandon(g)
@@ -115,19 +117,19 @@ func (s *Service) abandon(g *graph) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := g.stop(ctx); err != nil {
-		s.host.Log.Error("cannot stop what had started", "error", err)
+		s.host.log.Error("cannot stop what had started", "error", err)
 	}
 }
 
 // Reload replaces the running graph. A configuration that cannot be built changes nothing; one that cannot be
 // started (a port of another process, say) is replaced by the one before it.
-func (s *Service) Reload(ctx context.Context, cfg *Config) error {
+func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// The same instances may not be registered twice: the new graph is built once to be checked, and again when
 	// the old one is gone.
 	trial := s.host
-	trial.Metrics, trial.Ledger, trial.history = prometheus.NewRegistry(), NewLedger(), nil
+	trial.metrics, trial.ledger, trial.history = prometheus.NewRegistry(), ledger.New(), nil
 	checked, err := build(cfg, trial)
 	if err != nil {
 		s.own.reloaded(false)
@@ -137,8 +139,8 @@ func (s *Service) Reload(ctx context.Context, cfg *Config) error {
 
 	s.state.Store(int32(StateReloading))
 	old := s.cfg
-	s.host.Listeners.Hold()
-	defer s.host.Listeners.Sweep()
+	s.host.listeners.Hold()
+	defer s.host.listeners.Sweep()
 	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
 	s.halt(context.WithoutCancel(ctx))
 	if err := ctx.Err(); err != nil {
@@ -156,7 +158,7 @@ func (s *Service) Reload(ctx context.Context, cfg *Config) error {
 	return err
 }
 
-func (s *Service) buildAndRun(ctx context.Context, cfg *Config) error {
+func (s *Service) buildAndRun(ctx context.Context, cfg *pipeline.Config) error {
 	g, err := build(cfg, s.host)
 	if err != nil {
 		return err
@@ -179,7 +181,7 @@ func (s *Service) halt(ctx context.Context) int64 {
 		cancel()
 	}).Stop()
 	if err := s.graph.stop(ctx); err != nil {
-		s.host.Log.Warn("not everything stopped in time", "error", err)
+		s.host.log.Warn("not everything stopped in time", "error", err)
 	}
 	for _, srv := range s.servers {
 		stopOwn(srv)
@@ -190,8 +192,8 @@ func (s *Service) halt(ctx context.Context) int64 {
 
 // inside is how many items receivers have handed on, or hold, without an answer yet.
 func (s *Service) inside() (n int64) {
-	for _, a := range s.host.Ledger.Read() {
-		if a.Kind == KindReceiver {
+	for _, a := range s.host.ledger.Read() {
+		if a.Kind == pipeline.KindReceiver {
 			n += a.Held.Items
 		}
 	}
@@ -200,8 +202,8 @@ func (s *Service) inside() (n int64) {
 
 // refused is how many items of receivers were ever refused.
 func (s *Service) refused() (n int64) {
-	for _, a := range s.host.Ledger.Read() {
-		if a.Kind == KindReceiver {
+	for _, a := range s.host.ledger.Read() {
+		if a.Kind == pipeline.KindReceiver {
 			n += a.Refused.Items
 		}
 	}
@@ -210,8 +212,8 @@ func (s *Service) refused() (n int64) {
 
 // timedOut is how many items were ever dropped as shutdown_timeout.
 func (s *Service) timedOut() (n int64) {
-	for _, a := range s.host.Ledger.Read() {
-		n += a.Dropped[DropShutdown].Items
+	for _, a := range s.host.ledger.Read() {
+		n += a.Dropped[pipeline.DropShutdown].Items
 	}
 	return n
 }
@@ -231,13 +233,13 @@ func (s *Service) Stop(ctx context.Context) Left {
 	s.state.Store(int32(StateDraining))
 	begin := time.Now()
 	undelivered := s.halt(ctx)
-	s.host.Listeners.Close()
+	s.host.listeners.Close()
 	if s.stopHeap != nil {
 		s.stopHeap()
 	}
 	s.state.Store(int32(StateStopped))
 	return Left{
-		Undelivered: undelivered, TimedOut: s.timedOut(), Unaccounted: s.host.Ledger.Unaccounted(),
+		Undelivered: undelivered, TimedOut: s.timedOut(), Unaccounted: s.host.ledger.Unaccounted(),
 		DrainSeconds: time.Since(begin).Seconds(),
 	}
 }

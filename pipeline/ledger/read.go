@@ -1,36 +1,33 @@
-package pipeline
+package ledger
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
 
-// Account is one account of the ledger at one instant.
-type Account struct {
-	Component string // kind/id: "exporter/otlp_http"
-	Pipeline  string // of a processor, or that a connector gives to; empty otherwise
-	Signal    Signal
-	Kind      Kind
-
-	In, Out, Refused, Held, Delivered Amount
-	Dropped                           map[Reason]Amount // only reasons that occurred
-	DeliveredAfterRefusal             int64             // items
-}
+	"github.com/sluiceio/sluice/pipeline"
+)
 
 // Read returns every account. Each is consistent in itself.
-func (l *Ledger) Read() []Account {
+func (l *Ledger) Read() []pipeline.Statement {
 	accounts := l.all()
-	out := make([]Account, 0, len(accounts))
+	out := make([]pipeline.Statement, 0, len(accounts))
 	for _, d := range accounts {
-		s := d.snapshot()
-		a := Account{
-			Component: d.key.component, Pipeline: d.key.pipeline, Signal: d.key.signal, Kind: d.kind,
-			In: s.in, Out: s.out, Refused: s.refused, Held: s.held(), Delivered: s.delivered,
-			Dropped: map[Reason]Amount{}, DeliveredAfterRefusal: s.repeated,
+		out = append(out, d.Read())
+	}
+	return out
+}
+
+// Read is the account at this instant.
+func (d *Account) Read() pipeline.Statement {
+	s := d.snapshot()
+	out := pipeline.Statement{
+		Component: d.key.Component, Pipeline: d.key.Pipeline, Signal: d.key.Signal, Kind: d.kind,
+		In: s.in, Out: s.out, Refused: s.refused, Held: s.held(), Delivered: s.delivered,
+		Dropped: map[pipeline.Reason]pipeline.Amount{}, DeliveredAfterRefusal: s.repeated,
+	}
+	for i, f := range s.dropped {
+		if f != (pipeline.Amount{}) {
+			out.Dropped[pipeline.Reasons[i]] = f
 		}
-		for i, f := range s.dropped {
-			if f != (Amount{}) {
-				a.Dropped[Reasons[i]] = f
-			}
-		}
-		out = append(out, a)
 	}
 	return out
 }
@@ -53,7 +50,7 @@ func (l *Ledger) Unaccounted() int64 {
 		if went, same := d.went(); same {
 			gap += max(0, s.out.Items-went)
 		}
-		if d.kind == KindExporter {
+		if d.kind == pipeline.KindExporter {
 			gap += max(0, s.out.Items-s.delivered.Items)
 		}
 	}
@@ -91,7 +88,7 @@ func itemsDesc(name, help string) amountDesc {
 	}
 }
 
-func (a amountDesc) emit(ch chan<- prometheus.Metric, v Amount, labels ...string) {
+func (a amountDesc) emit(ch chan<- prometheus.Metric, v pipeline.Amount, labels ...string) {
 	ch <- prometheus.MustNewConstMetric(a.items, prometheus.CounterValue, float64(v.Items), labels...)
 	ch <- prometheus.MustNewConstMetric(a.bytes, prometheus.CounterValue, float64(v.Bytes), labels...)
 }
@@ -107,7 +104,7 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		descIn.emit(ch, a.In, labels...)
 		descOut.emit(ch, a.Out, labels...)
 		descRefused.emit(ch, a.Refused, labels...)
-		if a.Kind == KindExporter {
+		if a.Kind == pipeline.KindExporter {
 			descDelivered.emit(ch, a.Delivered, labels...)
 		}
 		ch <- prometheus.MustNewConstMetric(descHeld, prometheus.GaugeValue, float64(a.Held.Items), labels...)

@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/sluiceio/sluice/api/tempo"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/traces/traceql"
 	"github.com/sluiceio/sluice/store/traces/tracestest"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 // open opens a store whose clock stands at tracestest.Epoch, and closes it when the test ends.
-func open(t testing.TB, dir string, o Options) (*Store, *tracestest.Clock, *pipeline.Ledger) {
+func open(t testing.TB, dir string, o Options) (*Store, *tracestest.Clock, *ledger.Ledger) {
 	t.Helper()
 	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
 	c := tracestest.NewClock()

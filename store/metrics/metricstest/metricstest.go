@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/wire"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -56,7 +57,7 @@ func Gauge(points ...Point) pmetric.Metrics {
 }
 
 // Dropped returns what the ledger has of the store, after checking that it closes.
-func Dropped(t testing.TB, l *pipeline.Ledger) map[pipeline.Reason]int64 {
+func Dropped(t testing.TB, l *ledger.Ledger) map[pipeline.Reason]int64 {
 	t.Helper()
 	if n := l.Unaccounted(); n != 0 {
 		t.Errorf("%d items are unaccounted", n)

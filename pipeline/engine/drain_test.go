@@ -1,4 +1,4 @@
-package pipeline
+package engine
 
 import (
 	"context"
@@ -7,12 +7,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // TestALeaseGrowsPastTheBudgetWhenAlone: a request that grows step by step while it is read must not be refused for
 // ever because of its own earlier steps.
 func TestALeaseGrowsPastTheBudgetWhenAlone(t *testing.T) {
-	b := NewBudget(1000)
+	b := pipeline.NewBudget(1000)
 	alone, err := b.Reserve(100)
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +22,7 @@ func TestALeaseGrowsPastTheBudgetWhenAlone(t *testing.T) {
 	if err := alone.Resize(5000); err != nil || b.Used() != 15000 {
 		t.Errorf("nobody else is inside, yet: %v, used %d", err, b.Used())
 	}
-	if _, err := b.Reserve(1); !errors.Is(err, ErrNoBudget) {
+	if _, err := b.Reserve(1); !errors.Is(err, pipeline.ErrNoBudget) {
 		t.Errorf("a second one was admitted over the limit: %v", err)
 	}
 	alone.Release()
@@ -28,11 +30,13 @@ func TestALeaseGrowsPastTheBudgetWhenAlone(t *testing.T) {
 
 // TestFanOutTellsTheBestOfTheRejections: what one branch took was not lost, so the caller must not hear that all was.
 func TestFanOutTellsTheBestOfTheRejections(t *testing.T) {
-	reject := func(n int) Sink {
-		return SinkFunc(func(context.Context, Batch) error { return Reject(n, DropRejected, errors.New("never")) })
+	reject := func(n int) pipeline.Sink {
+		return pipeline.SinkFunc(func(context.Context, pipeline.Batch) error {
+			return pipeline.Reject(n, pipeline.DropRejected, errors.New("never"))
+		})
 	}
-	for _, branches := range [][]Sink{{reject(10), reject(3)}, {reject(3), reject(10)}, {reject(0), reject(3)}} {
-		rej, never := AsRejected(fanOutTo(heads(branches...)).Consume(t.Context(), batchOf(10)))
+	for _, branches := range [][]pipeline.Sink{{reject(10), reject(3)}, {reject(3), reject(10)}, {reject(0), reject(3)}} {
+		rej, never := pipeline.AsRejected(fanOutTo(heads(branches...)).Consume(t.Context(), batchOf(10)))
 		if !never || rej.Count != 3 {
 			t.Errorf("got %+v, want 3 items rejected", rej)
 		}
@@ -41,7 +45,7 @@ func TestFanOutTellsTheBestOfTheRejections(t *testing.T) {
 
 // TestASignalDuringAReloadDoesNotCutTheDrain: the end of the process' context is no reason to drop what is inside.
 func TestASignalDuringAReloadDoesNotCutTheDrain(t *testing.T) {
-	k := &kit{outs: map[string]Outputs{}}
+	k := &kit{outs: map[string]pipeline.Outputs{}}
 	s := newService(t)
 	cfg := k.config(pipe(t, "logs", "in", "mid", "out"))
 	if err := s.Start(t.Context(), cfg); err != nil {
@@ -65,7 +69,7 @@ func TestASignalDuringAReloadDoesNotCutTheDrain(t *testing.T) {
 
 // TestWhatTheDrainGaveUpIsSaid: also when everything has been given up by the time that Stop returns.
 func TestWhatTheDrainGaveUpIsSaid(t *testing.T) {
-	k := &kit{outs: map[string]Outputs{}, hold: make(chan struct{})}
+	k := &kit{outs: map[string]pipeline.Outputs{}, hold: make(chan struct{})}
 	s := newService(t)
 	cfg := k.config(pipe(t, "logs", "in", "", "out"))
 	cfg.Service.ShutdownTimeout = 50 * time.Millisecond
@@ -74,7 +78,7 @@ func TestWhatTheDrainGaveUpIsSaid(t *testing.T) {
 	}
 	var answer error
 	var caller sync.WaitGroup
-	caller.Go(func() { answer = k.outs["in"].For(Logs).Consume(t.Context(), batchOf(7)) })
+	caller.Go(func() { answer = k.outs["in"].For(pipeline.Logs).Consume(t.Context(), batchOf(7)) })
 	for accountOf(t, s.Ledger(), "exporter/out").Held.Items == 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -88,18 +92,18 @@ func TestWhatTheDrainGaveUpIsSaid(t *testing.T) {
 	if left.Undelivered != 7 || left.TimedOut != 0 || left.Unaccounted != 0 {
 		t.Errorf("left %+v, want 7 undelivered", left)
 	}
-	if _, refused := AsRefused(answer); !refused {
+	if _, refused := pipeline.AsRefused(answer); !refused {
 		t.Errorf("the caller was answered %v", answer)
 	}
 }
 
 func TestWithdrawnSaysWhoEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	if text := Withdrawn(ctx).Error(); text != "the drain ended before the batch was safe" {
+	if text := pipeline.Withdrawn(ctx).Error(); text != "the drain ended before the batch was safe" {
 		t.Error(text)
 	}
 	cancel()
-	if text := Withdrawn(ctx).Error(); !strings.Contains(text, "context canceled") {
+	if text := pipeline.Withdrawn(ctx).Error(); !strings.Contains(text, "context canceled") {
 		t.Error(text)
 	}
 }
