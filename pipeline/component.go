@@ -56,10 +56,10 @@ type Component struct {
 
 	// Default returns a pointer to the configuration struct with its defaults set.
 	Default func() any
-	// NotDone names keys that the Collector's component of this type has and ours has not yet, as paths below the
+	// Unsupported names keys that the Collector's component of this type has and ours has not, as paths below the
 	// component ("sending_queue::storage"), and what to do instead. They fail the start by name, or warn under
 	// --allow-ignored-keys.
-	NotDone map[string]string
+	Unsupported map[string]string
 
 	buildReceiver  func(Settings, any, Outputs) (any, error)
 	buildProcessor func(Settings, any, Sink) (Sink, error)
@@ -173,9 +173,9 @@ func (c Component) WithDoc(doc string) Component {
 	return c
 }
 
-// WithNotDone names keys of the Collector's component that ours does not have yet.
-func (c Component) WithNotDone(keys map[string]string) Component {
-	c.NotDone = keys
+// WithUnsupported names keys of the Collector's component that ours does not have.
+func (c Component) WithUnsupported(keys map[string]string) Component {
+	c.Unsupported = keys
 	return c
 }
 

@@ -68,5 +68,5 @@ func Component() pipeline.Component {
 	return pipeline.Exporter("otlp_grpc", Default, New, pipeline.Signals[:]...).
 		WithAliases("otlp").
 		WithDoc("sends OTLP over gRPC as it came, compressed once").
-		WithNotDone(delivery.NotDone(nil))
+		WithUnsupported(delivery.Unsupported(nil))
 }

@@ -90,7 +90,7 @@ func Component() pipeline.Component {
 	return pipeline.Exporter("otlp_http", Default, New, pipeline.Signals[:]...).
 		WithAliases("otlphttp").
 		WithDoc("sends OTLP over HTTP as it came, compressed once").
-		WithNotDone(delivery.NotDone(map[string]string{
+		WithUnsupported(delivery.Unsupported(map[string]string{
 			"profiles_endpoint": "profiles are not a signal yet; remove the key",
 		}))
 }

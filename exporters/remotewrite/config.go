@@ -138,7 +138,7 @@ func Component() pipeline.Component {
 	return pipeline.Exporter("prometheus_remote_write", Default, New, pipeline.Metrics).
 		WithAliases("prometheusremotewrite").
 		WithDoc("writes metrics to Prometheus, Mimir, VictoriaMetrics and others by remote write 1.0").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"auth":                             `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
 			"middlewares":                      "extensions are not hosted; remove the key",
 			"sending_queue":                    `write "remote_write_queue"`,

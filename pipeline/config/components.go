@@ -59,13 +59,13 @@ func (l *loader) readComponent(kind pipeline.Kind, d *declaration) {
 		return
 	}
 	d.Component = component
-	value, ok := l.decode(l.section(sectionOf(kind), d, component.NotDone), component.Default)
+	value, ok := l.decode(l.section(sectionOf(kind), d, component.Unsupported), component.Default)
 	d.Config, d.faulty = value, !ok
 }
 
-func (l *loader) section(name string, d *declaration, notDone map[string]string) section {
+func (l *loader) section(name string, d *declaration, unsupported map[string]string) section {
 	m, _ := plain(l.raw[name]).(map[string]any)
-	return section{path: []string{name, d.spelled}, raw: m[d.spelled], notDone: notDone}
+	return section{path: []string{name, d.spelled}, raw: m[d.spelled], unsupported: unsupported}
 }
 
 // component finds a type, or the type that has this alias.
@@ -100,9 +100,9 @@ func (l *loader) unknownType(kind pipeline.Kind, typ string) string {
 	}
 	if text, known := knownType(kind, typ); known {
 		if text == "" || !l.has(text) {
-			return notDone + "; take it out, and out of the pipelines that name it"
+			return unsupported + "; take it out, and out of the pipelines that name it"
 		}
-		return notDone + "; use " + text
+		return unsupported + "; use " + text
 	}
 	for _, other := range kinds {
 		if _, ok := l.component(other, typ); ok {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -53,13 +54,13 @@ func (l *loader) checkConnectors() {
 // ends lists the pipelines of some signals that export to a connector, and those that receive from it.
 func (l *loader) ends(id pipeline.ID, signals []pipeline.Signal) (feed, fed []string) {
 	for _, p := range l.cfg.Pipelines {
-		if !contains(signals, p.Signal) {
+		if !slices.Contains(signals, p.Signal) {
 			continue
 		}
-		if contains(p.Exporters, id) {
+		if slices.Contains(p.Exporters, id) {
 			feed = append(feed, p.ID.String())
 		}
-		if contains(p.Receivers, id) {
+		if slices.Contains(p.Receivers, id) {
 			fed = append(fed, p.ID.String())
 		}
 	}
@@ -118,7 +119,7 @@ func (l *loader) steps(i int) []step {
 			continue
 		}
 		for j, q := range l.cfg.Pipelines {
-			if d.Component.Leads(p.Signal, q.Signal) && contains(q.Receivers, id) {
+			if d.Component.Leads(p.Signal, q.Signal) && slices.Contains(q.Receivers, id) {
 				list = append(list, step{i, j, id})
 			}
 		}

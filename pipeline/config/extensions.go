@@ -17,8 +17,8 @@ const (
 	defaultHealthEndpoint = "localhost:13133"
 )
 
-// healthNotDone are the keys of the Collector's health_check that ours does not have.
-var healthNotDone = map[string]string{
+// unsupportedInHealth are the keys of the Collector's health_check that ours does not have.
+var unsupportedInHealth = map[string]string{
 	"path":                     "take it out; the health page is at /",
 	"response_body":            "take it out; the answer is ours",
 	"check_collector_pipeline": "take it out; it does nothing in the Collector either",
@@ -45,7 +45,7 @@ func (l *loader) readExtensions() {
 		}
 		d.faulty = true
 		if advice, known := knownExtensions[normal(d.ID.Type)]; known {
-			l.ignorable(l.allowIgnored, d.at, notDone+"; "+advice)
+			l.ignorable(l.allowIgnored, d.at, unsupported+"; "+advice)
 			continue
 		}
 		l.fault(d.at, "unknown extension type; the only extension is health_check")
@@ -53,7 +53,7 @@ func (l *loader) readExtensions() {
 }
 
 func (l *loader) healthCheck(d *declaration) {
-	value, ok := l.decode(l.section("extensions", d, healthNotDone), func() any {
+	value, ok := l.decode(l.section("extensions", d, unsupportedInHealth), func() any {
 		return &healthKeys{Endpoint: cmp.Or(l.options.HealthEndpoint, defaultHealthEndpoint)}
 	})
 	d.Config = value

@@ -99,8 +99,8 @@ func (r *report) finish(secrets []string) ([]Warning, Faults) {
 	return order(r.warnings), order(r.faults)
 }
 
-// notDone is what is said of everything that an existing Collector file may rightly contain.
-const notDone = "known to the Collector but not supported"
+// unsupported is what is said of everything that an existing Collector file may rightly contain.
+const unsupported = "known to the Collector but not supported"
 
 // joinPath writes a path as the Collector does.
 func joinPath(path []string) string { return strings.Join(path, delimiter) }

@@ -8,6 +8,7 @@ package config
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -67,7 +68,7 @@ var sectionNames = []string{"receivers", "processors", "exporters", "connectors"
 
 func (l *loader) load() *pipeline.Config {
 	for _, key := range orderedKeys(l.tree, l.raw) {
-		if !contains(sectionNames, key) {
+		if !slices.Contains(sectionNames, key) {
 			l.fault(l.tree.at(key), "unknown section; %s", meant(key, sectionNames))
 		}
 	}
@@ -100,13 +101,4 @@ func (l *loader) warnUnused() {
 			l.warn(d.at, "no pipeline uses it, so it is not started; name it in service::pipelines or take it out")
 		}
 	}
-}
-
-func contains[T comparable](list []T, v T) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }

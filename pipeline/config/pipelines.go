@@ -59,7 +59,7 @@ func (l *loader) pipelineName(name string, path []string) (pipeline.PipelineConf
 		names = append(names, sig.String())
 	}
 	if id.Type == "profiles" {
-		l.fault(spot, notDone+"; take the pipeline out")
+		l.fault(spot, unsupported+"; take the pipeline out")
 	} else {
 		l.fault(spot, "%q is not a signal; %s", id.Type, meant(id.Type, names))
 	}
@@ -101,7 +101,7 @@ func (l *loader) refs(p *pipeline.PipelineConfig, kind pipeline.Kind, names []st
 			l.fault(spot, "%s", err)
 			continue
 		}
-		if contains(ids, id) {
+		if slices.Contains(ids, id) {
 			l.fault(spot, "%s is listed twice; take one out", id)
 			continue
 		}
@@ -123,7 +123,7 @@ func (l *loader) ref(spot at, p *pipeline.PipelineConfig, kind pipeline.Kind, id
 	if kind == pipeline.KindReceiver {
 		signals, verb = d.Component.Gives(), "gives"
 	}
-	if d.Component.Type == "" || contains(signals, p.Signal) {
+	if d.Component.Type == "" || slices.Contains(signals, p.Signal) {
 		return
 	}
 	var names []string

@@ -13,9 +13,9 @@ import (
 
 // A section is a part of the configuration that is decoded into one Go value: a component's, or service.
 type section struct {
-	path    []string
-	raw     any               // as resolved
-	notDone map[string]string // keys of the Collector's section that ours does not have: path below the section, what to do
+	path        []string
+	raw         any               // as resolved
+	unsupported map[string]string // keys of the Collector's section that ours does not have: path below the section, what to do
 }
 
 // reader turns the sections of a resolved configuration into Go values.
@@ -163,11 +163,11 @@ func (d *reading) pruneMap(m map[string]any, s shape, below []string) map[string
 	kept := make(map[string]any, len(m))
 	for _, key := range d.keys(m, below) {
 		path := extend(below, key)
-		if advice, is := d.notDoneAt(path); is {
+		if advice, is := d.unsupportedAt(path); is {
 			if !d.allowIgnored {
 				d.gone = append(d.gone, path)
 			}
-			d.ignorable(d.allowIgnored, d.at(path), notDone+"; "+advice)
+			d.ignorable(d.allowIgnored, d.at(path), unsupported+"; "+advice)
 			continue
 		}
 		kid, ok := s.child(key)
@@ -202,17 +202,17 @@ func orderedKeys(n *node, m map[string]any) []string {
 	return keys
 }
 
-// notDoneAt looks a path up in the list of keys that are not done; * there stands for any key or index.
-func (d *reading) notDoneAt(path []string) (advice string, is bool) {
-	if len(d.notDone) == 0 {
+// unsupportedAt looks a path up in the list of keys that are not done; * there stands for any key or index.
+func (d *reading) unsupportedAt(path []string) (advice string, is bool) {
+	if len(d.unsupported) == 0 {
 		return "", false
 	}
-	if advice, is = d.notDone[joinPath(path)]; is {
+	if advice, is = d.unsupported[joinPath(path)]; is {
 		return advice, true
 	}
-	for _, pattern := range slices.Sorted(maps.Keys(d.notDone)) {
+	for _, pattern := range slices.Sorted(maps.Keys(d.unsupported)) {
 		if strings.Contains(pattern, "*") && matches(strings.Split(pattern, delimiter), path) {
-			return d.notDone[pattern], true
+			return d.unsupported[pattern], true
 		}
 	}
 	return "", false
@@ -228,7 +228,7 @@ func (d *reading) unknown(s shape, path []string) {
 	list, _ := s.fields()
 	var names []string
 	for _, f := range list {
-		if _, gone := d.notDoneAt(extend(path[:len(path)-1], f.key)); !gone {
+		if _, gone := d.unsupportedAt(extend(path[:len(path)-1], f.key)); !gone {
 			names = append(names, f.key)
 		}
 	}

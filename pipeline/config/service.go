@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,8 +48,8 @@ type readerKeys struct {
 
 const defaultShutdownTimeout = 30 * time.Second
 
-// serviceNotDone are the keys of the Collector's service section that mean nothing here.
-var serviceNotDone = map[string]string{
+// unsupportedInService are the keys of the Collector's service section that mean nothing here.
+var unsupportedInService = map[string]string{
 	"telemetry::traces":                    "Sluice does not trace itself; take it out",
 	"telemetry::resource":                  "take it out; our own metrics carry no resource",
 	"telemetry::logs::sampling":            "take it out; repeated lines are limited without it",
@@ -75,7 +76,7 @@ var serviceNotDone = map[string]string{
 
 // readService reads the section service.
 func (l *loader) readService() {
-	value, ok := l.decode(section{path: []string{"service"}, raw: l.raw["service"], notDone: serviceNotDone}, func() any {
+	value, ok := l.decode(section{path: []string{"service"}, raw: l.raw["service"], unsupported: unsupportedInService}, func() any {
 		return &serviceKeys{ShutdownTimeout: defaultShutdownTimeout}
 	})
 	keys := value.(*serviceKeys)
@@ -99,7 +100,7 @@ func (l *loader) logs(keys logKeys) {
 	switch level := strings.ToLower(keys.Level); {
 	case level == "":
 		s.LogLevel = "info"
-	case contains(levels, level):
+	case slices.Contains(levels, level):
 		s.LogLevel = level
 	case level == "warning":
 		s.LogLevel = "warn"
@@ -131,7 +132,7 @@ func (l *loader) metrics(keys metricKeys) {
 	switch level := strings.ToLower(keys.Level); {
 	case level == "none":
 		return
-	case level != "" && !contains(levels, level):
+	case level != "" && !slices.Contains(levels, level):
 		l.fault(l.tree.at(extend(path, "level")...), "%q is not a level; %s", keys.Level, meant(keys.Level, levels))
 	}
 	s.MetricsEndpoint = l.options.MetricsEndpoint

@@ -44,7 +44,7 @@ func (d *reading) validate(err error, below []string) {
 func (d *reading) echoes(below []string, text string) bool {
 	hit := false
 	for _, gone := range d.gone {
-		if isBelow(below, gone) || len(gone) > 0 && contains(quoted(text), gone[len(gone)-1]) {
+		if isBelow(below, gone) || len(gone) > 0 && slices.Contains(quoted(text), gone[len(gone)-1]) {
 			return true
 		}
 		for _, key := range quoted(text) {

@@ -9,7 +9,7 @@ import "github.com/sluiceio/sluice/pipeline"
 func Component() pipeline.Component {
 	return pipeline.Processor("memory_limiter", Default, New, pipeline.Metrics, pipeline.Logs, pipeline.Traces).
 		WithDoc("sets the memory budget of the process; refusing happens at the receivers").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"min_gc_interval_when_soft_limited": "take it out; garbage is collected before intake is refused, at most once a second",
 			"min_gc_interval_when_hard_limited": "take it out; garbage is collected before intake is refused, at most once a second",
 		})

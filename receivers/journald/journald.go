@@ -27,7 +27,7 @@ import (
 func Component() pipeline.Component {
 	return pipeline.Receiver("journald", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
 		return New(s, c, out)
-	}, pipeline.Logs).WithDoc("The systemd journal, by journalctl, with its cursor kept after delivery").WithNotDone(map[string]string{
+	}, pipeline.Logs).WithDoc("The systemd journal, by journalctl, with its cursor kept after delivery").WithUnsupported(map[string]string{
 		"files":                 "name the folder of the journal files as directory",
 		"matches":               "filter with units, identifiers and priority, or behind the receiver with a filter processor",
 		"grep":                  "filter behind the receiver with a filter processor",

@@ -51,7 +51,7 @@ func load(section map[string]any) (*loaded, error) {
 		_, l.compressed[jobs[i].JobName] = m["enable_compression"]
 	}
 	for i, j := range jobs {
-		for _, fault := range notDone(j) {
+		for _, fault := range unsupported(j) {
 			path := fmt.Sprintf("config::scrape_configs::%d::", i)
 			if i >= len(list(section["scrape_configs"])) {
 				path = "config::scrape_config_files: job " + j.JobName + ": "
@@ -77,8 +77,8 @@ var notScraping = map[string]string{
 	"runtime":      "set GOGC in the environment",
 }
 
-// notDone lists what Prometheus scrapes and we do not yet.
-func notDone(j *config.ScrapeConfig) (faults []string) {
+// unsupported lists what Prometheus scrapes and we do not.
+func unsupported(j *config.ScrapeConfig) (faults []string) {
 	if j.ScrapeNativeHistogramsEnabled() {
 		faults = append(faults, "scrape_native_histograms: native histograms are not scraped yet: take it out, classic buckets are read")
 	}

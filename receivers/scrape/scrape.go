@@ -29,7 +29,7 @@ func Component() pipeline.Component {
 		return New(s, c, out)
 	}, pipeline.Metrics).
 		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"target_allocator":      "name the targets in scrape_configs, or shard with the relabel action hashmod",
 			"api_server":            "take it out; the targets are in our own metrics",
 			"trim_metric_suffixes":  "take it out; names stay as they are exposed",
