@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluiceio/sluice/internal/allinone"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
@@ -62,7 +63,7 @@ func startLive(t *testing.T) live {
 	otlp, own, store := freePort(t), freePort(t), freePort(t)
 	away := unreliable(t)
 	program := allinone.Program()
-	cfg, _, err := config.Load(t.Context(), config.Sources{Embedded: []config.Text{
+	cfg, _, err := config.Load(t.Context(), read.Sources{Embedded: []read.Text{
 		program.Default,
 		{Name: "test", YAML: fmt.Appendf(nil, overlay, otlp, own, dir, store, away)},
 	}}, program.Components, config.Options{MetricsEndpoint: own})

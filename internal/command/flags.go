@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // flags are those of every verb.
@@ -21,7 +22,7 @@ type flags struct {
 	set          []string
 	allowIgnored bool
 	dataDir      string
-	overlay      []config.Text // made from the flags of `up`
+	overlay      []read.Text // made from the flags of `up`
 }
 
 func (f *flags) register(set *pflag.FlagSet) {
@@ -32,15 +33,15 @@ func (f *flags) register(set *pflag.FlagSet) {
 }
 
 // sources are where the configuration comes from: the embedded default only when no file is named.
-func (c *cli) sources() config.Sources {
-	src := config.Sources{Config: c.flags.config, Set: c.flags.set}
+func (c *cli) sources() read.Sources {
+	src := read.Sources{Config: c.flags.config, Set: c.flags.set}
 	if len(src.Config) == 0 {
-		src.Embedded = append([]config.Text{c.Default}, c.flags.overlay...)
+		src.Embedded = append([]read.Text{c.Default}, c.flags.overlay...)
 	}
 	return src
 }
 
-func (c *cli) load(ctx context.Context) (*pipeline.Config, []config.Warning, error) {
+func (c *cli) load(ctx context.Context) (*pipeline.Config, []read.Warning, error) {
 	o := c.Options
 	o.AllowIgnoredKeys = c.flags.allowIgnored
 	return config.Load(ctx, c.sources(), c.Components, o)

@@ -21,8 +21,8 @@ var floors = [][]string{
 	{"wire", "internal/backoff", "internal/build", "internal/inflate", "internal/listen", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
 	{"wire/prom", "wire/loki", "wire/template"},
 	{"pipeline"},
-	{"pipeline/ledger", "pipeline/config", "pipeline/source", "delivery"},
-	{"pipeline/engine", "pipeline/pipelinetest"},
+	{"pipeline/ledger", "pipeline/config/read", "pipeline/source", "delivery"},
+	{"pipeline/engine", "pipeline/config", "pipeline/pipelinetest"},
 	{"receivers", "processors", "connectors", "exporters", "console"},
 	// Stores and the API stand beside each other: neither knows the other, both speak the query languages, and package
 	// store introduces them. So a store can be read by something else than HTTP, and the API can be over another store.

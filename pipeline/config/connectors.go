@@ -12,8 +12,8 @@ import (
 func (l *loader) checkNames() {
 	for _, d := range l.declared[pipeline.KindConnector] {
 		for _, kind := range []pipeline.Kind{pipeline.KindReceiver, pipeline.KindExporter} {
-			if other := find(l.declared[kind], d.ID); other != nil && !d.faulty {
-				l.fault(d.at, "%s is declared under %s too (%s); give one of them another name", d.ID, sectionOf(kind), other.Place)
+			if other := Find(l.declared[kind], d.ID); other != nil && !d.faulty {
+				l.Fault(d.At, "%s is declared under %s too (%s); give one of them another name", d.ID, sectionOf(kind), other.Place)
 				d.faulty = true
 			}
 		}
@@ -40,11 +40,11 @@ func (l *loader) checkConnectors() {
 			_, takers := l.ends(d.ID, to)
 			givers, _ := l.ends(d.ID, from)
 			if len(feeds) > 0 && len(to) > 0 && len(takers) == 0 {
-				l.fault(d.at, "pipeline %s exports %s to it, but no pipeline of %s receives from it; list it under the receivers of one",
+				l.Fault(d.At, "pipeline %s exports %s to it, but no pipeline of %s receives from it; list it under the receivers of one",
 					strings.Join(feeds, ", "), sig, either(to))
 			}
 			if len(fed) > 0 && len(from) > 0 && len(givers) == 0 {
-				l.fault(d.at, "pipeline %s receives %s from it, but no pipeline of %s exports to it; list it under the exporters of one",
+				l.Fault(d.At, "pipeline %s receives %s from it, but no pipeline of %s exports to it; list it under the exporters of one",
 					strings.Join(fed, ", "), sig, either(from))
 			}
 		}
@@ -114,7 +114,7 @@ func (l *loader) steps(i int) []step {
 	var list []step
 	p := l.cfg.Pipelines[i]
 	for _, id := range p.Exporters {
-		d := find(l.declared[pipeline.KindConnector], id)
+		d := Find(l.declared[pipeline.KindConnector], id)
 		if d == nil {
 			continue
 		}
@@ -140,6 +140,6 @@ func (l *loader) cycle(trail []step) {
 		way.WriteString(p.ID.String() + " (" + p.Place.String() + ") -> " + s.by.String() + " -> ")
 	}
 	first := l.cfg.Pipelines[last.to].ID.String()
-	spot := l.tree.at("service", "pipelines", first)
-	l.fault(spot, "pipelines feed themselves: %s; take one connector out of the circle", way.String()+first)
+	spot := l.Tree.At("service", "pipelines", first)
+	l.Fault(spot, "pipelines feed themselves: %s; take one connector out of the circle", way.String()+first)
 }

@@ -1,6 +1,9 @@
 package config
 
-import "github.com/sluiceio/sluice/pipeline"
+import (
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
+)
 
 // The types that the Collector and its contrib repository have, spelled without underscores so that both the older
 // and the newer names are found (hostmetrics, host_metrics). The value is what to use here instead, as "the NAME
@@ -10,13 +13,13 @@ import "github.com/sluiceio/sluice/pipeline"
 func knownType(kind pipeline.Kind, typ string) (instead string, known bool) {
 	switch kind {
 	case pipeline.KindReceiver:
-		instead, known = knownReceivers[normal(typ)]
+		instead, known = knownReceivers[read.Normal(typ)]
 	case pipeline.KindProcessor:
-		instead, known = knownProcessors[normal(typ)]
+		instead, known = knownProcessors[read.Normal(typ)]
 	case pipeline.KindConnector:
-		instead, known = knownConnectors[normal(typ)]
+		instead, known = knownConnectors[read.Normal(typ)]
 	case pipeline.KindExporter:
-		instead, known = knownExporters[normal(typ)]
+		instead, known = knownExporters[read.Normal(typ)]
 	}
 	return instead, known
 }

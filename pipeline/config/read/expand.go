@@ -1,4 +1,4 @@
-package config
+package read
 
 import (
 	"context"
@@ -17,32 +17,32 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// resolved is a configuration merged and expanded, not yet understood.
-type resolved struct {
-	tree *node
-	raw  map[string]any // with the two readings of each ${...} (xconfmap.ExpandedValue) still beside each other
+// Resolved is a configuration merged and expanded, not yet understood.
+type Resolved struct {
+	Tree *Node
+	Raw  map[string]any // with the two readings of each ${...} (xconfmap.ExpandedValue) still beside each other
 }
 
-// resolve reads, merges and expands. What it cannot read it reports; broken says that too much is missing for a
+// Resolve reads, merges and expands. What it cannot read it reports; broken says that too much is missing for a
 // reading of the rest to be worth anything.
-func resolve(ctx context.Context, src Sources, r *report) (res resolved, broken bool) {
+func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken bool) {
 	layers := readLayers(src, r)
-	if len(r.faults) > 0 {
-		return resolved{}, true
+	if len(r.Faults) > 0 {
+		return Resolved{}, true
 	}
-	res.tree = &node{embedded: true}
+	res.Tree = &Node{embedded: true}
 	for _, l := range layers {
 		if l.root == nil {
 			continue
 		}
-		g := grower{layer: l, report: r}
-		res.tree.merge(g.grow("", l.root, &yaml.Node{}, nil))
+		g := grower{layer: l, Report: r}
+		res.Tree.merge(g.grow("", l.root, &yaml.Node{}, nil))
 		if !l.noLines {
-			res.tree.place.File = l.name
+			res.Tree.Place.File = l.name
 		}
 	}
-	x := expander{ctx: ctx, report: r}
-	x.check(res.tree, res.tree, nil)
+	x := expander{ctx: ctx, Report: r}
+	x.check(res.Tree, res.Tree, nil)
 
 	var values []map[string]any
 	for _, l := range layers {
@@ -55,12 +55,12 @@ func resolve(ctx context.Context, src Sources, r *report) (res resolved, broken 
 		}
 		values = append(values, value)
 	}
-	conf, err := x.resolve(values)
+	conf, err := x.Resolve(values)
 	if err != nil {
-		r.fault(at{}, "%s", expandFault(err, nil))
+		r.Fault(At{}, "%s", expandFault(err, nil))
 		return res, true
 	}
-	res.raw = xconfmap.ToStringMapRaw(conf)
+	res.Raw = xconfmap.ToStringMapRaw(conf)
 	return res, false
 }
 
@@ -70,13 +70,13 @@ var errCircle = errors.New("a value expands to itself")
 // resolver stops at the first and does not say where it is.
 type expander struct {
 	ctx    context.Context
-	report *report
+	Report *Report
 	unset  []string // variables that the last resolve found unset
 }
 
-func (x *expander) check(root, n *node, path []string) {
-	for _, kid := range n.kids {
-		x.check(root, kid, extend(path, kid.key))
+func (x *expander) check(root, n *Node, path []string) {
+	for _, kid := range n.Kids {
+		x.check(root, kid, Extend(path, kid.Key))
 	}
 	v := n.value
 	if v == nil || v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" || !strings.Contains(v.Value, "${") {
@@ -86,25 +86,25 @@ func (x *expander) check(root, n *node, path []string) {
 	refs, skipped := references(v.Value)
 	err := errCircle
 	if round := (&circles{map[string]bool{}, map[string]bool{}}); !round.in(v.Value) {
-		_, err = x.resolve([]map[string]any{{"value": v.Value}})
+		_, err = x.Resolve([]map[string]any{{"value": v.Value}})
 	}
 	if err != nil {
-		x.report.fault(root.at(path...), "%s", expandFault(err, refs))
+		x.Report.Fault(root.At(path...), "%s", expandFault(err, refs))
 		// Null, so that the rest can be looked at.
 		n.broken = true
 		v.Tag, v.Value, v.Style = "!!null", "null", 0
 		return
 	}
 	if len(skipped) > 0 {
-		x.report.warn(root.at(path...), "%s is not expanded, because an escaped $${ stands before it; put the value into two keys, or the escaped part into a variable", bare(skipped))
+		x.Report.Warn(root.At(path...), "%s is not expanded, because an escaped $${ stands before it; put the value into two keys, or the escaped part into a variable", bare(skipped))
 	}
 	for _, name := range x.unset {
-		x.report.warn(root.at(path...), "environment variable %s is not set and nothing stands here; set it, or write ${env:%s:-default}", name, name)
+		x.Report.Warn(root.At(path...), "environment variable %s is not set and nothing stands here; set it, or write ${env:%s:-default}", name, name)
 	}
 }
 
-// resolve runs the Collector's resolver over the values of the layers.
-func (x *expander) resolve(values []map[string]any) (*confmap.Conf, error) {
+// Resolve runs the Collector's resolver over the values of the layers.
+func (x *expander) Resolve(values []map[string]any) (*confmap.Conf, error) {
 	settings := confmap.ResolverSettings{
 		DefaultScheme: "env",
 		ProviderFactories: []confmap.ProviderFactory{

@@ -1,4 +1,4 @@
-package config
+package read
 
 import (
 	"cmp"
@@ -44,43 +44,43 @@ func (f Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// report collects what is found while a configuration is read.
-type report struct {
-	faults   []Finding
+// Report collects what is found while a configuration is read.
+type Report struct {
+	Faults   []Finding
 	warnings []Finding
 }
 
-// at is a spot in the configuration that a finding can be about.
-type at struct {
-	place  pipeline.Place
+// At is a spot in the configuration that a finding can be about.
+type At struct {
+	Place  pipeline.Place
 	source int
 	column int
-	path   []string
+	Path   []string
 }
 
-func (r *report) fault(a at, format string, args ...any) {
-	r.faults = append(r.faults, finding(a, fmt.Sprintf(format, args...)))
+func (r *Report) Fault(a At, format string, args ...any) {
+	r.Faults = append(r.Faults, finding(a, fmt.Sprintf(format, args...)))
 }
 
-func (r *report) warn(a at, format string, args ...any) {
+func (r *Report) Warn(a At, format string, args ...any) {
 	r.warnings = append(r.warnings, finding(a, fmt.Sprintf(format, args...)))
 }
 
-// ignorable is a fault that --allow-ignored-keys turns into a warning.
-func (r *report) ignorable(allowed bool, a at, text string) {
+// Ignorable is a fault that --allow-ignored-keys turns into a warning.
+func (r *Report) Ignorable(allowed bool, a At, text string) {
 	if allowed {
-		r.warn(a, "%s; ignored", text)
+		r.Warn(a, "%s; ignored", text)
 		return
 	}
-	r.fault(a, "%s", text)
+	r.Fault(a, "%s", text)
 }
 
-func finding(a at, text string) Finding {
-	return Finding{Place: a.place, Path: joinPath(a.path), Text: oneLine(text), source: a.source, column: a.column}
+func finding(a At, text string) Finding {
+	return Finding{Place: a.Place, Path: joinPath(a.Path), Text: oneLine(text), source: a.source, column: a.column}
 }
 
-// finish sorts, drops repetitions, and takes secrets out of the texts.
-func (r *report) finish(secrets []string) ([]Warning, Faults) {
+// Finish sorts, drops repetitions, and takes secrets out of the texts.
+func (r *Report) Finish(secrets []string) ([]Warning, Faults) {
 	hide := redactor(secrets)
 	order := func(list []Finding) []Finding {
 		for i := range list {
@@ -96,11 +96,11 @@ func (r *report) finish(secrets []string) ([]Warning, Faults) {
 			return again
 		})
 	}
-	return order(r.warnings), order(r.faults)
+	return order(r.warnings), order(r.Faults)
 }
 
-// unsupported is what is said of everything that an existing Collector file may rightly contain.
-const unsupported = "known to the Collector but not supported"
+// Unsupported is what is said of everything that an existing Collector file may rightly contain.
+const Unsupported = "known to the Collector but not supported"
 
 // joinPath writes a path as the Collector does.
 func joinPath(path []string) string { return strings.Join(path, delimiter) }

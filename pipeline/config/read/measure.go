@@ -1,4 +1,4 @@
-package config
+package read
 
 import "go.yaml.in/yaml/v3"
 

@@ -1,4 +1,4 @@
-package config
+package read
 
 import (
 	"cmp"
@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/collector/confmap/xconfmap"
 )
 
-// redacted is what stands for a secret, as configopaque prints it.
-const redacted = "[REDACTED]"
+// Redacted is what stands for a secret, as configopaque prints it.
+const Redacted = "[REDACTED]"
 
 // minSecret is the shortest text that is looked for in findings; shorter ones would blot out ordinary words.
 const minSecret = 4
@@ -19,19 +19,19 @@ const minSecret = 4
 // saysWhere reports whether a key names the place or the kind of a secret and not the secret.
 func saysWhere(key string) bool {
 	for _, end := range []string{"file", "path", "url", "endpoint", "env", "type", "interval", "header", "name"} {
-		if strings.HasSuffix(normal(key), end) {
+		if strings.HasSuffix(Normal(key), end) {
 			return true
 		}
 	}
 	return false
 }
 
-// isSecretName reports whether a key by its name holds a secret.
-func isSecretName(key string) bool {
+// IsSecretName reports whether a key by its name holds a secret.
+func IsSecretName(key string) bool {
 	if saysWhere(key) {
 		return false
 	}
-	k := normal(key)
+	k := Normal(key)
 	for _, part := range []string{
 		"password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "accesskey", "privatekey",
 		"authorization", "bearer", "cookie", "connectionstring", "keypem",
@@ -43,69 +43,69 @@ func isSecretName(key string) bool {
 	return false
 }
 
-// normal is a name without what people vary: case, dashes, underscores.
-func normal(name string) string {
+// Normal is a name without what people vary: case, dashes, underscores.
+func Normal(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(name))
 }
 
-// secrecy decides for one place whether its value may be shown.
-type secrecy struct {
-	shape shape
+// Secrecy decides for one place whether its value may be shown.
+type Secrecy struct {
+	Shape Shape
 	named bool // a key above has a secret name
 }
 
-func (s secrecy) child(key string) secrecy {
-	below, _ := s.shape.child(key)
-	named := (s.named && !saysWhere(key)) || isSecretName(key)
-	if s.shape.secret && key == "name" {
+func (s Secrecy) Child(key string) Secrecy {
+	below, _ := s.Shape.Child(key)
+	named := (s.named && !saysWhere(key)) || IsSecretName(key)
+	if s.Shape.secret && key == "name" {
 		below.secret = false // of a configopaque.Pair
 	}
-	return secrecy{below, named}
+	return Secrecy{below, named}
 }
 
-func (s secrecy) hides() bool { return s.shape.secret || s.named }
+func (s Secrecy) Hides() bool { return s.Shape.secret || s.named }
 
 // secretsOf lists the secret texts in a value, so that no finding repeats one.
-func secretsOf(value any, s secrecy) []string {
+func secretsOf(value any, s Secrecy) []string {
 	switch v := value.(type) {
 	case map[string]any:
 		var list []string
 		for key, below := range v {
-			list = append(list, secretsOf(below, s.child(key))...)
+			list = append(list, secretsOf(below, s.Child(key))...)
 		}
 		return list
 	case []any:
 		var list []string
 		for i, below := range v {
-			list = append(list, secretsOf(below, s.child(fmt.Sprint(i)))...)
+			list = append(list, secretsOf(below, s.Child(fmt.Sprint(i)))...)
 		}
 		return list
 	case xconfmap.ExpandedValue:
 		list := secretsOf(v.Value, s)
-		if s.hides() {
+		if s.Hides() {
 			list = append(list, v.Original)
 		}
 		return list
 	case nil, bool:
 		return nil
 	case string:
-		if s.hides() {
+		if s.Hides() {
 			return []string{v}
 		}
-		if p := passwordOf(v); p != "" {
+		if p := PasswordOf(v); p != "" {
 			return []string{p}
 		}
 		return nil
 	default:
-		if s.hides() {
+		if s.Hides() {
 			return []string{fmt.Sprint(v)}
 		}
 		return nil
 	}
 }
 
-// passwordOf is the password of a URL that carries one.
-func passwordOf(text string) string {
+// PasswordOf is the password of a URL that carries one.
+func PasswordOf(text string) string {
 	if !strings.Contains(text, "://") || !strings.Contains(text, "@") {
 		return ""
 	}
@@ -129,9 +129,9 @@ func redactor(secrets []string) *strings.Replacer {
 		if len(s) < minSecret {
 			continue
 		}
-		pairs = append(pairs, s, redacted)
+		pairs = append(pairs, s, Redacted)
 		if quoted := fmt.Sprintf("%q", s); quoted[1:len(quoted)-1] != s {
-			pairs = append(pairs, quoted[1:len(quoted)-1], redacted)
+			pairs = append(pairs, quoted[1:len(quoted)-1], Redacted)
 		}
 	}
 	return strings.NewReplacer(pairs...)

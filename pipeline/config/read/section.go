@@ -1,4 +1,4 @@
-package config
+package read
 
 import (
 	"maps"
@@ -12,31 +12,31 @@ import (
 )
 
 // A section is a part of the configuration that is decoded into one Go value: a component's, or service.
-type section struct {
-	path        []string
-	raw         any               // as resolved
-	unsupported map[string]string // keys of the Collector's section that ours does not have: path below the section, what to do
+type Section struct {
+	Path        []string
+	Raw         any               // as resolved
+	Unsupported map[string]string // keys of the Collector's section that ours does not have: path below the section, what to do
 }
 
-// reader turns the sections of a resolved configuration into Go values.
-type reader struct {
-	*report
-	resolved
-	allowIgnored bool
-	secrets      []string
+// Reader turns the sections of a resolved configuration into Go values.
+type Reader struct {
+	*Report
+	Resolved
+	AllowIgnored bool
+	Secrets      []string
 	gone         [][]string // paths that are missing only because of a fault that is reported
 }
 
-// isGone reports whether a path, or something below it, is missing because of a fault that is reported.
-func (r *reader) isGone(path ...string) bool {
+// IsGone reports whether a path, or something below it, is missing because of a fault that is reported.
+func (r *Reader) IsGone(path ...string) bool {
 	return slices.ContainsFunc(r.gone, func(gone []string) bool { return isBelow(gone, path) })
 }
 
 // reading is the work on one section.
 type reading struct {
-	*reader
-	section
-	shape shape
+	*Reader
+	Section
+	Shape Shape
 	gone  [][]string // what is missing only because of a fault that is reported: misspelt, of a wrong type, ...
 }
 
@@ -44,21 +44,21 @@ type reading struct {
 // text is as those of Validate: a path below the section in the manner of confmap ("a::b: text") may come first.
 type warner interface{ Warnings() []string }
 
-// decode reads a section over the defaults that fresh makes a pointer to, and reports every fault in it. It answers
+// Decode reads a section over the defaults that fresh makes a pointer to, and reports every fault in it. It answers
 // whether the value may be used.
-func (r *reader) decode(s section, fresh func() any) (value any, ok bool) {
+func (r *Reader) Decode(s Section, fresh func() any) (value any, ok bool) {
 	into := fresh()
-	d := &reading{reader: r, section: s, shape: shapeOf(reflect.TypeOf(into))}
-	r.secrets = append(r.secrets, secretsOf(s.raw, secrecy{shape: d.shape})...)
-	before := len(r.faults)
+	d := &reading{Reader: r, Section: s, Shape: ShapeOf(reflect.TypeOf(into))}
+	r.Secrets = append(r.Secrets, secretsOf(s.Raw, Secrecy{Shape: d.Shape})...)
+	before := len(r.Faults)
 
 	var keys map[string]any
-	switch raw := plain(s.raw).(type) {
+	switch raw := Plain(s.Raw).(type) {
 	case nil: // a name with nothing behind it: the defaults
 	case map[string]any:
-		keys = d.pruneMap(raw, d.shape, nil)
+		keys = d.pruneMap(raw, d.Shape, nil)
 	default:
-		r.fault(d.at(nil), "wants keys and values, found %s", d.found(nil))
+		r.Fault(d.At(nil), "wants keys and values, found %s", d.Found(nil))
 		return into, false
 	}
 	// What does not fit is reported, taken out, and the rest tried again: a wrong value must not hide another, nor
@@ -75,9 +75,9 @@ func (r *reader) decode(s section, fresh func() any) (value any, ok bool) {
 		into = fresh()
 	}
 	for _, path := range d.gone {
-		r.gone = append(r.gone, extend(s.path, path...))
+		r.gone = append(r.gone, Extend(s.Path, path...))
 	}
-	return into, len(r.faults) == before
+	return into, len(r.Faults) == before
 }
 
 // maxTries bounds how often a section is decoded; each time all wrong values that the decoder saw are taken out.
@@ -85,26 +85,26 @@ const maxTries = 10
 
 // check runs what the decoded value says about itself.
 func (d *reading) check(value any) {
-	d.broken(d.tree.find(d.path...), nil)
+	d.broken(d.Tree.Find(d.Path...), nil)
 	d.validate(confmap.Validate(value), nil)
 	if w, ok := value.(warner); ok {
 		for _, text := range w.Warnings() {
 			spot, rest := d.locate(nil, text)
-			d.warn(spot, "%s", rest)
+			d.Warn(spot, "%s", rest)
 		}
 	}
 }
 
 // broken notes the keys whose ${...} could not be expanded.
-func (d *reading) broken(n *node, below []string) {
+func (d *reading) broken(n *Node, below []string) {
 	if n == nil {
 		return
 	}
 	if n.broken {
 		d.gone = append(d.gone, below)
 	}
-	for _, kid := range n.kids {
-		d.broken(kid, extend(below, kid.key))
+	for _, kid := range n.Kids {
+		d.broken(kid, Extend(below, kid.Key))
 	}
 }
 
@@ -130,13 +130,13 @@ func (d *reading) takeOut(keys map[string]any, paths [][]string) bool {
 	return removed
 }
 
-// at is the place of a path below the section.
-func (d *reading) at(below []string) at { return d.tree.at(extend(d.path, below...)...) }
+// At is the place of a path below the section.
+func (d *reading) At(below []string) At { return d.Tree.At(Extend(d.Path, below...)...) }
 
 // prune copies a value without the keys that its type does not have, and reports these. A value of the wrong kind
 // is left as it is for the decoder to report.
-func (d *reading) prune(value any, s shape, below []string) any {
-	switch v := plain(value).(type) {
+func (d *reading) prune(value any, s Shape, below []string) any {
+	switch v := Plain(value).(type) {
 	case map[string]any:
 		if !s.takesMap() {
 			return value
@@ -149,8 +149,8 @@ func (d *reading) prune(value any, s shape, below []string) any {
 		list := make([]any, len(v))
 		for i, item := range v {
 			index := strconv.Itoa(i)
-			kid, _ := s.child(index)
-			list[i] = d.prune(item, kid, extend(below, index))
+			kid, _ := s.Child(index)
+			list[i] = d.prune(item, kid, Extend(below, index))
 		}
 		return list
 	default:
@@ -159,18 +159,18 @@ func (d *reading) prune(value any, s shape, below []string) any {
 	}
 }
 
-func (d *reading) pruneMap(m map[string]any, s shape, below []string) map[string]any {
+func (d *reading) pruneMap(m map[string]any, s Shape, below []string) map[string]any {
 	kept := make(map[string]any, len(m))
 	for _, key := range d.keys(m, below) {
-		path := extend(below, key)
+		path := Extend(below, key)
 		if advice, is := d.unsupportedAt(path); is {
-			if !d.allowIgnored {
+			if !d.AllowIgnored {
 				d.gone = append(d.gone, path)
 			}
-			d.ignorable(d.allowIgnored, d.at(path), unsupported+"; "+advice)
+			d.Ignorable(d.AllowIgnored, d.At(path), Unsupported+"; "+advice)
 			continue
 		}
-		kid, ok := s.child(key)
+		kid, ok := s.Child(key)
 		if !ok {
 			d.unknown(s, path)
 			continue
@@ -182,20 +182,20 @@ func (d *reading) pruneMap(m map[string]any, s shape, below []string) map[string
 
 // keys lists the keys of a map: in the order of the files, then what the files do not show.
 func (d *reading) keys(m map[string]any, below []string) []string {
-	return orderedKeys(d.tree.find(extend(d.path, below...)...), m)
+	return OrderedKeys(d.Tree.Find(Extend(d.Path, below...)...), m)
 }
 
-func orderedKeys(n *node, m map[string]any) []string {
+func OrderedKeys(n *Node, m map[string]any) []string {
 	var keys []string
 	if n != nil {
-		for _, kid := range n.kids {
-			if _, ok := m[kid.key]; ok {
-				keys = append(keys, kid.key)
+		for _, kid := range n.Kids {
+			if _, ok := m[kid.Key]; ok {
+				keys = append(keys, kid.Key)
 			}
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if n.child(key) == nil {
+		if n.Child(key) == nil {
 			keys = append(keys, key)
 		}
 	}
@@ -204,15 +204,15 @@ func orderedKeys(n *node, m map[string]any) []string {
 
 // unsupportedAt looks a path up in the list of keys that are not done; * there stands for any key or index.
 func (d *reading) unsupportedAt(path []string) (advice string, is bool) {
-	if len(d.unsupported) == 0 {
+	if len(d.Unsupported) == 0 {
 		return "", false
 	}
-	if advice, is = d.unsupported[joinPath(path)]; is {
+	if advice, is = d.Unsupported[joinPath(path)]; is {
 		return advice, true
 	}
-	for _, pattern := range slices.Sorted(maps.Keys(d.unsupported)) {
+	for _, pattern := range slices.Sorted(maps.Keys(d.Unsupported)) {
 		if strings.Contains(pattern, "*") && matches(strings.Split(pattern, delimiter), path) {
-			return d.unsupported[pattern], true
+			return d.Unsupported[pattern], true
 		}
 	}
 	return "", false
@@ -223,50 +223,50 @@ func matches(pattern, path []string) bool {
 }
 
 // unknown reports a key that the type at its place does not have.
-func (d *reading) unknown(s shape, path []string) {
+func (d *reading) unknown(s Shape, path []string) {
 	key := path[len(path)-1]
 	list, _ := s.fields()
 	var names []string
 	for _, f := range list {
-		if _, gone := d.unsupportedAt(extend(path[:len(path)-1], f.key)); !gone {
-			names = append(names, f.key)
+		if _, gone := d.unsupportedAt(Extend(path[:len(path)-1], f.Key)); !gone {
+			names = append(names, f.Key)
 		}
 	}
 	d.gone = append(d.gone, path)
-	if best := nearest(key, names); best != "" {
-		d.gone = append(d.gone, extend(path[:len(path)-1], best))
-		d.fault(d.at(path), "unknown key; did you mean %q?", best)
+	if best := Nearest(key, names); best != "" {
+		d.gone = append(d.gone, Extend(path[:len(path)-1], best))
+		d.Fault(d.At(path), "unknown key; did you mean %q?", best)
 		return
 	}
 	if deeper := deepKey(s, key, 2); deeper != nil {
-		d.fault(d.at(path), "unknown key here; it belongs further down: write %s", joinPath(deeper))
+		d.Fault(d.At(path), "unknown key here; it belongs further down: write %s", joinPath(deeper))
 		return
 	}
-	d.fault(d.at(path), "unknown key; %s", meant(key, names))
+	d.Fault(d.At(path), "unknown key; %s", Meant(key, names))
 }
 
 // deepKey looks for a key of exactly that name further down, as for insecure, which is below tls.
-func deepKey(s shape, key string, depth int) []string {
+func deepKey(s Shape, key string, depth int) []string {
 	list, _ := s.fields()
 	for _, f := range list {
-		below := shapeOf(f.typ)
+		below := ShapeOf(f.typ)
 		more, _ := below.fields()
 		for _, g := range more {
-			if g.key == key {
-				return []string{f.key, key}
+			if g.Key == key {
+				return []string{f.Key, key}
 			}
 		}
 		if depth > 1 {
 			if path := deepKey(below, key, depth-1); path != nil {
-				return extend([]string{f.key}, path...)
+				return Extend([]string{f.Key}, path...)
 			}
 		}
 	}
 	return nil
 }
 
-// plain is a value without the text that it was expanded from.
-func plain(value any) any {
+// Plain is a value without the text that it was expanded from.
+func Plain(value any) any {
 	for {
 		e, ok := value.(xconfmap.ExpandedValue)
 		if !ok {

@@ -1,4 +1,4 @@
-package config
+package read
 
 import (
 	"encoding"
@@ -9,9 +9,9 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// shape is what the Go type that a place is decoded into says about the place: the keys it takes, and whether
+// Shape is what the Go type that a place is decoded into says about the place: the keys it takes, and whether
 // they are secret. It sees through pointers, squashed structs and the Collector's configoptional.
-type shape struct {
+type Shape struct {
 	typ      reflect.Type // nil: anything may stand here
 	optional bool         // a configoptional section, which takes the key enabled as well
 	secret   bool         // at or below a configopaque type
@@ -19,7 +19,7 @@ type shape struct {
 
 // field is one key of a struct.
 type field struct {
-	key string
+	Key string
 	typ reflect.Type
 }
 
@@ -28,10 +28,10 @@ const (
 	optionalPackage = "go.opentelemetry.io/collector/config/configoptional"
 )
 
-func shapeOf(t reflect.Type) shape { return shape{typ: t}.through() }
+func ShapeOf(t reflect.Type) Shape { return Shape{typ: t}.through() }
 
 // through sees through pointers and configoptional.Optional.
-func (s shape) through() shape {
+func (s Shape) through() Shape {
 	for s.typ != nil {
 		switch {
 		case s.typ.Kind() == reflect.Pointer:
@@ -52,16 +52,16 @@ func isOptional(t reflect.Type) bool {
 }
 
 // reads reports whether the type reads its section with code of its own, so that its fields need not be its keys.
-func (s shape) reads() bool {
+func (s Shape) reads() bool {
 	return s.typ != nil && reflect.PointerTo(s.typ).Implements(reflect.TypeFor[confmap.Unmarshaler]())
 }
 
 // isText reports whether the type reads itself from a text.
-func (s shape) isText() bool {
-	return s.typ != nil && s.kind() != reflect.Interface && reflect.PointerTo(s.typ).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+func (s Shape) isText() bool {
+	return s.typ != nil && s.Kind() != reflect.Interface && reflect.PointerTo(s.typ).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
-func (s shape) kind() reflect.Kind {
+func (s Shape) Kind() reflect.Kind {
 	if s.typ == nil {
 		return reflect.Interface
 	}
@@ -69,8 +69,8 @@ func (s shape) kind() reflect.Kind {
 }
 
 // takesMap reports whether keys and values may stand at the place.
-func (s shape) takesMap() bool {
-	switch s.kind() {
+func (s Shape) takesMap() bool {
+	switch s.Kind() {
 	case reflect.Struct, reflect.Map, reflect.Interface:
 		return !s.isText()
 	}
@@ -78,8 +78,8 @@ func (s shape) takesMap() bool {
 }
 
 // takesList reports whether a list may stand at the place.
-func (s shape) takesList() bool {
-	switch s.kind() {
+func (s Shape) takesList() bool {
+	switch s.Kind() {
 	case reflect.Slice, reflect.Array, reflect.Interface:
 		return true
 	}
@@ -87,8 +87,8 @@ func (s shape) takesList() bool {
 }
 
 // fields lists the keys of a struct in the order of its declaration. open: it takes other keys as well.
-func (s shape) fields() (list []field, open bool) {
-	if s.kind() != reflect.Struct {
+func (s Shape) fields() (list []field, open bool) {
+	if s.Kind() != reflect.Struct {
 		return nil, true
 	}
 	open = s.reads()
@@ -100,7 +100,7 @@ func (s shape) fields() (list []field, open bool) {
 		name, options, _ := strings.Cut(f.Tag.Get(confmap.MapstructureTag), ",")
 		switch {
 		case strings.Contains(options, "squash"):
-			below := shapeOf(f.Type)
+			below := ShapeOf(f.Type)
 			more, free := below.fields()
 			list = append(list, more...)
 			open = open || free
@@ -116,21 +116,21 @@ func (s shape) fields() (list []field, open bool) {
 	return list, open
 }
 
-// child is the shape below a key or a list index. ok is false when the type knows that there is no such key.
-func (s shape) child(key string) (below shape, ok bool) {
-	below = shape{secret: s.secret}
-	switch s.kind() {
+// Child is the shape below a key or a list index. ok is false when the type knows that there is no such key.
+func (s Shape) Child(key string) (below Shape, ok bool) {
+	below = Shape{secret: s.secret}
+	switch s.Kind() {
 	case reflect.Struct:
 		list, open := s.fields()
 		for _, f := range list {
-			if f.key == key {
+			if f.Key == key {
 				below.typ = f.typ
 				return below.through(), true
 			}
 		}
 		return below, open || (s.optional && key == "enabled")
 	case reflect.Map, reflect.Slice, reflect.Array:
-		if s.reads() && s.kind() != reflect.Map {
+		if s.reads() && s.Kind() != reflect.Map {
 			if _, err := strconv.Atoi(key); err != nil {
 				return below, true
 			}
@@ -145,13 +145,13 @@ func (s shape) child(key string) (below shape, ok bool) {
 
 // trim turns a path of confmap.Validate into the path of a file: a squashed struct has a name there and none in
 // the file. ok is false when the path does not fit the type.
-func (s shape) trim(path []string) (trimmed []string, ok bool) {
+func (s Shape) trim(path []string) (trimmed []string, ok bool) {
 	for _, key := range path {
 		if embedded, is := s.squashed(key); is {
 			s = embedded
 			continue
 		}
-		below, ok := s.child(key)
+		below, ok := s.Child(key)
 		if !ok {
 			return nil, false
 		}
@@ -161,24 +161,24 @@ func (s shape) trim(path []string) (trimmed []string, ok bool) {
 }
 
 // squashed finds the squashed struct that confmap.Validate calls by the name of its field in lower case.
-func (s shape) squashed(name string) (shape, bool) {
-	if s.kind() != reflect.Struct {
-		return shape{}, false
+func (s Shape) squashed(name string) (Shape, bool) {
+	if s.Kind() != reflect.Struct {
+		return Shape{}, false
 	}
 	for i := range s.typ.NumField() {
 		f := s.typ.Field(i)
 		tag, options, _ := strings.Cut(f.Tag.Get(confmap.MapstructureTag), ",")
 		if tag == "" && strings.Contains(options, "squash") && strings.ToLower(f.Name) == name {
-			return shapeOf(f.Type), true
+			return ShapeOf(f.Type), true
 		}
 	}
-	return shape{}, false
+	return Shape{}, false
 }
 
 // walk follows a path of a file as far as the type knows.
-func (s shape) walk(path []string) shape {
+func (s Shape) walk(path []string) Shape {
 	for _, key := range path {
-		s, _ = s.child(key)
+		s, _ = s.Child(key)
 	}
 	return s
 }

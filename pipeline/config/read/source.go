@@ -1,4 +1,9 @@
-package config
+// Package read makes Go values of the sources of a configuration, and says where in them something stands.
+//
+// Merging, ${...} and decoding are the Collector's confmap; beside it a tree of YAML nodes remembers where each key
+// was written. Read it in this order: source.go and tree.go (files into a tree), expand.go (confmap), section.go with
+// shape.go (one section into a Go struct), wrong.go and validate.go (its faults), finding.go.
+package read
 
 import (
 	"bytes"
@@ -41,29 +46,29 @@ type layer struct {
 	root     *yaml.Node // a mapping, or nil for an empty source
 }
 
-func (l *layer) place(line int) pipeline.Place {
+func (l *layer) Place(line int) pipeline.Place {
 	if l.noLines {
 		line = 0
 	}
 	return pipeline.Place{File: l.name, Line: line}
 }
 
-// at is where a YAML node is; nil stands for the source as a whole.
-func (l *layer) at(n *yaml.Node, path ...string) at {
+// At is where a YAML node is; nil stands for the source as a whole.
+func (l *layer) At(n *yaml.Node, path ...string) At {
 	if n == nil {
 		n = &yaml.Node{}
 	}
-	return at{place: l.place(n.Line), column: n.Column, source: l.rank, path: path}
+	return At{Place: l.Place(n.Line), column: n.Column, source: l.rank, Path: path}
 }
 
 // readLayers reads and parses every source. A source that cannot be read or parsed is reported and left out.
-func readLayers(src Sources, r *report) []*layer {
+func readLayers(src Sources, r *Report) []*layer {
 	var layers []*layer
 	add := func(l *layer, err error) {
 		l.rank = len(layers)
 		layers = append(layers, l)
 		if err != nil {
-			r.fault(l.at(nil), "%s", err)
+			r.Fault(l.At(nil), "%s", err)
 			return
 		}
 		if l.root == nil {
@@ -155,7 +160,7 @@ func readSet(s string) (*layer, error) {
 }
 
 // parse fills root.
-func (l *layer) parse(r *report) {
+func (l *layer) parse(r *Report) {
 	dec := yaml.NewDecoder(bytes.NewReader([]byte(l.text)))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
@@ -167,26 +172,26 @@ func (l *layer) parse(r *report) {
 	}
 	root := doc.Content[0]
 	if text, n := measure(root); text != "" {
-		r.fault(l.at(n), "%s", text)
+		r.Fault(l.At(n), "%s", text)
 		return
 	}
 	if root.Kind == yaml.MappingNode {
 		l.root = root
 	} else if root.ShortTag() != "!!null" {
-		r.fault(l.at(root), "%s is no configuration; write sections: receivers, processors, exporters, service", nodeKind(root))
+		r.Fault(l.At(root), "%s is no configuration; write sections: receivers, processors, exporters, service", nodeKind(root))
 		return
 	}
 	var more yaml.Node
 	switch err := dec.Decode(&more); {
 	case err == nil:
-		r.fault(l.at(&more), "a second YAML document begins here and would not be read; give each document a file and a --config of its own")
+		r.Fault(l.At(&more), "a second YAML document begins here and would not be read; give each document a file and a --config of its own")
 	case !errors.Is(err, io.EOF):
 		l.syntax(err, r)
 	}
 }
 
 // syntax reports an error of the YAML parser, whose texts begin "yaml: line 3: ".
-func (l *layer) syntax(err error, r *report) {
+func (l *layer) syntax(err error, r *Report) {
 	var many *yaml.TypeError
 	texts := []string{err.Error()}
 	if errors.As(err, &many) {
@@ -199,7 +204,7 @@ func (l *layer) syntax(err error, r *report) {
 				line, rest = n, after
 			}
 		}
-		r.fault(l.at(&yaml.Node{Line: line}), "not YAML: %s", rest)
+		r.Fault(l.At(&yaml.Node{Line: line}), "not YAML: %s", rest)
 	}
 }
 

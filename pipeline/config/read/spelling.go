@@ -1,13 +1,13 @@
-package config
+package read
 
 import "strings"
 
-// nearest returns the name that was most likely meant, or "". Case, dashes and underscores do not count; beyond
+// Nearest returns the name that was most likely meant, or "". Case, dashes and underscores do not count; beyond
 // that about one letter in three may be wrong.
-func nearest(word string, names []string) string {
-	best, least := "", max(1, len(normal(word))/3)+1
+func Nearest(word string, names []string) string {
+	best, least := "", max(1, len(Normal(word))/3)+1
 	for _, name := range names {
-		if d := distance(normal(word), normal(name)); d < least {
+		if d := distance(Normal(word), Normal(name)); d < least {
 			best, least = name, d
 		}
 	}
@@ -44,12 +44,12 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
-// meant words the fix for a name that is not among those possible.
-func meant(word string, names []string) string {
+// Meant words the fix for a name that is not among those possible.
+func Meant(word string, names []string) string {
 	const most = 12
-	switch best := nearest(word, names); {
+	switch best := Nearest(word, names); {
 	case best != "":
-		return "did you mean " + quote(best) + "?"
+		return "did you mean " + Quote(best) + "?"
 	case len(names) == 0:
 		return "take it out"
 	case len(names) > most:
@@ -58,4 +58,4 @@ func meant(word string, names []string) string {
 	return "write one of " + strings.Join(names, ", ")
 }
 
-func quote(s string) string { return `"` + s + `"` }
+func Quote(s string) string { return `"` + s + `"` }

@@ -1,4 +1,4 @@
-package config
+package read
 
 import (
 	"slices"
@@ -10,66 +10,66 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// node is one key, or one item of a list, of the merged configuration: what confmap forgets about it, its place.
+// Node is one key, or one item of a list, of the merged configuration: what confmap forgets about it, its place.
 // The tree of nodes is merged beside confmap by the same rules (maps are joined, the rest is replaced).
-type node struct {
-	key      string
-	place    pipeline.Place
+type Node struct {
+	Key      string
+	Place    pipeline.Place
 	source   int
 	column   int
 	embedded bool       // no source but the embedded ones set it
 	broken   bool       // its ${...} could not be expanded, which is reported already
 	value    *yaml.Node // nil for a map that only a key like a::b made
-	kids     []*node    // in the order of the files
-	byKey    map[string]*node
+	Kids     []*Node    // in the order of the files
+	byKey    map[string]*Node
 }
 
-func (n *node) isMap() bool { return n.value == nil || n.value.Kind == yaml.MappingNode }
+func (n *Node) IsMap() bool { return n.value == nil || n.value.Kind == yaml.MappingNode }
 
-func (n *node) child(key string) *node {
+func (n *Node) Child(key string) *Node {
 	if n == nil {
 		return nil
 	}
 	return n.byKey[key]
 }
 
-func (n *node) add(kid *node) {
+func (n *Node) add(kid *Node) {
 	if n.byKey == nil {
-		n.byKey = map[string]*node{}
+		n.byKey = map[string]*Node{}
 	}
-	n.byKey[kid.key] = kid
-	n.kids = append(n.kids, kid)
+	n.byKey[kid.Key] = kid
+	n.Kids = append(n.Kids, kid)
 }
 
-// find returns the node of a path, or nil.
-func (n *node) find(path ...string) *node {
+// Find returns the node of a path, or nil.
+func (n *Node) Find(path ...string) *Node {
 	for _, key := range path {
-		n = n.child(key)
+		n = n.Child(key)
 	}
 	return n
 }
 
-// at is where a path was written: its own place or, when it was written nowhere (a default, or the inside of a
+// At is where a path was written: its own place or, when it was written nowhere (a default, or the inside of a
 // ${file:...}), that of the nearest key above it.
-func (n *node) at(path ...string) at {
+func (n *Node) At(path ...string) At {
 	found := n
 	for _, key := range path {
-		kid := found.child(key)
+		kid := found.Child(key)
 		if kid == nil {
 			break
 		}
 		found = kid
 	}
-	return at{place: found.place, source: found.source, column: found.column, path: path}
+	return At{Place: found.Place, source: found.source, column: found.column, Path: path}
 }
 
-// isEmbedded reports whether nothing but the embedded sources set anything at or below n.
-func (n *node) isEmbedded() bool {
+// IsEmbedded reports whether nothing but the embedded sources set anything at or below n.
+func (n *Node) IsEmbedded() bool {
 	if n == nil || !n.embedded {
 		return false
 	}
-	for _, kid := range n.kids {
-		if !kid.isEmbedded() {
+	for _, kid := range n.Kids {
+		if !kid.IsEmbedded() {
 			return false
 		}
 	}
@@ -77,18 +77,18 @@ func (n *node) isEmbedded() bool {
 }
 
 // merge lays the tree of a later source over n.
-func (n *node) merge(over *node) {
-	for i, kid := range over.kids {
-		mine := n.child(kid.key)
+func (n *Node) merge(over *Node) {
+	for i, kid := range over.Kids {
+		mine := n.Child(kid.Key)
 		switch {
 		case mine == nil:
 			n.add(kid)
-		case mine.isMap() && kid.isMap():
-			if kid.place.Line > 0 { // a --set below a section is not where the section is
-				mine.place, mine.source, mine.column = kid.place, kid.source, kid.column
+		case mine.IsMap() && kid.IsMap():
+			if kid.Place.Line > 0 { // a --set below a section is not where the section is
+				mine.Place, mine.source, mine.column = kid.Place, kid.source, kid.column
 			}
 			mine.embedded = mine.embedded && kid.embedded
-			mine.merge(over.kids[i])
+			mine.merge(over.Kids[i])
 		default:
 			*mine = *kid
 		}
@@ -98,19 +98,19 @@ func (n *node) merge(over *node) {
 // grower makes the tree of one layer. It also takes out of the YAML what it reports, so that what is left decodes.
 type grower struct {
 	layer  *layer
-	report *report
+	Report *Report
 	depth  int // of mappings that are being merged in by <<
 }
 
-func (g *grower) node(key string, where *yaml.Node) *node {
-	return &node{
-		key: key, place: g.layer.place(where.Line), column: where.Column, source: g.layer.rank, embedded: g.layer.embedded,
+func (g *grower) Node(key string, where *yaml.Node) *Node {
+	return &Node{
+		Key: key, Place: g.layer.Place(where.Line), column: where.Column, source: g.layer.rank, embedded: g.layer.embedded,
 	}
 }
 
 // grow makes the node of a YAML value that stands under a key.
-func (g *grower) grow(key string, value, where *yaml.Node, path []string) *node {
-	n := g.node(key, where)
+func (g *grower) grow(key string, value, where *yaml.Node, path []string) *Node {
+	n := g.Node(key, where)
 	for value.Kind == yaml.AliasNode {
 		value = value.Alias
 	}
@@ -121,7 +121,7 @@ func (g *grower) grow(key string, value, where *yaml.Node, path []string) *node 
 	case yaml.SequenceNode:
 		for i, item := range value.Content {
 			name := strconv.Itoa(i)
-			n.add(g.grow(name, item, item, extend(path, name)))
+			n.add(g.grow(name, item, item, Extend(path, name)))
 		}
 	}
 	return n
@@ -129,14 +129,14 @@ func (g *grower) grow(key string, value, where *yaml.Node, path []string) *node 
 
 // mapping adds the pairs of a YAML mapping to n: first those written in it, then those that << brings and that
 // are not written.
-func (g *grower) mapping(n *node, m *yaml.Node, path []string) {
+func (g *grower) mapping(n *Node, m *yaml.Node, path []string) {
 	kept := m.Content[:0:0]
 	var merged []*yaml.Node
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		key, value := m.Content[i], m.Content[i+1]
 		if key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge" {
 			if !isMergeable(value) {
-				g.report.fault(g.layer.at(key, path...), "<< wants *name of keys and values that an anchor &name stands before; correct it or take it out")
+				g.Report.Fault(g.layer.At(key, path...), "<< wants *name of keys and values that an anchor &name stands before; correct it or take it out")
 				continue
 			}
 			merged = append(merged, value)
@@ -169,7 +169,7 @@ func isMergeable(value *yaml.Node) bool {
 }
 
 // mergeKey adds what << names.
-func (g *grower) mergeKey(n *node, value *yaml.Node, path []string) {
+func (g *grower) mergeKey(n *Node, value *yaml.Node, path []string) {
 	for value.Kind == yaml.AliasNode {
 		value = value.Alias
 	}
@@ -184,12 +184,12 @@ func (g *grower) mergeKey(n *node, value *yaml.Node, path []string) {
 }
 
 // pair adds one key and value, and reports whether it may stay in the YAML.
-func (g *grower) pair(n *node, key, value *yaml.Node, path []string) bool {
+func (g *grower) pair(n *Node, key, value *yaml.Node, path []string) bool {
 	for key.Kind == yaml.AliasNode {
 		key = key.Alias
 	}
 	if key.Kind != yaml.ScalarNode {
-		g.report.fault(g.layer.at(key, path...), "%s cannot be a key; write a plain name", nodeKind(key))
+		g.Report.Fault(g.layer.At(key, path...), "%s cannot be a key; write a plain name", nodeKind(key))
 		return false
 	}
 	// A key like 8080 or true is taken as it is written. Left to itself, YAML would make a number of it and
@@ -200,25 +200,25 @@ func (g *grower) pair(n *node, key, value *yaml.Node, path []string) bool {
 		if part == "" || part[0] == ':' || part[len(part)-1] == ':' {
 			// confmap joins and splits paths, so that it would read such a key as another one, and the empty key
 			// as the whole configuration.
-			g.report.fault(g.layer.at(key, path...), "%q is not a key; write a name, and :: only between two of them", key.Value)
+			g.Report.Fault(g.layer.At(key, path...), "%q is not a key; write a name, and :: only between two of them", key.Value)
 			return false
 		}
 	}
 	for i, part := range parts[:len(parts)-1] {
-		next := n.child(part)
+		next := n.Child(part)
 		if next == nil {
-			next = g.node(part, key)
+			next = g.Node(part, key)
 			n.add(next)
 		}
-		if !next.isMap() {
-			g.again(extend(path, parts[:i+1]...), next, key)
+		if !next.IsMap() {
+			g.again(Extend(path, parts[:i+1]...), next, key)
 			return false
 		}
 		n = next
 	}
 	name := parts[len(parts)-1]
-	full := extend(path, parts...)
-	if first := n.child(name); first != nil {
+	full := Extend(path, parts...)
+	if first := n.Child(name); first != nil {
 		if g.depth == 0 {
 			g.again(full, first, key)
 			return false
@@ -229,11 +229,11 @@ func (g *grower) pair(n *node, key, value *yaml.Node, path []string) bool {
 	return true
 }
 
-func (g *grower) again(path []string, first *node, key *yaml.Node) {
-	g.report.fault(g.layer.at(key, path...), "this key is set twice, first on line %d; take one out", first.place.Line)
+func (g *grower) again(path []string, first *Node, key *yaml.Node) {
+	g.Report.Fault(g.layer.At(key, path...), "this key is set twice, first on line %d; take one out", first.Place.Line)
 }
 
-// extend is append that never shares.
-func extend(path []string, more ...string) []string {
+// Extend is append that never shares.
+func Extend(path []string, more ...string) []string {
 	return append(path[:len(path):len(path)], more...)
 }

@@ -1,4 +1,4 @@
-package config
+package read
 
 import (
 	"slices"
@@ -27,15 +27,15 @@ func (d *reading) validate(err error, below []string) {
 		}
 		path, isPath := strings.CutSuffix(prefix, ": ")
 		if is && isPath && !strings.ContainsAny(path, " \n") {
-			if trimmed, ok := d.shape.walk(below).trim(strings.Split(path, delimiter)); ok {
-				d.validate(inner, extend(below, trimmed...))
+			if trimmed, ok := d.Shape.walk(below).trim(strings.Split(path, delimiter)); ok {
+				d.validate(inner, Extend(below, trimmed...))
 				return
 			}
 		}
 	}
 	spot, text := d.locate(below, err.Error())
-	if !d.echoes(spot.path[len(d.path):], text) {
-		d.fault(spot, "%s", text)
+	if !d.echoes(spot.Path[len(d.Path):], text) {
+		d.Fault(spot, "%s", text)
 	}
 }
 
@@ -48,7 +48,7 @@ func (d *reading) echoes(below []string, text string) bool {
 			return true
 		}
 		for _, key := range quoted(text) {
-			if isBelow(gone, extend(below, strings.Split(key, delimiter)...)) {
+			if isBelow(gone, Extend(below, strings.Split(key, delimiter)...)) {
 				return true
 			}
 		}
@@ -63,30 +63,30 @@ func isBelow(path, above []string) bool {
 
 // locate finds the line that a text is about: a path at its beginning ("scrape_configs::0: ..."), else a key that
 // stands below and is named in it.
-func (d *reading) locate(below []string, text string) (at, string) {
+func (d *reading) locate(below []string, text string) (At, string) {
 	if head, rest, found := strings.Cut(text, ": "); found && !strings.ContainsAny(head, " \n") {
-		if path, ok := d.shape.walk(below).trim(strings.Split(head, delimiter)); ok {
-			full := extend(d.path, extend(below, path...)...)
-			if strings.Contains(head, delimiter) || d.tree.find(full...) != nil {
-				below, text = extend(below, path...), rest
+		if path, ok := d.Shape.walk(below).trim(strings.Split(head, delimiter)); ok {
+			full := Extend(d.Path, Extend(below, path...)...)
+			if strings.Contains(head, delimiter) || d.Tree.Find(full...) != nil {
+				below, text = Extend(below, path...), rest
 			}
 		}
 	}
-	spot := d.at(below)
+	spot := d.At(below)
 	if n := d.named(below, text); n != nil {
-		spot.place, spot.source = n.place, n.source
+		spot.Place, spot.source = n.Place, n.source
 	}
 	return spot, text
 }
 
 // named finds the key below a place that a text names, in quotes or as a word.
-func (d *reading) named(below []string, text string) *node {
-	top := d.tree.find(extend(d.path, below...)...)
+func (d *reading) named(below []string, text string) *Node {
+	top := d.Tree.Find(Extend(d.Path, below...)...)
 	words := append(quoted(text), strings.FieldsFunc(text, func(r rune) bool {
 		return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})...)
 	for _, word := range words {
-		if n := top.find(strings.Split(word, delimiter)...); n != nil && n != top {
+		if n := top.Find(strings.Split(word, delimiter)...); n != nil && n != top {
 			return n
 		}
 	}

@@ -1,4 +1,4 @@
-package config
+package read
 
 import (
 	"fmt"
@@ -64,22 +64,22 @@ func holdsNames(err error) bool {
 
 // invalidKeys reports the unknown keys of a section that reads itself; those of all others were pruned before.
 func (d *reading) invalidKeys(keys, below []string) (paths [][]string) {
-	m, _ := plain(d.value(below)).(map[string]any)
+	m, _ := Plain(d.value(below)).(map[string]any)
 	for _, key := range keys {
-		path := extend(below, key)
+		path := Extend(below, key)
 		paths = append(paths, path)
 		if _, ok := m[key]; ok {
-			d.unknown(d.shape.walk(below), path)
+			d.unknown(d.Shape.walk(below), path)
 			continue
 		}
-		d.fault(d.at(below), "unknown key %q; take it out", key)
+		d.Fault(d.At(below), "unknown key %q; take it out", key)
 	}
 	return paths
 }
 
 // fieldPath reads a decoder's name of a field by what is really there, since keys may contain its dots.
 func (d *reading) fieldPath(name string, below []string) []string {
-	value := plain(d.value(below))
+	value := Plain(d.value(below))
 	for name != "" {
 		name = strings.TrimPrefix(name, ".")
 		key, rest, ok := "", "", false
@@ -88,7 +88,7 @@ func (d *reading) fieldPath(name string, below []string) []string {
 			index, after, closed := strings.Cut(strings.TrimPrefix(name, "["), "]")
 			i, err := strconv.Atoi(index)
 			if closed && err == nil && i >= 0 && i < len(v) {
-				key, rest, ok, value = index, after, true, plain(v[i])
+				key, rest, ok, value = index, after, true, Plain(v[i])
 			}
 		case map[string]any:
 			for k := range v {
@@ -100,21 +100,21 @@ func (d *reading) fieldPath(name string, below []string) []string {
 					key, rest, ok = k, after, true
 				}
 			}
-			value = plain(v[key])
+			value = Plain(v[key])
 		}
 		if !ok {
 			break
 		}
-		below, name = extend(below, key), rest
+		below, name = Extend(below, key), rest
 	}
 	return below
 }
 
 // value is what stands at a path below the section.
 func (d *reading) value(below []string) any {
-	value := d.raw
+	value := d.Raw
 	for _, key := range below {
-		switch v := plain(value).(type) {
+		switch v := Plain(value).(type) {
 		case map[string]any:
 			value = v[key]
 		case []any:
@@ -133,49 +133,49 @@ func (d *reading) value(below []string) any {
 // wrong reports a value that does not fit its key.
 func (d *reading) wrong(err error, below []string) {
 	value := d.value(below)
-	is := d.found(below)
-	if wants := misfit(plain(value), d.shape.walk(below)); wants != "" && plain(value) != nil {
-		d.fault(d.at(below), "wants %s, found %s%s", wants, is, quotesHelp(wants, plain(value)))
+	is := d.Found(below)
+	if wants := misfit(Plain(value), d.Shape.walk(below)); wants != "" && Plain(value) != nil {
+		d.Fault(d.At(below), "wants %s, found %s%s", wants, is, quotesHelp(wants, Plain(value)))
 		return
 	}
-	if d.hides(below) {
-		switch plain(value).(type) {
+	if d.Hides(below) {
+		switch Plain(value).(type) {
 		case map[string]any, []any:
-			d.fault(d.at(below), "wants a single text, found %s", is)
+			d.Fault(d.At(below), "wants a single text, found %s", is)
 			return
 		}
-		d.fault(d.at(below), "the value does not fit; it is not shown because it may be a secret")
+		d.Fault(d.At(below), "the value does not fit; it is not shown because it may be a secret")
 		return
 	}
 	text := err.Error()
-	if from := d.origin(extend(d.path, below...)); from != "" {
-		if v, is := plain(value).(string); is && v != "" {
+	if from := d.origin(Extend(d.Path, below...)); from != "" {
+		if v, is := Plain(value).(string); is && v != "" {
 			text = strings.ReplaceAll(text, v, from)
 		}
 	}
 	spot, text := d.locate(below, text)
-	d.fault(spot, "%s", text)
+	d.Fault(spot, "%s", text)
 }
 
-// found names the value at a path below the section.
-func (d *reading) found(below []string) string {
-	return d.reader.found(extend(d.path, below...), d.value(below), d.hides(below))
+// Found names the value at a path below the section.
+func (d *reading) Found(below []string) string {
+	return d.Reader.Found(Extend(d.Path, below...), d.value(below), d.Hides(below))
 }
 
-func (d *reading) hides(below []string) bool {
-	s := secrecy{shape: d.shape}
+func (d *reading) Hides(below []string) bool {
+	s := Secrecy{Shape: d.Shape}
 	for _, key := range below {
-		s = s.child(key)
+		s = s.Child(key)
 	}
-	return s.hides()
+	return s.Hides()
 }
 
 // misfit says what a type wants, or nothing when the value is of that kind and there is something else.
-func misfit(v any, s shape) string {
+func misfit(v any, s Shape) string {
 	_, isText := v.(string)
 	_, isMap := v.(map[string]any)
 	_, isList := v.([]any)
-	switch kind := s.kind(); {
+	switch kind := s.Kind(); {
 	case s.typ == reflect.TypeFor[time.Duration]():
 		return "a duration such as 5s or 200ms"
 	case s.isText() && !isText:
@@ -216,10 +216,10 @@ func quotesHelp(wants string, v any) string {
 	return ""
 }
 
-// found names a value as its author sees it. What comes out of a variable or a file is not shown, but where it
+// Found names a value as its author sees it. What comes out of a variable or a file is not shown, but where it
 // comes from is.
-func (r *reader) found(path []string, value any, hidden bool) string {
-	kind, text := describe(plain(value))
+func (r *Reader) Found(path []string, value any, hidden bool) string {
+	kind, text := describe(Plain(value))
 	if kind == "" {
 		return text
 	}
@@ -258,10 +258,10 @@ func describe(value any) (kind, text string) {
 }
 
 // origin is the ${...} that a value comes from, or empty when it stands in the file.
-func (r *reader) origin(path []string) string {
-	n := r.tree
+func (r *Reader) origin(path []string) string {
+	n := r.Tree
 	for _, key := range path {
-		kid := n.child(key)
+		kid := n.Child(key)
 		if kid == nil {
 			break
 		}
@@ -276,13 +276,13 @@ func (r *reader) origin(path []string) string {
 
 // checkNumber reports a number that the decoder would cut to size without a word: 1.5 for a whole number, or one
 // that its type cannot hold. A number without a unit for a duration is legal and hardly ever meant.
-func (d *reading) checkNumber(value any, s shape, below []string) {
+func (d *reading) checkNumber(value any, s Shape, below []string) {
 	if s.typ == nil || s.reads() || s.isText() {
 		return
 	}
-	value = plain(value)
+	value = Plain(value)
 	if n, is := value.(int); is && n != 0 && s.typ == reflect.TypeFor[time.Duration]() {
-		d.warn(d.at(below), "%d means %d nanoseconds; write a unit, as in %ds", n, n, n)
+		d.Warn(d.At(below), "%d means %d nanoseconds; write a unit, as in %ds", n, n, n)
 		return
 	}
 	zero := reflect.Zero(s.typ)
@@ -309,7 +309,7 @@ func (d *reading) checkNumber(value any, s shape, below []string) {
 	}
 	if !fits {
 		d.gone = append(d.gone, below)
-		d.fault(d.at(below), "wants a whole number that fits into %d bits, found %s", s.typ.Bits(), d.found(below))
+		d.Fault(d.At(below), "wants a whole number that fits into %d bits, found %s", s.typ.Bits(), d.Found(below))
 	}
 }
 
