@@ -35,25 +35,25 @@ func NewBudget(limit int64) *Budget {
 	return b
 }
 
-// Lease is a reservation. Its zero value holds nothing. It is not safe for concurrent use.
-type Lease struct {
+// Reservation is a reservation. Its zero value holds nothing. It is not safe for concurrent use.
+type Reservation struct {
 	b *Budget
 	n int64
 }
 
 // Reserve takes room for the whole way of a request of n inflated bytes, or refuses at once. n may be an
 // estimate; true it up with Resize.
-func (b *Budget) Reserve(n int) (Lease, error) {
-	l := Lease{b: b}
+func (b *Budget) Reserve(n int) (Reservation, error) {
+	l := Reservation{b: b}
 	return l, l.Resize(n)
 }
 
 // Resize makes the reservation that of a request of n inflated bytes. Growing may be refused, and then the
-// lease keeps what it had.
-func (l *Lease) Resize(n int) error { return l.Hold(int64(n) * wayFactor) }
+// reservation keeps what it had.
+func (l *Reservation) Resize(n int) error { return l.Hold(int64(n) * wayFactor) }
 
 // Hold makes the reservation n bytes as they are, for work whose need is known. Otherwise it is like Resize.
-func (l *Lease) Hold(n int64) error {
+func (l *Reservation) Hold(n int64) error {
 	more := n - l.n
 	if more > 0 {
 		if err := l.b.take(more, l.n); err != nil {
@@ -67,7 +67,7 @@ func (l *Lease) Hold(n int64) error {
 }
 
 // Release gives everything back. It may be called twice.
-func (l *Lease) Release() {
+func (l *Reservation) Release() {
 	if l.b != nil {
 		l.b.used.Add(-l.n)
 		l.n = 0

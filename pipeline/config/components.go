@@ -29,7 +29,7 @@ func (l *loader) readComponents() {
 
 // entries lists what a section of components declares. Names that are none are reported.
 func (l *loader) entries(name string) []*declaration {
-	value := read.Plain(l.Raw[name])
+	value := read.Unwrap(l.Raw[name])
 	m, isMap := value.(map[string]any)
 	if !isMap {
 		if value != nil {
@@ -65,7 +65,7 @@ func (l *loader) readComponent(kind pipeline.Kind, d *declaration) {
 }
 
 func (l *loader) Section(name string, d *declaration, unsupported map[string]string) read.Section {
-	m, _ := read.Plain(l.Raw[name]).(map[string]any)
+	m, _ := read.Unwrap(l.Raw[name]).(map[string]any)
 	return read.Section{Path: []string{name, d.spelled}, Raw: m[d.spelled], Unsupported: unsupported}
 }
 

@@ -119,7 +119,7 @@ func plainTree(n *read.Node) any {
 }
 
 func keysOnly(value any) any {
-	switch v := read.Plain(value).(type) {
+	switch v := read.Unwrap(value).(type) {
 	case map[string]any:
 		m := map[string]any{}
 		for key, below := range v {

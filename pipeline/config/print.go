@@ -52,7 +52,7 @@ func (p *printer) Section(name string, value any) *yaml.Node {
 	if name == "service" {
 		return p.value(value, n, read.Secrecy{Shape: read.ShapeOf(reflect.TypeFor[serviceKeys]())})
 	}
-	m, isMap := read.Plain(value).(map[string]any)
+	m, isMap := read.Unwrap(value).(map[string]any)
 	if !isMap {
 		return p.value(value, n, read.Secrecy{})
 	}
@@ -71,7 +71,7 @@ func (p *printer) Section(name string, value any) *yaml.Node {
 }
 
 func (p *printer) value(value any, n *read.Node, s read.Secrecy) *yaml.Node {
-	switch v := read.Plain(value).(type) {
+	switch v := read.Unwrap(value).(type) {
 	case map[string]any:
 		out := &yaml.Node{Kind: yaml.MappingNode}
 		for _, key := range read.OrderedKeys(n, v) {

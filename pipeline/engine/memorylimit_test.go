@@ -25,8 +25,8 @@ func TestGarbageIsNoPressure(t *testing.T) {
 	s.applyMemoryLimit(pipeline.MemoryLimit{CheckInterval: 5 * time.Millisecond, LimitMiB: 80, SpikeLimitMiB: 16})
 	defer func() { s.stopHeap() }()
 	served := func() bool {
-		lease, err := s.host.budget.Reserve(1)
-		lease.Release()
+		reservation, err := s.host.budget.Reserve(1)
+		reservation.Release()
 		return err == nil
 	}
 	for range 50 {

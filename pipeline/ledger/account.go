@@ -119,7 +119,7 @@ func (d *Account) drop(why pipeline.Reason, items, bytes int) {
 	d.pending.Add(items, bytes)
 }
 
-// evict drops what entered this account and will never leave it: a hand-over's oldest batch.
+// evict drops what entered this account and will never leave it: a backlog's oldest batch.
 func (d *Account) evict(why pipeline.Reason, items, bytes int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -235,7 +235,7 @@ func TestACallerThatLeavesTakesOnlyItsOwnBytes(t *testing.T) {
 			wg.Go(func() { errs[i] = p.Consume(ctx, logs(fmt.Sprint("c", i), 2)) })
 			synctest.Wait()
 		}
-		cancelEarly() // before the lot goes: its bytes are taken out
+		cancelEarly() // before the batch goes: its bytes are taken out
 		synctest.Wait()
 		release()
 		wg.Wait()

@@ -30,7 +30,7 @@ func (r *Receiver) manager() (*discovery.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start service discovery: %w", err)
 	}
-	m := discovery.NewManager(r.ctx, seldomLog(r.settings.Log), reg, sd, discovery.Name("scrape"), discovery.Updatert(r.gather))
+	m := discovery.NewManager(r.ctx, throttledLog(r.settings.Log), reg, sd, discovery.Name("scrape"), discovery.Updatert(r.gather))
 	if m == nil {
 		return nil, errors.New("cannot start service discovery: see the log")
 	}

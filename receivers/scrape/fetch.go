@@ -21,9 +21,9 @@ import (
 type fetcher struct {
 	client  *http.Client
 	request *http.Request
-	plain   *plain // the shorter way; nil if there is none
-	limit   int    // of the inflated body; a body as large as it is too large, as in Prometheus
-	last    int    // length of the last body
+	direct  *direct // the shorter way; nil if there is none
+	limit   int     // of the inflated body; a body as large as it is too large, as in Prometheus
+	last    int     // length of the last body
 	buffers *bufferPool
 }
 
@@ -46,26 +46,26 @@ func newFetcher(j *job, t *target) (*fetcher, error) {
 	if limit <= 0 {
 		limit = j.r.cfg.MaxBodyBytes
 	}
-	return &fetcher{client: j.client, request: req, plain: newPlain(j, req), limit: limit, buffers: &j.r.buffers}, nil
+	return &fetcher{client: j.client, request: req, direct: newDirect(j, req), limit: limit, buffers: &j.r.buffers}, nil
 }
 
 // get asks the target. A target that redirects once is asked by the job's client for as long as it is a target: that
 // follows, from the first request again.
 func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
-	if f.plain != nil {
-		resp, err := f.plain.get(ctx)
+	if f.direct != nil {
+		resp, err := f.direct.get(ctx)
 		if !errors.Is(err, errRedirected) {
 			return resp, err
 		}
-		f.plain = nil
+		f.direct = nil
 	}
 	return f.client.Do(f.request.WithContext(ctx))
 }
 
 // close gives up the connection to the target. The client's are the job's.
 func (f *fetcher) close() {
-	if f.plain != nil {
-		f.plain.close()
+	if f.direct != nil {
+		f.direct.close()
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 // A sample's way: discover.go hears of a target, job.go makes it one (relabelling, limits, sharding), loop.go
 // scrapes it on time, fetch.go brings the body, package template patches the target's OTLP bytes with it, and the
-// hand-over of package pipeline delivers a copy without ever making a scrape wait.
+// backlog of package pipeline/source delivers a copy without ever making a scrape wait.
 package scrape
 
 import (

@@ -266,17 +266,17 @@ func TestQueriesEndWithTheirClientAndTheStore(t *testing.T) {
 	}
 }
 
-// TestLedgerCloses sends good and bad spans through a door as the graph has it.
+// TestLedgerCloses sends good and bad spans through an entrance as the graph has it.
 func TestLedgerCloses(t *testing.T) {
 	st, _, ledger := open(t, t.TempDir(), Options{})
-	door := st.settings.Entrance(pipeline.Traces, pipeline.SinkFunc(st.Append))
+	entrance := st.settings.Entrance(pipeline.Traces, pipeline.SinkFunc(st.Append))
 	b := tracestest.BatchOf(t, tracestest.SpanText(t, "span 1/1 - a server -5s 1s\nspan 0/1 - b server -5s 1s\nspan 2/1 - c server -900h 1s"))
-	if err := door.Consume(t.Context(), b); err != nil {
+	if err := entrance.Consume(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := door.Consume(ctx, b); err == nil {
+	if err := entrance.Consume(ctx, b); err == nil {
 		t.Error("a caller that is gone is answered nil")
 	}
 	delivered, drops := tracestest.Account(ledger)

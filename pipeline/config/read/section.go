@@ -53,7 +53,7 @@ func (r *Reader) Decode(s Section, fresh func() any) (value any, ok bool) {
 	before := len(r.Faults)
 
 	var keys map[string]any
-	switch raw := Plain(s.Raw).(type) {
+	switch raw := Unwrap(s.Raw).(type) {
 	case nil: // a name with nothing behind it: the defaults
 	case map[string]any:
 		keys = d.pruneMap(raw, d.Shape, nil)
@@ -136,7 +136,7 @@ func (d *reading) At(below []string) At { return d.Tree.At(Extend(d.Path, below.
 // prune copies a value without the keys that its type does not have, and reports these. A value of the wrong kind
 // is left as it is for the decoder to report.
 func (d *reading) prune(value any, s Shape, below []string) any {
-	switch v := Plain(value).(type) {
+	switch v := Unwrap(value).(type) {
 	case map[string]any:
 		if !s.takesMap() {
 			return value
@@ -202,7 +202,7 @@ func OrderedKeys(n *Node, m map[string]any) []string {
 	return keys
 }
 
-// unsupportedAt looks a path up in the list of keys that are not done; * there stands for any key or index.
+// unsupportedAt looks a path up in the list of keys that are not supported; * there stands for any key or index.
 func (d *reading) unsupportedAt(path []string) (advice string, is bool) {
 	if len(d.Unsupported) == 0 {
 		return "", false
@@ -265,8 +265,8 @@ func deepKey(s Shape, key string, depth int) []string {
 	return nil
 }
 
-// Plain is a value without the text that it was expanded from.
-func Plain(value any) any {
+// Unwrap is a value without the text that it was expanded from.
+func Unwrap(value any) any {
 	for {
 		e, ok := value.(xconfmap.ExpandedValue)
 		if !ok {

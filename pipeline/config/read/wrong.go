@@ -64,7 +64,7 @@ func holdsNames(err error) bool {
 
 // invalidKeys reports the unknown keys of a section that reads itself; those of all others were pruned before.
 func (d *reading) invalidKeys(keys, below []string) (paths [][]string) {
-	m, _ := Plain(d.value(below)).(map[string]any)
+	m, _ := Unwrap(d.value(below)).(map[string]any)
 	for _, key := range keys {
 		path := Extend(below, key)
 		paths = append(paths, path)
@@ -79,7 +79,7 @@ func (d *reading) invalidKeys(keys, below []string) (paths [][]string) {
 
 // fieldPath reads a decoder's name of a field by what is really there, since keys may contain its dots.
 func (d *reading) fieldPath(name string, below []string) []string {
-	value := Plain(d.value(below))
+	value := Unwrap(d.value(below))
 	for name != "" {
 		name = strings.TrimPrefix(name, ".")
 		key, rest, ok := "", "", false
@@ -88,19 +88,19 @@ func (d *reading) fieldPath(name string, below []string) []string {
 			index, after, closed := strings.Cut(strings.TrimPrefix(name, "["), "]")
 			i, err := strconv.Atoi(index)
 			if closed && err == nil && i >= 0 && i < len(v) {
-				key, rest, ok, value = index, after, true, Plain(v[i])
+				key, rest, ok, value = index, after, true, Unwrap(v[i])
 			}
 		case map[string]any:
 			for k := range v {
-				after, plainKey := strings.CutPrefix(name, k)
-				if !plainKey {
-					after, plainKey = strings.CutPrefix(name, "["+k+"]")
+				after, isKey := strings.CutPrefix(name, k)
+				if !isKey {
+					after, isKey = strings.CutPrefix(name, "["+k+"]")
 				}
-				if plainKey && len(k) >= len(key) && (after == "" || after[0] == '.' || after[0] == '[') {
+				if isKey && len(k) >= len(key) && (after == "" || after[0] == '.' || after[0] == '[') {
 					key, rest, ok = k, after, true
 				}
 			}
-			value = Plain(v[key])
+			value = Unwrap(v[key])
 		}
 		if !ok {
 			break
@@ -114,7 +114,7 @@ func (d *reading) fieldPath(name string, below []string) []string {
 func (d *reading) value(below []string) any {
 	value := d.Raw
 	for _, key := range below {
-		switch v := Plain(value).(type) {
+		switch v := Unwrap(value).(type) {
 		case map[string]any:
 			value = v[key]
 		case []any:
@@ -134,12 +134,12 @@ func (d *reading) value(below []string) any {
 func (d *reading) wrong(err error, below []string) {
 	value := d.value(below)
 	is := d.Found(below)
-	if wants := misfit(Plain(value), d.Shape.walk(below)); wants != "" && Plain(value) != nil {
-		d.Fault(d.At(below), "wants %s, found %s%s", wants, is, quotesHelp(wants, Plain(value)))
+	if wants := misfit(Unwrap(value), d.Shape.walk(below)); wants != "" && Unwrap(value) != nil {
+		d.Fault(d.At(below), "wants %s, found %s%s", wants, is, quotesHelp(wants, Unwrap(value)))
 		return
 	}
 	if d.Hides(below) {
-		switch Plain(value).(type) {
+		switch Unwrap(value).(type) {
 		case map[string]any, []any:
 			d.Fault(d.At(below), "wants a single text, found %s", is)
 			return
@@ -149,7 +149,7 @@ func (d *reading) wrong(err error, below []string) {
 	}
 	text := err.Error()
 	if from := d.origin(Extend(d.Path, below...)); from != "" {
-		if v, is := Plain(value).(string); is && v != "" {
+		if v, is := Unwrap(value).(string); is && v != "" {
 			text = strings.ReplaceAll(text, v, from)
 		}
 	}
@@ -219,7 +219,7 @@ func quotesHelp(wants string, v any) string {
 // Found names a value as its author sees it. What comes out of a variable or a file is not shown, but where it
 // comes from is.
 func (r *Reader) Found(path []string, value any, hidden bool) string {
-	kind, text := describe(Plain(value))
+	kind, text := describe(Unwrap(value))
 	if kind == "" {
 		return text
 	}
@@ -280,7 +280,7 @@ func (d *reading) checkNumber(value any, s Shape, below []string) {
 	if s.typ == nil || s.reads() || s.isText() {
 		return
 	}
-	value = Plain(value)
+	value = Unwrap(value)
 	if n, is := value.(int); is && n != 0 && s.typ == reflect.TypeFor[time.Duration]() {
 		d.Warn(d.At(below), "%d means %d nanoseconds; write a unit, as in %ds", n, n, n)
 		return

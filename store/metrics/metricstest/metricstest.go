@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 )
 
-// Batch encodes pdata and takes it through the door.
+// Batch encodes pdata and checks it as a receiver does.
 func Batch(t testing.TB, md pmetric.Metrics) pipeline.Batch {
 	t.Helper()
 	body, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto()

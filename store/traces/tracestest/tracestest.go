@@ -165,7 +165,7 @@ func setText(to pcommon.Value, text string) {
 	}
 }
 
-// BatchOf makes a batch of spans as the door would.
+// BatchOf makes a batch of spans as a receiver would.
 func BatchOf(t testing.TB, td ptrace.Traces) pipeline.Batch {
 	t.Helper()
 	body, err := ptraceotlp.NewExportRequestFromTraces(td).MarshalProto()

@@ -111,7 +111,7 @@ func TestPlainIsTheClient(t *testing.T) {
 				done := make(chan struct{})
 				go func() { defer close(done); s.serve() }()
 				f := ask(t, c, "http://"+l.Addr().String()+"/metrics")
-				if (f.plain != nil) != (i == 0) {
+				if (f.direct != nil) != (i == 0) {
 					t.Fatalf("the client is chosen wrongly: %+v", c)
 				}
 				for range 3 {
@@ -159,8 +159,8 @@ func TestPlainKeepsItsTime(t *testing.T) {
 		if reasonFor(err) != reasonTimeout {
 			t.Errorf("%q: %v", text, err)
 		}
-		if !errors.Is(ctx.Err(), context.DeadlineExceeded) || f.plain.conn != nil {
-			t.Errorf("%q: %v; the connection is kept: %v", text, ctx.Err(), f.plain.conn != nil)
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) || f.direct.conn != nil {
+			t.Errorf("%q: %v; the connection is kept: %v", text, ctx.Err(), f.direct.conn != nil)
 		}
 		l.Close()
 	}

@@ -10,20 +10,20 @@ import (
 	"github.com/sluiceio/sluice/internal/throttle"
 )
 
-// seldomLog is a log for service discovery, in which a warning or an error that repeats itself is written once in a while.
+// throttledLog is a log for service discovery, in which a warning or an error that repeats itself is written once in a while.
 // The library complains about a broken file of file_sd at every event in the file's folder: 22,000 lines a second
 // where our own log is written in there, each of which is the next event.
-func seldomLog(log *slog.Logger) *slog.Logger {
-	return slog.New(seldom{Handler: log.Handler(), lines: &lines{}})
+func throttledLog(log *slog.Logger) *slog.Logger {
+	return slog.New(throttled{Handler: log.Handler(), lines: &lines{}})
 }
 
-type seldom struct {
+type throttled struct {
 	slog.Handler
 	lines  *lines
 	prefix string // what With has put before every line
 }
 
-func (s seldom) Handle(ctx context.Context, r slog.Record) error {
+func (s throttled) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn {
 		key := r.Level.String() + s.prefix + " " + r.Message
 		var line strings.Builder
@@ -44,7 +44,7 @@ func (s seldom) Handle(ctx context.Context, r slog.Record) error {
 	return s.Handler.Handle(ctx, r)
 }
 
-func (s seldom) WithAttrs(attrs []slog.Attr) slog.Handler {
+func (s throttled) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for _, a := range attrs {
 		s.prefix += " " + a.String()
 	}
@@ -52,7 +52,7 @@ func (s seldom) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return s
 }
 
-func (s seldom) WithGroup(name string) slog.Handler {
+func (s throttled) WithGroup(name string) slog.Handler {
 	s.prefix += " " + name
 	s.Handler = s.Handler.WithGroup(name)
 	return s

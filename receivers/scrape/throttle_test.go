@@ -21,7 +21,7 @@ import (
 func TestARepeatedLineIsWrittenSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		root := seldomLog(slog.New(slog.NewTextHandler(&out, nil)))
+		root := throttledLog(slog.New(slog.NewTextHandler(&out, nil)))
 		wrote := func(want int, what string) {
 			t.Helper()
 			if got := strings.Count(out.String(), "\n"); got != want {

@@ -18,23 +18,23 @@ import (
 	commonconfig "github.com/prometheus/common/config"
 )
 
-// plain fetches from a target that is asked without TLS, proxy or credentials: HTTP/1.1 on one connection of its own,
+// direct fetches from a target that is asked without TLS, proxy or credentials: HTTP/1.1 on one connection of its own,
 // in its caller's goroutine. net/http has two more goroutines for each connection and hands every request from one
 // to the other, which costs as much as reading a body; what an answer is, it still says: http.ReadResponse.
-type plain struct {
+type direct struct {
 	dial    commonconfig.DialContextFunc
 	address string
 	request *http.Request
 	head    []byte // the request as it is sent
 	conn    net.Conn
-	body    plainBody // of the answer that is being read
+	body    directBody // of the answer that is being read
 }
 
 // maxHead bounds the head of an answer.
 const maxHead = 1 << 20
 
-// newPlain returns nil when the target needs more than this.
-func newPlain(j *job, req *http.Request) *plain {
+// newDirect returns nil when the target needs more than this.
+func newDirect(j *job, req *http.Request) *direct {
 	if !reflect.DeepEqual(j.cfg.HTTPClientConfig, commonconfig.DefaultHTTPClientConfig) || req.URL.Scheme != "http" {
 		return nil
 	}
@@ -43,7 +43,7 @@ func newPlain(j *job, req *http.Request) *plain {
 			return nil // net/http knows how such a name is written in DNS
 		}
 	}
-	p := &plain{dial: j.r.dial, address: req.URL.Host, request: req}
+	p := &direct{dial: j.r.dial, address: req.URL.Host, request: req}
 	if req.URL.Port() == "" {
 		p.address = net.JoinHostPort(req.URL.Hostname(), "80")
 	}
@@ -63,7 +63,7 @@ var errRedirected = errors.New("the target redirects")
 
 // get asks once and returns the head of the answer, whose body must be closed before the next call. A connection that
 // was kept and turns out to be gone before it has answered anything is replaced by a new one.
-func (p *plain) get(ctx context.Context) (*http.Response, error) {
+func (p *direct) get(ctx context.Context) (*http.Response, error) {
 	for {
 		if p.conn != nil && !isQuiet(p.conn) {
 			p.close()
@@ -91,10 +91,10 @@ func (p *plain) get(ctx context.Context) (*http.Response, error) {
 }
 
 // exchange sends the request and reads the head of the answer.
-func (p *plain) exchange(ctx context.Context) (*http.Response, error) {
+func (p *direct) exchange(ctx context.Context) (*http.Response, error) {
 	conn := p.conn
 	b := &p.body
-	*b = plainBody{p: p, in: boundedReader{from: conn, left: maxHead}, buf: readers.Get().(*bufio.Reader)}
+	*b = directBody{p: p, in: boundedReader{from: conn, left: maxHead}, buf: readers.Get().(*bufio.Reader)}
 	b.buf.Reset(&b.in)
 	b.stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	resp, err := p.ask(b.buf)
@@ -112,7 +112,7 @@ func (p *plain) exchange(ctx context.Context) (*http.Response, error) {
 }
 
 // ask reads past answers without consequence (1xx); maxHead bounds them all together.
-func (p *plain) ask(from *bufio.Reader) (*http.Response, error) {
+func (p *direct) ask(from *bufio.Reader) (*http.Response, error) {
 	if _, err := p.conn.Write(p.head); err != nil {
 		return nil, err
 	}
@@ -133,16 +133,16 @@ func isRedirect(resp *http.Response) bool {
 }
 
 // close gives the connection up.
-func (p *plain) close() {
+func (p *direct) close() {
 	if p.conn != nil {
 		_ = p.conn.Close()
 		p.conn = nil
 	}
 }
 
-// plainBody is the body of an answer. Closing it ends the exchange.
-type plainBody struct {
-	p    *plain
+// directBody is the body of an answer. Closing it ends the exchange.
+type directBody struct {
+	p    *direct
 	in   boundedReader
 	buf  *bufio.Reader
 	from io.ReadCloser
@@ -154,14 +154,14 @@ type plainBody struct {
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
 
 // Read implements io.Reader.
-func (b *plainBody) Read(dst []byte) (int, error) {
+func (b *directBody) Read(dst []byte) (int, error) {
 	n, err := b.from.Read(dst)
 	b.read = b.read || err == io.EOF
 	return n, err
 }
 
 // Close keeps the connection when there is nothing left on it.
-func (b *plainBody) Close() error {
+func (b *directBody) Close() error {
 	if b.buf == nil {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (b *plainBody) Close() error {
 }
 
 // release reports whether the deadline of the context has left the connection alone.
-func (b *plainBody) release() bool {
+func (b *directBody) release() bool {
 	b.from = http.NoBody // which it was read from is another answer's now
 	b.buf.Reset(nil)
 	readers.Put(b.buf)
