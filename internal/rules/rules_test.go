@@ -262,20 +262,6 @@ func TestGoModHasNoReplaceAndNoCopyleft(t *testing.T) {
 	}
 }
 
-// TestComponentsAreComplete: a component folder has a README and a config.go.
-func TestComponentsAreComplete(t *testing.T) {
-	for _, s := range sources(t) {
-		if s.test || !strings.Contains(s.text, "\nfunc Component() pipeline.Component {") {
-			continue
-		}
-		for _, want := range []string{"README.md", "config.go"} {
-			if _, err := os.Stat(filepath.Join(repository(t), s.dir, want)); err != nil {
-				t.Errorf("component %s has no %s", s.dir, want)
-			}
-		}
-	}
-}
-
 // TestMakefileStaysShort: at most 15 targets, each with its line of help.
 func TestMakefileStaysShort(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))

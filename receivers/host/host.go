@@ -10,17 +10,14 @@ package host
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
 
-	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/node_exporter/collector"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -35,16 +32,15 @@ const (
 
 // Receiver reads the machine at an interval.
 type Receiver struct {
-	set      pipeline.Settings
+	settings pipeline.Settings
 	cfg      Config
 	instance string
 	backlog  *source.Backlog
 
-	registry    *prometheus.Registry
-	collections prometheus.Counter
-	failures    prometheus.Counter // of collectors
-	template    *template.Template
-	body        []byte // the template's spare buffer
+	registry *prometheus.Registry
+	metrics
+	template *template.Template
+	body     []byte // the template's spare buffer
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -60,14 +56,8 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 		}
 		instance = name
 	}
-	r := &Receiver{set: s, cfg: *cfg, instance: instance}
-	r.collections = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_host_collections_total", Help: "Times the machine was read.",
-	})
-	r.failures = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_host_collector_failures_total", Help: "Collectors that failed or took too long, summed over the readings.",
-	})
-	s.Metrics.MustRegister(r.collections, r.failures)
+	r := &Receiver{settings: s, cfg: *cfg, instance: instance}
+	r.register(s.Metrics)
 	r.backlog = source.NewBacklog(s, out.For(pipeline.Metrics), pipeline.Metrics, cfg.BacklogBytes)
 	r.template = template.New(template.Settings{
 		Scope:      scopeName,
@@ -77,41 +67,12 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	return r, nil
 }
 
-// library guards the node exporter's package-level flags. They are parsed with each receiver's paths; the library
-// keeps the collectors it has made, so that paths cannot change while the process lives.
-var library struct {
-	sync.Mutex
-	paths [3]string
-}
-
-// open makes the node exporter's collectors ready for this configuration.
-func (r *Receiver) open() error {
-	library.Lock()
-	defer library.Unlock()
-	paths := [3]string{r.cfg.Procfs, r.cfg.Sysfs, r.cfg.Rootfs}
-	if library.paths != ([3]string{}) && library.paths != paths {
-		return errors.New(`"procfs", "sysfs" and "rootfs" cannot change while the process runs; restart it`)
-	}
-	args := []string{"--path.procfs=" + paths[0], "--path.sysfs=" + paths[1], "--path.rootfs=" + paths[2]}
-	names := r.cfg.enabled()
-	for _, name := range names {
-		args = append(args, "--collector."+name)
-	}
-	if _, err := kingpin.CommandLine.Parse(args); err != nil {
-		return fmt.Errorf("cannot set up the node exporter: %w", err)
-	}
-	collector.DisableDefaultCollectors()
-	nodes, err := collector.NewNodeCollector(quiet(r.set.Log), names...)
-	if err != nil {
-		return fmt.Errorf("cannot set up the node exporter: %w", err)
-	}
-	library.paths = paths
-	r.registry = prometheus.NewRegistry()
-	return r.registry.Register(r.newSet(nodes.Collectors))
-}
-
 // Start reads the machine at once and then at every interval.
 func (r *Receiver) Start(ctx context.Context) error {
+	if !supported {
+		r.settings.Log.Warn(notSupported)
+		return nil
+	}
 	if err := r.open(); err != nil {
 		return err
 	}
@@ -159,7 +120,7 @@ func (r *Receiver) read() {
 	r.body = res.Free
 	r.collections.Inc()
 	if res.Err != nil {
-		r.set.Log.Warn("cannot read the machine", "error", res.Err)
+		r.settings.Log.Warn("cannot read the machine", "error", res.Err)
 	}
 	r.backlog.Put(res.Items, res.Size, r.template.AppendRequest)
 }

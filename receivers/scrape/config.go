@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	promconfig "github.com/prometheus/prometheus/config"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // Config is what a user sets: the keys of the Collector's prometheus receiver that are done, and ours.
@@ -75,4 +77,19 @@ func emptyReplacement(rule any, path string) []string {
 func list(v any) []any {
 	l, _ := v.([]any)
 	return l
+}
+
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	return pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+		return New(s, c, out)
+	}, pipeline.Metrics).
+		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
+		WithUnsupported(map[string]string{
+			"target_allocator":      "name the targets in scrape_configs, or shard with the relabel action hashmod",
+			"api_server":            "take it out; the targets are in our own metrics",
+			"trim_metric_suffixes":  "take it out; names stay as they are exposed",
+			"use_start_time_metric": "take it out; no start time is made up",
+			"ignore_metadata":       "take it out",
+		})
 }

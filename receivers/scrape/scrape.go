@@ -23,21 +23,6 @@ import (
 // ScopeName is the instrumentation scope of scraped metrics.
 const ScopeName = "github.com/sluiceio/sluice/receivers/scrape"
 
-// Component describes the receiver to the engine.
-func Component() pipeline.Component {
-	return pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
-		return New(s, c, out)
-	}, pipeline.Metrics).
-		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
-		WithUnsupported(map[string]string{
-			"target_allocator":      "name the targets in scrape_configs, or shard with the relabel action hashmod",
-			"api_server":            "take it out; the targets are in our own metrics",
-			"trim_metric_suffixes":  "take it out; names stay as they are exposed",
-			"use_start_time_metric": "take it out; no start time is made up",
-			"ignore_metadata":       "take it out",
-		})
-}
-
 // Receiver scrapes targets. It has one goroutine for discovery and one for each target, so that a slow target
 // delays no other.
 type Receiver struct {

@@ -36,7 +36,7 @@ const patience = 10 * time.Second
 
 // newSet makes the set of a receiver.
 func (r *Receiver) newSet(from map[string]collector.Collector) *set {
-	s := &set{timeout: min(patience, r.cfg.CollectionInterval), log: r.set.Log, fail: r.failures.Inc}
+	s := &set{timeout: min(patience, r.cfg.CollectionInterval), log: r.settings.Log, fail: r.failures.Inc}
 	for _, name := range slices.Sorted(maps.Keys(from)) {
 		s.members = append(s.members, &member{name: name, from: from[name]})
 	}
