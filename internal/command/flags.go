@@ -28,7 +28,7 @@ type flags struct {
 func (f *flags) register(set *pflag.FlagSet) {
 	set.StringArrayVar(&f.config, "config", nil, "configuration `FILE` (or file:, env:, yaml: URI); repeatable, later ones win; without it the embedded default runs")
 	set.StringArrayVar(&f.set, "set", nil, "override one key with `KEY=VALUE`, as in exporters.otlp_http.endpoint=http://host:4318; repeatable")
-	set.BoolVar(&f.allowIgnored, "allow-ignored-keys", false, "keys of the Collector that are not supported warn instead of failing")
+	set.BoolVar(&f.allowIgnored, "allow-ignored-keys", false, "warn about keys of the Collector that are not supported instead of failing")
 	set.StringVar(&f.dataDir, "data-dir", "", "`FOLDER` for checkpoints and stores (default: below /var/lib when that is writable, else below your home)")
 }
 

@@ -2,6 +2,8 @@ package command
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -45,7 +47,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	service := engine.NewService(log, dir, build.Version())
 	if err := service.Start(ctx, cfg); err != nil {
 		if ctx.Err() != nil {
-			log.Info("stopped before the start was over", "reason", err)
+			log.Info("told to stop before the start was complete", "reason", err)
 			return nil
 		}
 		return err
@@ -55,7 +57,10 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	for {
 		select {
 		case <-hup:
-			c.reload(ctx, log, service)
+			if err := c.reload(ctx, log, service); err != nil {
+				c.stop(log, service)
+				return err
+			}
 		case <-ctx.Done():
 			c.stop(log, service)
 			return nil
@@ -63,8 +68,9 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	}
 }
 
-// reload validates first: a file with a fault changes nothing.
-func (c *cli) reload(ctx context.Context, log *slog.Logger, service *engine.Service) {
+// reload validates first: a file with a fault changes nothing. Its error is the end of the process: nothing runs any more, and
+// whoever supervises it can start it anew.
+func (c *cli) reload(ctx context.Context, log *slog.Logger, service *engine.Service) error {
 	cfg, warnings, err := c.load(ctx)
 	for _, w := range warnings {
 		log.Warn("configuration", "warning", w.String())
@@ -74,11 +80,15 @@ func (c *cli) reload(ctx context.Context, log *slog.Logger, service *engine.Serv
 	} else {
 		service.ReloadFailed()
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, engine.ErrNothingRuns):
+		return fmt.Errorf("reload failed: %w", err)
+	case err != nil:
 		log.Error("reload failed; the running configuration stays", "error", err)
-		return
+	default:
+		log.Info("reloaded", "pipelines", len(cfg.Pipelines))
 	}
-	log.Info("reloaded", "pipelines", len(cfg.Pipelines))
+	return nil
 }
 
 // stop drains and says what it left, in the last line of the log.

@@ -33,7 +33,7 @@ func (l *loader) entries(name string) []*declaration {
 	m, isMap := value.(map[string]any)
 	if !isMap {
 		if value != nil {
-			l.Fault(l.Tree.At(name), "wants component names with their settings, found %s", l.Found([]string{name}, value, false))
+			l.Fault(l.Tree.At(name), "expected component names with their settings, found %s", l.Found([]string{name}, value, false))
 		}
 		return nil
 	}

@@ -141,5 +141,5 @@ func (l *loader) cycle(trail []step) {
 	}
 	first := l.cfg.Pipelines[last.to].ID.String()
 	spot := l.Tree.At("service", "pipelines", first)
-	l.Fault(spot, "pipelines feed themselves: %s; take one connector out of the circle", way.String()+first)
+	l.Fault(spot, "pipelines feed themselves: %s; take one connector out of the loop", way.String()+first)
 }

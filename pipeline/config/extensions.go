@@ -80,7 +80,7 @@ func (l *loader) runExtensions(names []string) {
 		case d.used:
 			l.Fault(spot, "%s is listed twice; take one out", id)
 		case d.Config != nil && running != nil:
-			l.Fault(spot, "%s is a second health_check; there is one, take the other out", id)
+			l.Fault(spot, "%s is a second health_check; only one is supported, take the other out", id)
 		}
 		if d == nil {
 			continue

@@ -151,10 +151,10 @@ func (l *loader) metrics(keys metricKeys) {
 	}
 	readers := read.Extend(path, "readers")
 	if len(keys.Readers) > 1 {
-		l.Fault(l.Tree.At(read.Extend(readers, "1")...), "there is one reader of our own metrics; take the others out")
+		l.Fault(l.Tree.At(read.Extend(readers, "1")...), "only one reader of our own metrics is supported; take the others out")
 	}
 	if keys.Address != "" && !n.Child("address").IsEmbedded() {
-		l.Fault(l.Tree.At(read.Extend(path, "address")...), "readers say the address too; take one of them out")
+		l.Fault(l.Tree.At(read.Extend(path, "address")...), "the address is set here and under readers; take one of them out")
 	}
 	p := keys.Readers[0].Pull.Exporter.Prometheus
 	host, port, err := net.SplitHostPort(s.MetricsEndpoint)
@@ -198,7 +198,7 @@ func (l *loader) memoryLimit() {
 			continue
 		}
 		if m.MemoryLimit() != l.cfg.Service.MemoryLimit {
-			l.Fault(d.At, "there is one memory limit for the process and %s (%s) sets another; use that one in every pipeline", first.ID, first.Place)
+			l.Fault(d.At, "the process has one memory limit, and %s (%s) sets another; use that one in every pipeline", first.ID, first.Place)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (s *Service) serveOwn(ctx context.Context, cfg pipeline.ServiceConfig) ([]*
 		}
 		srv, err := s.serve(ctx, e.what, e.address, e.handler)
 		if err != nil && e.embedded && errors.Is(err, syscall.EADDRINUSE) {
-			s.host.log.Warn("port taken; left out", "endpoint", e.what, "address", e.address, "fix", "free the port, or name another one in a --config file")
+			s.host.log.Warn("another process uses the port; this endpoint is not served", "endpoint", e.what, "address", e.address, "fix", "free the port, or set another one in a --config file")
 			continue
 		}
 		if err != nil {

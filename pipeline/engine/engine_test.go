@@ -255,3 +255,22 @@ func TestReload(t *testing.T) {
 		t.Errorf("the processor that is gone counts %d, want its 2", a.In.Items)
 	}
 }
+
+// TestReloadThatCannotGoBack: neither the new configuration nor the one before it starts; the caller has to know.
+func TestReloadThatCannotGoBack(t *testing.T) {
+	k := &kit{outs: map[string]pipeline.Outputs{}}
+	s := newService(t)
+	old, stuck := k.config(pipe(t, "logs", "in", "mid", "out")), k.config(pipe(t, "logs", "in", "mid", "out"))
+	if err := s.Start(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	old.Instances[0].Config = &fakeConfig{StartFault: "the port is taken meanwhile"}
+	stuck.Instances[0].Config = &fakeConfig{StartFault: "the port is taken"}
+	if err := s.Reload(t.Context(), stuck); !errors.Is(err, ErrNothingRuns) || !strings.Contains(err.Error(), "meanwhile") {
+		t.Errorf("got %v", err)
+	}
+	if s.State() == StateReady {
+		t.Error("it says that it is ready")
+	}
+	s.Stop(t.Context())
+}

@@ -115,7 +115,11 @@ func (s *Service) watchHeap(ctx context.Context, heap *heapWatch, every time.Dur
 		}
 		over := heap.over()
 		if s.host.budget.SetPressure(over) != over {
-			s.host.log.Warn("heap against the memory limit", "over", over,
+			text := "the heap is over the memory limit; intake is refused until it is below"
+			if !over {
+				text = "the heap is below the memory limit again; intake is open"
+			}
+			s.host.log.Warn(text,
 				"live_bytes", heap.live(), "heap_bytes", heap.objects(), "soft_limit_bytes", heap.soft)
 		}
 	}

@@ -117,12 +117,16 @@ func (s *Service) abandon(g *graph) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := g.stop(ctx); err != nil {
-		s.host.log.Error("cannot stop what had started", "error", err)
+		s.host.log.Error("cannot stop the components that had started", "error", err)
 	}
 }
 
+// ErrNothingRuns is inside the error of a Reload after which neither the new configuration nor the one before it runs.
+var ErrNothingRuns = errors.New("no configuration runs any more")
+
 // Reload replaces the running graph. A configuration that cannot be built changes nothing; one that cannot be
-// started (a port of another process, say) is replaced by the one before it.
+// started (a port of another process, say) is replaced by the one before it; if that fails as well, the error is
+// ErrNothingRuns.
 func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +155,7 @@ func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	if err != nil {
 		err = fmt.Errorf("the new configuration does not start, going back to the one before: %w", err)
 		if back := s.buildAndRun(ctx, old); back != nil {
-			return errors.Join(err, fmt.Errorf("cannot go back either: %w", back))
+			return fmt.Errorf("%w: %w; cannot go back either: %w", ErrNothingRuns, err, back)
 		}
 	}
 	s.state.Store(int32(StateReady))
@@ -181,7 +185,7 @@ func (s *Service) halt(ctx context.Context) int64 {
 		cancel()
 	}).Stop()
 	if err := s.graph.stop(ctx); err != nil {
-		s.host.log.Warn("not everything stopped in time", "error", err)
+		s.host.log.Warn("some components did not stop cleanly", "error", err)
 	}
 	for _, srv := range s.servers {
 		stopOwn(srv)

@@ -99,7 +99,7 @@ func (x *expander) check(root, n *Node, path []string) {
 		x.Report.Warn(root.At(path...), "%s is not expanded, because an escaped $${ stands before it; put the value into two keys, or the escaped part into a variable", bare(skipped))
 	}
 	for _, name := range x.unset {
-		x.Report.Warn(root.At(path...), "environment variable %s is not set and nothing stands here; set it, or write ${env:%s:-default}", name, name)
+		x.Report.Warn(root.At(path...), "environment variable %s is not set, so the value is empty; set it, or write ${env:%s:-default}", name, name)
 	}
 }
 
@@ -261,11 +261,11 @@ func expandFault(err error, refs []string) string {
 	case errors.As(err, &p):
 		return fmt.Sprintf("cannot expand %s: %s; correct the path, or write $$ for a literal $", what, p.Err)
 	case strings.Contains(text, "has invalid name"):
-		return fmt.Sprintf("cannot expand %s: that is no name of an environment variable; for a literal text write $%s", what, what)
+		return fmt.Sprintf("cannot expand %s: that is not the name of an environment variable; for a literal text write $%s", what, what)
 	case strings.Contains(text, "is not supported for uri"):
 		return fmt.Sprintf("cannot expand %s: the schemes are env, file and yaml; for a literal text write $%s", what, what)
 	case errors.Is(err, errCircle):
-		return fmt.Sprintf("cannot expand %s: it expands to itself; break the circle", what)
+		return fmt.Sprintf("cannot expand %s: it expands to itself; break the loop", what)
 	case strings.Contains(text, "unsupported characters ('$')"), strings.Contains(text, "invalid uri"):
 		return fmt.Sprintf("cannot expand %s: it is not ${SCHEME:NAME}; for a literal text write $%s", what, what)
 	}

@@ -58,7 +58,7 @@ func (r *Reader) Decode(s Section, fresh func() any) (value any, ok bool) {
 	case map[string]any:
 		keys = d.pruneMap(raw, d.Shape, nil)
 	default:
-		r.Fault(d.At(nil), "wants keys and values, found %s", d.Found(nil))
+		r.Fault(d.At(nil), "expected keys and values, found %s", d.Found(nil))
 		return into, false
 	}
 	// What does not fit is reported, taken out, and the rest tried again: a wrong value must not hide another, nor

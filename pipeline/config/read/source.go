@@ -112,7 +112,7 @@ func readURI(uri string) (*layer, error) {
 		}
 		return l, nil
 	}
-	return &layer{name: "--config"}, fmt.Errorf("%s: is not a scheme Sluice reads; write a path, or file:PATH, env:NAME, yaml:TEXT", scheme)
+	return &layer{name: "--config"}, fmt.Errorf("%q is not a scheme that Sluice reads; write a path, or file:PATH, env:NAME, yaml:TEXT", scheme)
 }
 
 func readFile(path string) (*layer, error) {
@@ -178,7 +178,7 @@ func (l *layer) parse(r *Report) {
 	if root.Kind == yaml.MappingNode {
 		l.root = root
 	} else if root.ShortTag() != "!!null" {
-		r.Fault(l.At(root), "%s is no configuration; write sections: receivers, processors, exporters, service", nodeKind(root))
+		r.Fault(l.At(root), "%s is not a configuration; write the sections receivers, processors, exporters and service", nodeKind(root))
 		return
 	}
 	var more yaml.Node

@@ -136,7 +136,7 @@ func (g *grower) mapping(n *Node, m *yaml.Node, path []string) {
 		key, value := m.Content[i], m.Content[i+1]
 		if key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge" {
 			if !isMergeable(value) {
-				g.Report.Fault(g.layer.At(key, path...), "<< wants *name of keys and values that an anchor &name stands before; correct it or take it out")
+				g.Report.Fault(g.layer.At(key, path...), "<< expects an alias *name of an anchor &name that marks keys and values; correct it or take it out")
 				continue
 			}
 			merged = append(merged, value)

@@ -135,16 +135,16 @@ func (d *reading) wrong(err error, below []string) {
 	value := d.value(below)
 	is := d.Found(below)
 	if wants := misfit(Unwrap(value), d.Shape.walk(below)); wants != "" && Unwrap(value) != nil {
-		d.Fault(d.At(below), "wants %s, found %s%s", wants, is, quotesHelp(wants, Unwrap(value)))
+		d.Fault(d.At(below), "expected %s, found %s%s", wants, is, quotesHelp(wants, Unwrap(value)))
 		return
 	}
 	if d.Hides(below) {
 		switch Unwrap(value).(type) {
 		case map[string]any, []any:
-			d.Fault(d.At(below), "wants a single text, found %s", is)
+			d.Fault(d.At(below), "expected a single text, found %s", is)
 			return
 		}
-		d.Fault(d.At(below), "the value does not fit; it is not shown because it may be a secret")
+		d.Fault(d.At(below), "the value does not have the form of this key; it is not shown because it may be a secret")
 		return
 	}
 	text := err.Error()
@@ -309,7 +309,7 @@ func (d *reading) checkNumber(value any, s Shape, below []string) {
 	}
 	if !fits {
 		d.gone = append(d.gone, below)
-		d.Fault(d.At(below), "wants a whole number that fits into %d bits, found %s", s.typ.Bits(), d.Found(below))
+		d.Fault(d.At(below), "expected a whole number that fits into %d bits, found %s", s.typ.Bits(), d.Found(below))
 	}
 }
 
