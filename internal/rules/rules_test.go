@@ -26,6 +26,7 @@ var floors = [][]string{
 	{"receivers", "processors", "connectors", "exporters", "console"},
 	// Stores and the API stand beside each other: neither knows the other, both speak the query languages, and package
 	// store introduces them. So a store can be read by something else than HTTP, and the API can be over another store.
+	{"store/rejects"},
 	{"store/logs/logql", "store/traces/traceql", "store/logs/wal", "store/logs/rows", "store/logs/engine"},
 	{"store/logs/search", "store/logs/logstest", "store/traces/tracestest", "store/metrics/metricstest"},
 	{"store/metrics", "store/logs", "store/traces", "api"},

@@ -56,6 +56,7 @@ type host struct {
 	budget    *pipeline.Budget
 	listeners *listen.Listeners
 	metrics   prometheus.Registerer
+	estates   *pipeline.Estates
 	history   *history // of metrics; nil for a graph that is only checked
 	log       *slog.Logger
 	dataDir   string
@@ -249,7 +250,7 @@ func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.S
 	return pipeline.Settings{
 		ID: in.ID, Kind: kind, Signal: sig, DataDir: componentDir(g.host.dataDir, name), Version: g.host.version,
 		Log: log, Metrics: reg, Budget: g.host.budget, Listen: g.host.listeners.For(log, in.Place.String(), in.Embedded),
-		View: pipeline.View{Ledger: g.host.ledger, Config: g.cfg}, Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners,
+		View: pipeline.View{Ledger: g.host.ledger, Config: g.cfg}, Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
 	}
 }
 

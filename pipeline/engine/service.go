@@ -53,7 +53,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 	s := &Service{
 		registry: reg,
 		host: host{
-			ledger: ledger.New(), budget: pipeline.NewBudget(defaultBudget()), listeners: listen.New(),
+			ledger: ledger.New(), budget: pipeline.NewBudget(defaultBudget()), listeners: listen.New(), estates: pipeline.NewEstates(),
 			metrics: reg, history: newHistory(reg), log: log, dataDir: dataDir, version: version,
 		},
 	}
@@ -145,6 +145,7 @@ func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	old := s.cfg
 	s.host.listeners.Hold()
 	defer s.host.listeners.Sweep()
+	defer s.host.estates.Clear()
 	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
 	s.halt(context.WithoutCancel(ctx))
 	if err := ctx.Err(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,9 +15,9 @@ import (
 // member is one collector.
 type member struct {
 	name   string
-	from   collector.Collector
-	busy   atomic.Bool // it runs, perhaps since an earlier reading
-	failed bool        // at the last reading
+	from   collector.Collector // nil until it can be made
+	busy   atomic.Bool         // it runs, perhaps since an earlier reading
+	failed bool                // at the last reading
 }
 
 // set runs collectors side by side, as the node exporter does, but waits for none longer than the timeout and lives
@@ -28,17 +27,18 @@ type set struct {
 	members []*member
 	timeout time.Duration
 	log     *slog.Logger
-	fail    func() // called for each collector that fails
+	quiet   *slog.Logger // for the collectors themselves
+	fail    func()       // called for each collector that fails
 }
 
 // patience bounds how long a reading waits for a collector; a hung network mount can hold one for ever.
 const patience = 10 * time.Second
 
 // newSet makes the set of a receiver.
-func (r *Receiver) newSet(from map[string]collector.Collector) *set {
-	s := &set{timeout: min(patience, r.cfg.CollectionInterval), log: r.settings.Log, fail: r.failures.Inc}
-	for _, name := range slices.Sorted(maps.Keys(from)) {
-		s.members = append(s.members, &member{name: name, from: from[name]})
+func (r *Receiver) newSet(names []string) *set {
+	s := &set{timeout: min(patience, r.cfg.CollectionInterval), log: r.settings.Log, quiet: quiet(r.settings.Log), fail: r.failures.Inc}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		s.members = append(s.members, &member{name: name})
 	}
 	return s
 }
@@ -72,7 +72,7 @@ func (s *set) Collect(ch chan<- prometheus.Metric) {
 			continue
 		}
 		waiting[m] = true
-		go func() { parts <- m.run() }()
+		go func() { parts <- m.run(s) }()
 	}
 	timer := time.NewTimer(s.timeout)
 	defer timer.Stop()
@@ -91,7 +91,7 @@ func (s *set) Collect(ch chan<- prometheus.Metric) {
 }
 
 // run collects from one collector.
-func (m *member) run() (p part) {
+func (m *member) run(s *set) (p part) {
 	defer m.busy.Store(false)
 	p.of = m
 	begin := time.Now()
@@ -110,6 +110,11 @@ func (m *member) run() (p part) {
 		<-done
 		p.took = time.Since(begin)
 	}()
+	if m.from == nil {
+		if p.err = m.make(s); p.err != nil {
+			return p
+		}
+	}
 	p.err = m.from.Update(ch)
 	return p
 }

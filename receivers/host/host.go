@@ -41,6 +41,8 @@ type Receiver struct {
 	metrics
 	template *template.Template
 	body     []byte // the template's spare buffer
+	odd      string // the last fault of the registry that was said
+	blind    bool   // no collector gave anything at the last reading
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -75,6 +77,11 @@ func (r *Receiver) Start(ctx context.Context) error {
 	}
 	if err := r.open(); err != nil {
 		return err
+	}
+	for key, path := range map[string]string{"procfs": r.cfg.Procfs, "sysfs": r.cfg.Sysfs, "rootfs": r.cfg.Rootfs} {
+		if _, err := os.Stat(path); err != nil {
+			r.settings.Log.Error(key+" cannot be read: mount the node's file system there; until then what reads it fails", "error", err)
+		}
 	}
 	if err := r.backlog.Start(ctx); err != nil {
 		return err
@@ -119,8 +126,13 @@ func (r *Receiver) read() {
 	res := r.template.Scrape(in)
 	r.body = res.Free
 	r.collections.Inc()
-	if res.Err != nil {
-		r.settings.Log.Warn("cannot read the machine", "error", res.Err)
+	if blind := res.Err != nil; blind != r.blind {
+		r.blind = blind
+		if blind {
+			r.settings.Log.Warn("cannot read the machine", "error", res.Err)
+		} else {
+			r.settings.Log.Info("the machine can be read again")
+		}
 	}
 	r.backlog.Put(res.Items, res.Size, r.template.AppendRequest)
 }
@@ -131,6 +143,10 @@ func (r *Receiver) gather() ([]byte, error) {
 	families, err := r.registry.Gather()
 	if err != nil && len(families) == 0 {
 		return nil, fmt.Errorf("cannot gather: %w", err)
+	}
+	if err != nil && err.Error() != r.odd { // such as one series in two text files
+		r.odd = err.Error()
+		r.settings.Log.Warn("some of the machine's metrics are left out", "error", err)
 	}
 	b := bytes.NewBuffer(r.body[:0])
 	enc := expfmt.NewEncoder(b, expfmt.NewFormat(expfmt.TypeTextPlain))

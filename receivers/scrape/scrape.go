@@ -34,6 +34,7 @@ type Receiver struct {
 	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
 
 	jobs    map[string]*job
+	orphans orphans
 	buffers bufferPool
 	dial    commonconfig.DialContextFunc
 	gather  time.Duration // how long discovery collects before it tells
@@ -62,6 +63,9 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
 	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
+	if cfg.DiscoveryReloadOnStartup {
+		r.gather = 250 * time.Millisecond
+	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {
 		r.out = source.NewBacklog(s, next, pipeline.Metrics, cfg.BacklogBytes)
@@ -90,15 +94,19 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.stop() // and with it what the manager may have begun
 		return err
 	}
+	if e, is := r.settings.Inherit().(estate); is {
+		r.adopt(e)
+	}
 	r.discover(m)
 	return nil
 }
 
-// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. It waits
-// for what was scraped to be delivered.
+// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. The receiver
+// that a reload starts goes on with the same targets. Stop waits for what was scraped to be delivered.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
+	r.settings.Leave(r.leave())
 	for _, j := range r.jobs {
 		j.client.CloseIdleConnections()
 	}

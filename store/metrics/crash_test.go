@@ -53,7 +53,7 @@ func runChild(dir string) {
 			metricstest.At("b", at(i), float64(i)),
 			metricstest.At("late", at(i-i%10+9-i%10), float64(i)), // each ten in reverse
 		)
-		if err := st.Append(context.Background(), metricstest.Batch(t, md)); err != nil {
+		if err := pipelinetest.Final(st.Append(context.Background(), metricstest.Batch(t, md))); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}

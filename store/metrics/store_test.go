@@ -42,7 +42,7 @@ func open(t testing.TB, dir string, o Options) (*Store, *ledger.Ledger) {
 func push(t testing.TB, st *Store, md pmetric.Metrics) {
 	t.Helper()
 	sink := st.settings.Entrance(pipeline.Metrics, pipeline.SinkFunc(st.Append))
-	if err := sink.Consume(context.Background(), metricstest.Batch(t, md)); err != nil {
+	if err := pipelinetest.Final(sink.Consume(context.Background(), metricstest.Batch(t, md))); err != nil {
 		t.Fatal(err)
 	}
 }

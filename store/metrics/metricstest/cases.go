@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"golang.org/x/tools/txtar"
 )
@@ -86,7 +87,7 @@ func runCase(t *testing.T, archive *txtar.Archive, update bool, s Store) {
 			if err := req.UnmarshalJSON(f.Data); err != nil {
 				t.Fatalf("%s: %v", f.Name, err)
 			}
-			if err := s.Consume(t.Context(), Batch(t, req.Metrics())); err != nil {
+			if err := pipelinetest.Final(s.Consume(t.Context(), Batch(t, req.Metrics()))); err != nil {
 				t.Fatal(err)
 			}
 			continue

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"golang.org/x/tools/txtar"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -70,7 +71,7 @@ func runCase(t *testing.T, archive *txtar.Archive, update bool, s Store) {
 		var got string
 		switch verb {
 		case "spans":
-			if err := s.Consume(t.Context(), BatchOf(t, SpanText(t, string(f.Data)))); err != nil {
+			if err := pipelinetest.Final(s.Consume(t.Context(), BatchOf(t, SpanText(t, string(f.Data))))); err != nil {
 				t.Fatal(err)
 			}
 			continue
