@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/credential"
 	"github.com/sluiceio/sluice/internal/backoff"
 )
 
@@ -19,7 +20,7 @@ type Config struct {
 	// MaxInFlight is how many requests are on the wire at once. 0 means sending_queue::num_consumers.
 	MaxInFlight int `mapstructure:"max_in_flight"`
 	// Credentials are those that come from files.
-	Credentials AuthConfig `mapstructure:",squash"`
+	Credentials credential.Config `mapstructure:",squash"`
 }
 
 // DefaultConfig returns the defaults.

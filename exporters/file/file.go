@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -19,8 +19,8 @@ import (
 // Exporter is the component.
 type Exporter struct {
 	settings pipeline.Settings
-	cfg      *Config
-	pool     delivery.Pool
+	config   *Config
+	pool     buffer.Pool
 	failed   throttle.Line
 
 	mu      sync.Mutex // of the file and what is written to it; taken inside syncing
@@ -34,23 +34,23 @@ type Exporter struct {
 
 // New makes the exporter. The file is opened by Start.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
-	return &Exporter{settings: s, cfg: c}, nil
+	return &Exporter{settings: s, config: c}, nil
 }
 
 // Start implements pipeline.Starter.
 func (e *Exporter) Start(context.Context) error {
-	if e.cfg.CreateDirectory {
-		perm, err := e.cfg.permissions()
+	if e.config.CreateDirectory {
+		perm, err := e.config.permissions()
 		if err != nil {
 			return fmt.Errorf("cannot use directory_permissions: %w", err)
 		}
-		if err := os.MkdirAll(filepath.Dir(e.cfg.Path), perm); err != nil {
+		if err := os.MkdirAll(filepath.Dir(e.config.Path), perm); err != nil {
 			return fmt.Errorf("cannot make the directory: %w", err)
 		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.openLocked(!e.cfg.Append)
+	return e.openLocked(!e.config.Append)
 }
 
 func (e *Exporter) openLocked(truncate bool) error {
@@ -58,7 +58,7 @@ func (e *Exporter) openLocked(truncate bool) error {
 	if truncate {
 		flags |= os.O_TRUNC
 	}
-	f, err := os.OpenFile(e.cfg.Path, flags, 0o600)
+	f, err := os.OpenFile(e.config.Path, flags, 0o600)
 	if err != nil {
 		return fmt.Errorf("cannot open the file: %w", err)
 	}
@@ -78,12 +78,12 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	record := e.encode(b)
 	defer record.Release()
 	upTo, err := e.write(record.B)
-	if err == nil && e.cfg.Fsync {
+	if err == nil && e.config.Fsync {
 		err = e.sync(upTo)
 	}
 	if err != nil {
 		if alike, due := e.failed.Now(); due {
-			e.settings.Log.Warn("cannot write the file; the sender repeats what was refused", "path", e.cfg.Path, "error", err, "suppressed", alike)
+			e.settings.Log.Warn("cannot write the file; the records are refused and sent again", "path", e.config.Path, "error", err, "suppressed", alike)
 		}
 		return pipeline.Refuse(time.Second, err)
 	}
@@ -92,8 +92,8 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 }
 
 // encode makes the record of a request.
-func (e *Exporter) encode(b pipeline.Batch) *delivery.Buffer {
-	if e.cfg.Format == formatProto {
+func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
+	if e.config.Format == formatProto {
 		r := e.pool.Get(4 + len(b.Request))
 		r.B = binary.BigEndian.AppendUint32(r.B, uint32(len(b.Request)))
 		r.B = append(r.B, b.Request...)
@@ -111,7 +111,7 @@ func (e *Exporter) write(record []byte) (upTo int64, err error) {
 	if e.file == nil {
 		return 0, errors.New("cannot write: the exporter does not run")
 	}
-	if r := e.cfg.Rotation.Get(); r != nil && e.size > 0 && e.size+int64(len(record)) > int64(r.MaxMegabytes)<<20 {
+	if r := e.config.Rotation.Get(); r != nil && e.size > 0 && e.size+int64(len(record)) > int64(r.MaxMegabytes)<<20 {
 		if err := e.rotateLocked(r); err != nil {
 			return 0, err
 		}

@@ -19,10 +19,12 @@ const module = "github.com/sluiceio/sluice/"
 // own folder.
 var floors = [][]string{
 	{"wire", "internal/backoff", "internal/build", "internal/inflate", "internal/listen", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
-	{"wire/prom", "wire/loki", "wire/template"},
+	{"wire/prom", "wire/loki", "wire/template", "internal/buffer"},
 	{"pipeline"},
-	{"pipeline/ledger", "pipeline/config/read", "pipeline/source", "delivery"},
-	{"pipeline/engine", "pipeline/config", "pipeline/pipelinetest"},
+	{"pipeline/ledger", "pipeline/config/read", "pipeline/source", "delivery/answer", "delivery/payload"},
+	{"delivery/credential", "delivery/divide"},
+	{"pipeline/engine", "pipeline/config", "pipeline/pipelinetest", "delivery"},
+	{"delivery/httpclient"},
 	{"receivers", "processors", "connectors", "exporters", "console"},
 	// Stores and the API stand beside each other: neither knows the other, both speak the query languages, and package
 	// store introduces them. So a store can be read by something else than HTTP, and the API can be over another store.

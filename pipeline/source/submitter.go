@@ -3,12 +3,12 @@ package source
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/internal/backoff"
+	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -25,7 +25,7 @@ type Submitter struct {
 	settings pipeline.Settings
 	next     pipeline.Sink
 	refused  prometheus.Counter
-	told     atomic.Int64 // when a refusal was last logged, ns
+	told     throttle.Line // of refusals
 }
 
 // NewSubmitter makes a Submitter that counts refusals.
@@ -50,9 +50,10 @@ func (s *Submitter) Submit(ctx context.Context, b pipeline.Batch) error {
 // Pause follows a refused attempt: it waits until the next one is due or ctx ends. The log has one line a minute.
 func (s *Submitter) Pause(ctx context.Context, err error, pause *backoff.Backoff) {
 	s.refused.Inc()
-	now, told := time.Now().UnixNano(), s.told.Load()
-	if now-told >= int64(time.Minute) && !errors.Is(err, context.Canceled) && s.told.CompareAndSwap(told, now) {
-		s.settings.Log.Warn("the pipeline refuses records; they are sent again, and reading is paused meanwhile", "error", err)
+	if !errors.Is(err, context.Canceled) {
+		if suppressed, due := s.told.Now(); due {
+			s.settings.Log.Warn("the pipeline refuses records; they are sent again, and reading is paused meanwhile", "error", err, "suppressed", suppressed)
+		}
 	}
 	asked := time.Duration(0)
 	if refused, is := pipeline.AsRefused(err); is {

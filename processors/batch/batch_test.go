@@ -304,12 +304,12 @@ func TestTenantsAndRoutesAreNeverMerged(t *testing.T) {
 		if len(sink.Batches()) != 6 {
 			t.Errorf("%d requests, want two for each of three tenants", len(sink.Batches()))
 		}
-		time.Sleep(2 * laneIdle)
+		time.Sleep(2 * keyIdle)
 		p.Consume(t.Context(), logs("x", 1))
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if len(p.lanes) != 1 {
-			t.Errorf("%d lanes are remembered, want that of the last request", len(p.lanes))
+		if len(p.keys) != 1 {
+			t.Errorf("%d keys are remembered, want that of the last request", len(p.keys))
 		}
 	})
 }

@@ -86,9 +86,9 @@ func TestAPartialSuccessDropsNothingThatWasRefused(t *testing.T) {
 	})
 }
 
-// TestALotEndsWithItsLastDeadline: what is behind (a fan-out that repeats, an exporter that waits) sees how long
+// TestABatchEndsWithItsLastDeadline: what is behind (a fan-out that repeats, an exporter that waits) sees how long
 // somebody still waits.
-func TestALotEndsWithItsLastDeadline(t *testing.T) {
+func TestABatchEndsWithItsLastDeadline(t *testing.T) {
 	for _, everybody := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			var deadline time.Time

@@ -1,4 +1,4 @@
-package delivery
+package credential
 
 import (
 	"encoding/base64"
@@ -21,7 +21,7 @@ func TestCredentialFollowsItsFile(t *testing.T) {
 			}
 		}
 		write("first\n")
-		a, err := NewCredential(slog.New(slog.DiscardHandler), AuthConfig{BearerTokenFile: path})
+		a, err := New(slog.New(slog.DiscardHandler), Config{BearerTokenFile: path})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestBasicCredential(t *testing.T) {
 	if err := os.WriteFile(path, []byte("pass:word\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, err := NewCredential(slog.New(slog.DiscardHandler), AuthConfig{BasicAuth: BasicAuthConfig{Username: "us", PasswordFile: path}})
+	a, err := New(slog.New(slog.DiscardHandler), Config{BasicAuth: BasicAuthConfig{Username: "us", PasswordFile: path}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,34 +81,12 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := NewCredential(slog.New(slog.DiscardHandler), AuthConfig{BearerTokenFile: path})
+		_, err := New(slog.New(slog.DiscardHandler), Config{BearerTokenFile: path})
 		if err == nil || strings.Contains(err.Error(), "sEcReT") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewCredential(slog.New(slog.DiscardHandler), AuthConfig{BearerTokenFile: filepath.Join(dir, "absent")}); err == nil {
+	if _, err := New(slog.New(slog.DiscardHandler), Config{BearerTokenFile: filepath.Join(dir, "absent")}); err == nil {
 		t.Error("an absent file is no fault")
-	}
-}
-
-func TestConfigNamesEveryFault(t *testing.T) {
-	c := Config{MaxInFlight: -1, Queue: QueueConfig{Enabled: true, Sizer: "boxes"}, Retry: RetryConfig{Enabled: true, RandomizationFactor: 2, MaxElapsedTime: -1}}
-	c.Credentials = AuthConfig{BearerTokenFile: "x", BasicAuth: BasicAuthConfig{Username: "y"}}
-	err := c.Validate()
-	if err == nil {
-		t.Fatal("no fault found")
-	}
-	for _, key := range []string{
-		"max_in_flight", "sending_queue::num_consumers", "sending_queue::queue_size", "sending_queue::sizer",
-		"retry_on_failure::initial_interval", "retry_on_failure::multiplier", "retry_on_failure::randomization_factor",
-		"retry_on_failure::max_elapsed_time", "bearer_token_file", "password_file",
-	} {
-		if !strings.Contains(err.Error(), `"`+key+`"`) {
-			t.Errorf("nothing is said about %q", key)
-		}
-	}
-	good := DefaultConfig()
-	if err := good.Validate(); err != nil {
-		t.Errorf("the default is faulty: %v", err)
 	}
 }

@@ -1,4 +1,5 @@
-package delivery
+// Package credential is who we are to a destination: secrets in files, headers, and what keeps them out of errors.
+package credential
 
 import (
 	"encoding/base64"
@@ -11,9 +12,9 @@ import (
 	"time"
 )
 
-// AuthConfig is the keys that say who we are to a destination. The Collector does this by extensions; here it is two
+// Config is the keys that say who we are to a destination. The Collector does this by extensions; here it is two
 // keys of the exporter. Secrets are in files, which are read again when they change.
-type AuthConfig struct {
+type Config struct {
 	// BearerTokenFile names a file whose content is sent as Authorization: Bearer.
 	BearerTokenFile string `mapstructure:"bearer_token_file"`
 	// BasicAuth is sent as Authorization: Basic.
@@ -29,7 +30,7 @@ type BasicAuthConfig struct {
 }
 
 // Validate reports every fault, with the key below the exporter.
-func (c *AuthConfig) Validate() error {
+func (c *Config) Validate() error {
 	var errs []error
 	if c.BearerTokenFile != "" && c.BasicAuth != (BasicAuthConfig{}) {
 		errs = append(errs, errors.New(`"bearer_token_file" and "basic_auth" are both set; a request has one Authorization header, remove one of them`))
@@ -57,8 +58,8 @@ type Credential struct {
 	failed bool      // the last look failed, and was logged
 }
 
-// NewCredential reads the files once, so that a wrong path fails the start.
-func NewCredential(log *slog.Logger, c AuthConfig) (*Credential, error) {
+// New reads the files once, so that a wrong path fails the start.
+func New(log *slog.Logger, c Config) (*Credential, error) {
 	a := &Credential{log: log, path: c.BearerTokenFile, header: func(s string) string { return "Bearer " + s }}
 	if c.BasicAuth != (BasicAuthConfig{}) {
 		a.path = c.BasicAuth.PasswordFile
@@ -90,7 +91,7 @@ func (a *Credential) Header() string {
 	}
 	if err := a.readLocked(); err != nil && !a.failed {
 		a.failed = true
-		a.log.Error("the last secret stays in use", "error", err)
+		a.log.Error("cannot read the credential again; the last one stays in use", "error", err)
 	}
 	return a.value
 }

@@ -1,7 +1,6 @@
-package delivery
+package answer
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -107,7 +106,7 @@ func TestPartialSuccessInJSON(t *testing.T) {
 	}
 	for _, kind := range []string{"application/json", "application/json; charset=utf-8"} {
 		var out Outcome
-		out.PartialHTTP(Answer{Header: http.Header{"Content-Type": {kind}}, Body: []byte(`{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"three"}}`)},
+		out.PartialHTTP(kind, []byte(`{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"three"}}`),
 			func(s string) string { return s })
 		if out.Items != 3 || out.Err == nil {
 			t.Errorf("%s: %+v", kind, out)

@@ -1,4 +1,4 @@
-package delivery
+package httpclient
 
 import (
 	"context"
@@ -8,8 +8,10 @@ import (
 	"net/url"
 	"testing"
 
-	"go.opentelemetry.io/collector/config/confighttp"
-
+	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
@@ -34,44 +36,47 @@ func (r readsOn) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func TestATransportThatReadsOnGetsNothing(t *testing.T) {
-	for name, encode := range map[string]func(pipeline.Batch, *Pool) *Payload{
-		"borrowed": Borrow,
-		"owned":    func(b pipeline.Batch, pool *Pool) *Payload { return Own(b, pool.Copy(b.Request)) },
+	for name, encode := range map[string]func(pipeline.Batch, *buffer.Pool) *payload.Payload{
+		"borrowed": payload.Borrow,
+		"owned": func(b pipeline.Batch, pool *buffer.Pool) *payload.Payload {
+			return payload.Own(b, pool.Copy(b.Request))
+		},
 	} {
 		s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
-		h, err := NewHTTP(s, HTTPOptions{Client: confighttp.NewDefaultClientConfig()})
+		c := DefaultConfig()
+		h, err := New(s, &c, Protocol{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		transport := readsOn{make(chan struct{}), make(chan error)}
 		h.client.Transport = transport
-		var pool Pool
-		k, err := New(s, Options{Retry: DefaultRetryConfig(), MaxInFlight: 1}, post{h, encode, &pool})
+		var pool buffer.Pool
+		k, err := delivery.New(s, delivery.Options{Retry: delivery.DefaultRetryConfig(), MaxInFlight: 1}, post{h, encode, &pool})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer k.end()
+		defer func() { _ = k.Stop(context.WithoutCancel(t.Context())) }()
 		err = k.Send(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: []byte("body"), Items: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		close(transport.read)
-		if err := <-transport.got; !errors.Is(err, errReleased) {
+		if err := <-transport.got; !errors.Is(err, payload.ErrReleased) {
 			t.Errorf("%s: the transport reads on with %v", name, err)
 		}
 	}
 }
 
 type post struct {
-	h      *HTTP
-	encode func(pipeline.Batch, *Pool) *Payload
-	pool   *Pool
+	h      *Client
+	encode func(pipeline.Batch, *buffer.Pool) *payload.Payload
+	pool   *buffer.Pool
 }
 
-func (d post) Encode(b pipeline.Batch) (Requests, error) {
-	return Requests{Groups: [][]*Payload{{d.encode(b, d.pool)}}}, nil
+func (d post) Encode(b pipeline.Batch) (delivery.Requests, error) {
+	return delivery.Requests{Groups: [][]*payload.Payload{{d.encode(b, d.pool)}}}, nil
 }
 
-func (d post) Attempt(ctx context.Context, p *Payload) Outcome {
-	return d.h.Outcome(d.h.Post(ctx, &url.URL{Scheme: "http", Host: "sink"}, p))
+func (d post) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {
+	return d.h.Post(ctx, &url.URL{Scheme: "http", Host: "sink"}, p).Outcome
 }

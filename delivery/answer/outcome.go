@@ -1,8 +1,10 @@
-package delivery
+// Package answer says what an answer of a destination means for the request: taken, try again, or never.
+package answer
 
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,8 +26,7 @@ const (
 	Taken Verdict = iota
 	// Retry: not now. Includes 500 and the like, which prove neither success nor that the batch is at fault.
 	Retry
-	// Misconfigured: our address, credentials, encoding or headers are wrong, whatever the batch says. Kept and retried, for the configuration can be mended and
-	// the data cannot be brought back.
+	// Misconfigured: our address, credentials, encoding or headers are wrong. Kept and retried: a configuration can be mended.
 	Misconfigured
 	// Rejected: never.
 	Rejected
@@ -80,9 +81,7 @@ func JudgeHTTP(status int) (Verdict, pipeline.Reason) {
 	return Rejected, pipeline.DropRejected
 }
 
-// JudgeGRPC is the table of gRPC codes: the OTLP specification's, with three differences that keep data. Internal and
-// Unknown are retried like HTTP 500; Unauthenticated, PermissionDenied, NotFound and Unimplemented are configuration
-// errors; ResourceExhausted is retried also without RetryInfo, except when the message says that ours was too large.
+// JudgeGRPC is the table of gRPC codes: the OTLP specification's, with differences that keep data (README.md).
 func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
 	switch code {
 	case codes.OK:
@@ -99,4 +98,22 @@ func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
 		}
 	}
 	return Retry, ""
+}
+
+// Codes of requests that were not answered.
+const (
+	CodeError   = "error"
+	CodeTimeout = "timeout"
+)
+
+// HTTPCode is the label of an HTTP status. The list is closed: what a server invents is booked by its first digit.
+func HTTPCode(status int) string {
+	switch status {
+	case 200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 501, 502, 503, 504:
+		return strconv.Itoa(status)
+	}
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return strconv.Itoa(status/100) + "xx"
 }

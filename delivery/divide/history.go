@@ -1,8 +1,10 @@
-package delivery
+package divide
 
 import (
 	"sync"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/throttle"
 )
 
 const (
@@ -10,9 +12,11 @@ const (
 	probeRate  = 16  // and so many more a second
 )
 
-// probes bounds what dividing rejected requests may cost a destination: a token for each request, given back where the
-// division found something that was taken. Its zero value is full.
-type probes struct {
+// A History is what divisions found out about a destination, and bounds what they may cost it: a token for each request,
+// given back where a division found something that was taken. Its zero value is full.
+type History struct {
+	undivided throttle.Line // of the log
+
 	mu    sync.Mutex
 	spent float64
 	last  time.Time
@@ -21,7 +25,7 @@ type probes struct {
 }
 
 // take takes tokens for so many requests, or none.
-func (p *probes) take(n int) bool {
+func (p *History) take(n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -39,7 +43,7 @@ func (p *probes) take(n int) bool {
 }
 
 // useful gives the tokens of a round back.
-func (p *probes) useful(n int) {
+func (p *History) useful(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.spent = max(0, p.spent-float64(n))
@@ -47,7 +51,7 @@ func (p *probes) useful(n int) {
 
 // hopeless notes that a whole batch is rejected piece by piece. The next ones are tried with few requests, then only
 // now and then: a destination that rejects everything gets about one request a batch.
-func (p *probes) hopeless() {
+func (p *History) hopeless() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.vain++
@@ -57,14 +61,14 @@ func (p *probes) hopeless() {
 }
 
 // hopeful says whether something was taken since a division found nothing.
-func (p *probes) hopeful() bool {
+func (p *History) hopeful() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.vain == 0
 }
 
-// taken notes that the destination takes something.
-func (p *probes) taken() {
+// Taken notes that the destination takes something.
+func (p *History) Taken() {
 	p.mu.Lock()
 	p.vain, p.skip = 0, 0
 	p.mu.Unlock()

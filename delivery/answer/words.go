@@ -1,6 +1,7 @@
-package delivery
+package answer
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -19,9 +20,9 @@ const maxExcerpt = 200
 // turn up in ordinary text.
 const minSecret = 4
 
-// retryAfter reads a Retry-After header: seconds, or a date. What cannot be read, or is past, is 0; what is too long
+// RetryAfter reads a Retry-After header: seconds, or a date. What cannot be read, or is past, is 0; what is too long
 // is cut by the backoff.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if v == "" {
 		return 0
@@ -99,3 +100,23 @@ func ReasonIn(words string) pipeline.Reason {
 	}
 	return pipeline.DropRejected
 }
+
+// ErrAnotherValue is what a rejection says, by errors.Is, whose words prove that the destination has another value for the
+// same time: what was sent is not there.
+var ErrAnotherValue = errors.New("the destination has another value for the same time")
+
+// WithWords returns err, marked as ErrAnotherValue if a destination's words say so: Prometheus since 2.54, Mimir, Cortex.
+// A store that has the same value takes it again.
+func WithWords(err error, words string) error {
+	for _, w := range [...]string{"overrides not allowed", "different value", "err-mimir-sample-duplicate-timestamp"} {
+		if strings.Contains(words, w) {
+			return anotherValue{err}
+		}
+	}
+	return err
+}
+
+type anotherValue struct{ error }
+
+func (e anotherValue) Is(target error) bool { return target == ErrAnotherValue }
+func (e anotherValue) Unwrap() error        { return e.error }

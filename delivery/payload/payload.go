@@ -1,24 +1,26 @@
-package delivery
+// Package payload is the body of a request to a destination: who owns its bytes, and how they are compressed.
+package payload
 
 import (
 	"errors"
+	"hash/maphash"
 	"io"
 	"sync"
 	"sync/atomic"
 
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// errReleased is what a transport gets that reads on after the request was given up.
-var errReleased = errors.New("the request was given up")
+// ErrReleased is what a transport gets that reads on after the request was given up.
+var ErrReleased = errors.New("the request was given up")
 
 // A Payload is the body of one request to a destination. It may be read any number of times, also by several readers
 // at once: after an early answer a transport still reads for the attempt before, while the next one runs.
 //
-// A payload either owns its bytes (a Buffer, usually compressed) or borrows those of a batch. Readers copy under the
-// payload's lock, and no reader gets a byte after release, so that no transport ever sees a buffer that was given
-// back; waiting for the transport's Body.Close would prove the same and could take as long as a dead peer. When a
-// caller leaves before its request has ended, borrowed bytes are copied first.
+// It owns its bytes (usually compressed) or borrows those of a batch. Readers copy under its lock and get nothing after
+// Release, so no transport sees a buffer that was given back; waiting for its Body.Close could take as long as a dead
+// peer. When a caller leaves before its request has ended, borrowed bytes are copied first.
 type Payload struct {
 	Signal pipeline.Signal
 	Tenant string // of the batch's origin; empty without one
@@ -26,28 +28,28 @@ type Payload struct {
 	Size   int // of the batch in bytes, as the ledger counts it
 	Tag    any // the destination's own, for its Pieces
 
-	length    int
-	pool      *Pool
-	maybeSent atomic.Bool // an attempt had no answer that says that it did not arrive
+	length     int
+	pool       *buffer.Pool
+	unanswered atomic.Bool // an attempt had no answer, so it may have arrived
 
 	mu       sync.Mutex
 	data     []byte // nil once released
-	kept     *Buffer
-	own      *Buffer
+	kept     *buffer.Buffer
+	own      *buffer.Buffer
 	released bool
 }
 
 // Borrow makes a payload of b's request as it is. It copies nothing unless the caller leaves early.
-func Borrow(b pipeline.Batch, pool *Pool) *Payload {
+func Borrow(b pipeline.Batch, pool *buffer.Pool) *Payload {
 	p := payloadOf(b)
 	p.pool, p.data, p.length = pool, b.Request, len(b.Request)
 	return p
 }
 
 // Own makes a payload for b out of other bytes, taking over the reference to buf.
-func Own(b pipeline.Batch, buf *Buffer) *Payload {
+func Own(b pipeline.Batch, buf *buffer.Buffer) *Payload {
 	p := payloadOf(b)
-	p.pool, p.own, p.data, p.length = buf.pool, buf, buf.B, len(buf.B)
+	p.pool, p.own, p.data, p.length = buf.Pool(), buf, buf.B, len(buf.B)
 	return p
 }
 
@@ -63,7 +65,7 @@ func (p *Payload) Reader() io.ReadCloser { return &reader{p: p} }
 
 // Buffer returns the body in a buffer with a reference of the caller's own, for transports that count references.
 // It is nil once the payload is released.
-func (p *Payload) Buffer() *Buffer {
+func (p *Payload) Buffer() *buffer.Buffer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.released {
@@ -74,8 +76,8 @@ func (p *Payload) Buffer() *Buffer {
 	return p.own
 }
 
-// detach makes the payload independent of the batch it was made from.
-func (p *Payload) detach() {
+// Detach makes the payload independent of the batch it was made from.
+func (p *Payload) Detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.released {
@@ -90,8 +92,8 @@ func (p *Payload) ownLocked() {
 	}
 }
 
-// release ends the use of the bytes: when it returns no reader will touch them.
-func (p *Payload) release() {
+// Release ends the use of the bytes: when it returns no reader will touch them.
+func (p *Payload) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.released {
@@ -104,8 +106,8 @@ func (p *Payload) release() {
 	}
 }
 
-// keep holds on to bytes of the payload's own beyond its release; forget ends that.
-func (p *Payload) keep() {
+// Keep holds on to bytes of the payload's own beyond its release, for Body; Forget ends that.
+func (p *Payload) Keep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.own != nil && !p.released {
@@ -114,7 +116,8 @@ func (p *Payload) keep() {
 	}
 }
 
-func (p *Payload) forget() {
+// Forget ends what Keep began.
+func (p *Payload) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.kept != nil {
@@ -133,10 +136,26 @@ func (p *Payload) Body() []byte {
 	return p.kept.B
 }
 
+// Unanswered says that an attempt had no answer: the destination may have the payload.
+func (p *Payload) Unanswered() { p.unanswered.Store(true) }
+
+// MayHaveArrived says whether an attempt had no answer.
+func (p *Payload) MayHaveArrived() bool { return p.unanswered.Load() }
+
+// Hash is that of the body; false once it is released.
+func (p *Payload) Hash(seed maphash.Seed) (uint64, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.released {
+		return 0, false
+	}
+	return maphash.Bytes(seed, p.data), true
+}
+
 // Discard gives back payloads that will not be delivered.
 func Discard(ps []*Payload) {
 	for _, p := range ps {
-		p.release()
+		p.Release()
 	}
 }
 
@@ -151,7 +170,7 @@ func (r *reader) Read(dst []byte) (int, error) {
 	r.p.mu.Lock()
 	defer r.p.mu.Unlock()
 	if r.p.released {
-		return 0, errReleased
+		return 0, ErrReleased
 	}
 	n := copy(dst, r.p.data[r.off:])
 	r.off += n

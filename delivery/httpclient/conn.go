@@ -1,4 +1,4 @@
-package delivery
+package httpclient
 
 import (
 	"context"

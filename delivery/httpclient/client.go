@@ -1,6 +1,8 @@
-package delivery
+// Package httpclient is what exporters over HTTP share: their keys, the client, what its answers mean, and their life.
+package httpclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +14,11 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
 
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/credential"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -28,55 +32,45 @@ const maxWords = time.Second
 // maxRedirects is how many redirects within the same host are followed.
 const maxRedirects = 3
 
-// HTTPOptions describe how an exporter speaks HTTP.
-type HTTPOptions struct {
-	Client      confighttp.ClientConfig // keys, TLS, proxy, connections; its compression is not used
-	Auth        AuthConfig
-	ContentType string
-	Encoding    string            // Content-Encoding; empty for none
-	Header      map[string]string // the protocol's own headers; the configured ones come after and win
-	MaxInFlight int               // so many idle connections are kept unless max_idle_conns_per_host is set
-}
-
-// HTTP posts payloads. It is confighttp's client without its compression, headers and instrumentation: a body is
+// A Client posts payloads. It is confighttp's client without its compression, headers and instrumentation: a body is
 // compressed once before, and has a Content-Length.
-type HTTP struct {
-	client  *http.Client
-	header  http.Header
-	host    string // overrides the Host header; empty for none
-	auth    *Credential
-	secrets []string
+type Client struct {
+	client *http.Client
+	header http.Header
+	host   string // overrides the Host header; empty for none
+	auth   *credential.Credential
+	redact *credential.Redactor
 }
 
-// An Answer is what came back, or why nothing did.
-type Answer struct {
-	Status int
+// A Response is what came back, and what it means by its status. What else a success says (a partial success) is the
+// exporter's to read.
+type Response struct {
+	answer.Outcome
 	Header http.Header
 	Body   []byte
-	err    error // no answer
-	ctx    error // the attempt's context at that time
 }
 
-// NewHTTP makes a client. It fails on what cannot be seen in a file: certificates and secrets that do not load.
-func NewHTTP(s pipeline.Settings, o HTTPOptions) (*HTTP, error) {
-	auth, err := NewCredential(s.Log, o.Auth)
+// New makes a client. It fails on what cannot be seen in a file: certificates and secrets that do not load. The compression
+// of the configuration is not used.
+func New(s pipeline.Settings, cfg *Config, p Protocol) (*Client, error) {
+	auth, err := credential.New(s.Log, cfg.Credentials)
 	if err != nil {
 		return nil, err
 	}
-	h := &HTTP{auth: auth, header: http.Header{}}
+	h := &Client{auth: auth, header: http.Header{}, redact: credential.NewRedactor(auth, cfg.Headers)}
 	h.header.Set("User-Agent", "sluice/"+s.Version)
-	h.header.Set("Content-Type", o.ContentType)
-	if o.Encoding != "" {
-		h.header.Set("Content-Encoding", o.Encoding)
+	h.header.Set("Content-Type", cmp.Or(p.ContentType, "application/x-protobuf"))
+	if p.Encoding != "" {
+		h.header.Set("Content-Encoding", p.Encoding)
 	}
-	for k, v := range o.Header {
+	for k, v := range p.Header {
 		h.header.Set(k, v)
 	}
-	h.configured(o.Client.Headers)
-	c := o.Client
+	h.configured(cfg.Headers)
+	c := cfg.ClientConfig
 	c.Headers, c.Compression, c.Timeout = nil, "", 0
 	if c.MaxIdleConnsPerHost == 0 {
-		c.MaxIdleConnsPerHost = max(o.MaxInFlight, http.DefaultMaxIdleConnsPerHost)
+		c.MaxIdleConnsPerHost = max(cfg.Places(), http.DefaultMaxIdleConnsPerHost)
 	}
 	if h.client, err = c.ToClient(context.Background(), nil, component.TelemetrySettings{}); err != nil {
 		return nil, fmt.Errorf("cannot make the HTTP client: %w", err)
@@ -90,9 +84,8 @@ func NewHTTP(s pipeline.Settings, o HTTPOptions) (*HTTP, error) {
 }
 
 // configured takes over the headers of the configuration, whose values are secrets.
-func (h *HTTP) configured(headers configopaque.MapList) {
+func (h *Client) configured(headers configopaque.MapList) {
 	for name, value := range headers.Iter {
-		h.secrets = append(h.secrets, string(value))
 		if http.CanonicalHeaderKey(name) == "Host" {
 			h.host = string(value)
 			continue
@@ -112,7 +105,7 @@ func sameHost(req *http.Request, via []*http.Request) error {
 }
 
 // Post sends the payload once and reads the answer. extra are names and values of headers for this request alone.
-func (h *HTTP) Post(ctx context.Context, to *url.URL, p *Payload, extra ...string) Answer {
+func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extra ...string) Response {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req := (&http.Request{
@@ -135,7 +128,7 @@ func (h *HTTP) Post(ctx context.Context, to *url.URL, p *Payload, extra ...strin
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return Answer{err: err, ctx: ctx.Err()}
+		return Response{Outcome: h.unanswered(err, ctx.Err())}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
@@ -149,48 +142,52 @@ func (h *HTTP) Post(ctx context.Context, to *url.URL, p *Payload, extra ...strin
 	if resp.StatusCode == http.StatusUnauthorized {
 		h.auth.Refused()
 	}
-	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	return Response{Outcome: h.judge(resp, body), Header: resp.Header, Body: body}
 }
 
-// Outcome judges an answer by its status. What else a success says (a partial success) is the exporter's to read.
-func (h *HTTP) Outcome(a Answer) Outcome {
-	if a.err != nil {
-		return h.unanswered(a)
+// PostOTLP is Post to an OTLP endpoint, whose success may reject some items.
+func (h *Client) PostOTLP(ctx context.Context, to *url.URL, p *payload.Payload) answer.Outcome {
+	r := h.Post(ctx, to, p)
+	if r.Verdict == answer.Taken {
+		r.PartialHTTP(r.Header.Get("Content-Type"), r.Body, h.Redact)
 	}
-	verdict, reason := JudgeHTTP(a.Status)
-	out := Outcome{Verdict: verdict, Reason: reason, Code: HTTPCode(a.Status)}
+	return r.Outcome
+}
+
+// judge says what an answer means.
+func (h *Client) judge(resp *http.Response, body []byte) answer.Outcome {
+	status := resp.StatusCode
+	verdict, reason := answer.JudgeHTTP(status)
+	out := answer.Outcome{Verdict: verdict, Reason: reason, Code: answer.HTTPCode(status)}
 	switch verdict {
-	case Taken:
+	case answer.Taken:
 		return out
-	case Retry:
-		out.After = retryAfter(a.Header, time.Now())
-		out.Overload = a.Status == http.StatusTooManyRequests
-		out.Unsure = a.Status >= 500
-	case Rejected:
+	case answer.Retry:
+		out.After = answer.RetryAfter(resp.Header, time.Now())
+		out.Overload = status == http.StatusTooManyRequests
+		out.Unsure = status >= 500
+	case answer.Rejected:
 		if reason == pipeline.DropRejected {
-			out.Reason = ReasonIn(string(a.Body))
+			out.Reason = answer.ReasonIn(string(body))
 		}
 	}
-	out.Err = fmt.Errorf("the destination answered %d %s%s", a.Status, http.StatusText(a.Status), h.words(a))
+	out.Err = answer.WithWords(fmt.Errorf("the destination answered %d %s%s", status, http.StatusText(status), h.words(resp, body)), string(body))
 	return out
 }
 
-// Excerpt cuts a destination's words to what may stand in an error.
-func (h *HTTP) Excerpt(text string) string {
-	return Excerpt(text, append(h.auth.Secrets(), h.secrets...))
-}
+// Redact makes the destination's words fit for an error.
+func (h *Client) Redact(text string) string { return h.redact.Text(text) }
 
 // words is what the destination said about an error, introduced by a colon; empty if it said nothing readable.
-func (h *HTTP) words(a Answer) string {
-	text := string(a.Body)
-	switch a.Header.Get("Content-Type") {
-	case "application/x-protobuf":
-		text = statusMessage(a.Body)
-	}
-	if a.Status >= 300 && a.Status < 400 {
+func (h *Client) words(resp *http.Response, body []byte) string {
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return "; it redirects to another host or method, which is not followed: write the final address"
 	}
-	if text = h.Excerpt(text); text == "" {
+	text := string(body)
+	if resp.Header.Get("Content-Type") == "application/x-protobuf" {
+		text = answer.StatusMessage(body)
+	}
+	if text = h.Redact(text); text == "" {
 		return ""
 	}
 	return ": " + text
@@ -198,9 +195,8 @@ func (h *HTTP) words(a Answer) string {
 
 // unanswered judges a request without an answer. Whether the destination has it is not known; it is sent again, and a
 // duplicate is possible.
-func (h *HTTP) unanswered(a Answer) Outcome {
-	out := Outcome{Verdict: Retry, Code: CodeError, Unsure: true}
-	err := a.err
+func (h *Client) unanswered(err, ended error) answer.Outcome {
+	out := answer.Outcome{Verdict: answer.Retry, Code: answer.CodeError, Unsure: true}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
 		out.Unsure = false
@@ -209,38 +205,14 @@ func (h *HTTP) unanswered(a Answer) Outcome {
 	if errors.As(err, &u) { // it repeats the URL, and with it what a user may have put into the query
 		err = u.Err
 	}
-	if errors.Is(a.ctx, context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		out.Code = CodeTimeout
-		out.Err = ErrTimeout
+	if errors.Is(ended, context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		out.Code = answer.CodeTimeout
+		out.Err = answer.ErrTimeout
 		return out
 	}
-	out.Err = fmt.Errorf("cannot reach the destination: %w", redacted{err, h})
+	out.Err = fmt.Errorf("cannot reach the destination: %w", h.redact.Error(err))
 	return out
 }
 
-// redacted is an error whose text is cut like a destination's words; errors.Is still sees through it.
-type redacted struct {
-	err error
-	h   *HTTP
-}
-
-func (r redacted) Error() string { return r.h.Excerpt(r.err.Error()) }
-func (r redacted) Unwrap() error { return r.err }
-
 // Close gives up idle connections.
-func (h *HTTP) Close() { h.client.CloseIdleConnections() }
-
-// statusMessage reads the message of a google.rpc.Status, which is what OTLP answers carry with an error.
-func statusMessage(body []byte) string {
-	for pos := 0; pos < len(body); {
-		f, next, ok := readField(body, pos)
-		if !ok {
-			return ""
-		}
-		if f.number == 2 && f.wiretype == 2 {
-			return string(f.bytes)
-		}
-		pos = next
-	}
-	return ""
-}
+func (h *Client) Close() { h.client.CloseIdleConnections() }

@@ -1,4 +1,4 @@
-package delivery
+package answer
 
 import (
 	"encoding/binary"
@@ -108,12 +108,12 @@ func PartialSuccessJSON(body []byte) (items int64, message []byte) {
 }
 
 // PartialHTTP is Partial for an answer over HTTP, which may be in JSON.
-func (o *Outcome) PartialHTTP(a Answer, words func(string) string) {
+func (o *Outcome) PartialHTTP(contentType string, body []byte, words func(string) string) {
 	read := PartialSuccess
-	if kind, _, err := mime.ParseMediaType(a.Header.Get("Content-Type")); err == nil && kind == "application/json" {
+	if kind, _, err := mime.ParseMediaType(contentType); err == nil && kind == "application/json" {
 		read = PartialSuccessJSON
 	}
-	items, message := read(a.Body)
+	items, message := read(body)
 	o.partial(items, message, words)
 }
 
@@ -171,4 +171,19 @@ func duration(b []byte) time.Duration {
 		return backoff.MaxAsked
 	}
 	return max(time.Duration(max(seconds, 0))*time.Second+time.Duration(nanos), 0)
+}
+
+// StatusMessage reads the message of a google.rpc.Status, which is what OTLP answers carry with an error.
+func StatusMessage(body []byte) string {
+	for pos := 0; pos < len(body); {
+		f, next, ok := readField(body, pos)
+		if !ok {
+			return ""
+		}
+		if f.number == 2 && f.wiretype == 2 {
+			return string(f.bytes)
+		}
+		pos = next
+	}
+	return ""
 }

@@ -1,4 +1,6 @@
-package delivery
+// Package buffer lends memory and takes it back: pools whose buffers are overwritten when they are free, in builds that
+// poison, so that a reader that kept a reference is found.
+package buffer
 
 import (
 	"math/bits"
@@ -15,7 +17,7 @@ const (
 	maxClass = 24
 )
 
-// A Pool lends buffers. Its zero value is ready to use.
+// A Pool lends buffers that count their references. Its zero value is ready to use.
 type Pool struct {
 	classes [maxClass - minClass + 1]sync.Pool
 }
@@ -55,6 +57,9 @@ func newBuffer(p *Pool, n int) *Buffer {
 	b.refs.Store(1)
 	return b
 }
+
+// Pool is where the buffer came from.
+func (b *Buffer) Pool() *Pool { return b.pool }
 
 // Retain adds a reference.
 func (b *Buffer) Retain() {

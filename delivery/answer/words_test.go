@@ -1,4 +1,4 @@
-package delivery
+package answer
 
 import (
 	"net/http"
@@ -27,7 +27,7 @@ func TestRetryAfter(t *testing.T) {
 		"Mon, 23 Nov 2026 11:00:00 GMT": 0,
 		"Sun, 23 Nov 2036 12:00:00 GMT": backoff.MaxAsked,
 	} {
-		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+		if got := RetryAfter(http.Header{"Retry-After": {value}}, now); got != want {
 			t.Errorf("Retry-After %q is %s, want %s", value, got, want)
 		}
 	}
@@ -50,35 +50,6 @@ func TestExcerpt(t *testing.T) {
 	long := Excerpt(strings.Repeat("grüße ", 100), nil)
 	if len(long) > maxExcerpt || len(long) < maxExcerpt-8 || !utf8.ValidString(long) {
 		t.Errorf("a long text is cut to %d bytes: %q", len(long), long)
-	}
-}
-
-func TestBackoff(t *testing.T) {
-	cfg := DefaultRetryConfig()
-	bounds := []time.Duration{200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000}
-	low, high := make([]time.Duration, len(bounds)), make([]time.Duration, len(bounds))
-	for n := range 400 {
-		b := cfg.backoff()
-		for i := range bounds {
-			w := b.Next(0)
-			if n == 0 || w < low[i] {
-				low[i] = w
-			}
-			high[i] = max(high[i], w)
-		}
-	}
-	for i, bound := range bounds {
-		bound *= time.Millisecond
-		if high[i] > bound || high[i] < bound*8/10 || low[i] > bound*2/10 {
-			t.Errorf("wait %d is between %s and %s; full jitter fills 0 to %s", i, low[i], high[i], bound)
-		}
-	}
-	b := cfg.backoff()
-	if w := b.Next(7 * time.Second); w < 7*time.Second || w > 7200*time.Millisecond {
-		t.Errorf("asked for 7s, waits %s", w)
-	}
-	if w := b.Next(1e9 * time.Second); w > backoff.MaxAsked+cfg.MaxInterval {
-		t.Errorf("asked for 30 years, waits %s", w)
 	}
 }
 

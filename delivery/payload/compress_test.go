@@ -1,4 +1,4 @@
-package delivery
+package payload
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"go.opentelemetry.io/collector/config/configcompression"
 
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -49,7 +50,7 @@ func TestCompressorsInParallel(t *testing.T) {
 		level int
 	}{{"", 0}, {"none", 0}, {"gzip", 0}, {"gzip", 9}, {"gzip", -1}, {"zstd", 0}, {"zstd", 11}, {"snappy", 0}} {
 		t.Run(fmt.Sprintf("%s/%d", c.typ, c.level), func(t *testing.T) {
-			var pool Pool
+			var pool buffer.Pool
 			k, err := NewCompressor(c.typ, c.level, &pool)
 			if err != nil {
 				t.Fatal(err)
@@ -64,14 +65,14 @@ func TestCompressorsInParallel(t *testing.T) {
 						if !bytes.Equal(inflate(t, k.Encoding(), body), want) {
 							t.Errorf("goroutine %d got something else back at %d", g, n)
 						}
-						p.release()
+						p.Release()
 					}
 				})
 			}
 			wg.Wait()
 		})
 	}
-	var pool Pool
+	var pool buffer.Pool
 	for _, typ := range []configcompression.Type{"lz4", "deflate", "zlib", "x-snappy-framed", "br"} {
 		if _, err := NewCompressor(typ, 0, &pool); err == nil {
 			t.Errorf("%s is taken and not done", typ)

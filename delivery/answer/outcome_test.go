@@ -1,4 +1,4 @@
-package delivery
+package answer
 
 import (
 	"fmt"
@@ -13,13 +13,13 @@ import (
 
 // The tables of README.md are made from the functions, so that what is published is what happens.
 func TestClassificationIsTheDocumentedOne(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, table := range map[string]string{"HTTP": httpTable(), "gRPC": grpcTable()} {
 		if !strings.Contains(string(readme), table) {
-			t.Errorf("README.md lacks this table of %s:\n%s", name, table)
+			t.Errorf("delivery/README.md lacks this table of %s:\n%s", name, table)
 		}
 	}
 }
