@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// Budget is admission by bytes: what may be inside the process at once. A receiver reserves, once
-// for the whole way of a request (the inflated body, its merged copy, its compressed copy), before it inflates
-// anything. Nothing inside the pipeline waits for budget, so it cannot deadlock.
+// Budget is admission by bytes: what may be inside the process at once. A receiver reserves once for the whole way of a
+// request, before it inflates anything. Nothing inside the pipeline waits for budget, so it cannot deadlock.
 type Budget struct {
 	limit    atomic.Int64
 	used     atomic.Int64
