@@ -5,6 +5,7 @@ package agent
 import (
 	_ "embed"
 
+	"github.com/sluiceio/sluice/connectors/forward"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
@@ -14,6 +15,7 @@ import (
 	"github.com/sluiceio/sluice/internal/command"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
@@ -40,6 +42,8 @@ func Components() []pipeline.Component {
 		resource.Component(),
 		batch.Component(),
 
+		forward.Component(),
+
 		otlphttp.Component(),
 		otlpgrpc.Component(),
 		remotewrite.Component(),
@@ -56,7 +60,7 @@ func Program() command.Program {
 		Doc: "sluice-agent reads a node: it scrapes Prometheus targets, tails logs, reads host metrics, takes OTLP from\n" +
 			"the applications beside it, and sends it all to a collector.",
 		Components: Components(),
-		Default:    config.Text{Name: "embedded default (agent)", YAML: defaultYAML},
+		Default:    read.Text{Name: "embedded default (agent)", YAML: defaultYAML},
 		Options:    config.Options{MetricsEndpoint: "127.0.0.1:8889", HealthEndpoint: "127.0.0.1:13134"},
 		GCPercent:  50, // what it keeps has no pointers and makes little garbage: memory is the dearer of the two
 	}

@@ -5,6 +5,7 @@ package collector
 import (
 	_ "embed"
 
+	"github.com/sluiceio/sluice/connectors/forward"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
@@ -14,6 +15,7 @@ import (
 	"github.com/sluiceio/sluice/internal/command"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
@@ -35,6 +37,8 @@ func Components() []pipeline.Component {
 		resource.Component(),
 		batch.Component(),
 
+		forward.Component(),
+
 		store.Component(),
 		otlphttp.Component(),
 		otlpgrpc.Component(),
@@ -52,7 +56,7 @@ func Program() command.Program {
 		Doc: "sluice-collector receives telemetry from agents and applications, batches it and routes it to where it\n" +
 			"is stored; without a file it stores and serves it itself.",
 		Components: Components(),
-		Default:    config.Text{Name: "embedded default (collector)", YAML: defaultYAML},
+		Default:    read.Text{Name: "embedded default (collector)", YAML: defaultYAML},
 		Options:    config.Options{MetricsEndpoint: "127.0.0.1:8888", HealthEndpoint: "127.0.0.1:13133"},
 	}
 }

@@ -128,7 +128,7 @@ func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
 }
 
 // order puts components in the direction in which data flows.
-var order = map[pipeline.Kind]int{pipeline.KindReceiver: 0, pipeline.KindProcessor: 1, pipeline.KindExporter: 2}
+func order(a pipeline.Statement) int { return slices.Index(pipeline.Kinds[:], a.Kind) }
 
 func (h *handler) read() Status {
 	s := Status{
@@ -136,7 +136,7 @@ func (h *handler) read() Status {
 		Unaccounted: h.src.View.Ledger.Unaccounted(), Stores: h.src.Stores(), Components: []Component{},
 	}
 	accounts := h.src.View.Ledger.Read()
-	sort.SliceStable(accounts, func(i, j int) bool { return order[accounts[i].Kind] < order[accounts[j].Kind] })
+	sort.SliceStable(accounts, func(i, j int) bool { return order(accounts[i]) < order(accounts[j]) })
 	for _, a := range accounts {
 		if a.In.Items == 0 && a.Kind == pipeline.KindExporter && a.Held.Items == 0 && !h.fed(a) {
 			continue // a signal that this exporter could take and no pipeline gives it
@@ -154,7 +154,7 @@ func (h *handler) read() Status {
 }
 
 // fed is whether a pipeline gives the account's exporter its signal.
-func (h *handler) fed(a pipeline.Account) bool {
+func (h *handler) fed(a pipeline.Statement) bool {
 	for _, p := range h.src.View.Config.Pipelines {
 		if p.Signal == a.Signal && slices.Contains(names(p.Exporters), strings.TrimPrefix(a.Component, string(pipeline.KindExporter)+"/")) {
 			return true

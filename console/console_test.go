@@ -24,7 +24,7 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 		return pipeline.Reject(2, pipeline.DropInvalid, context.Canceled)
 	}))
 	sink.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 7})
-	ledger.Settings(pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs, pipeline.Traces)
+	pipelinetest.SettingsOf(ledger, pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs, pipeline.Traces)
 	h := New(Source{
 		View: pipeline.View{Ledger: ledger, Config: &pipeline.Config{Instances: []pipeline.Instance{{Config: listening{}}}, Pipelines: []pipeline.PipelineConfig{{
 			ID: pipeline.ID{Type: "logs", Name: "<script>x</script>"}, Signal: pipeline.Logs,

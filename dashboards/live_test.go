@@ -18,8 +18,9 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/internal/allinone"
-	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
+	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
 // overlay is what differs from `sluice up`: free ports, short intervals, a file to tail, and an exporter over the
@@ -62,7 +63,7 @@ func startLive(t *testing.T) live {
 	otlp, own, store := freePort(t), freePort(t), freePort(t)
 	away := unreliable(t)
 	program := allinone.Program()
-	cfg, _, err := config.Load(t.Context(), config.Sources{Embedded: []config.Text{
+	cfg, _, err := config.Load(t.Context(), read.Sources{Embedded: []read.Text{
 		program.Default,
 		{Name: "test", YAML: fmt.Appendf(nil, overlay, otlp, own, dir, store, away)},
 	}}, program.Components, config.Options{MetricsEndpoint: own})
@@ -70,7 +71,7 @@ func startLive(t *testing.T) live {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	service := pipeline.NewService(log, t.TempDir(), "test")
+	service := engine.NewService(log, t.TempDir(), "test")
 	if err := service.Start(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}

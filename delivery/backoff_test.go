@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"github.com/sluiceio/sluice/delivery/answer"
 	"math"
 	"sync"
 	"testing"
@@ -11,7 +12,7 @@ import (
 
 func TestJitterSpreadsClientsThatFailedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{MaxInFlight: 100}, func(_ context.Context, n int, _ string) Outcome { return busy(101)(nil, n, "") })
+		r := newRig(t, Options{MaxInFlight: 100}, func(_ context.Context, n int, _ string) answer.Outcome { return busy(101)(nil, n, "") })
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() { _ = r.send(t.Context(), "one") })

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/credential"
 	"github.com/sluiceio/sluice/internal/backoff"
 )
 
@@ -19,7 +20,7 @@ type Config struct {
 	// MaxInFlight is how many requests are on the wire at once. 0 means sending_queue::num_consumers.
 	MaxInFlight int `mapstructure:"max_in_flight"`
 	// Credentials are those that come from files.
-	Credentials AuthConfig `mapstructure:",squash"`
+	Credentials credential.Config `mapstructure:",squash"`
 }
 
 // DefaultConfig returns the defaults.
@@ -49,8 +50,8 @@ func (c *Config) Places() int {
 	return c.Queue.NumConsumers
 }
 
-// NotDone names the keys of the Collector's exporters that ours do not have, and an exporter's own beside them.
-func NotDone(more map[string]string) map[string]string {
+// Unsupported names the keys of the Collector's exporters that ours do not have, and an exporter's own beside them.
+func Unsupported(more map[string]string) map[string]string {
 	keys := map[string]string{
 		"auth":                   `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
 		"middlewares":            "extensions are not hosted; remove the key",

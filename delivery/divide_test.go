@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -45,21 +48,21 @@ func bodiesOf(r string) (out []string) {
 // byItem makes the rig's destination one that takes OTLP.
 func (r *rig) byItem() *rig {
 	r.encode = func(b pipeline.Batch) (Requests, error) {
-		return One(b, func(b pipeline.Batch) *Payload { return Borrow(b, &r.destination.pool) }), nil
+		return One(b, func(b pipeline.Batch) *payload.Payload { return payload.Borrow(b, &r.destination.pool) }), nil
 	}
 	return r
 }
 
 // rejecting answers 400 to every request that has a body beginning with "bad".
-func rejecting(words func(string) string) func(context.Context, int, string) Outcome {
-	return func(_ context.Context, _ int, body string) Outcome {
+func rejecting(words func(string) string) func(context.Context, int, string) answer.Outcome {
+	return func(_ context.Context, _ int, body string) answer.Outcome {
 		time.Sleep(50 * time.Millisecond)
 		for _, b := range bodiesOf(body) {
 			if strings.HasPrefix(b, "bad") {
-				return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New(words(b))}
+				return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New(words(b))}
 			}
 		}
-		return Outcome{Code: "200"}
+		return answer.Outcome{Code: "200"}
 	}
 }
 
@@ -126,20 +129,20 @@ func TestDividingAtRandom(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 7))
 			var mu sync.Mutex
-			r := newRig(t, Options{}, func(_ context.Context, _ int, body string) Outcome {
+			r := newRig(t, Options{}, func(_ context.Context, _ int, body string) answer.Outcome {
 				mu.Lock()
 				wait, busy := time.Duration(rnd.IntN(50))*time.Millisecond, rnd.IntN(6) == 0
 				mu.Unlock()
 				time.Sleep(wait)
 				for _, b := range bodiesOf(body) {
 					if strings.HasPrefix(b, "bad") {
-						return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropTooOld, Err: errors.New(b)}
+						return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropTooOld, Err: errors.New(b)}
 					}
 				}
 				if busy {
-					return Outcome{Verdict: Retry, Code: "503", Err: errBusy}
+					return answer.Outcome{Verdict: answer.Retry, Code: "503", Err: errBusy}
 				}
-				return Outcome{Code: "200"}
+				return answer.Outcome{Code: "200"}
 			}).byItem()
 			n := 1 + rnd.IntN(300)
 			share := 1 + rnd.IntN(60)
@@ -194,9 +197,9 @@ func TestDividingAtRandom(t *testing.T) {
 // TestADestinationThatRejectsEverything gets about one request a batch, and what was not tried alone says so.
 func TestADestinationThatRejectsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(context.Context, int, string) Outcome {
+		r := newRig(t, Options{}, func(context.Context, int, string) answer.Outcome {
 			time.Sleep(20 * time.Millisecond)
-			return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New("no")}
+			return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropRejected, Err: errors.New("no")}
 		}).byItem()
 		bodies := strings.Fields(strings.Repeat("x ", 500))
 		for range 200 {
@@ -223,11 +226,11 @@ func TestADestinationThatRejectsEverything(t *testing.T) {
 // TestTooLargeIsDividedBySize: until every piece fits, and a record that is too large alone is the only one lost.
 func TestTooLargeIsDividedBySize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(_ context.Context, _ int, body string) Outcome {
+		r := newRig(t, Options{}, func(_ context.Context, _ int, body string) answer.Outcome {
 			if len(body) > 4<<10 {
-				return Outcome{Verdict: Rejected, Code: "413", Reason: pipeline.DropTooLarge, Err: errors.New("too large")}
+				return answer.Outcome{Verdict: answer.Rejected, Code: "413", Reason: pipeline.DropTooLarge, Err: errors.New("too large")}
 			}
-			return Outcome{Code: "200"}
+			return answer.Outcome{Code: "200"}
 		}).byItem()
 		bodies := make([]string, 200)
 		for i := range bodies {
@@ -250,19 +253,19 @@ func TestWhatIsThereCountsAsDelivered(t *testing.T) {
 			stored := map[string]bool{}
 			o := Options{Retry: DefaultRetryConfig()}
 			o.Retry.Enabled = retry
-			r := newRig(t, o, func(_ context.Context, n int, body string) Outcome {
+			r := newRig(t, o, func(_ context.Context, n int, body string) answer.Outcome {
 				for _, b := range bodiesOf(body) {
 					if stored[b] {
-						return Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropOutOfOrder, Err: errors.New("out of order sample")}
+						return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropOutOfOrder, Err: errors.New("out of order sample")}
 					}
 				}
 				for _, b := range bodiesOf(body) {
 					stored[b] = true
 				}
 				if n == 1 {
-					return Outcome{Verdict: Retry, Code: CodeTimeout, Err: ErrTimeout, Unsure: true}
+					return answer.Outcome{Verdict: answer.Retry, Code: answer.CodeTimeout, Err: answer.ErrTimeout, Unsure: true}
 				}
-				return Outcome{Code: "200"}
+				return answer.Outcome{Code: "200"}
 			}).byItem()
 			b := logsOf("a", "b", "c")
 			err := r.sink.Consume(t.Context(), b)
@@ -316,4 +319,35 @@ func TestBadRequestsDoNotSlowTheOthers(t *testing.T) {
 	if ratio := took[true].Seconds() / took[false].Seconds(); ratio > 1.31 {
 		t.Errorf("%s without, %s with bad ones: %.2f times", took[false], took[true], ratio)
 	}
+}
+
+// TestTheLogSaysWhatWentWithTheBad: good records that go with bad ones are named in plain words, with their number and what
+// the destination said.
+func TestTheLogSaysWhatWentWithTheBad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, rejecting(func(string) string { return `entry for stream {app="x"} has no timestamp` })).byItem()
+		var log strings.Builder
+		r.settings.Log = slog.New(slog.NewTextHandler(&log, nil))
+		bodies := make([]string, 320)
+		for i := range bodies {
+			bodies[i] = fmt.Sprint("good", i)
+			if i%20 == 0 {
+				bodies[i] = fmt.Sprint("bad", i)
+			}
+		}
+		for range 3 {
+			a := pipeline.Read(r.sink.Consume(t.Context(), logsOf(bodies...)), 320)
+			if a.RejectedItems() != 320 || a.Rejected[0].Reason != pipeline.DropUndivided {
+				t.Fatalf("%+v", a)
+			}
+		}
+		for _, want := range []string{"good records", "rejected_undivided", "items=320", "same words", "has no timestamp", "suppressed=0"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, log.String())
+			}
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 {
+			t.Errorf("%d lines for 3 batches in a minute", n)
+		}
+	})
 }

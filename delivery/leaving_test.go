@@ -8,6 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
@@ -17,16 +20,16 @@ func TestACallerLeavesWhileItsRequestIsOnTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var body string
 		r := newRig(t, Options{Timeout: time.Minute}, nil)
-		r.answer = func(ctx context.Context, n int, first string) Outcome {
+		r.answer = func(ctx context.Context, n int, first string) answer.Outcome {
 			if n > 1 {
-				return Outcome{Code: "200"}
+				return answer.Outcome{Code: "200"}
 			}
 			time.Sleep(10 * time.Second)
 			if ctx.Err() != nil {
 				t.Error("the caller's end cancelled the request")
 			}
 			body = first
-			return Outcome{Code: "200", Items: 3, Reason: pipeline.DropRejected, Err: errors.New("3 too old")}
+			return answer.Outcome{Code: "200", Items: 3, Reason: pipeline.DropRejected, Err: errors.New("3 too old")}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -80,18 +83,18 @@ func TestTheBodyOutlivesTheCaller(t *testing.T) {
 
 type lateReader struct {
 	got  chan string
-	pool Pool
+	pool buffer.Pool
 }
 
 func (d *lateReader) Encode(b pipeline.Batch) (Requests, error) {
-	return Requests{Groups: [][]*Payload{{Borrow(b, &d.pool)}}}, nil
+	return Requests{Groups: [][]*payload.Payload{{payload.Borrow(b, &d.pool)}}}, nil
 }
 
 func TestWithdrawnCallersAreNeverSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(_ context.Context, n int, _ string) Outcome {
+		r := newRig(t, Options{}, func(_ context.Context, n int, _ string) answer.Outcome {
 			time.Sleep(10 * time.Second)
-			return Outcome{Code: "200"}
+			return answer.Outcome{Code: "200"}
 		})
 		go r.send(t.Context(), "first")
 		synctest.Wait()

@@ -2,11 +2,13 @@ package delivery
 
 import (
 	"fmt"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
 )
 
 // counters are what an exporter says about its destination. Items in, out, refused and dropped are the ledger's.
@@ -59,28 +61,10 @@ func newCounters(reg prometheus.Registerer, waiting func() int) (*counters, erro
 	return c, nil
 }
 
-func (c *counters) attempted(p *Payload, out Outcome, took time.Duration) {
+func (c *counters) attempted(p *payload.Payload, out answer.Outcome, took time.Duration) {
 	c.requests.WithLabelValues(out.Code).Inc()
 	c.duration.Observe(took.Seconds())
-	if out.Code != CodeError && out.Code != CodeTimeout {
+	if out.Code != answer.CodeError && out.Code != answer.CodeTimeout {
 		c.sentBytes.Add(float64(p.Len()))
 	}
-}
-
-// Codes of requests that were not answered.
-const (
-	CodeError   = "error"
-	CodeTimeout = "timeout"
-)
-
-// HTTPCode is the label of an HTTP status. The list is closed: what a server invents is booked by its first digit.
-func HTTPCode(status int) string {
-	switch status {
-	case 200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 501, 502, 503, 504:
-		return strconv.Itoa(status)
-	}
-	if status < 100 || status > 599 {
-		return "other"
-	}
-	return strconv.Itoa(status/100) + "xx"
 }

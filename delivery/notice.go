@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -21,17 +22,17 @@ type notices struct {
 
 // cause is what makes two lines the same. Its values are closed lists.
 type cause struct {
-	verdict Verdict
+	verdict answer.Verdict
 	code    string
 	reason  pipeline.Reason
 }
 
 // outcome notes what became of an attempt.
-func (n *notices) outcome(out Outcome) {
+func (n *notices) outcome(out answer.Outcome) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
-	if out.Verdict == Taken && !n.told.IsZero() {
+	if out.Verdict == answer.Taken && !n.told.IsZero() {
 		n.log.Info("the destination accepts data again", "after", now.Sub(n.told).Round(time.Millisecond))
 		n.told = time.Time{}
 	}
@@ -52,15 +53,15 @@ func (n *notices) outcome(out Outcome) {
 		return
 	}
 	switch out.Verdict {
-	case Retry:
+	case answer.Retry:
 		n.told = now
-		n.log.Warn("the destination does not accept data; requests are repeated", "error", out.Err, "suppressed", suppressed)
-	case Misconfigured:
+		n.log.Warn("the destination does not accept data; requests are sent again", "error", out.Err, "suppressed", suppressed)
+	case answer.Misconfigured:
 		n.told = now
-		n.log.Error("the destination refuses our requests; check endpoint, credentials and headers; nothing is dropped", "error", out.Err, "suppressed", suppressed)
-	case Rejected:
-		n.log.Error("the destination rejected data; what it rejects alone is dropped and counted by reason", "error", out.Err, "suppressed", suppressed)
-	case Taken:
-		n.log.Warn("the destination accepted a request, but not all of it, or with a message", "error", out.Err, "rejected_items", out.Items, "suppressed", suppressed)
+		n.log.Error("the destination refuses our requests; check endpoint, credentials and headers; nothing is dropped, requests are sent again", "error", out.Err, "suppressed", suppressed)
+	case answer.Rejected:
+		n.log.Error("the destination rejected a request; its bad records are dropped and counted by reason, the others are sent again", "error", out.Err, "suppressed", suppressed)
+	case answer.Taken:
+		n.log.Warn("the destination accepted a request with a partial success: it rejected some items, or has something to say", "error", out.Err, "rejected_items", out.Items, "suppressed", suppressed)
 	}
 }

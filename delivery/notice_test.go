@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"github.com/sluiceio/sluice/delivery/answer"
 	"log/slog"
 	"strings"
 	"testing"
@@ -15,8 +16,8 @@ func TestNoticesAreFew(t *testing.T) {
 		var log strings.Builder
 		n := notices{log: slog.New(slog.NewTextHandler(&log, nil))}
 		for range 7000 {
-			n.outcome(Outcome{Verdict: Retry, Err: errors.New("busy")})
-			n.outcome(Outcome{})
+			n.outcome(answer.Outcome{Verdict: answer.Retry, Err: errors.New("busy")})
+			n.outcome(answer.Outcome{})
 			time.Sleep(10 * time.Millisecond)
 		}
 		if lines := strings.Count(log.String(), "\n"); lines != 4 {

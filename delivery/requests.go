@@ -4,6 +4,9 @@ import (
 	"context"
 	"sync"
 
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -14,26 +17,26 @@ type Destination interface {
 	Encode(b pipeline.Batch) (Requests, error)
 	// Attempt sends a payload once and says what became of it. The context carries the attempt's own timeout, never a
 	// caller's. Attempts of one payload do not overlap, but a transport may still be reading for the one before.
-	Attempt(ctx context.Context, p *Payload) Outcome
+	Attempt(ctx context.Context, p *payload.Payload) answer.Outcome
 }
 
 // Requests is how a batch becomes requests.
 type Requests struct {
 	// Groups of payloads: the groups go out side by side, the payloads of a group one after the other, so that what is in
 	// one group arrives in order. The Items of all payloads add up to those of the batch that are sent.
-	Groups [][]*Payload
+	Groups [][]*payload.Payload
 	// Pieces says how a payload that was rejected may be cut apart, and which items of the batch it has. It is asked only
 	// then, and while the batch is lent. Without it a request is rejected as a whole.
-	Pieces func(p *Payload) Pieces
-	// Ended is called, if set, when the batch has its answer, unless all of it is refused.
-	Ended func()
+	Pieces func(p *payload.Payload) divide.Pieces
+	// Ended is called, if set, with the answer for the batch.
+	Ended func(a *pipeline.Answer)
 }
 
 // One is the Requests of a destination that takes a batch as it is, in one request.
-func One(b pipeline.Batch, encode func(pipeline.Batch) *Payload) Requests {
+func One(b pipeline.Batch, encode func(pipeline.Batch) *payload.Payload) Requests {
 	return Requests{
-		Groups: [][]*Payload{{encode(b)}},
-		Pieces: func(*Payload) Pieces { return ByItem(b, encode) },
+		Groups: [][]*payload.Payload{{encode(b)}},
+		Pieces: func(*payload.Payload) divide.Pieces { return divide.ByItem(b, encode) },
 	}
 }
 
@@ -47,20 +50,20 @@ func (k *Sender) Send(ctx context.Context, b pipeline.Batch) error {
 	at := &place{gate: &k.gate}
 	at.hold()
 	defer at.leave()
-	return k.send(ctx, at, b, maxHalving)
+	return k.send(ctx, at, b, maxBisections)
 }
 
-// maxHalving bounds how often a batch is halved that is too large to be encoded.
-const maxHalving = 8
+// maxBisections bounds how often a batch is bisected that is too large to be encoded.
+const maxBisections = 8
 
 // send delivers a batch that has a place.
-func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, halvings int) error {
+func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, bisections int) error {
 	reqs, err := k.dest.Encode(b)
-	if rej, never := pipeline.AsRejected(err); never && rej.Reason == pipeline.DropTooLarge && b.Items > 1 && halvings > 0 {
+	if rej, never := pipeline.AsRejected(err); never && rej.Reason == pipeline.DropTooLarge && b.Items > 1 && bisections > 0 {
 		g := pipeline.NewGather(b.Items)
 		half := b.Items / 2
 		for _, r := range []pipeline.Range{{From: 0, To: half}, {From: half, To: b.Items}} {
-			err := k.send(ctx, at, b.Cut(r.From, r.To), halvings-1)
+			err := k.send(ctx, at, b.Cut(r.From, r.To), bisections-1)
 			g.Add(err, r.To-r.From, pipeline.ItemMap{{From: r.From, N: r.To - r.From}})
 		}
 		return g.Err()
@@ -71,8 +74,11 @@ func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, halvings
 	s := sending{k: k, ctx: ctx, at: at, reqs: reqs, whole: len(reqs.Groups) == 1 && len(reqs.Groups[0]) == 1, gather: pipeline.NewGather(b.Items)}
 	s.groups()
 	a := s.gather.Answer()
-	if reqs.Ended != nil && (a.Refusal == nil || a.Refused.Len() < b.Items) {
-		reqs.Ended()
+	if a.Refusal != nil {
+		s.comesAgain(b.Signal, a.Taken())
+	}
+	if reqs.Ended != nil {
+		reqs.Ended(&a)
 	}
 	return a.Err()
 }
@@ -85,8 +91,10 @@ type sending struct {
 	reqs  Requests
 	whole bool // one request has all of the batch
 
-	mu     sync.Mutex
-	gather *pipeline.Gather
+	mu        sync.Mutex
+	gather    *pipeline.Gather
+	delivered int      // items
+	taken     []uint64 // hashes of the requests that were taken, unless one has all of the batch
 }
 
 // groups delivers all requests, those of different groups side by side.
@@ -104,32 +112,53 @@ func (s *sending) groups() {
 
 // group delivers requests one after the other. One that is rejected does not hold the others back; one that is refused
 // does, since what is behind it may have to come after it.
-func (s *sending) group(group []*Payload) {
+func (s *sending) group(group []*payload.Payload) {
 	for i, p := range group {
 		s.at.hold()
-		p.keep()
+		p.Keep()
 		err := s.k.deliver(s.ctx, s.at, p)
 		if err != nil {
 			s.settle(p, err)
+		} else {
+			s.took(p)
 		}
-		p.forget()
+		p.Forget()
 		if ref, refused := pipeline.AsRefused(err); refused {
 			for _, rest := range group[i+1:] {
-				rest.keep()
-				rest.release()
+				rest.Keep()
+				rest.Release()
 				s.refuse(rest, ref)
-				rest.forget()
+				rest.Forget()
 			}
 			return
 		}
 	}
 }
 
+// took notes that a request was taken.
+func (s *sending) took(p *payload.Payload) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delivered += p.Items
+	if body := p.Body(); body != nil && !s.whole {
+		s.taken = append(s.taken, s.k.sent.hash(body))
+	}
+}
+
+// comesAgain is for a batch of which something is refused: its caller sends all of it again if it cannot cut it. What was
+// delivered although it is refused is counted, and requests that were taken are known when they come again.
+func (s *sending) comesAgain(sig pipeline.Signal, taken int) {
+	if n := s.delivered - taken; n > 0 {
+		s.k.settings.DeliveredAfterRefusal(sig, n)
+	}
+	s.k.sent.add(s.taken...)
+}
+
 // settle notes the answer for one request, and divides it if it was rejected as a whole.
-func (s *sending) settle(p *Payload, err error) {
-	if rej := whole(err, p); rej != nil && s.reqs.Pieces != nil {
+func (s *sending) settle(p *payload.Payload, err error) {
+	if rej := divide.Whole(err, p.Items); rej != nil && s.reqs.Pieces != nil {
 		g := pipeline.NewGather(s.gather.Items())
-		s.k.divide(s.ctx, s.at, p, s.reqs.Pieces(p), rej, g)
+		s.divider().Divide(s.ctx, divide.Rejection{Request: p, Pieces: s.reqs.Pieces(p), Why: rej}, g)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.gather.Merge(g)
@@ -147,7 +176,7 @@ func (s *sending) settle(p *Payload, err error) {
 }
 
 // refuse notes that the items of a request may be sent again.
-func (s *sending) refuse(p *Payload, why *pipeline.Refused) {
+func (s *sending) refuse(p *payload.Payload, why *pipeline.Refused) {
 	var items pipeline.Ranges
 	if !s.whole && s.reqs.Pieces != nil {
 		pieces := s.reqs.Pieces(p)
@@ -156,4 +185,15 @@ func (s *sending) refuse(p *Payload, why *pipeline.Refused) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gather.Refuse(items, why) // without items: all
+}
+
+// divider divides what is rejected of this batch.
+func (s *sending) divider() *divide.Divider {
+	return &divide.Divider{
+		Deliver: func(ctx context.Context, p *payload.Payload) error {
+			s.at.hold()
+			return s.k.deliver(ctx, s.at, p)
+		},
+		AlreadyThere: s.k.alreadyThere, History: &s.k.history, Log: s.k.settings.Log,
+	}
 }

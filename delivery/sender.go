@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -18,10 +21,9 @@ type Options struct {
 	MaxInFlight int           // calls on the wire at once; 1 keeps their order
 }
 
-// A Sender is the loop that is the same for all exporters. Its promise is the Sink's: nil only when the destination
-// has confirmed. A caller whose context ends while it waits, for a place or between attempts, is withdrawn: its bytes
-// are not sent. One whose context ends while its request is on the wire is refused at once, and the request goes on
-// without it, on bytes of its own; if that succeeds it is counted as delivered after refusal.
+// A Sender is the loop that is the same for all exporters: nil only when the destination has confirmed. A caller whose
+// context ends while it waits is withdrawn: its bytes are not sent. One whose request is on the wire then is refused at
+// once, and the request goes on, on bytes of its own; a success counts as delivered after refusal.
 type Sender struct {
 	settings pipeline.Settings
 	opts     Options
@@ -29,8 +31,8 @@ type Sender struct {
 	gate     gate
 	counters *counters
 	notices  notices
-	probes   probes
-	unsure   memory
+	history  divide.History
+	sent     repeats // what may come again
 	running  tally
 	idle     chan func()     // to a worker that waits for its next attempt
 	life     context.Context // ends when Stop has waited long enough
@@ -39,7 +41,7 @@ type Sender struct {
 
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
-	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, idle: make(chan func())}
+	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), idle: make(chan func())}
 	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error
 	if k.counters, err = newCounters(s.Metrics, k.gate.callers); err != nil {
@@ -65,7 +67,7 @@ func (k *Sender) enter(ctx context.Context, items, bytes int) error {
 
 // deliver sends a payload until there is an answer that ends the matter. It gives back the payload and one hold on the
 // place, unless an attempt outlives the caller; then that does.
-func (k *Sender) deliver(ctx context.Context, at *place, p *Payload) error {
+func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload) error {
 	wait := k.opts.Retry.backoff()
 	start := time.Now()
 	for {
@@ -83,12 +85,12 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *Payload) error {
 		}
 		pause := wait.Next(out.After)
 		if why := k.giveUp(ctx, start, pause); why != "" {
-			k.unsure.keep(p)
+			k.sent.keep(p)
 			giveBack(at, p)
 			return &pipeline.Refused{Err: fmt.Errorf("%s: %w", why, out.Err), After: pause, Overload: out.Overload}
 		}
 		if !k.sleep(ctx, pause) {
-			k.unsure.keep(p)
+			k.sent.keep(p)
 			giveBack(at, p)
 			return k.withdrawn(ctx, out.Err)
 		}
@@ -97,25 +99,26 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *Payload) error {
 }
 
 // settle books an answer and says whether it ends the matter.
-func (k *Sender) settle(p *Payload, out Outcome) (err error, ended bool) {
+func (k *Sender) settle(p *payload.Payload, out answer.Outcome) (err error, ended bool) {
 	switch out.Verdict {
-	case Taken:
-		k.probes.taken()
+	case answer.Taken:
+		k.history.Taken()
 		return k.taken(p, out), true
-	case Rejected:
-		if hadBefore(out.Reason) && !p.maybeSent.Load() {
-			p.maybeSent.Store(k.unsure.has(p))
+	case answer.Rejected:
+		err := pipeline.Reject(out.Items, out.Reason, out.Err)
+		if rej, _ := pipeline.AsRejected(err); divide.Repeated(rej) && k.sent.has(p) {
+			p.Unanswered()
 		}
-		return pipeline.Reject(out.Items, out.Reason, out.Err), true
+		return err, true
 	}
 	if out.Unsure {
-		p.maybeSent.Store(true)
+		p.Unanswered()
 	}
 	return nil, false
 }
 
 // taken books what was delivered, less what a partial success turned down.
-func (k *Sender) taken(p *Payload, out Outcome) error {
+func (k *Sender) taken(p *payload.Payload, out answer.Outcome) error {
 	bad := min(max(out.Items, 0), p.Items)
 	if bad == 0 {
 		k.settings.Delivered(p.Signal, p.Items, p.Size)
@@ -126,7 +129,7 @@ func (k *Sender) taken(p *Payload, out Outcome) error {
 }
 
 // alreadyThere books items of p that the destination has from an attempt of which no answer came.
-func (k *Sender) alreadyThere(p *Payload, items int) {
+func (k *Sender) alreadyThere(p *payload.Payload, items int) {
 	k.counters.there.Add(float64(items))
 	k.settings.Delivered(p.Signal, items, int(int64(p.Size)*int64(items)/int64(max(p.Items, 1))))
 }
@@ -168,8 +171,8 @@ func (k *Sender) withdrawn(ctx context.Context, last error) error {
 	return pipeline.Refuse(0, fmt.Errorf("%w; before that: %w", pipeline.Withdrawn(ctx), last))
 }
 
-func giveBack(at *place, p *Payload) {
-	p.release()
+func giveBack(at *place, p *payload.Payload) {
+	p.Release()
 	at.leave()
 }
 
@@ -182,45 +185,44 @@ const (
 
 // attempt sends once. It reports false when the caller left first; then the attempt goes on and gives back what the
 // caller held.
-func (k *Sender) attempt(ctx context.Context, at *place, p *Payload) (out Outcome, stayed bool) {
+func (k *Sender) attempt(ctx context.Context, at *place, p *payload.Payload) (out answer.Outcome, stayed bool) {
 	if ctx.Done() == nil {
 		return k.once(p), true
 	}
 	var state atomic.Int32
-	answer := make(chan Outcome, 1)
+	landing := make(chan answer.Outcome, 1)
 	k.running.begin()
 	k.goes(func() {
 		defer k.running.finish()
 		out := k.once(p)
 		if state.CompareAndSwap(flying, landed) {
-			answer <- out
+			landing <- out
 			return
 		}
 		switch {
-		case out.Verdict == Taken:
+		case out.Verdict == answer.Taken:
 			k.settings.DeliveredAfterRefusal(p.Signal, p.Items-min(max(out.Items, 0), p.Items))
 			_ = k.taken(p, out) // for the ledger; the caller was refused and will come back with all of it
-			p.maybeSent.Store(true)
+			p.Unanswered()
 		case out.Unsure:
-			p.maybeSent.Store(true)
+			p.Unanswered()
 		}
-		k.unsure.keep(p)
+		k.sent.keep(p)
 		giveBack(at, p)
 	})
 	select {
-	case out := <-answer:
+	case out := <-landing:
 		return out, true
 	case <-ctx.Done():
 	}
-	p.detach()
+	p.Detach()
 	if state.CompareAndSwap(flying, abandoned) {
-		return Outcome{}, false
+		return answer.Outcome{}, false
 	}
-	return <-answer, true
+	return <-landing, true
 }
 
-// goes runs f in a goroutine: one that is idle if there is one, because a new one's stack has to grow through all of a
-// transport, again and again.
+// goes runs f in a goroutine, an idle one if there is one: the stack of a new one has to grow through all of a transport.
 func (k *Sender) goes(f func()) {
 	select {
 	case k.idle <- f:
@@ -242,7 +244,7 @@ func (k *Sender) worker(f func()) {
 }
 
 // once runs one attempt and counts it.
-func (k *Sender) once(p *Payload) Outcome {
+func (k *Sender) once(p *payload.Payload) answer.Outcome {
 	ctx, cancel := k.life, context.CancelFunc(func() {})
 	if k.opts.Timeout > 0 {
 		ctx, cancel = context.WithTimeout(k.life, k.opts.Timeout)

@@ -12,15 +12,19 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
 // destination is one whose answers a test decides.
 type destination struct {
-	answer func(ctx context.Context, n int, body string) Outcome
+	answer func(ctx context.Context, n int, body string) answer.Outcome
 	encode func(pipeline.Batch) (Requests, error)
-	pool   Pool
+	pool   buffer.Pool
 
 	mu   sync.Mutex
 	n    int
@@ -33,10 +37,10 @@ func (d *destination) Encode(b pipeline.Batch) (Requests, error) {
 	if d.encode != nil {
 		return d.encode(b)
 	}
-	return Requests{Groups: [][]*Payload{{Borrow(b, &d.pool)}}}, nil
+	return Requests{Groups: [][]*payload.Payload{{payload.Borrow(b, &d.pool)}}}, nil
 }
 
-func (d *destination) Attempt(ctx context.Context, p *Payload) Outcome {
+func (d *destination) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {
 	d.mu.Lock()
 	d.n++
 	n := d.n
@@ -46,7 +50,7 @@ func (d *destination) Attempt(ctx context.Context, p *Payload) Outcome {
 	out := d.answer(ctx, n, string(b))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if out.Verdict == Taken {
+	if out.Verdict == answer.Taken {
 		d.seen = append(d.seen, string(b))
 	}
 	return out
@@ -68,12 +72,12 @@ func (d *destination) arrived() []string {
 var errBusy = errors.New("the destination answered 503")
 
 // busy answers 503 until the nth request.
-func busy(until int) func(context.Context, int, string) Outcome {
-	return func(_ context.Context, n int, _ string) Outcome {
+func busy(until int) func(context.Context, int, string) answer.Outcome {
+	return func(_ context.Context, n int, _ string) answer.Outcome {
 		if n < until {
-			return Outcome{Verdict: Retry, Code: "503", Err: errBusy}
+			return answer.Outcome{Verdict: answer.Retry, Code: "503", Err: errBusy}
 		}
-		return Outcome{Code: "200"}
+		return answer.Outcome{Code: "200"}
 	}
 }
 
@@ -81,11 +85,11 @@ type rig struct {
 	*Sender
 	*destination
 	sink   pipeline.Sink
-	ledger *pipeline.Ledger
+	ledger *ledger.Ledger
 	reg    *prometheus.Registry
 }
 
-func newRig(t *testing.T, o Options, answer func(context.Context, int, string) Outcome) *rig {
+func newRig(t *testing.T, o Options, answer func(context.Context, int, string) answer.Outcome) *rig {
 	t.Helper()
 	r := &rig{destination: &destination{answer: answer}}
 	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
@@ -135,9 +139,9 @@ func (r *rig) metric(t *testing.T, name string) (sum float64) {
 
 func TestNilComesWithTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(context.Context, int, string) Outcome {
+		r := newRig(t, Options{}, func(context.Context, int, string) answer.Outcome {
 			time.Sleep(20 * time.Second) // a slow server
-			return Outcome{Code: "200"}
+			return answer.Outcome{Code: "200"}
 		})
 		start := time.Now()
 		if err := r.send(t.Context(), "one"); err != nil {
@@ -172,11 +176,11 @@ func TestOutageLosesNothing(t *testing.T) {
 
 func TestRetryAfterIsHonoured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(_ context.Context, n int, _ string) Outcome {
+		r := newRig(t, Options{}, func(_ context.Context, n int, _ string) answer.Outcome {
 			if n == 1 {
-				return Outcome{Verdict: Retry, Code: "429", After: 7 * time.Second, Err: errBusy, Overload: true}
+				return answer.Outcome{Verdict: answer.Retry, Code: "429", After: 7 * time.Second, Err: errBusy, Overload: true}
 			}
-			return Outcome{Code: "200"}
+			return answer.Outcome{Code: "200"}
 		})
 		if err := r.send(t.Context(), "one"); err != nil {
 			t.Fatal(err)
@@ -189,8 +193,8 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 
 func TestACallerThatCannotWaitIsToldForHowLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(context.Context, int, string) Outcome {
-			return Outcome{Verdict: Retry, Code: "429", After: 7 * time.Second, Err: errBusy, Overload: true}
+		r := newRig(t, Options{}, func(context.Context, int, string) answer.Outcome {
+			return answer.Outcome{Verdict: answer.Retry, Code: "429", After: 7 * time.Second, Err: errBusy, Overload: true}
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -225,7 +229,7 @@ func TestMaxElapsedTimeAndRetryOff(t *testing.T) {
 	})
 }
 
-func (d *lateReader) Attempt(_ context.Context, p *Payload) Outcome {
+func (d *lateReader) Attempt(_ context.Context, p *payload.Payload) answer.Outcome {
 	r := p.Reader()
 	time.Sleep(time.Minute)
 	b, err := io.ReadAll(r)
@@ -233,7 +237,7 @@ func (d *lateReader) Attempt(_ context.Context, p *Payload) Outcome {
 		b = []byte(err.Error())
 	}
 	d.got <- string(b)
-	return Outcome{Code: "200"}
+	return answer.Outcome{Code: "200"}
 }
 
 func TestVerdictsBecomeAnswers(t *testing.T) {
@@ -241,21 +245,21 @@ func TestVerdictsBecomeAnswers(t *testing.T) {
 		why := errors.New("why")
 		for _, c := range []struct {
 			name  string
-			out   Outcome
+			out   answer.Outcome
 			items int
 		}{
-			{"all rejected", Outcome{Verdict: Rejected, Code: "400", Reason: pipeline.DropRejected, Err: why}, 10},
-			{"some rejected", Outcome{Code: "200", Items: 4, Reason: pipeline.DropRejected, Err: why}, 4},
-			{"more rejected than sent", Outcome{Code: "200", Items: 400, Reason: pipeline.DropRejected, Err: why}, 10},
+			{"all rejected", answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropRejected, Err: why}, 10},
+			{"some rejected", answer.Outcome{Code: "200", Items: 4, Reason: pipeline.DropRejected, Err: why}, 4},
+			{"more rejected than sent", answer.Outcome{Code: "200", Items: 400, Reason: pipeline.DropRejected, Err: why}, 10},
 		} {
-			r := newRig(t, Options{}, func(context.Context, int, string) Outcome { return c.out })
+			r := newRig(t, Options{}, func(context.Context, int, string) answer.Outcome { return c.out })
 			rej, ok := pipeline.AsRejected(r.send(t.Context(), "one"))
 			if !ok || rej.Count != c.items && rej.Count != 0 || rej.Reason != pipeline.DropRejected {
 				t.Errorf("%s: %+v", c.name, rej)
 			}
 		}
-		r := newRig(t, Options{}, func(context.Context, int, string) Outcome {
-			return Outcome{Code: "200", Items: 0, Err: why} // a warning
+		r := newRig(t, Options{}, func(context.Context, int, string) answer.Outcome {
+			return answer.Outcome{Code: "200", Items: 0, Err: why} // a warning
 		})
 		if err := r.send(t.Context(), "one"); err != nil {
 			t.Error(err)
@@ -267,9 +271,9 @@ func TestTooManyCallersAreRefusedAsOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := DefaultQueueConfig()
 		q.QueueSize = 2
-		r := newRig(t, Options{Queue: q}, func(context.Context, int, string) Outcome {
+		r := newRig(t, Options{Queue: q}, func(context.Context, int, string) answer.Outcome {
 			time.Sleep(time.Second)
-			return Outcome{Code: "200"}
+			return answer.Outcome{Code: "200"}
 		})
 		for range 3 {
 			go r.send(t.Context(), "one")
@@ -285,12 +289,12 @@ func TestTooManyCallersAreRefusedAsOverload(t *testing.T) {
 
 func TestStopWaitsAndThenCutsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{}, func(ctx context.Context, _ int, _ string) Outcome {
+		r := newRig(t, Options{}, func(ctx context.Context, _ int, _ string) answer.Outcome {
 			select {
 			case <-ctx.Done():
-				return Outcome{Verdict: Retry, Code: CodeError, Err: ctx.Err()}
+				return answer.Outcome{Verdict: answer.Retry, Code: answer.CodeError, Err: ctx.Err()}
 			case <-time.After(10 * time.Second):
-				return Outcome{Code: "200"}
+				return answer.Outcome{Code: "200"}
 			}
 		})
 		leave := func() {

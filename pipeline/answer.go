@@ -40,7 +40,7 @@ func Read(err error, items int) Answer {
 }
 
 func (a *Answer) refuseAll(why *Refused) {
-	a.Refused, a.Refusal, a.Rejected = wholeRange(a.Items), why, nil
+	a.Refused, a.Refusal, a.Rejected = AllItems(a.Items), why, nil
 	if a.Items <= 0 {
 		a.Refused = Ranges{{0, 0}} // a batch without items is refused or taken as a whole
 	}
@@ -48,7 +48,7 @@ func (a *Answer) refuseAll(why *Refused) {
 
 func (a *Answer) reject(r Rejected) {
 	if r.Ranges == nil && (r.Count <= 0 || r.Count >= a.Items) {
-		r.Ranges, r.Count = wholeRange(a.Items), 0
+		r.Ranges, r.Count = AllItems(a.Items), 0
 	}
 	if r.Ranges != nil || r.Count > 0 {
 		a.Rejected = append(a.Rejected, r)
@@ -174,7 +174,7 @@ func (g *Gather) Add(err error, n int, m ItemMap) {
 	a := Read(err, n)
 	if a.Refusal != nil {
 		if m == nil {
-			g.Refuse(wholeRange(g.items), a.Refusal)
+			g.Refuse(AllItems(g.items), a.Refusal)
 		} else {
 			g.Refuse(m.old(a.Refused), a.Refusal)
 		}

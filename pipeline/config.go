@@ -9,7 +9,7 @@ import (
 // reports every fault it finds with its place, so that building a graph only meets what cannot be seen in a file (a port
 // that is taken, a certificate that does not load).
 type Config struct {
-	Instances []Instance // receivers, processors, exporters that at least one pipeline names
+	Instances []Instance // components that at least one pipeline names
 	Pipelines []PipelineConfig
 	Service   ServiceConfig
 }
@@ -35,7 +35,6 @@ type PipelineConfig struct {
 
 // ServiceConfig is the part of the configuration that is about the process.
 type ServiceConfig struct {
-	Connectors      []ID          // declared connectors; the only type is forward
 	ShutdownTimeout time.Duration // how long SIGTERM may drain; default 30 s
 	MetricsEndpoint string        // host:port of our own /metrics; empty: none
 	MetricsEmbedded bool          // the endpoint is the embedded default's

@@ -113,7 +113,7 @@ const (
 	DropUndivided   Reason = "rejected_undivided" // in a rejected request; not tried alone, since there were too many to try
 
 	// We could not hold it.
-	DropBacklogFull     Reason = "backlog_full"     // a source that cannot wait overran its hand-over
+	DropBacklogFull     Reason = "backlog_full"     // a source that cannot wait overran its backlog
 	DropShutdown        Reason = "shutdown_timeout" // not delivered when the drain's time ended
 	DropRotatedUnread   Reason = "rotated_unread"   // a file was removed before it was read to its end
 	DropTruncatedUnread Reason = "truncated_unread" // a file shrank before it was read to its end

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/metrics"
 )
 
 // Config is what a user sets.
@@ -63,6 +64,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxDisk < minMaxDisk {
 		errs = append(errs, fmt.Errorf(`"max_disk" is %s; write at least %s`, c.MaxDisk, Size(minMaxDisk)))
+	}
+	if err := metrics.CheckRules(c.RuleFiles); err != nil {
+		errs = append(errs, fmt.Errorf(`"rule_files": %w`, err))
 	}
 	if c.MaxSeries < 1000 {
 		errs = append(errs, fmt.Errorf(`"max_series" is %d; write at least 1000`, c.MaxSeries))

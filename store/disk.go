@@ -15,11 +15,11 @@ import (
 
 // disk keeps the stores within their budget and the disk above its floor.
 type disk struct {
-	set   pipeline.Settings
-	cfg   Config
-	dir   string
-	parts map[pipeline.Signal]part
-	free  func() (int64, error) // what the disk has left for us
+	settings pipeline.Settings
+	cfg      Config
+	dir      string
+	parts    map[pipeline.Signal]part
+	free     func() (int64, error) // what the disk has left for us
 
 	low    atomic.Bool
 	cancel context.CancelFunc
@@ -40,31 +40,10 @@ const retryWhenFull = checkFreeEvery
 
 func newDisk(s pipeline.Settings, cfg Config, dir string, parts map[pipeline.Signal]part) (*disk, error) {
 	d := &disk{
-		set: s, cfg: cfg, dir: dir, parts: parts, free: func() (int64, error) { return freeBytes(dir) },
-		dropped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_store_units_removed_total", Help: "Blocks and days that were removed to stay within max_disk.",
-		}),
+		settings: s, cfg: cfg, dir: dir, parts: parts, free: func() (int64, error) { return freeBytes(dir) },
 	}
-	for _, c := range []prometheus.Collector{
-		d.dropped,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_store_disk_bytes", Help: "What all stores together use.",
-		}, func() float64 { return float64(d.used()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_store_disk_limit_bytes", Help: "What all stores together may use.",
-		}, func() float64 { return float64(cfg.MaxDisk) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_store_disk_low", Help: "1 while the disk has less room than min_free_disk and nothing is taken in.",
-		}, func() float64 {
-			if d.low.Load() {
-				return 1
-			}
-			return 0
-		}),
-	} {
-		if err := s.Metrics.Register(c); err != nil {
-			return nil, err
-		}
+	if err := d.register(s.Metrics); err != nil {
+		return nil, err
 	}
 	d.lookFree()
 	return d, nil
@@ -108,7 +87,7 @@ func (d *disk) full() error {
 func (d *disk) lookFree() {
 	left, err := d.free()
 	if err != nil {
-		d.set.Log.Warn("cannot read the free space of the disk", "error", err)
+		d.settings.Log.Warn("cannot read the free space of the disk", "error", err)
 		return
 	}
 	low := left < int64(d.cfg.MinFreeDisk)
@@ -116,9 +95,9 @@ func (d *disk) lookFree() {
 		return
 	}
 	if low {
-		d.set.Log.Warn("the disk has less free space than min_free_disk; nothing is stored until it has", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
+		d.settings.Log.Warn("the disk has less free space than min_free_disk; nothing is stored until it has", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
 	} else {
-		d.set.Log.Info("the disk has free space again; storing resumes", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
+		d.settings.Log.Info("the disk has free space again; storing resumes", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
 	}
 }
 
@@ -137,20 +116,20 @@ func (d *disk) trim(ctx context.Context) {
 	for d.used() > int64(d.cfg.MaxDisk) && ctx.Err() == nil {
 		sig, ok := d.oldest(stuck)
 		if !ok {
-			d.set.Log.Warn("the stores exceed max_disk, and only data that is still being written is left", "used_bytes", d.used(), "max_disk", d.cfg.MaxDisk)
+			d.settings.Log.Warn("the stores exceed max_disk, and only data that is still being written is left", "used_bytes", d.used(), "max_disk", d.cfg.MaxDisk)
 			return
 		}
 		before := d.parts[sig].DiskBytes()
 		through, err := d.parts[sig].DropOldest(ctx)
 		if err != nil {
-			d.set.Log.Warn("cannot remove the oldest data of a store", "signal", sig, "error", err)
+			d.settings.Log.Warn("cannot remove the oldest data of a store", "signal", sig, "error", err)
 		}
 		if err != nil || d.parts[sig].DiskBytes() >= before {
 			stuck[sig] = true
 			continue
 		}
 		d.dropped.Inc()
-		d.set.Log.Info("removed the oldest data to stay within max_disk", "signal", sig, "through", through)
+		d.settings.Log.Info("removed the oldest data to stay within max_disk", "signal", sig, "through", through)
 	}
 }
 

@@ -38,11 +38,11 @@ type part interface {
 
 // Exporter is the embedded store as the graph sees it.
 type Exporter struct {
-	set  pipeline.Settings
-	cfg  Config
-	dir  string
-	lock io.Closer
-	srv  *listen.Serving
+	settings pipeline.Settings
+	cfg      Config
+	dir      string
+	lock     io.Closer
+	srv      *listen.Serving
 
 	parts map[pipeline.Signal]part
 	apis  map[string]http.Handler // by path
@@ -51,7 +51,7 @@ type Exporter struct {
 
 // New makes the exporter; it opens its files in Start.
 func New(s pipeline.Settings, cfg *Config) (pipeline.Sink, error) {
-	e := &Exporter{set: s, cfg: *cfg, dir: cfg.Directory, parts: map[pipeline.Signal]part{}, apis: map[string]http.Handler{}}
+	e := &Exporter{settings: s, cfg: *cfg, dir: cfg.Directory, parts: map[pipeline.Signal]part{}, apis: map[string]http.Handler{}}
 	if e.dir == "" {
 		e.dir = s.DataDir
 	}
@@ -66,7 +66,7 @@ func (e *Exporter) Start(ctx context.Context) error {
 	if err := e.open(); err != nil {
 		return errors.Join(err, e.close())
 	}
-	d, err := newDisk(e.set, e.cfg, e.dir, e.parts)
+	d, err := newDisk(e.settings, e.cfg, e.dir, e.parts)
 	if err != nil {
 		return errors.Join(err, e.close())
 	}
@@ -98,12 +98,12 @@ func (e *Exporter) openMetrics() error {
 	if e.cfg.ShippedRules {
 		o.RulesFS = rules.Files()
 	}
-	m, err := metrics.Open(e.set, dir, o)
+	m, err := metrics.Open(e.settings, dir, o)
 	if err != nil {
 		return err
 	}
 	e.parts[pipeline.Metrics] = m
-	e.apis["/api/v1/"] = prometheus.New(e.set, m, prometheus.Status{
+	e.apis["/api/v1/"] = prometheus.New(e.settings, m, prometheus.Status{
 		Dir: dir, Retention: o.Retention, Lookback: metrics.Lookback, EvaluationInterval: o.EvaluationInterval,
 		RuleFiles: o.RuleFiles,
 	})
@@ -111,26 +111,26 @@ func (e *Exporter) openMetrics() error {
 }
 
 func (e *Exporter) openLogs() (err error) {
-	l, err := logs.Open(e.set, filepath.Join(e.dir, "logs"), logs.Options{
+	l, err := logs.Open(e.settings, filepath.Join(e.dir, "logs"), logs.Options{
 		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.LogsMemory),
 	})
 	if err != nil {
 		return err
 	}
 	e.parts[pipeline.Logs] = l
-	e.apis["/loki/"], err = loki.New(e.set, l)
+	e.apis["/loki/"], err = loki.New(e.settings, l)
 	return err
 }
 
 func (e *Exporter) openTraces() error {
-	t, err := traces.Open(e.set, filepath.Join(e.dir, "traces"), traces.Options{
+	t, err := traces.Open(e.settings, filepath.Join(e.dir, "traces"), traces.Options{
 		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.TracesMemory),
 	})
 	if err != nil {
 		return err
 	}
 	e.parts[pipeline.Traces] = t
-	e.apis["/tempo/"] = tempo.New(e.set, t)
+	e.apis["/tempo/"] = tempo.New(e.settings, t)
 	return nil
 }
 
@@ -141,8 +141,8 @@ func (e *Exporter) serve(ctx context.Context) error {
 	}
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is healthy.\n")) })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is ready.\n")) })
-	mux.Handle("/", console.New(console.Source{View: e.set.View, Version: e.set.Version, Stores: e.report}))
-	srv, err := e.set.Serve(ctx, listen.HTTP{
+	mux.Handle("/", console.New(console.Source{View: e.settings.View, Version: e.settings.Version, Stores: e.report}))
+	srv, err := e.settings.Serve(ctx, listen.HTTP{
 		Network: "tcp", Address: e.cfg.Endpoint,
 		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
 	})
@@ -150,7 +150,7 @@ func (e *Exporter) serve(ctx context.Context) error {
 		return err
 	}
 	e.srv = srv
-	e.set.Log.Info("store listening; open it in a browser", "address", "http://"+srv.Addr().String(), "directory", e.dir)
+	e.settings.Log.Info("store listening; open it in a browser", "address", "http://"+srv.Addr().String(), "directory", e.dir)
 	return nil
 }
 

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +61,28 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		}
 	}
 	if err := Default().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRuleFilesAreValidated: a broken rule file is found before anything is stopped for it.
+func TestRuleFilesAreValidated(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"good.yaml": "groups: [{name: g, rules: [{record: a:b, expr: sum(a)}]}]\n",
+		"bad.yaml":  "groups: [{name: g, rules: [{record: a:b, expr: 'sum(a'}]}]\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := Default()
+	c.RuleFiles = []string{filepath.Join(dir, "*.yaml")}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"rule_files"`) || !strings.Contains(err.Error(), "bad.yaml") || strings.Contains(err.Error(), "good.yaml") {
+		t.Errorf("got %v, want the broken file", err)
+	}
+	c.RuleFiles = []string{filepath.Join(dir, "good.yaml")}
+	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
 }

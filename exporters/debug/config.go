@@ -52,7 +52,7 @@ func (c *Config) Validate() error {
 func Component() pipeline.Component {
 	return pipeline.Exporter("debug", Default, New, pipeline.Signals[:]...).
 		WithDoc("shows what arrives, on the terminal").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"sending_queue": "requests are shown before they are answered; remove the key",
 			"output_paths":  "write use_internal_logger: false for stdout, and redirect it",
 		})

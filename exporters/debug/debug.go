@@ -16,7 +16,7 @@ import (
 // Exporter is the component.
 type Exporter struct {
 	settings pipeline.Settings
-	cfg      *Config
+	config   *Config
 
 	mu    sync.Mutex
 	out   io.Writer
@@ -35,7 +35,7 @@ const maxText = 1 << 20
 
 // New makes the exporter.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
-	e := &Exporter{settings: s, cfg: c, out: os.Stdout}
+	e := &Exporter{settings: s, config: c, out: os.Stdout}
 	if c.UseInternalLogger {
 		e.out = os.Stderr
 	}
@@ -61,12 +61,12 @@ func (e *Exporter) show(b pipeline.Batch) error {
 		return nil
 	}
 	e.text = e.text[:0]
-	if e.cfg.UseInternalLogger {
+	if e.config.UseInternalLogger {
 		e.settings.Log.Info(b.Signal.String(), "resources", resources(b.Request), "items", b.Items, "bytes", len(b.Request))
 	} else {
 		e.text = fmt.Appendf(e.text, "%s resources=%d items=%d bytes=%d\n", b.Signal, resources(b.Request), b.Items, len(b.Request))
 	}
-	switch e.cfg.Verbosity {
+	switch e.config.Verbosity {
 	case normal:
 		e.text = appendNormal(e.text, b.Signal, b.Request)
 	case detailed:
@@ -92,11 +92,11 @@ func (e *Exporter) sampledLocked(s pipeline.Signal) bool {
 		*w = window{second: now}
 	}
 	w.n++
-	if w.n <= e.cfg.SamplingInitial {
+	if w.n <= e.config.SamplingInitial {
 		return true
 	}
-	every := e.cfg.SamplingThereafter
-	return every > 0 && (w.n-e.cfg.SamplingInitial)%every == 0
+	every := e.config.SamplingThereafter
+	return every > 0 && (w.n-e.config.SamplingInitial)%every == 0
 }
 
 func resources(r wire.Request) (n int) {

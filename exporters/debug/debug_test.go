@@ -204,7 +204,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 }
 
-// Whatever passed the door can be shown.
+// Whatever was checked can be shown.
 func FuzzShow(f *testing.F) {
 	f.Add(uint8(1), []byte{0x0a, 0x02, 0x12, 0x00})
 	f.Fuzz(func(t *testing.T, s uint8, body []byte) {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -19,8 +19,8 @@ import (
 // Exporter is the component.
 type Exporter struct {
 	settings pipeline.Settings
-	cfg      *Config
-	pool     delivery.Pool
+	config   *Config
+	pool     buffer.Pool
 	failed   throttle.Line
 
 	mu      sync.Mutex // of the file and what is written to it; taken inside syncing
@@ -34,39 +34,63 @@ type Exporter struct {
 
 // New makes the exporter. The file is opened by Start.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
-	return &Exporter{settings: s, cfg: c}, nil
+	return &Exporter{settings: s, config: c}, nil
 }
 
 // Start implements pipeline.Starter.
 func (e *Exporter) Start(context.Context) error {
-	if e.cfg.CreateDirectory {
-		perm, err := e.cfg.permissions()
+	if e.config.CreateDirectory {
+		perm, err := e.config.permissions()
 		if err != nil {
 			return fmt.Errorf("cannot use directory_permissions: %w", err)
 		}
-		if err := os.MkdirAll(filepath.Dir(e.cfg.Path), perm); err != nil {
+		if err := os.MkdirAll(filepath.Dir(e.config.Path), perm); err != nil {
 			return fmt.Errorf("cannot make the directory: %w", err)
 		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.openLocked(!e.cfg.Append)
+	return e.openLocked(!e.config.Append)
 }
 
 func (e *Exporter) openLocked(truncate bool) error {
-	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
+	flags := os.O_RDWR | os.O_CREATE | os.O_APPEND
 	if truncate {
 		flags |= os.O_TRUNC
 	}
-	f, err := os.OpenFile(e.cfg.Path, flags, 0o600)
+	f, err := os.OpenFile(e.config.Path, flags, 0o600)
 	if err != nil {
 		return fmt.Errorf("cannot open the file: %w", err)
 	}
-	info, err := f.Stat()
-	if err != nil {
+	if e.size, err = e.mend(f); err != nil {
 		return errors.Join(fmt.Errorf("cannot look at the file: %w", err), f.Close())
 	}
-	e.file, e.size = f, info.Size()
+	e.file = f
+	return nil
+}
+
+// followLocked opens the file anew when another program has renamed or removed it: what is written to the old one would
+// be gone with it. It also notices that the file was cut.
+func (e *Exporter) followLocked() error {
+	now, err := os.Stat(e.config.Path)
+	if err == nil {
+		var open os.FileInfo
+		if open, err = e.file.Stat(); err == nil && os.SameFile(now, open) {
+			e.size = min(e.size, now.Size())
+			return nil
+		}
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot look at the file: %w", err)
+	}
+	old := e.file
+	if err := e.openLocked(false); err != nil {
+		return err
+	}
+	e.settings.Log.Warn("another program has renamed or removed the file; it is opened anew", "path", e.config.Path)
+	if err := errors.Join(old.Sync(), old.Close()); err != nil {
+		e.settings.Log.Warn("cannot close the file that was renamed or removed", "path", e.config.Path, "error", err)
+	}
 	return nil
 }
 
@@ -78,12 +102,12 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	record := e.encode(b)
 	defer record.Release()
 	upTo, err := e.write(record.B)
-	if err == nil && e.cfg.Fsync {
+	if err == nil && e.config.Fsync {
 		err = e.sync(upTo)
 	}
 	if err != nil {
 		if alike, due := e.failed.Now(); due {
-			e.settings.Log.Warn("cannot write the file; the sender repeats what was refused", "path", e.cfg.Path, "error", err, "suppressed", alike)
+			e.settings.Log.Warn("cannot write the file; the records are refused and sent again", "path", e.config.Path, "error", err, "suppressed", alike)
 		}
 		return pipeline.Refuse(time.Second, err)
 	}
@@ -91,10 +115,13 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
+// lengthSize is the size of the length in front of a protobuf record.
+const lengthSize = 4
+
 // encode makes the record of a request.
-func (e *Exporter) encode(b pipeline.Batch) *delivery.Buffer {
-	if e.cfg.Format == formatProto {
-		r := e.pool.Get(4 + len(b.Request))
+func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
+	if e.config.Format == formatProto {
+		r := e.pool.Get(lengthSize + len(b.Request))
 		r.B = binary.BigEndian.AppendUint32(r.B, uint32(len(b.Request)))
 		r.B = append(r.B, b.Request...)
 		return r
@@ -111,7 +138,10 @@ func (e *Exporter) write(record []byte) (upTo int64, err error) {
 	if e.file == nil {
 		return 0, errors.New("cannot write: the exporter does not run")
 	}
-	if r := e.cfg.Rotation.Get(); r != nil && e.size > 0 && e.size+int64(len(record)) > int64(r.MaxMegabytes)<<20 {
+	if err := e.followLocked(); err != nil {
+		return 0, err
+	}
+	if r := e.config.Rotation.Get(); r != nil && e.size > 0 && e.size+int64(len(record)) > int64(r.MaxMegabytes)<<20 {
 		if err := e.rotateLocked(r); err != nil {
 			return 0, err
 		}

@@ -236,7 +236,7 @@ func TestJSONIsWhatPdataWrites(t *testing.T) {
 	}
 }
 
-// Every body that the door takes becomes the JSON that pdata makes of it.
+// Every body that is taken becomes the JSON that pdata makes of it.
 func FuzzJSON(f *testing.F) {
 	f.Add(uint8(wire.Metrics), metrics())
 	f.Add(uint8(wire.Logs), logs())

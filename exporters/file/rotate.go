@@ -20,22 +20,22 @@ func (e *Exporter) rotateLocked(r *Rotation) error {
 	if !r.LocalTime {
 		now = now.UTC()
 	}
-	aside, err := free(e.cfg.Path, now)
+	aside, err := free(e.config.Path, now)
 	if err != nil {
 		return err
 	}
-	if e.cfg.Fsync {
+	if e.config.Fsync {
 		if err := e.file.Sync(); err != nil {
 			return fmt.Errorf("cannot sync before the rotation: %w", err)
 		}
 	}
-	if err := os.Rename(e.cfg.Path, aside); err != nil {
+	if err := os.Rename(e.config.Path, aside); err != nil {
 		return fmt.Errorf("cannot put the full file aside: %w", err)
 	}
 	old := e.file
 	if err := e.openLocked(false); err != nil {
 		// Back, so that the next request finds things as they were.
-		return errors.Join(err, os.Rename(aside, e.cfg.Path))
+		return errors.Join(err, os.Rename(aside, e.config.Path))
 	}
 	if err := old.Close(); err != nil {
 		e.settings.Log.Warn("cannot close the full file", "path", aside, "error", err)
@@ -68,11 +68,11 @@ func (e *Exporter) prune(r *Rotation, now time.Time) error {
 	if r.MaxBackups == 0 && r.MaxDays == 0 {
 		return nil
 	}
-	entries, err := os.ReadDir(filepath.Dir(e.cfg.Path))
+	entries, err := os.ReadDir(filepath.Dir(e.config.Path))
 	if err != nil {
 		return err
 	}
-	base := filepath.Base(e.cfg.Path)
+	base := filepath.Base(e.config.Path)
 	ext := filepath.Ext(base)
 	prefix := strings.TrimSuffix(base, ext) + "-"
 	var stamps []time.Time
@@ -89,7 +89,7 @@ func (e *Exporter) prune(r *Rotation, now time.Time) error {
 	var errs []error
 	for i, at := range stamps {
 		if (r.MaxBackups > 0 && i >= r.MaxBackups) || (r.MaxDays > 0 && now.Sub(at) > time.Duration(r.MaxDays)*24*time.Hour) {
-			errs = append(errs, os.Remove(predecessor(e.cfg.Path, at)))
+			errs = append(errs, os.Remove(predecessor(e.config.Path, at)))
 		}
 	}
 	return errors.Join(errs...)

@@ -6,11 +6,9 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
-
-	"go.opentelemetry.io/collector/config/confighttp"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/httpclient"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire/loki"
 )
@@ -18,8 +16,7 @@ import (
 // Config is what a user sets: the keys of the Collector's HTTP client, those that all our exporters share, and how
 // streams are made.
 type Config struct {
-	confighttp.ClientConfig `mapstructure:",squash"`
-	delivery.Config         `mapstructure:",squash"`
+	httpclient.Config `mapstructure:",squash"`
 
 	// TenantID is sent as X-Scope-OrgID. Empty means the tenant of the connection that the logs came in by.
 	TenantID string `mapstructure:"tenant_id"`
@@ -33,14 +30,10 @@ type Config struct {
 }
 
 const (
-	defaultTimeout = 30 * time.Second
 	// Loki's own parts take messages of 4 MiB from each other unless told otherwise.
 	defaultMaxBytes = 3 << 20
 	minMaxBytes     = 1 << 10
-	// Bodies go around the write buffer, except over TLS.
-	defaultWriteBuffer = 32 << 10
-	defaultReload      = time.Minute
-	pushPath           = "/loki/api/v1/push"
+	pushPath        = "/loki/api/v1/push"
 )
 
 // labelName is what Loki takes as the name of a label.
@@ -48,25 +41,14 @@ const labelName = `^[a-zA-Z_][a-zA-Z0-9_]*$`
 
 // Default keeps one request on the wire, so that every stream keeps its order.
 func Default() *Config {
-	c := &Config{
-		ClientConfig: confighttp.NewDefaultClientConfig(), Config: delivery.DefaultConfig(),
-		IndexAttributes: loki.IndexAttributes(), MaxBatchSizeBytes: defaultMaxBytes,
-	}
+	c := &Config{Config: httpclient.DefaultConfig(), IndexAttributes: loki.IndexAttributes(), MaxBatchSizeBytes: defaultMaxBytes}
 	c.MaxInFlight = 1
-	c.Timeout = defaultTimeout
-	c.WriteBufferSize = defaultWriteBuffer
-	c.TLS.ReloadInterval = defaultReload
 	return c
 }
 
 // Validate names every fault by its key.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Endpoint == "" {
-		errs = append(errs, errors.New(`"endpoint" is not set; write a URL such as http://localhost:3100`))
-	} else {
-		errs = append(errs, delivery.CheckURL("endpoint", c.Endpoint))
-	}
 	if c.Compression.IsCompressed() && c.Compression != "snappy" {
 		errs = append(errs, fmt.Errorf(`"compression" is %q; the push API is always snappy, remove the key`, c.Compression))
 	}
@@ -82,26 +64,23 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(`"labels" has %q, which is not a label name; write letters, digits and _`, name))
 		}
 	}
-	return errors.Join(append(errs, delivery.CheckHTTP(&c.ClientConfig), c.Config.Validate())...)
+	return errors.Join(append(errs, c.Config.Validate())...)
 }
 
 // target is the URL that is posted to: the endpoint, with the path of the push API if it has none.
 func (c *Config) target() (*url.URL, error) {
-	u, err := url.Parse(c.Endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("cannot use the endpoint: %w", err)
-	}
-	if u.Path == "" || u.Path == "/" {
+	u, err := httpclient.Join(c.Endpoint, "")
+	if err == nil && u.Path == "" {
 		u.Path = pushPath
 	}
-	return u, nil
+	return u, err
 }
 
 // Component describes the exporter to the engine.
 func Component() pipeline.Component {
 	return pipeline.Exporter("loki", Default, New, pipeline.Logs).
 		WithDoc("pushes logs to Loki, with structured metadata").
-		WithNotDone(delivery.NotDone(map[string]string{
+		WithUnsupported(delivery.Unsupported(map[string]string{
 			"default_labels_enabled": `streams have Loki's own labels for OTLP; write "index_attributes" and "labels"`,
 		}))
 }

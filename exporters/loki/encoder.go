@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 	"github.com/sluiceio/sluice/wire/loki"
@@ -53,8 +55,8 @@ type encoder struct {
 	maxBytes int
 	maxArena int
 	flushAt  int
-	pool     *delivery.Pool
-	suspects *delivery.Suspects
+	pool     *buffer.Pool
+	suspects *divide.Suspects
 	seed     maphash.Seed
 
 	arena   []byte // framed entries in the order of the records
@@ -78,7 +80,7 @@ type stream struct {
 	suspect     bool  // it was rejected lately, and goes in a request of its own
 }
 
-func newEncoder(c *Config, pool *delivery.Pool, suspects *delivery.Suspects, seed maphash.Seed) *encoder {
+func newEncoder(c *Config, pool *buffer.Pool, suspects *divide.Suspects, seed maphash.Seed) *encoder {
 	e := &encoder{suspects: suspects, seed: seed, index: map[string]string{}, known: map[string]int{}, maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, flushAt: flushArena, pool: pool}
 	for _, key := range c.IndexAttributes {
 		e.index[key] = string(loki.AppendName(nil, []byte(key)))
@@ -91,9 +93,9 @@ func newEncoder(c *Config, pool *delivery.Pool, suspects *delivery.Suspects, see
 
 // encode makes the payloads of a batch: a group, so that they go out one after the other, and one of the streams that
 // were rejected lately. now is the time of records without one, in nanoseconds.
-func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*delivery.Payload, error) {
+func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, error) {
 	defer e.shrink()
-	var group, suspected []*delivery.Payload
+	var group, suspected []*payload.Payload
 	flush := func() {
 		group = append(group, e.payloads(b, false)...)
 		if e.suspects.Any() {
@@ -109,8 +111,8 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*delivery.Payload, e
 			e.readScope(ss.Scope())
 			for items := ss.Items(); items.Next(); {
 				if spent+len(e.arena) > e.maxArena {
-					delivery.Discard(group)
-					delivery.Discard(suspected)
+					payload.Discard(group)
+					payload.Discard(suspected)
 					return nil, pipeline.Reject(0, pipeline.DropTooLarge, errInflated)
 				}
 				if len(e.arena) > e.flushAt {
@@ -128,9 +130,9 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*delivery.Payload, e
 	}
 	flush()
 	if suspected != nil {
-		return [][]*delivery.Payload{group, suspected}, nil
+		return [][]*payload.Payload{group, suspected}, nil
 	}
-	return [][]*delivery.Payload{group}, nil
+	return [][]*payload.Payload{group}, nil
 }
 
 // stream finds the stream of e.labels.
@@ -257,7 +259,7 @@ func appendTime(dst []byte, ns uint64) []byte {
 
 // payloads writes the streams, those that are suspect or the others, into requests of at most maxBytes; a lone entry may
 // be larger.
-func (e *encoder) payloads(b pipeline.Batch, suspect bool) (out []*delivery.Payload) {
+func (e *encoder) payloads(b pipeline.Batch, suspect bool) (out []*payload.Payload) {
 	e.body = e.body[:0]
 	items := 0
 	var records []pipeline.Ranges // of each stream in the body
@@ -320,8 +322,8 @@ func (e *encoder) records(next int32, n int) (r pipeline.Ranges) {
 }
 
 // request makes a payload of a body that has so many items of the batch.
-func request(b pipeline.Batch, body []byte, items int, pool *delivery.Pool) *delivery.Payload {
-	p := delivery.Own(b, delivery.CompressSnappy(body, pool))
+func request(b pipeline.Batch, body []byte, items int, pool *buffer.Pool) *payload.Payload {
+	p := payload.Own(b, payload.CompressSnappy(body, pool))
 	p.Items, p.Size = items, int(int64(len(b.Request))*int64(items)/int64(max(b.Items, 1)))
 	return p
 }

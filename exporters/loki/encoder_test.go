@@ -20,6 +20,8 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
@@ -222,7 +224,7 @@ func TestMetadataThatInflatesIsRejected(t *testing.T) {
 	}
 }
 
-// Whatever passed the door becomes a request that Loki's types decode, with every record in it.
+// Whatever was checked becomes a request that Loki's types decode, with every record in it.
 func FuzzEncode(f *testing.F) {
 	f.Add([]byte{0x0a, 0x06, 0x12, 0x04, 0x12, 0x02, 0x2a, 0x00})
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -293,5 +295,5 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func testEncoder(c *Config) *encoder {
-	return newEncoder(c, &delivery.Pool{}, &delivery.Suspects{}, maphash.MakeSeed())
+	return newEncoder(c, &buffer.Pool{}, &divide.Suspects{}, maphash.MakeSeed())
 }

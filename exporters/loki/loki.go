@@ -2,12 +2,16 @@
 package loki
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
-	"net/url"
 	"time"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/httpclient"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -16,38 +20,26 @@ const tenantHeader = "X-Scope-OrgID"
 
 // Exporter is the component.
 type Exporter struct {
-	sender   *delivery.Sender
-	http     *delivery.HTTP
-	target   *url.URL
-	tenant   string
-	encoders chan *encoder // idle ones
+	httpclient.Exporter
 	config   *Config
-	pool     delivery.Pool
-	suspects delivery.Suspects
+	encoders chan *encoder // idle ones
+	suspects divide.Suspects
 	seed     maphash.Seed
 }
 
 // New makes the exporter. It connects with the first request.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
-	e := &Exporter{tenant: c.TenantID, config: c, seed: maphash.MakeSeed(), encoders: make(chan *encoder, c.Places())}
+	e := &Exporter{config: c, seed: maphash.MakeSeed(), encoders: make(chan *encoder, c.Places())}
 	var err error
-	if e.target, err = c.target(); err != nil {
+	if e.Target, err = c.target(); err != nil {
 		return nil, err
 	}
-	e.http, err = delivery.NewHTTP(s, delivery.HTTPOptions{
-		Client: c.ClientConfig, Auth: c.Credentials, ContentType: "application/x-protobuf", MaxInFlight: c.Places(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	if e.sender, err = delivery.New(s, c.Options(c.Timeout), e); err != nil {
+	// The body is snappy by the protocol, without a Content-Encoding.
+	if err = e.Init(s, &c.Config, httpclient.Protocol{}, e); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
-
-// Consume implements pipeline.Sink.
-func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error { return e.sender.Send(ctx, b) }
 
 // Encode implements delivery.Destination, with an encoder that is idle.
 func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
@@ -55,30 +47,20 @@ func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	select {
 	case k = <-e.encoders:
 	default:
-		k = newEncoder(e.config, &e.pool, &e.suspects, e.seed)
+		k = newEncoder(e.config, &e.Pool, &e.suspects, e.seed)
 	}
 	groups, err := k.encode(b, uint64(time.Now().UnixNano()))
 	select {
 	case e.encoders <- k:
 	default:
 	}
-	return delivery.Requests{Groups: groups, Pieces: func(p *delivery.Payload) delivery.Pieces { return e.cutStreams(b, p) }}, err
+	return delivery.Requests{Groups: groups, Pieces: func(p *payload.Payload) divide.Pieces { return e.cutStreams(b, p) }}, err
 }
 
 // Attempt implements delivery.Destination.
-func (e *Exporter) Attempt(ctx context.Context, p *delivery.Payload) delivery.Outcome {
-	tenant := e.tenant
-	if tenant == "" {
-		tenant = p.Tenant
+func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {
+	if tenant := cmp.Or(e.config.TenantID, p.Tenant); tenant != "" {
+		return e.Client.Post(ctx, e.Target, p, tenantHeader, tenant).Outcome
 	}
-	if tenant == "" {
-		return e.http.Outcome(e.http.Post(ctx, e.target, p))
-	}
-	return e.http.Outcome(e.http.Post(ctx, e.target, p, tenantHeader, tenant))
-}
-
-// Stop implements pipeline.Stopper.
-func (e *Exporter) Stop(ctx context.Context) error {
-	defer e.http.Close()
-	return e.sender.Stop(ctx)
+	return e.Exporter.Attempt(ctx, p)
 }

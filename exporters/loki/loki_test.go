@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,10 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang/snappy"
 	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
@@ -29,11 +34,11 @@ func (k taker) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	return delivery.Requests{Groups: groups}, err
 }
 
-func (taker) Attempt(context.Context, *delivery.Payload) delivery.Outcome {
-	return delivery.Outcome{Code: "204"}
+func (taker) Attempt(context.Context, *payload.Payload) answer.Outcome {
+	return answer.Outcome{Code: "204"}
 }
 
-func start(t testing.TB, yaml string) (pipeline.Sink, *pipeline.Ledger) {
+func start(t testing.TB, yaml string) (pipeline.Sink, *ledger.Ledger) {
 	t.Helper()
 	c := configured(t, yaml)
 	if err := c.Validate(); err != nil {
@@ -206,5 +211,27 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), `"`+key+`"`) {
 			t.Errorf("nothing is said about %q in %v", key, err)
 		}
+	}
+}
+
+// TestLinesTooFarBehindCostOnlyThemselves: the lines of a stream stand as they came, not by time, so what is before a line
+// that is too old may be good.
+func TestLinesTooFarBehindCostOnlyThemselves(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		plain, _ := snappy.Decode(nil, body)
+		for _, bad := range []string{"line 000003", "line 000030"} {
+			if bytes.Contains(plain, []byte(bad)) {
+				http.Error(w, "entry too far behind, entry timestamp is: 2020", http.StatusBadRequest)
+				return
+			}
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer srv.Close()
+	sink, _ := start(t, "endpoint: "+srv.URL)
+	a := pipeline.Read(sink.Consume(t.Context(), numbered(t, 0, 40)), 40)
+	if len(a.Rejected) != 1 || fmt.Sprint(a.Rejected[0].Ranges) != "[{3 4} {30 31}]" {
+		t.Errorf("%+v", a)
 	}
 }

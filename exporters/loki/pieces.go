@@ -5,7 +5,8 @@ import (
 
 	"github.com/klauspost/compress/s2"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -19,7 +20,7 @@ type pieces struct {
 }
 
 // cutStreams takes a request apart.
-func (e *Exporter) cutStreams(b pipeline.Batch, p *delivery.Payload) *pieces {
+func (e *Exporter) cutStreams(b pipeline.Batch, p *payload.Payload) *pieces {
 	c := &pieces{e: e, batch: b}
 	body, err := s2.Decode(nil, p.Body())
 	if err != nil {
@@ -42,17 +43,17 @@ func (c *pieces) Items(from, to int) pipeline.Ranges {
 	return pipeline.NewRanges(all)
 }
 
-func (c *pieces) Cut(from, to int) *delivery.Payload {
+func (c *pieces) Cut(from, to int) *payload.Payload {
 	var body []byte
 	for _, s := range c.streams[from:to] {
 		body = append(body, s...)
 	}
-	return request(c.batch, body, c.Items(from, to).Len(), &c.e.pool)
+	return request(c.batch, body, c.Items(from, to).Len(), &c.e.Pool)
 }
 
 // Within is one stream by its lines. Loki takes the good lines of a stream by itself, and ignores what it has; others
 // that speak its protocol do not.
-func (c *pieces) Within(i int) delivery.Pieces {
+func (c *pieces) Within(i int) (divide.Pieces, bool) {
 	one := &pieces{e: c.e, batch: c.batch}
 	var items []pipeline.Ranges
 	for _, r := range c.records[i] {
@@ -73,17 +74,17 @@ func (c *pieces) Within(i int) delivery.Pieces {
 		}
 	}
 	if len(items) != len(one.streams) {
-		return nil
+		return nil, false
 	}
 	one.records = items
-	return inStream{one}
+	return inStream{one}, false
 }
 
 // inStream are the lines of one stream.
 type inStream struct{ *pieces }
 
-func (inStream) Within(int) delivery.Pieces { return nil }
-func (inStream) Rejected(int)               {}
+func (inStream) Within(int) (divide.Pieces, bool) { return nil, false }
+func (inStream) Rejected(int)                     {}
 
 func (c *pieces) Rejected(i int) {
 	for streams := wire.MessageFields(c.streams[i]); streams.Next(); {

@@ -7,7 +7,8 @@ import (
 
 	"google.golang.org/grpc/mem"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/internal/buffer"
 )
 
 // rawCodec hands payloads to grpc as they are, in reference-counted buffers: grpc still holds a request's bytes when
@@ -16,7 +17,7 @@ type rawCodec struct{}
 
 // Marshal implements encoding.CodecV2.
 func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	p, ok := v.(*delivery.Payload)
+	p, ok := v.(*payload.Payload)
 	if !ok {
 		return nil, fmt.Errorf("BUG: a %T is sent", v)
 	}
@@ -41,7 +42,7 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 func (rawCodec) Name() string { return "proto" }
 
 // lent is a buffer in the hands of grpc, which gives it back by Put.
-type lent struct{ b *delivery.Buffer }
+type lent struct{ b *buffer.Buffer }
 
 // Put implements mem.BufferPool.
 func (l lent) Put(*[]byte) { l.b.Release() }

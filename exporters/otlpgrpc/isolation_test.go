@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/credential"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -119,7 +119,7 @@ func TestTLSAndTokenRotation(t *testing.T) {
 	}, grpc.Creds(credentials.NewServerTLSFromCert(&lender.TLS.Certificates[0])))
 	sink := start(t, func(c *Config) {
 		c.Endpoint, c.TLS.Insecure, c.TLS.CAFile = "https://"+addr, false, ca
-		c.Credentials, c.Retry.InitialInterval = delivery.AuthConfig{BearerTokenFile: token}, time.Millisecond
+		c.Credentials, c.Retry.InitialInterval = credential.Config{BearerTokenFile: token}, time.Millisecond
 	})
 	if err := sink.Consume(t.Context(), batch("x")); err != nil {
 		t.Fatal(err)

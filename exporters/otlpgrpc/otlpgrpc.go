@@ -14,6 +14,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/credential"
+	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -29,35 +33,34 @@ const clockSkew = 50 * time.Millisecond
 
 // Exporter is the component.
 type Exporter struct {
-	sender  *delivery.Sender
-	dial    func() (*grpc.ClientConn, error)
-	conn    *grpc.ClientConn // since Start
-	header  metadata.MD
-	auth    *delivery.Credential
-	secrets []string
-	encode  func(pipeline.Batch) *delivery.Payload
-	pool    delivery.Pool
+	sender     *delivery.Sender
+	dial       func() (*grpc.ClientConn, error)
+	conn       *grpc.ClientConn // since Start
+	header     metadata.MD
+	auth       *credential.Credential
+	redact     *credential.Redactor
+	compressor *payload.Compressor
+	pool       buffer.Pool
 }
 
 // New makes the exporter.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	e := &Exporter{header: metadata.MD{}}
-	compressor, err := delivery.NewCompressor(c.Compression, 0, &e.pool)
-	if err != nil {
+	var err error
+	if e.compressor, err = payload.NewCompressor(c.Compression, 0, &e.pool); err != nil {
 		return nil, err
 	}
-	e.encode = compressor.Payload
 	for name, value := range c.Headers.Iter {
 		e.header.Set(name, string(value))
-		e.secrets = append(e.secrets, string(value))
 	}
-	if e.auth, err = delivery.NewCredential(s.Log, c.Credentials); err != nil {
+	if e.auth, err = credential.New(s.Log, c.Credentials); err != nil {
 		return nil, err
 	}
+	e.redact = credential.NewRedactor(e.auth, c.Headers)
 	if e.sender, err = delivery.New(s, c.Options(c.Timeout), e); err != nil {
 		return nil, err
 	}
-	if e.dial, err = dialer(s, c, compressor.Encoding()); err != nil {
+	if e.dial, err = dialer(s, c, e.compressor.Encoding()); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -79,42 +82,42 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 
 // Encode implements delivery.Destination.
 func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
-	return delivery.One(b, e.encode), nil
+	return delivery.One(b, e.compressor.Payload), nil
 }
 
 // Attempt implements delivery.Destination.
-func (e *Exporter) Attempt(ctx context.Context, p *delivery.Payload) delivery.Outcome {
+func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {
 	md := e.header.Copy()
 	if v := e.auth.Header(); v != "" {
 		md.Set("authorization", v)
 	}
-	var answer []byte
-	err := e.conn.Invoke(metadata.NewOutgoingContext(ctx, md), methods[p.Signal], p, &answer)
+	var reply []byte
+	err := e.conn.Invoke(metadata.NewOutgoingContext(ctx, md), methods[p.Signal], p, &reply)
 	if err == nil {
-		out := delivery.Outcome{Code: codes.OK.String()}
-		out.Partial(answer, e.words)
+		out := answer.Outcome{Code: codes.OK.String()}
+		out.Partial(reply, e.redact.Text)
 		return out
 	}
 	return e.failed(ctx, err)
 }
 
 // failed judges an answer that is not OK.
-func (e *Exporter) failed(ctx context.Context, err error) delivery.Outcome {
+func (e *Exporter) failed(ctx context.Context, err error) answer.Outcome {
 	st := status.Convert(err)
-	verdict, reason := delivery.JudgeGRPC(st.Code(), st.Message())
-	out := delivery.Outcome{
+	verdict, reason := answer.JudgeGRPC(st.Code(), st.Message())
+	out := answer.Outcome{
 		Verdict: verdict, Reason: reason, Code: st.Code().String(), After: delay(st),
 		Overload: st.Code() == codes.ResourceExhausted,
-		Err:      fmt.Errorf("the destination answered %s: %s", st.Code(), e.words(st.Message())),
+		Err:      fmt.Errorf("the destination answered %s: %s", st.Code(), e.redact.Text(st.Message())),
 	}
-	if verdict != delivery.Retry {
+	if verdict != answer.Retry {
 		out.After = 0
 	}
 	if st.Code() == codes.Unauthenticated {
 		e.auth.Refused()
 	}
 	if end, ok := ctx.Deadline(); ok && st.Code() == codes.DeadlineExceeded && time.Until(end) < clockSkew {
-		out.Code, out.Err = delivery.CodeTimeout, delivery.ErrTimeout
+		out.Code, out.Err = answer.CodeTimeout, answer.ErrTimeout
 	}
 	return out
 }
@@ -123,15 +126,10 @@ func (e *Exporter) failed(ctx context.Context, err error) delivery.Outcome {
 func delay(st *status.Status) time.Duration {
 	for _, d := range st.Proto().GetDetails() {
 		if strings.HasSuffix(d.GetTypeUrl(), "/google.rpc.RetryInfo") {
-			return delivery.RetryInfo(d.GetValue())
+			return answer.RetryInfo(d.GetValue())
 		}
 	}
 	return 0
-}
-
-// words cuts a destination's words to what may stand in an error.
-func (e *Exporter) words(text string) string {
-	return delivery.Excerpt(text, append(e.auth.Secrets(), e.secrets...))
 }
 
 // Stop implements pipeline.Stopper.

@@ -22,7 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
@@ -158,28 +158,28 @@ func TestBytesArriveAsTheyAre(t *testing.T) {
 
 // Every code means what the table in delivery/README.md says, with and without RetryInfo.
 func TestEveryCode(t *testing.T) {
-	var answer *status.Status
+	var given *status.Status
 	addr := serve(t, func(_ string, s grpc.ServerStream) error {
 		if _, err := recv(s); err != nil {
 			return err
 		}
-		if answer.Code() == codes.OK {
+		if given.Code() == codes.OK {
 			return s.SendMsg([]byte{})
 		}
-		return answer.Err()
+		return given.Err()
 	})
 	sink := start(t, func(c *Config) { c.Endpoint = addr; once(c) })
 	for code := codes.OK; code <= codes.Unauthenticated; code++ {
 		for _, after := range []time.Duration{-1, 0, 7 * time.Second, 1e6 * time.Hour} {
-			answer = status.New(code, "because")
+			given = status.New(code, "because")
 			if after >= 0 && code != codes.OK {
-				answer, _ = answer.WithDetails(&errdetails.ErrorInfo{}, &errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
+				given, _ = given.WithDetails(&errdetails.ErrorInfo{}, &errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 			}
 			err := sink.Consume(t.Context(), batch("x"))
-			verdict, reason := delivery.JudgeGRPC(code, "")
+			verdict, reason := answer.JudgeGRPC(code, "")
 			rej, rejected := pipeline.AsRejected(err)
 			ref, refused := pipeline.AsRefused(err)
-			if (err == nil) != (verdict == delivery.Taken) || rejected != (verdict == delivery.Rejected) {
+			if (err == nil) != (verdict == answer.Taken) || rejected != (verdict == answer.Rejected) {
 				t.Fatalf("%s: %v, want %s", code, err, verdict)
 			}
 			if rejected && (rej.Reason != reason && rej.Reason != pipeline.DropUndivided || rej.Count != 0 && rej.Count != 10) {
@@ -187,7 +187,7 @@ func TestEveryCode(t *testing.T) {
 			}
 			if refused {
 				low := min(max(after, 0), 5*time.Minute)
-				if verdict != delivery.Retry {
+				if verdict != answer.Retry {
 					low = 0
 				}
 				if ref.After < low || ref.After > low+time.Second || ref.Overload != (code == codes.ResourceExhausted) {

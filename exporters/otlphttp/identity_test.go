@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/credential"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -55,7 +55,7 @@ func TestBasicAuthAndHeaders(t *testing.T) {
 	})
 	sink := start(t, func(c *Config) {
 		c.Endpoint = srv.URL
-		c.Credentials.BasicAuth = delivery.BasicAuthConfig{Username: "us", PasswordFile: path}
+		c.Credentials.BasicAuth = credential.BasicAuthConfig{Username: "us", PasswordFile: path}
 		c.Headers.Set("x-scope-orgid", "7")
 		c.Headers.Set("host", "other.example")
 		once(c)

@@ -19,7 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.uber.org/goleak"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
@@ -150,10 +150,10 @@ func TestEveryStatus(t *testing.T) {
 		for i, retryAfter := range []string{"", "7", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "1000000000", "garbage"} {
 			after, body = retryAfter, bodies[(status+i)%len(bodies)]
 			err := sink.Consume(t.Context(), batch("x"))
-			verdict, reason := delivery.JudgeHTTP(status)
+			verdict, reason := answer.JudgeHTTP(status)
 			rej, rejected := pipeline.AsRejected(err)
 			ref, refused := pipeline.AsRefused(err)
-			if (err == nil) != (verdict == delivery.Taken) || rejected != (verdict == delivery.Rejected) {
+			if (err == nil) != (verdict == answer.Taken) || rejected != (verdict == answer.Rejected) {
 				t.Fatalf("%d: %v, want %s", status, err, verdict)
 			}
 			if rejected && (rej.Reason != reason && rej.Reason != pipeline.DropUndivided || rej.Count != 0 && rej.Count != 10) {
@@ -164,7 +164,7 @@ func TestEveryStatus(t *testing.T) {
 				if i == 2 {
 					low = 5 * time.Minute // an hour is cut
 				}
-				if verdict != delivery.Retry {
+				if verdict != answer.Retry {
 					low = 0
 				}
 				if ref.After < low || ref.After > low+time.Second {

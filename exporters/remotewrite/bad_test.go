@@ -1,6 +1,8 @@
 package remotewrite
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/golang/snappy"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -141,5 +144,136 @@ func TestNothingOfOurOwnMakingIsOlder(t *testing.T) {
 	}
 	if n != 4 {
 		t.Errorf("%d samples are stored, want 4", n)
+	}
+}
+
+// TestARequestOfTargetInfoAloneIsRefused: the whole batch comes again then. Nothing of it is lost, what was delivered
+// before counts as delivered after refusal, and as nothing else.
+func TestARequestOfTargetInfoAloneIsRefused(t *testing.T) {
+	db, handler := prometheusServer(t)
+	refusing := true
+	alone := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		plain, _ := snappy.Decode(nil, body)
+		if !bytes.Contains(plain, []byte("numbered")) {
+			alone++
+			if refusing {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	sink, ledger := start(t, func(c *Config) {
+		c.Endpoint, c.Retry.Enabled, c.MaxBatchSizeBytes = srv.URL, false, minMaxBytes
+	})
+	md := gauges(12, 1000)
+	for at := int64(2000); at <= 4000; at += 1000 {
+		gauges(12, at).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	}
+	for i := range md.ResourceMetrics().Len() {
+		attrs := md.ResourceMetrics().At(i).Resource().Attributes()
+		attrs.PutStr("service.name", "s")
+		attrs.PutStr("team", strings.Repeat("t", minMaxBytes))
+	}
+	b := batch(t, md)
+	if _, again := pipeline.AsRefused(sink.Consume(t.Context(), b)); !again || alone == 0 {
+		t.Fatalf("the first time it is not refused (%d requests of target_info alone)", alone)
+	}
+	refusing = false
+	if err := sink.Consume(t.Context(), b); err != nil {
+		t.Errorf("the second time: %v", err)
+	}
+	info, samples := 0, 0
+	for _, l := range contents(t, db) {
+		if strings.Contains(l, "target_info") {
+			info++
+		} else {
+			samples++
+		}
+	}
+	if info == 0 || samples != 48 {
+		t.Errorf("%d samples and %d of target_info are stored", samples, info)
+	}
+	for _, a := range ledger.Read() {
+		if a.Signal == pipeline.Metrics && (a.Out.Items != 48 || a.Refused.Items != 48 || len(a.Dropped) != 0 || a.DeliveredAfterRefusal != 48) {
+			t.Errorf("the books say %+v", a)
+		}
+	}
+	if ledger.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", ledger.Unaccounted())
+	}
+}
+
+// TestAnotherValueIsNotThere: a request whose answer was lost comes again, and Prometheus says that it has another value for
+// the same time. That sample is not there, whatever became of the first attempt.
+func TestAnotherValueIsNotThere(t *testing.T) {
+	_, handler := prometheusServer(t)
+	n := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 2 { // the second scrape does not arrive
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	sink, _ := start(t, func(c *Config) { c.Endpoint = srv.URL })
+	for i := range 2 {
+		b := batch(t, scraped(3, int64(10_000+i*15_000)))
+		a := pipeline.Read(sink.Consume(t.Context(), b), b.Items)
+		if a.Refusal != nil || a.RejectedItems() != i {
+			t.Errorf("scrape %d: %+v, want %d rejected", i, a, i)
+		}
+	}
+}
+
+// TestARequestWithoutAnAnswerThatPrometheusNeverGot: some series in each of its first pieces are out of order. The good ones
+// among them are not called delivered.
+func TestARequestWithoutAnAnswerThatPrometheusNeverGot(t *testing.T) {
+	db, handler := prometheusServer(t)
+	lose := false
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if lose {
+			lose = false
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	sink, ledger := start(t, func(c *Config) { c.Endpoint = srv.URL })
+	future := gauges(320, 9000)
+	i := 0
+	future.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().RemoveIf(func(pmetric.NumberDataPoint) bool {
+		i++
+		return i%10 != 0
+	})
+	if err := sink.Consume(t.Context(), batch(t, future)); err != nil {
+		t.Fatal(err)
+	}
+	md := gauges(320, 1000)
+	for _, at := range []int64{2000, 3000} {
+		gauges(320, at).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	}
+	lose = true
+	a := pipeline.Read(sink.Consume(t.Context(), batch(t, md)), 960)
+	if a.Refusal != nil {
+		t.Fatal(a.Refusal)
+	}
+	if stored := len(contents(t, db)) - 32; stored != a.Taken() {
+		t.Errorf("%d samples are stored, %d are called delivered", stored, a.Taken())
+	}
+	if ledger.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", ledger.Unaccounted())
 	}
 }

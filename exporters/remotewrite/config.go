@@ -3,12 +3,15 @@ package remotewrite
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/common/model"
 	"go.opentelemetry.io/collector/config/confighttp"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/credential"
+	"github.com/sluiceio/sluice/delivery/httpclient"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire/prom"
 )
@@ -20,7 +23,7 @@ type Config struct {
 	// Retry says how a request is repeated.
 	Retry delivery.RetryConfig `mapstructure:"retry_on_failure"`
 	// Credentials are those that come from files.
-	Credentials delivery.AuthConfig `mapstructure:",squash"`
+	Credentials credential.Config `mapstructure:",squash"`
 
 	// Queue bounds the callers that wait, and says in how many shards series are sent.
 	Queue Queue `mapstructure:"remote_write_queue"`
@@ -39,7 +42,7 @@ type Config struct {
 	// MaxBatchRequestParallelism is how many requests of one batch go out side by side, instead of
 	// remote_write_queue::num_consumers.
 	MaxBatchRequestParallelism int `mapstructure:"max_batch_request_parallelism"`
-	// ProtobufMessage is the version of the protocol; only that of 1.0 is done.
+	// ProtobufMessage is the version of the protocol; only that of 1.0 is supported.
 	ProtobufMessage string `mapstructure:"protobuf_message"`
 }
 
@@ -65,17 +68,14 @@ const (
 	defaultMaxBytes = 3_000_000       // the Collector's
 	minMaxBytes     = 1 << 10
 	maxShards       = 64
-	// Bodies go around the write buffer, except over TLS.
-	defaultWriteBuffer = 32 << 10
-	defaultReload      = time.Minute
-	messageV1          = "prometheus.WriteRequest"
+	messageV1       = "prometheus.WriteRequest"
 )
 
 // Default is the Collector's, with the deviations that README.md names.
 func Default() *Config {
 	p := prom.DefaultConfig()
 	c := &Config{
-		ClientConfig: confighttp.NewDefaultClientConfig(),
+		ClientConfig: httpclient.DefaultClient(),
 		Retry:        delivery.DefaultRetryConfig(),
 		Queue:        Queue{Enabled: true, QueueSize: 10_000, NumConsumers: 1},
 
@@ -86,19 +86,12 @@ func Default() *Config {
 		ProtobufMessage:           messageV1,
 	}
 	c.Timeout = defaultTimeout
-	c.WriteBufferSize = defaultWriteBuffer
-	c.TLS.ReloadInterval = defaultReload
 	return c
 }
 
 // Validate names every fault by its key.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Endpoint == "" {
-		errs = append(errs, errors.New(`"endpoint" is not set; write a URL such as http://localhost:9090/api/v1/write`))
-	} else {
-		errs = append(errs, delivery.CheckURL("endpoint", c.Endpoint))
-	}
 	if c.Compression.IsCompressed() && c.Compression != "snappy" {
 		errs = append(errs, fmt.Errorf(`"compression" is %q; remote write is always snappy, remove the key`, c.Compression))
 	}
@@ -122,7 +115,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(`"external_labels" has %q, which is not a label name; write letters, digits and _`, name))
 		}
 	}
-	return errors.Join(append(errs, delivery.CheckHTTP(&c.ClientConfig), c.Retry.Validate(), c.Credentials.Validate())...)
+	return errors.Join(append(errs, httpclient.CheckURL("endpoint", c.Endpoint), httpclient.CheckClient(&c.ClientConfig), c.Retry.Validate(), c.Credentials.Validate())...)
 }
 
 // shards is into how many lines of requests series are divided.
@@ -133,12 +126,24 @@ func (c *Config) shards() int {
 	return c.Queue.NumConsumers
 }
 
+// client is the configuration in the form that exporters over HTTP share. One call is on the wire at a time: its shards go
+// out side by side, and every series in order.
+func (c *Config) client() *httpclient.Config {
+	shared := httpclient.Config{ClientConfig: c.ClientConfig, Config: delivery.DefaultConfig()}
+	shared.Queue.Enabled, shared.Queue.QueueSize = c.Queue.Enabled, c.Queue.QueueSize
+	shared.Retry, shared.Credentials, shared.MaxInFlight = c.Retry, c.Credentials, 1
+	if shared.MaxIdleConnsPerHost == 0 {
+		shared.MaxIdleConnsPerHost = max(c.shards(), http.DefaultMaxIdleConnsPerHost)
+	}
+	return &shared
+}
+
 // Component describes the exporter to the engine.
 func Component() pipeline.Component {
 	return pipeline.Exporter("prometheus_remote_write", Default, New, pipeline.Metrics).
 		WithAliases("prometheusremotewrite").
 		WithDoc("writes metrics to Prometheus, Mimir, VictoriaMetrics and others by remote write 1.0").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"auth":                             `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
 			"middlewares":                      "extensions are not hosted; remove the key",
 			"sending_queue":                    `write "remote_write_queue"`,

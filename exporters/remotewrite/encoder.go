@@ -6,7 +6,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 	"github.com/sluiceio/sluice/wire/prom"
@@ -21,16 +23,16 @@ type encoder struct {
 	flushAt  int
 	metadata bool
 	seed     maphash.Seed
-	suspects delivery.Suspects
-	pool     delivery.Pool
+	suspects divide.Suspects
+	pool     buffer.Pool
 
 	mu         sync.Mutex // of all below: the translator is for one walk at a time
 	translator *prom.Translator
 	batch      pipeline.Batch
-	suspected  bool                  // some series was rejected lately
-	groups     [][]*delivery.Payload // by shard
-	spent      int                   // of the arena, by what was flushed
-	walk       uint64                // ordinal of the walk; a series whose slot has another one is new to it
+	suspected  bool                 // some series was rejected lately
+	groups     [][]*payload.Payload // by shard
+	spent      int                  // of the arena, by what was flushed
+	walk       uint64               // ordinal of the walk; a series whose slot has another one is new to it
 	series     []series
 	samples    []sample
 	families   []*prom.Family
@@ -90,10 +92,10 @@ var errInflated = errors.New("the labels of the batch are larger than 256 MiB wh
 
 // encode makes the payloads of a batch: a group for each shard, in it requests of at most maxBytes; behind them one of
 // the series that were rejected lately.
-func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, prom.Report, error) {
+func (e *encoder) encode(b pipeline.Batch) ([][]*payload.Payload, prom.Report, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.batch, e.groups = b, make([][]*delivery.Payload, e.shards+1)
+	e.batch, e.groups = b, make([][]*payload.Payload, e.shards+1)
 	e.suspected = e.suspects.Any()
 	e.spent, e.lastPoint = 0, -1
 	e.forget()
@@ -101,12 +103,12 @@ func (e *encoder) encode(b pipeline.Batch) ([][]*delivery.Payload, prom.Report, 
 	report, err := e.translator.Walk(b.Request, e)
 	if err != nil {
 		for _, group := range e.groups {
-			delivery.Discard(group)
+			payload.Discard(group)
 		}
 		return nil, report, pipeline.Reject(0, pipeline.DropTooLarge, err)
 	}
 	e.flush()
-	groups := slices.DeleteFunc(e.groups, func(group []*delivery.Payload) bool { return len(group) == 0 })
+	groups := slices.DeleteFunc(e.groups, func(group []*payload.Payload) bool { return len(group) == 0 })
 	return groups, report, nil
 }
 
@@ -187,11 +189,18 @@ func (e *encoder) add(s *prom.Sample) int {
 	return i
 }
 
+// refused says that something of a batch may not have arrived.
+func (e *encoder) refused() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.translator.InfoLost()
+}
+
 // key is the identity of a series.
 func (e *encoder) key(labels []byte) uint64 { return maphash.Bytes(e.seed, labels) }
 
 // group makes the requests of one shard.
-func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*delivery.Payload) {
+func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*payload.Payload) {
 	e.body = e.body[:0]
 	if shard == 0 {
 		for _, f := range e.families {
@@ -222,13 +231,13 @@ func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*delivery.Payload)
 }
 
 // payload compresses the body. Items and bytes of the batch are shared out over its payloads.
-func (e *encoder) payload(b pipeline.Batch, items int) *delivery.Payload {
+func (e *encoder) payload(b pipeline.Batch, items int) *payload.Payload {
 	return e.request(b, e.body, items)
 }
 
 // request makes a payload of a body that has so many items of the batch.
-func (e *encoder) request(b pipeline.Batch, body []byte, items int) *delivery.Payload {
-	p := delivery.Own(b, delivery.CompressSnappy(body, &e.pool))
+func (e *encoder) request(b pipeline.Batch, body []byte, items int) *payload.Payload {
+	p := payload.Own(b, payload.CompressSnappy(body, &e.pool))
 	p.Items, p.Size = items, share(len(b.Request), items, b.Items)
 	return p
 }

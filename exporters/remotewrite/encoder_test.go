@@ -18,13 +18,15 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 
 	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/answer"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// batch takes pdata through the door.
+// batch takes pdata as a checked batch.
 func batch(t testing.TB, md pmetric.Metrics) pipeline.Batch {
 	t.Helper()
 	body, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto()
@@ -366,6 +368,6 @@ func (k taker) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	return delivery.Requests{Groups: groups}, err
 }
 
-func (taker) Attempt(context.Context, *delivery.Payload) delivery.Outcome {
-	return delivery.Outcome{Code: "200"}
+func (taker) Attempt(context.Context, *payload.Payload) answer.Outcome {
+	return answer.Outcome{Code: "200"}
 }

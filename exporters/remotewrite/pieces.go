@@ -3,7 +3,8 @@ package remotewrite
 import (
 	"github.com/klauspost/compress/s2"
 
-	"github.com/sluiceio/sluice/delivery"
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 	"github.com/sluiceio/sluice/wire/prom"
@@ -116,7 +117,7 @@ func (s *seriesPiece) items(to []pipeline.Range) []pipeline.Range {
 	return to
 }
 
-func (p *pieces) Cut(from, to int) *delivery.Payload {
+func (p *pieces) Cut(from, to int) *payload.Payload {
 	var body []byte
 	for i := range p.series[from:to] {
 		body = p.series[from+i].append(body)
@@ -135,12 +136,12 @@ func (s *seriesPiece) append(dst []byte) []byte {
 }
 
 // Within is one series by its samples.
-func (p *pieces) Within(i int) delivery.Pieces {
+func (p *pieces) Within(i int) (divide.Pieces, bool) {
 	one := &pieces{e: p.e, batch: p.batch}
 	for _, x := range p.series[i].samples {
 		one.series = append(one.series, seriesPiece{p.series[i].labels, []samplePiece{x}})
 	}
-	return inSeries{one}
+	return inSeries{one}, true
 }
 
 func (p *pieces) Rejected(i int) { p.e.suspects.Add(p.e.key(p.series[i].labels)) }
@@ -148,5 +149,5 @@ func (p *pieces) Rejected(i int) { p.e.suspects.Add(p.e.key(p.series[i].labels))
 // inSeries are the samples of one series.
 type inSeries struct{ *pieces }
 
-func (inSeries) Within(int) delivery.Pieces { return nil }
-func (inSeries) Rejected(int)               {}
+func (inSeries) Within(int) (divide.Pieces, bool) { return nil, false }
+func (inSeries) Rejected(int)                     {}

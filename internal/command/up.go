@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sluiceio/sluice/internal/listen"
-	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // laptop is what the flags of `up` ask for.
@@ -38,7 +38,7 @@ func (c *cli) up() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c.flags.overlay = []config.Text{text}
+			c.flags.overlay = []read.Text{text}
 			return c.runDaemon(cmd.Context())
 		},
 	}
@@ -98,16 +98,16 @@ type document struct {
 }
 
 // overlay turns the flags into configuration over the embedded default.
-func (c *cli) overlay(l laptop, changed func(string) bool) (config.Text, error) {
+func (c *cli) overlay(l laptop, changed func(string) bool) (read.Text, error) {
 	var d document
 	if err := yaml.Unmarshal(c.Default.YAML, &d); err != nil {
-		return config.Text{}, fmt.Errorf("BUG: the embedded default is not YAML: %w", err)
+		return read.Text{}, fmt.Errorf("BUG: the embedded default is not YAML: %w", err)
 	}
 	d.Exporters.Store = map[string]any{}
 	for _, g := range l.logs {
 		abs, err := filepath.Abs(g)
 		if err != nil {
-			return config.Text{}, err
+			return read.Text{}, err
 		}
 		d.Receivers.Tail.Include = append(d.Receivers.Tail.Include, abs)
 	}
@@ -124,7 +124,7 @@ func (c *cli) overlay(l laptop, changed func(string) bool) (config.Text, error) 
 		d.Exporters.Store["max_disk"] = l.maxDisk
 	}
 	text, err := yaml.Marshal(d)
-	return config.Text{Name: "the flags of " + c.Name + " up", YAML: text}, err
+	return read.Text{Name: "the flags of " + c.Name + " up", YAML: text}, err
 }
 
 // ownOutput names the files that our own standard output and error go to: tailing them would feed on itself.

@@ -129,7 +129,7 @@ func (l *Listeners) For(log *slog.Logger, place string, embedded bool) Func {
 		ln, err := l.Listen(ctx, network, address)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			if embedded {
-				log.Warn("port taken; left out", "address", address, "fix", "free the port, or name another one in a --config file")
+				log.Warn("another process uses the port; nothing listens there", "address", address, "fix", "free the port, or set another one in a --config file")
 				return nil, ErrLeftOut
 			}
 			return nil, fmt.Errorf("%s: %w; free the port or name another one", place, err)

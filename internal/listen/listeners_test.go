@@ -101,7 +101,7 @@ func TestATakenPort(t *testing.T) {
 		return log.String(), err
 	}
 	log, err := open(true)
-	if err != ErrLeftOut || !strings.Contains(log, "left out") || !strings.Contains(log, other.Addr().String()) {
+	if err != ErrLeftOut || !strings.Contains(log, "another process uses the port") || !strings.Contains(log, other.Addr().String()) {
 		t.Errorf("embedded: got %v, log %q", err, log)
 	}
 	log, err = open(false)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // healthKeys is the extension health_check.
@@ -17,8 +18,8 @@ const (
 	defaultHealthEndpoint = "localhost:13133"
 )
 
-// healthNotDone are the keys of the Collector's health_check that ours does not have.
-var healthNotDone = map[string]string{
+// unsupportedInHealth are the keys of the Collector's health_check that ours does not have.
+var unsupportedInHealth = map[string]string{
 	"path":                     "take it out; the health page is at /",
 	"response_body":            "take it out; the answer is ours",
 	"check_collector_pipeline": "take it out; it does nothing in the Collector either",
@@ -44,16 +45,16 @@ func (l *loader) readExtensions() {
 			continue
 		}
 		d.faulty = true
-		if advice, known := knownExtensions[normal(d.ID.Type)]; known {
-			l.ignorable(l.allowIgnored, d.at, notDone+"; "+advice)
+		if advice, known := knownExtensions[read.Normal(d.ID.Type)]; known {
+			l.Ignorable(l.AllowIgnored, d.At, read.Unsupported+"; "+advice)
 			continue
 		}
-		l.fault(d.at, "unknown extension type; the only extension is health_check")
+		l.Fault(d.At, "unknown extension type; the only extension is health_check")
 	}
 }
 
 func (l *loader) healthCheck(d *declaration) {
-	value, ok := l.decode(l.section("extensions", d, healthNotDone), func() any {
+	value, ok := l.Decode(l.Section("extensions", d, unsupportedInHealth), func() any {
 		return &healthKeys{Endpoint: cmp.Or(l.options.HealthEndpoint, defaultHealthEndpoint)}
 	})
 	d.Config = value
@@ -65,21 +66,21 @@ func (l *loader) runExtensions(names []string) {
 	path := []string{"service", "extensions"}
 	var running *declaration
 	for i, name := range names {
-		spot := l.tree.at(extend(path, strconv.Itoa(i))...)
-		spot.path = path
+		spot := l.Tree.At(read.Extend(path, strconv.Itoa(i))...)
+		spot.Path = path
 		id, err := pipeline.ParseID(name)
 		if err != nil {
-			l.fault(spot, "%s", err)
+			l.Fault(spot, "%s", err)
 			continue
 		}
-		d := find(l.extensions, id)
+		d := Find(l.extensions, id)
 		switch {
 		case d == nil:
-			l.fault(spot, "%s is not declared under extensions; declare it there, or take it out", id)
+			l.Fault(spot, "%s is not declared under extensions; declare it there, or take it out", id)
 		case d.used:
-			l.fault(spot, "%s is listed twice; take one out", id)
+			l.Fault(spot, "%s is listed twice; take one out", id)
 		case d.Config != nil && running != nil:
-			l.fault(spot, "%s is a second health_check; there is one, take the other out", id)
+			l.Fault(spot, "%s is a second health_check; only one is supported, take the other out", id)
 		}
 		if d == nil {
 			continue
@@ -93,7 +94,7 @@ func (l *loader) runExtensions(names []string) {
 	}
 	for _, d := range l.extensions {
 		if !d.used && !d.faulty && !d.Embedded {
-			l.warn(d.at, "it is not listed in service::extensions, so it is not started; list it there or take it out")
+			l.Warn(d.At, "it is not listed in service::extensions, so it is not started; list it there or take it out")
 		}
 	}
 }

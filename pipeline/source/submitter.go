@@ -3,18 +3,18 @@ package source
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/internal/backoff"
+	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
 const (
-	offerMin = 100 * time.Millisecond
-	offerMax = 15 * time.Second
+	repeatMin = 100 * time.Millisecond
+	repeatMax = 15 * time.Second
 	// patienceMax bounds what a destination may ask a source to wait.
 	patienceMax = 5 * time.Minute
 )
@@ -25,7 +25,7 @@ type Submitter struct {
 	settings pipeline.Settings
 	next     pipeline.Sink
 	refused  prometheus.Counter
-	told     atomic.Int64 // when a refusal was last logged, ns
+	told     throttle.Line // of refusals
 }
 
 // NewSubmitter makes a Submitter that counts refusals.
@@ -34,25 +34,26 @@ func NewSubmitter(s pipeline.Settings, next pipeline.Sink, refused prometheus.Co
 }
 
 // Backoff is the waits between the attempts of one batch.
-func (o *Submitter) Backoff() backoff.Backoff { return backoff.Backoff{Min: offerMin, Max: offerMax} }
+func (s *Submitter) Backoff() backoff.Backoff { return backoff.Backoff{Min: repeatMin, Max: repeatMax} }
 
 // Submit is one attempt. The reservation of memory lasts as long as the call: a batch that waits for its next attempt must
 // not keep the receivers beside this one out.
-func (o *Submitter) Submit(ctx context.Context, b pipeline.Batch) error {
-	lease, err := o.settings.Budget.Reserve(len(b.Request))
+func (s *Submitter) Submit(ctx context.Context, b pipeline.Batch) error {
+	reservation, err := s.settings.Budget.Reserve(len(b.Request))
 	if err != nil {
 		return err
 	}
-	defer lease.Release()
-	return o.next.Consume(ctx, b)
+	defer reservation.Release()
+	return s.next.Consume(ctx, b)
 }
 
 // Pause follows a refused attempt: it waits until the next one is due or ctx ends. The log has one line a minute.
-func (o *Submitter) Pause(ctx context.Context, err error, pause *backoff.Backoff) {
-	o.refused.Inc()
-	now, told := time.Now().UnixNano(), o.told.Load()
-	if now-told >= int64(time.Minute) && !errors.Is(err, context.Canceled) && o.told.CompareAndSwap(told, now) {
-		o.settings.Log.Warn("the pipeline refuses records; they are sent again, and reading is paused meanwhile", "error", err)
+func (s *Submitter) Pause(ctx context.Context, err error, pause *backoff.Backoff) {
+	s.refused.Inc()
+	if !errors.Is(err, context.Canceled) {
+		if suppressed, due := s.told.Now(); due {
+			s.settings.Log.Warn("the pipeline refuses records; they are sent again, and reading is paused meanwhile", "error", err, "suppressed", suppressed)
+		}
 	}
 	asked := time.Duration(0)
 	if refused, is := pipeline.AsRefused(err); is {

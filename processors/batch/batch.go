@@ -18,12 +18,12 @@ import (
 
 // Processor is the batch processor of one pipeline.
 type Processor struct {
-	cfg  Config
-	set  pipeline.Settings
-	next pipeline.Sink
+	config   Config
+	settings pipeline.Settings
+	next     pipeline.Sink
 
 	mu     sync.Mutex
-	lanes  map[key]*lane
+	keys   map[key]*keyState
 	closed chan struct{} // closed when the drain's time has ended
 	once   sync.Once
 	sends  sync.WaitGroup
@@ -32,8 +32,8 @@ type Processor struct {
 // key is what may be merged: a pipeline has one signal, so tenant and route are left.
 type key struct{ tenant, route string }
 
-// lane is the state of one key, under Processor.mu.
-type lane struct {
+// keyState is what is out and what waits of one key, under Processor.mu.
+type keyState struct {
 	outstanding int
 	open        *pending // the one that callers are added to; nil when nobody waits
 	peers       peers
@@ -41,101 +41,101 @@ type lane struct {
 }
 
 // New makes the processor in front of next.
-func New(s pipeline.Settings, cfg *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	return &Processor{cfg: *cfg, set: s, next: next, lanes: map[key]*lane{}, closed: make(chan struct{})}, nil
+func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
+	return &Processor{config: *c, settings: s, next: next, keys: map[key]*keyState{}, closed: make(chan struct{})}, nil
 }
 
 // Consume hands the batch on, alone or merged with others, and answers when its fate is known.
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
-	if max := p.cfg.SendBatchMaxSize; max > 0 && b.Items > max {
+	if max := p.config.SendBatchMaxSize; max > 0 && b.Items > max {
 		return p.split(ctx, b)
 	}
 	return p.one(ctx, b)
 }
 
-// newLane makes the lane of a key, and forgets those that nobody has used for a while. Callers hold p.mu.
-func (p *Processor) newLane(k key) *lane {
-	for other, l := range p.lanes {
-		if l.outstanding == 0 && l.open == nil && time.Since(l.used) > laneIdle {
-			delete(p.lanes, other)
+// newKey makes the state of a key, and forgets those that nobody has used for a while. Callers hold p.mu.
+func (p *Processor) newKey(k key) *keyState {
+	for other, st := range p.keys {
+		if st.outstanding == 0 && st.open == nil && time.Since(st.used) > keyIdle {
+			delete(p.keys, other)
 		}
 	}
-	l := &lane{peers: newPeers()}
-	p.lanes[k] = l
-	return l
+	st := &keyState{peers: newPeers()}
+	p.keys[k] = st
+	return st
 }
 
-// laneIdle is how long a lane is kept without traffic.
-const laneIdle = time.Minute
+// keyIdle is how long a key is kept without traffic.
+const keyIdle = time.Minute
 
 func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
 	k := key{b.Origin.Tenant, b.Origin.Route}
 	p.mu.Lock()
-	l := p.lanes[k]
-	if l == nil {
-		l = p.newLane(k)
+	st := p.keys[k]
+	if st == nil {
+		st = p.newKey(k)
 	}
-	l.used = time.Now()
-	from := l.peers.arrive(b.Origin.Peer)
-	if l.open == nil && l.outstanding < p.cfg.MaxInFlight && !l.peers.awaited() {
-		l.outstanding++
+	st.used = time.Now()
+	from := st.peers.arrive(b.Origin.Peer)
+	if st.open == nil && st.outstanding < p.config.MaxInFlight && !st.peers.awaited() {
+		st.outstanding++
 		p.mu.Unlock()
-		defer p.returned(l, from)
+		defer p.returned(st, from)
 		return p.next.Consume(ctx, b)
 	}
-	c := p.join(ctx, l, b)
+	c := p.join(ctx, st, b)
 	c.from = from
 	p.mu.Unlock()
 	return p.wait(ctx, c)
 }
 
-// join adds a caller to the lane's open batch, which it makes when there is none or when the request does not fit.
-func (p *Processor) join(ctx context.Context, l *lane, b pipeline.Batch) *caller {
-	if w := l.open; w != nil && !p.fits(w, b) {
-		p.dispatch(l)
+// join adds a caller to the key's pending batch, which it makes when there is none or when the request does not fit.
+func (p *Processor) join(ctx context.Context, st *keyState, b pipeline.Batch) *caller {
+	if w := st.open; w != nil && !p.fits(w, b) {
+		p.dispatch(st)
 	}
-	if l.open == nil {
-		w := newPending(l, b)
-		l.open = w
-		w.timer = time.AfterFunc(p.cfg.Timeout, func() { p.timedOut(w) })
+	if st.open == nil {
+		w := newPending(st, b)
+		st.open = w
+		w.timer = time.AfterFunc(p.config.Timeout, func() { p.timedOut(w) })
 	}
-	c := l.open.add(ctx, b)
-	if p.full(l.open) || (l.outstanding < p.cfg.MaxInFlight && !l.peers.awaited()) {
-		p.dispatch(l)
+	c := st.open.add(ctx, b)
+	if p.full(st.open) || (st.outstanding < p.config.MaxInFlight && !st.peers.awaited()) {
+		p.dispatch(st)
 	}
 	return c
 }
 
 func (p *Processor) fits(w *pending, b pipeline.Batch) bool {
-	if len(w.buf)+len(b.Request) > p.cfg.MaxBytes {
+	if len(w.buf)+len(b.Request) > p.config.MaxBytes {
 		return false
 	}
-	return p.cfg.SendBatchMaxSize == 0 || w.items+b.Items <= p.cfg.SendBatchMaxSize
+	return p.config.SendBatchMaxSize == 0 || w.items+b.Items <= p.config.SendBatchMaxSize
 }
 
 func (p *Processor) full(w *pending) bool {
-	return len(w.buf) >= p.cfg.MaxBytes || (p.cfg.SendBatchSize > 0 && w.items >= p.cfg.SendBatchSize)
+	return len(w.buf) >= p.config.MaxBytes || (p.config.SendBatchSize > 0 && w.items >= p.config.SendBatchSize)
 }
 
 func (p *Processor) timedOut(w *pending) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.lane.open == w {
-		w.lane.peers.waited(len(w.callers) > 1)
-		p.dispatch(w.lane)
+	if w.key.open == w {
+		w.key.peers.waited(len(w.callers) > 1)
+		p.dispatch(w.key)
 	}
 }
 
 // dispatch sends the open batch on its way. Callers hold p.mu.
-func (p *Processor) dispatch(l *lane) {
-	w := l.open
-	l.open = nil
+func (p *Processor) dispatch(st *keyState) {
+	w := st.open
+	st.open = nil
 	w.timer.Stop()
 	if !w.seal() {
 		w.free()
 		return // every caller has gone
 	}
-	l.outstanding++
+	st.outstanding++
 	p.sends.Add(1)
 	go func() {
 		defer p.sends.Done()
@@ -144,18 +144,18 @@ func (p *Processor) dispatch(l *lane) {
 }
 
 // returned notes that a request came back that was sent alone.
-func (p *Processor) returned(l *lane, from *peer) {
+func (p *Processor) returned(st *keyState, from *peer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l.peers.leave(from)
-	p.freed(l)
+	st.peers.leave(from)
+	p.freed(st)
 }
 
 // freed notes that a place is free: who waits goes now, unless others are awaited. Callers hold p.mu.
-func (p *Processor) freed(l *lane) {
-	l.outstanding--
-	if l.open != nil && !l.peers.awaited() {
-		p.dispatch(l)
+func (p *Processor) freed(st *keyState) {
+	st.outstanding--
+	if st.open != nil && !st.peers.awaited() {
+		p.dispatch(st)
 	}
 }
 
@@ -176,7 +176,7 @@ func (p *Processor) wait(ctx context.Context, c *caller) error {
 	default:
 	}
 	c.batch.leave(c)
-	c.batch.lane.peers.leave(c.from)
+	c.batch.key.peers.leave(c.from)
 	return pipeline.Withdrawn(ctx)
 }
 
@@ -202,12 +202,12 @@ func (p *Processor) send(w *pending) {
 		at += c.items
 		if !c.gone {
 			told += c.items
-			w.lane.peers.leave(c.from)
+			w.key.peers.leave(c.from)
 			c.fate <- own // buffered: never waits
 			continue
 		}
 		taken := pipeline.Read(own, c.items).Taken()
-		p.set.DeliveredAfterRefusal(w.signal, taken)
+		p.settings.DeliveredAfterRefusal(w.signal, taken)
 	}
 	if len(w.callers) > 1 && a.Refusal == nil {
 		// Nobody says whose these are. All callers are told that theirs were taken, so they are dropped here; callers that
@@ -215,10 +215,10 @@ func (p *Processor) send(w *pending) {
 		for _, r := range a.Uncounted() {
 			n := min(r.Count, told)
 			told -= n
-			p.set.Drop(r.Reason, w.signal, n, 0)
+			p.settings.Drop(r.Reason, w.signal, n, 0)
 		}
 	}
-	p.freed(w.lane)
+	p.freed(w.key)
 }
 
 // split sends a request that exceeds the maximum in parts, one after the other: the samples of a series may be in
@@ -226,7 +226,7 @@ func (p *Processor) send(w *pending) {
 func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
 	g := pipeline.NewGather(b.Items)
 	at := 0
-	wire.Split(b.Signal, b.Request, wire.Limits{MaxItems: p.cfg.SendBatchMaxSize}, func(part wire.Request, items int) bool {
+	wire.Split(b.Signal, b.Request, wire.Limits{MaxItems: p.config.SendBatchMaxSize}, func(part wire.Request, items int) bool {
 		part = bytes.Clone(part) // it is Split's own until here
 		err := p.one(ctx, pipeline.Batch{Signal: b.Signal, Request: part, Items: items, Origin: b.Origin})
 		g.Add(err, items, pipeline.ItemMap{{From: at, N: items}})
@@ -244,10 +244,10 @@ func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
 // cancelled.
 func (p *Processor) Stop(ctx context.Context) error {
 	p.mu.Lock()
-	for _, l := range p.lanes {
-		l.peers.expectNobody()
-		if l.open != nil {
-			p.dispatch(l)
+	for _, st := range p.keys {
+		st.peers.expectNobody()
+		if st.open != nil {
+			p.dispatch(st)
 		}
 	}
 	p.mu.Unlock()

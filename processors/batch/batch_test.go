@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -51,7 +52,7 @@ func bodies(r wire.Request) []string {
 	return out
 }
 
-func newProcessor(t *testing.T, cfg *Config, next pipeline.Sink) (*Processor, *pipeline.Ledger) {
+func newProcessor(t *testing.T, cfg *Config, next pipeline.Sink) (*Processor, *ledger.Ledger) {
 	t.Helper()
 	s, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, "batch")
 	p, err := New(s, cfg, next)
@@ -234,7 +235,7 @@ func TestACallerThatLeavesTakesOnlyItsOwnBytes(t *testing.T) {
 			wg.Go(func() { errs[i] = p.Consume(ctx, logs(fmt.Sprint("c", i), 2)) })
 			synctest.Wait()
 		}
-		cancelEarly() // before the lot goes: its bytes are taken out
+		cancelEarly() // before the batch goes: its bytes are taken out
 		synctest.Wait()
 		release()
 		wg.Wait()
@@ -303,12 +304,12 @@ func TestTenantsAndRoutesAreNeverMerged(t *testing.T) {
 		if len(sink.Batches()) != 6 {
 			t.Errorf("%d requests, want two for each of three tenants", len(sink.Batches()))
 		}
-		time.Sleep(2 * laneIdle)
+		time.Sleep(2 * keyIdle)
 		p.Consume(t.Context(), logs("x", 1))
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if len(p.lanes) != 1 {
-			t.Errorf("%d lanes are remembered, want that of the last request", len(p.lanes))
+		if len(p.keys) != 1 {
+			t.Errorf("%d keys are remembered, want that of the last request", len(p.keys))
 		}
 	})
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
-// TestALotThatEverybodyLeftServesTheNextCaller: the last one who waits leaves, and somebody else joins the lot
+// TestABatchThatEverybodyLeftServesTheNextCaller: the last one who waits leaves, and somebody else joins the batch
 // before it is sealed. The end of the one must not cancel the request of the other.
-func TestALotThatEverybodyLeftServesTheNextCaller(t *testing.T) {
+func TestABatchThatEverybodyLeftServesTheNextCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := gated(func(ctx context.Context, _ pipeline.Batch) error {
 			if ctx.Err() != nil {
@@ -60,15 +60,15 @@ func TestAPartialSuccessDropsNothingThatWasRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := made.(*Processor)
-		door := s.Entrance(pipeline.Logs, p)
+		entrance := s.Entrance(pipeline.Logs, p)
 		release := occupied(t, p, make(chan struct{}))
 
 		short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		var wg sync.WaitGroup
-		wg.Go(func() { door.Consume(short, logs("gone", 5)) })
+		wg.Go(func() { entrance.Consume(short, logs("gone", 5)) })
 		wg.Go(func() {
-			if err := door.Consume(t.Context(), logs("stays", 2)); err != nil {
+			if err := entrance.Consume(t.Context(), logs("stays", 2)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -86,9 +86,9 @@ func TestAPartialSuccessDropsNothingThatWasRefused(t *testing.T) {
 	})
 }
 
-// TestALotEndsWithItsLastDeadline: what is behind (a fan-out that repeats, an exporter that waits) sees how long
+// TestABatchEndsWithItsLastDeadline: what is behind (a fan-out that repeats, an exporter that waits) sees how long
 // somebody still waits.
-func TestALotEndsWithItsLastDeadline(t *testing.T) {
+func TestABatchEndsWithItsLastDeadline(t *testing.T) {
 	for _, everybody := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			var deadline time.Time

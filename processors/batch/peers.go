@@ -1,6 +1,6 @@
 package batch
 
-// peers is who came to a lane lately, and so who may be expected: each peer that has no request inside. It looks back
+// peers is who came with a key lately, and so who may be expected: each peer that has no request inside. It looks back
 // over the last one or two waits; who was expected and did not come within two is not expected any more. Guarded by
 // Processor.mu.
 type peers struct {

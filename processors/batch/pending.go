@@ -2,10 +2,9 @@ package batch
 
 import (
 	"context"
-	"sync"
 	"time"
 
-	"github.com/sluiceio/sluice/internal/poison"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -13,10 +12,11 @@ import (
 // pending is requests of several callers, one after the other in one buffer. Its fields are under Processor.mu
 // until it is sealed; then buf, items and callers do not change any more.
 type pending struct {
-	lane    *lane
+	key     *keyState
 	signal  pipeline.Signal
 	origin  pipeline.Origin
 	buf     []byte
+	lent    *[]byte // what buf came from
 	items   int
 	callers []*caller
 	staying int // callers that have not gone
@@ -41,14 +41,13 @@ type caller struct {
 	fate       chan error // one answer, buffered
 }
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxPooledBytes keeps a rare huge request from staying in the pool for ever.
-const maxPooledBytes = 8 << 20
+// requests are the buffers of merged requests.
+var requests = buffer.Scratch{Most: 8 << 20}
 
 // newPending makes an empty one for requests like b.
-func newPending(l *lane, b pipeline.Batch) *pending {
-	return &pending{lane: l, signal: b.Signal, origin: b.Origin, buf: (*buffers.Get().(*[]byte))[:0]}
+func newPending(k *keyState, b pipeline.Batch) *pending {
+	buf := requests.Get()
+	return &pending{key: k, signal: b.Signal, origin: b.Origin, buf: *buf, lent: buf}
 }
 
 // add copies a request in: the caller's buffer is its own again when it is answered, which may be early.
@@ -127,9 +126,6 @@ func (w *pending) merged() pipeline.Batch {
 // free gives the buffer back: by contract nobody below holds it any more.
 func (w *pending) free() {
 	w.cancel()
-	if cap(w.buf) > maxPooledBytes {
-		return
-	}
-	poison.Fill(w.buf)
-	buffers.Put(&w.buf)
+	*w.lent = w.buf
+	requests.Put(w.lent)
 }

@@ -59,3 +59,13 @@ func (c *Config) MemoryLimit() pipeline.MemoryLimit {
 		SpikeLimitPercentage: uint64(c.SpikeLimitPercentage),
 	}
 }
+
+// Component describes memory_limiter.
+func Component() pipeline.Component {
+	return pipeline.Processor("memory_limiter", Default, New, pipeline.Metrics, pipeline.Logs, pipeline.Traces).
+		WithDoc("sets the memory budget of the process; refusing happens at the receivers").
+		WithUnsupported(map[string]string{
+			"min_gc_interval_when_soft_limited": "take it out; garbage is collected before intake is refused, at most once a second",
+			"min_gc_interval_when_hard_limited": "take it out; garbage is collected before intake is refused, at most once a second",
+		})
+}

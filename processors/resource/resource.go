@@ -6,7 +6,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/sluiceio/sluice/internal/poison"
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -19,33 +19,22 @@ type Processor struct {
 }
 
 // New makes the processor in front of next.
-func New(_ pipeline.Settings, cfg *Config, next pipeline.Sink) (pipeline.Sink, error) {
+func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
 	p := &Processor{next: next, cache: cache{done: map[string]verdict{}}}
-	for _, a := range cfg.Attributes {
+	for _, a := range c.Attributes {
 		p.actions = append(p.actions, compile(a))
 	}
 	return p, nil
 }
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxPooledBytes keeps the buffer of a rare huge request from staying for ever.
-const maxPooledBytes = 4 << 20
-
-// release gives a buffer back: by contract nobody below holds it any more.
-func release(buf *[]byte) {
-	if cap(*buf) > maxPooledBytes {
-		return
-	}
-	poison.Fill(*buf)
-	buffers.Put(buf)
-}
+// requests are the buffers of changed requests. By contract nobody below holds one when Consume returns.
+var requests buffer.Scratch
 
 // Consume hands on the batch with its resources changed.
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
-	buf := buffers.Get().(*[]byte)
-	defer release(buf)
-	out, changed := wire.EditResources((*buf)[:0], b.Request, p.replace)
+	buf := requests.Get()
+	defer requests.Put(buf)
+	out, changed := wire.EditResources(*buf, b.Request, p.replace)
 	if changed {
 		*buf = out
 		b.Request = out

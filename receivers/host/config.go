@@ -3,10 +3,10 @@ package host
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"runtime"
 	"slices"
 	"time"
-
-	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -21,6 +21,15 @@ type Config struct {
 	Exclude []string `mapstructure:"exclude"`
 	// Instance is the instance label; empty means the machine's host name.
 	Instance string `mapstructure:"instance"`
+	// TextfileDirectories are read by the collector textfile, *.prom in each; glob patterns are allowed. Naming one adds
+	// the collector.
+	TextfileDirectories []string `mapstructure:"textfile_directories"`
+	// ExcludeNetworkDevices, ExcludeDisks, ExcludeMountPoints and ExcludeFSTypes are regular expressions of what is not
+	// reported. Empty means all of it.
+	ExcludeNetworkDevices string `mapstructure:"exclude_network_devices"`
+	ExcludeDisks          string `mapstructure:"exclude_disks"`
+	ExcludeMountPoints    string `mapstructure:"exclude_mount_points"`
+	ExcludeFSTypes        string `mapstructure:"exclude_fs_types"`
 	// Procfs, Sysfs and Rootfs are where the machine's file systems are mounted, for a container that reads its host.
 	Procfs string `mapstructure:"procfs"`
 	Sysfs  string `mapstructure:"sysfs"`
@@ -39,15 +48,30 @@ var defaultCollectors = []string{
 	"watchdog", "xfs", "zfs",
 }
 
+const textfile = "textfile"
+
 const (
 	defaultInterval = 15 * time.Second
 	leastInterval   = 100 * time.Millisecond
 	defaultBacklog  = 32 << 20
 )
 
+// What a node with containers has hundreds of, and nobody looks at: the defaults of the node exporter's Helm chart for
+// Kubernetes, with the devices of Calico and Cilium.
+const (
+	containerDevices     = `^(veth.*|[a-f0-9]{15}|cali[a-f0-9]+|lxc[a-f0-9]+)$`
+	disksWithoutHardware = `^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`
+	containerMounts      = `^/(dev|proc|sys|run/containerd/.+|run/k3s/containerd/.+|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/.+)($|/)`
+	virtualFSTypes       = `^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|erofs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs)$`
+)
+
 // Default reads the machine the process runs on.
 func Default() *Config {
-	return &Config{CollectionInterval: defaultInterval, Procfs: "/proc", Sysfs: "/sys", Rootfs: "/", BacklogBytes: defaultBacklog}
+	return &Config{
+		CollectionInterval: defaultInterval, Procfs: "/proc", Sysfs: "/sys", Rootfs: "/", BacklogBytes: defaultBacklog,
+		ExcludeNetworkDevices: containerDevices, ExcludeDisks: disksWithoutHardware,
+		ExcludeMountPoints: containerMounts, ExcludeFSTypes: virtualFSTypes,
+	}
 }
 
 // Validate names every fault by its key.
@@ -64,9 +88,23 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(`%q is empty; write where it is mounted`, key))
 		}
 	}
+	for key, expr := range map[string]string{
+		"exclude_network_devices": c.ExcludeNetworkDevices, "exclude_disks": c.ExcludeDisks,
+		"exclude_mount_points": c.ExcludeMountPoints, "exclude_fs_types": c.ExcludeFSTypes,
+	} {
+		if _, err := regexp.Compile(expr); err != nil {
+			errs = append(errs, fmt.Errorf(`%q is no regular expression: %w`, key, err))
+		}
+	}
+	if len(c.TextfileDirectories) == 0 && slices.Contains(c.Collectors, textfile) {
+		errs = append(errs, errors.New(`"collectors" names "textfile", which has nothing to read; set "textfile_directories"`))
+	}
+	if slices.Contains(c.TextfileDirectories, "") {
+		errs = append(errs, errors.New(`"textfile_directories" has an empty entry; write a folder, such as /var/lib/node_exporter`))
+	}
 	for key, names := range map[string][]string{"collectors": c.Collectors, "exclude": c.Exclude} {
 		for _, name := range names {
-			if kingpin.CommandLine.GetFlag("collector."+name) == nil {
+			if !isCollector(name) {
 				errs = append(errs, fmt.Errorf(`%q names %q, which the node exporter does not have; see its README for the names`, key, name))
 			}
 		}
@@ -77,11 +115,24 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+const notSupported = "the receiver host is not supported on this system (" + runtime.GOOS + "); it reads nothing, take it out"
+
+// Warnings says that there will be nothing where the receiver cannot work. It is no fault, so that one file serves a fleet.
+func (c *Config) Warnings() []string {
+	if supported {
+		return nil
+	}
+	return []string{notSupported}
+}
+
 // enabled is the list of collectors that run.
 func (c *Config) enabled() []string {
 	names := c.Collectors
 	if len(names) == 0 {
 		names = defaultCollectors
+	}
+	if len(c.TextfileDirectories) > 0 && !slices.Contains(names, textfile) {
+		names = append(slices.Clone(names), textfile)
 	}
 	var out []string
 	for _, n := range names {

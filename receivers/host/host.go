@@ -10,17 +10,14 @@ package host
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
 
-	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/node_exporter/collector"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -35,16 +32,17 @@ const (
 
 // Receiver reads the machine at an interval.
 type Receiver struct {
-	set      pipeline.Settings
+	settings pipeline.Settings
 	cfg      Config
 	instance string
 	backlog  *source.Backlog
 
-	registry    *prometheus.Registry
-	collections prometheus.Counter
-	failures    prometheus.Counter // of collectors
-	template    *template.Template
-	body        []byte // the template's spare buffer
+	registry *prometheus.Registry
+	metrics
+	template *template.Template
+	body     []byte // the template's spare buffer
+	odd      string // the last fault of the registry that was said
+	blind    bool   // no collector gave anything at the last reading
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -60,14 +58,8 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 		}
 		instance = name
 	}
-	r := &Receiver{set: s, cfg: *cfg, instance: instance}
-	r.collections = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_host_collections_total", Help: "Times the machine was read.",
-	})
-	r.failures = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_host_collector_failures_total", Help: "Collectors that failed or took too long, summed over the readings.",
-	})
-	s.Metrics.MustRegister(r.collections, r.failures)
+	r := &Receiver{settings: s, cfg: *cfg, instance: instance}
+	r.register(s.Metrics)
 	r.backlog = source.NewBacklog(s, out.For(pipeline.Metrics), pipeline.Metrics, cfg.BacklogBytes)
 	r.template = template.New(template.Settings{
 		Scope:      scopeName,
@@ -77,43 +69,19 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	return r, nil
 }
 
-// library guards the node exporter's package-level flags. They are parsed with each receiver's paths; the library
-// keeps the collectors it has made, so that paths cannot change while the process lives.
-var library struct {
-	sync.Mutex
-	paths [3]string
-}
-
-// open makes the node exporter's collectors ready for this configuration.
-func (r *Receiver) open() error {
-	library.Lock()
-	defer library.Unlock()
-	paths := [3]string{r.cfg.Procfs, r.cfg.Sysfs, r.cfg.Rootfs}
-	if library.paths != ([3]string{}) && library.paths != paths {
-		return errors.New(`"procfs", "sysfs" and "rootfs" cannot change while the process runs; restart it`)
-	}
-	args := []string{"--path.procfs=" + paths[0], "--path.sysfs=" + paths[1], "--path.rootfs=" + paths[2]}
-	names := r.cfg.enabled()
-	for _, name := range names {
-		args = append(args, "--collector."+name)
-	}
-	if _, err := kingpin.CommandLine.Parse(args); err != nil {
-		return fmt.Errorf("cannot set up the node exporter: %w", err)
-	}
-	collector.DisableDefaultCollectors()
-	nodes, err := collector.NewNodeCollector(quiet(r.set.Log), names...)
-	if err != nil {
-		return fmt.Errorf("cannot set up the node exporter: %w", err)
-	}
-	library.paths = paths
-	r.registry = prometheus.NewRegistry()
-	return r.registry.Register(r.newSet(nodes.Collectors))
-}
-
 // Start reads the machine at once and then at every interval.
 func (r *Receiver) Start(ctx context.Context) error {
+	if !supported {
+		r.settings.Log.Warn(notSupported)
+		return nil
+	}
 	if err := r.open(); err != nil {
 		return err
+	}
+	for key, path := range map[string]string{"procfs": r.cfg.Procfs, "sysfs": r.cfg.Sysfs, "rootfs": r.cfg.Rootfs} {
+		if _, err := os.Stat(path); err != nil {
+			r.settings.Log.Error(key+" cannot be read: mount the node's file system there; until then what reads it fails", "error", err)
+		}
 	}
 	if err := r.backlog.Start(ctx); err != nil {
 		return err
@@ -158,8 +126,13 @@ func (r *Receiver) read() {
 	res := r.template.Scrape(in)
 	r.body = res.Free
 	r.collections.Inc()
-	if res.Err != nil {
-		r.set.Log.Warn("cannot read the machine", "error", res.Err)
+	if blind := res.Err != nil; blind != r.blind {
+		r.blind = blind
+		if blind {
+			r.settings.Log.Warn("cannot read the machine", "error", res.Err)
+		} else {
+			r.settings.Log.Info("the machine can be read again")
+		}
 	}
 	r.backlog.Put(res.Items, res.Size, r.template.AppendRequest)
 }
@@ -170,6 +143,10 @@ func (r *Receiver) gather() ([]byte, error) {
 	families, err := r.registry.Gather()
 	if err != nil && len(families) == 0 {
 		return nil, fmt.Errorf("cannot gather: %w", err)
+	}
+	if err != nil && err.Error() != r.odd { // such as one series in two text files
+		r.odd = err.Error()
+		r.settings.Log.Warn("some of the machine's metrics are left out", "error", err)
 	}
 	b := bytes.NewBuffer(r.body[:0])
 	enc := expfmt.NewEncoder(b, expfmt.NewFormat(expfmt.TypeTextPlain))

@@ -83,9 +83,9 @@ func TestTheMachineIsRead(t *testing.T) {
 }
 
 func TestFaultsAreNamed(t *testing.T) {
-	cfg := &Config{Collectors: []string{"cpu", "nonsense"}, Exclude: []string{"cpu", "nonsense"}}
+	cfg := &Config{Collectors: []string{"cpu", "nonsense", "textfile"}, Exclude: []string{"cpu", "nonsense", "textfile"}, ExcludeDisks: "("}
 	err := cfg.Validate()
-	for _, want := range []string{`"collection_interval"`, `"backlog_bytes"`, `"procfs"`, `"sysfs"`, `"rootfs"`, `"nonsense"`, `leaves no collector`} {
+	for _, want := range []string{`"collection_interval"`, `"backlog_bytes"`, `"procfs"`, `"sysfs"`, `"rootfs"`, `"nonsense"`, `leaves no collector`, `"exclude_disks"`, `set "textfile_directories"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not in: %v", want, err)
 		}

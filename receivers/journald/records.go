@@ -68,8 +68,9 @@ type writer struct {
 	allFields bool
 	host      string
 	scope     []byte // framed
-	resource  []byte // scratch
-	own       own    // what we say of ourselves must not feed itself
+	resource  []byte // scratch, and so is framed
+	framed    []byte
+	own       own // what we say of ourselves must not feed itself
 
 	truncated, repaired int
 }
@@ -233,14 +234,9 @@ func (w *writer) seal(b *batch) {
 	dst := b.request[:0]
 	for i := range b.groups[:b.used] {
 		g := &b.groups[i]
-		resource := 1 + wire.SizeVarint(uint64(len(g.resource))) + len(g.resource)
-		scope := len(w.scope) + len(g.records)
-		dst = wire.AppendTag(dst, wire.FieldRequestResource, wire.TypeBytes)
-		dst = wire.AppendVarint(dst, uint64(resource+1+wire.SizeVarint(uint64(scope))+scope))
-		dst = wire.AppendBytes(dst, wire.FieldResourceXResource, g.resource)
-		dst = wire.AppendTag(dst, wire.FieldResourceXScope, wire.TypeBytes)
-		dst = wire.AppendVarint(dst, uint64(scope))
-		dst = append(append(dst, w.scope...), g.records...)
+		w.framed = wire.AppendBytes(w.framed[:0], wire.FieldResourceXResource, g.resource)
+		around := wire.Envelope{Resource: w.framed, Scope: w.scope}
+		dst = append(around.Append(dst, len(g.records)), g.records...)
 	}
 	b.request = dst
 }

@@ -130,7 +130,7 @@ func Component() pipeline.Component {
 	const noExtension = "authenticate in front of Sluice, or with tls::client_ca_file; extensions are not hosted yet"
 	return pipeline.Receiver("otlp", Default, New, pipeline.Signals[:]...).
 		WithDoc("takes OTLP over gRPC and HTTP (protobuf and JSON; none, gzip, zstd) as bytes").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"protocols::grpc::auth":                   noExtension,
 			"protocols::http::auth":                   noExtension,
 			"protocols::grpc::middlewares":            noExtension,

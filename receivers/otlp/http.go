@@ -179,7 +179,7 @@ func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, sig wire.Si
 }
 
 // fromJSON transcodes text under a reservation of what that needs: several times the text, until it is done.
-func (h *httpServer) fromJSON(lease *pipeline.Lease, sig wire.Signal, text []byte) ([]byte, error) {
+func (h *httpServer) fromJSON(lease *pipeline.Reservation, sig wire.Signal, text []byte) ([]byte, error) {
 	found, err := scan(text)
 	if err != nil {
 		return nil, h.in.notOTLP(err)

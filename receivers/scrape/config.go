@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	promconfig "github.com/prometheus/prometheus/config"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // Config is what a user sets: the keys of the Collector's prometheus receiver that are done, and ours.
@@ -13,6 +16,11 @@ type Config struct {
 	// Config is a Prometheus configuration: global, scrape_configs and scrape_config_files. Prometheus' own loader
 	// reads it. A literal $ is written $$, as everywhere in the file.
 	Config map[string]any `mapstructure:"config"`
+	// InitialScrapeOffset is waited before the first scrape of a target, on top of its place in the interval.
+	InitialScrapeOffset time.Duration `mapstructure:"initial_scrape_offset"`
+	// DiscoveryReloadOnStartup scrapes discovered targets as soon as they are known, not after discovery has collected
+	// for five seconds. Targets written in the file never wait.
+	DiscoveryReloadOnStartup bool `mapstructure:"discovery_reload_on_startup"`
 	// BacklogBytes bounds what waits in memory while the pipeline does not take it. Past it, the oldest scrape is
 	// dropped and counted as backlog_full.
 	BacklogBytes int `mapstructure:"backlog_bytes"`
@@ -36,6 +44,9 @@ func (c *Config) Validate() error {
 	if c.MaxBodyBytes < 1<<10 || c.MaxBodyBytes > 1<<30 {
 		errs = append(errs, fmt.Errorf(`"max_body_bytes" is %d: set %d to %d`, c.MaxBodyBytes, 1<<10, 1<<30))
 	}
+	if c.InitialScrapeOffset < 0 {
+		errs = append(errs, fmt.Errorf(`"initial_scrape_offset" is %s: write 0s or more`, c.InitialScrapeOffset))
+	}
 	l, err := load(c.Config)
 	c.loaded = l
 	return errors.Join(append(errs, err)...)
@@ -44,6 +55,9 @@ func (c *Config) Validate() error {
 // Warnings says what is legal and probably not meant.
 func (c *Config) Warnings() []string {
 	var out []string
+	if global, _ := c.Config["global"].(map[string]any); global["query_log_file"] != nil {
+		out = append(out, "config::global::query_log_file: does nothing here: nothing is queried; take it out")
+	}
 	for i, sc := range list(c.Config["scrape_configs"]) {
 		m, _ := sc.(map[string]any)
 		for _, key := range []string{"relabel_configs", "metric_relabel_configs"} {
@@ -75,4 +89,21 @@ func emptyReplacement(rule any, path string) []string {
 func list(v any) []any {
 	l, _ := v.([]any)
 	return l
+}
+
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	return pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+		return New(s, c, out)
+	}, pipeline.Metrics).
+		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
+		WithUnsupported(map[string]string{
+			"target_allocator":        "name the targets in scrape_configs, or shard with the relabel action hashmod",
+			"api_server":              "take it out; the targets are in our own metrics",
+			"trim_metric_suffixes":    "take it out; names stay as they are exposed",
+			"use_start_time_metric":   "take it out; no start time is made up",
+			"scrape_on_shutdown":      "take it out; the next process goes on with the same series",
+			"start_time_metric_regex": "take it out; no start time is made up",
+			"ignore_metadata":         "take it out",
+		})
 }

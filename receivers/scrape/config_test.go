@@ -12,13 +12,14 @@ import (
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // read loads a configuration file as the daemons do.
-func read(t *testing.T, yaml string) (*pipeline.Config, []config.Warning, error) {
+func loadYAML(t *testing.T, yaml string) (*pipeline.Config, []read.Warning, error) {
 	t.Helper()
 	return config.Load(context.Background(),
-		config.Sources{Config: []string{write(t, yaml)}},
+		read.Sources{Config: []string{write(t, yaml)}},
 		[]pipeline.Component{Component(), debug.Component()}, config.Options{})
 }
 
@@ -54,7 +55,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 	f := func(section string, wants ...string) {
 		t.Helper()
 		yaml := "receivers:\n  prometheus:\n" + section + tailYAML
-		_, _, err := read(t, yaml)
+		_, _, err := loadYAML(t, yaml)
 		if err == nil {
 			t.Errorf("no fault in\n%s", section)
 			return
@@ -81,7 +82,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 	f(jobs+"        - 5\n", "config::scrape_configs::0 | no scrape config")
 	f(jobs+"        - {job_name: a, scrape_interval: 1s, scrape_timeout: 5s}\n", "config::scrape_configs::0 | timeout greater")
 	f(jobs+"        - {job_name: a, scrape_native_histograms: true}\n        - {job_name: b, scrape_failure_log_file: x, scrape_protocols: [PrometheusProto]}\n",
-		"config::scrape_configs::0::scrape_native_histograms | not scraped yet",
+		"config::scrape_configs::0::scrape_native_histograms | not supported",
 		"config::scrape_configs::1::scrape_failure_log_file | not supported",
 		"config::scrape_configs::1::scrape_protocols | none of them")
 	for _, d := range discoveries {
@@ -90,7 +91,22 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 	}
 	f(jobs+"        - job_name: a\n          made_up_sd_configs: [{}]\n", "config::scrape_configs::0::made_up_sd_configs | unknown key")
 	f("    config:\n      remote_write: []\n      rule_files: [x]\n", "config::remote_write | prometheus_remote_write", "config::rule_files | rules are evaluated")
-	f("    config:\n      global: {scrape_interval: x}\n", "config | x")
+	f("    config:\n      global: {scrape_interval: x}\n", "config::global::scrape_interval | x")
+	// All at once, each at its own place.
+	f("    config:\n      remote_write: []\n      global: {scrape_intervall: 5s, scrape_timeout: x, query_log_file: q}\n      scrape_configs:\n        - {job_name: a, dns_sd_configs: [{}], consul_sd_configs: [{}], scrape_native_histograms: true, scrape_failure_log_file: x, metrics_pth: /x}\n",
+		"config::remote_write | is not for scraping",
+		"config::global::scrape_intervall | unknown key", "config::global::scrape_timeout | x",
+		"config::scrape_configs::0::dns_sd_configs | not supported", "config::scrape_configs::0::consul_sd_configs | not supported",
+		"config::scrape_configs::0::scrape_native_histograms | not supported", "config::scrape_configs::0::scrape_failure_log_file | not supported",
+		"config::scrape_configs::0::metrics_pth | unknown key")
+	f("    config:\n      global: {scrape_interval: 1s, scrape_timeout: 5s}\n      scrape_configs: [{job_name: a}]\n", "config::global | timeout greater")
+	f("    config:\n      global: {metric_name_escaping_scheme: nonsense}\n      scrape_configs: [{job_name: a}]\n", "config::global::metric_name_escaping_scheme | nonsense")
+	f("    config:\n      global: {scrape_native_histograms: true}\n      scrape_configs: [{job_name: a}]\n", "config::global::scrape_native_histograms | not supported")
+	more := write(t, "scrape_configs:\n- {job_name: a, dns_sd_configs: [{}]}\n- {job_name: b, scrape_interval: 5x, scrape_failure_log_file: y}\n")
+	f("    config:\n      scrape_config_files: ["+more+"]\n",
+		"config::scrape_config_files::0: "+more+": scrape_configs::0::dns_sd_configs | not supported",
+		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_interval | 5x",
+		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_failure_log_file | not supported")
 	f("    config: {}\n", "config::scrape_configs | is empty")
 	f("    backlog_bytes: 1\n    max_body_bytes: 1\n", "receivers::prometheus | backlog_bytes", "receivers::prometheus | max_body_bytes")
 	f("    target_allocator: {endpoint: x}\n"+jobs+"        - {job_name: a}\n", "receivers::prometheus::target_allocator | known to the Collector")
@@ -99,7 +115,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 // TestFaultsHaveLines: the place is that in the user's file, not in what the loader was given.
 func TestFaultsHaveLines(t *testing.T) {
 	yaml := "receivers:\n  prometheus:\n    config:\n      scrape_configs:\n        - job_name: a\n          static_configs:\n            - targets: [x]\n          metrics_pth: /x\n" + tailYAML
-	_, _, err := read(t, yaml)
+	_, _, err := loadYAML(t, yaml)
 	if want := "a.yaml:8: "; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q in %v (the key is in line %d)", want, err, line(yaml, "metrics_pth"))
 	}
@@ -110,6 +126,7 @@ func TestDollarsAndWarnings(t *testing.T) {
 	yaml := `receivers:
   prometheus:
     config:
+      global: {query_log_file: q, evaluation_interval: 1m}
       scrape_configs:
         - job_name: a
           static_configs:
@@ -118,7 +135,7 @@ func TestDollarsAndWarnings(t *testing.T) {
             - {source_labels: [__address__], regex: '(.*):.*', target_label: instance, replacement: '$$1'}
             - {source_labels: [__address__], target_label: x, replacement: ''}
 ` + tailYAML
-	cfg, warnings, err := read(t, yaml)
+	cfg, warnings, err := loadYAML(t, yaml)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,8 +147,11 @@ func TestDollarsAndWarnings(t *testing.T) {
 	if got := c.loaded.jobs[0].ServiceDiscoveryConfigs; len(got) != 1 {
 		t.Errorf("discovery is %v", got)
 	}
-	found := slices.ContainsFunc(warnings, func(w config.Warning) bool {
-		return strings.Contains(w.String(), "a.yaml:10: receivers::prometheus::config::scrape_configs::0::relabel_configs::1::replacement: is empty")
+	if !slices.ContainsFunc(warnings, func(w read.Warning) bool { return strings.Contains(w.String(), "query_log_file: does nothing") }) {
+		t.Errorf("no warning of query_log_file in %v", warnings)
+	}
+	found := slices.ContainsFunc(warnings, func(w read.Warning) bool {
+		return strings.Contains(w.String(), "a.yaml:11: receivers::prometheus::config::scrape_configs::0::relabel_configs::1::replacement: is empty")
 	})
 	if !found {
 		t.Errorf("no warning of the empty replacement in %v", warnings)
@@ -149,7 +169,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal("README.md has no example")
 	}
 	for _, b := range blocks {
-		if _, _, err := read(t, b[1]); err != nil {
+		if _, _, err := loadYAML(t, b[1]); err != nil {
 			t.Errorf("%v in\n%s", err, b[1])
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,15 +16,16 @@ import (
 	"github.com/prometheus/prometheus/config"
 
 	"github.com/sluiceio/sluice/internal/inflate"
+	"github.com/sluiceio/sluice/wire/template"
 )
 
 // fetcher brings the body of one target.
 type fetcher struct {
 	client  *http.Client
 	request *http.Request
-	plain   *plain // the shorter way; nil if there is none
-	limit   int    // of the inflated body; a body as large as it is too large, as in Prometheus
-	last    int    // length of the last body
+	direct  *direct // the shorter way; nil if there is none
+	limit   int     // of the inflated body; a body as large as it is too large, as in Prometheus
+	last    int     // length of the last body
 	buffers *bufferPool
 }
 
@@ -46,26 +48,26 @@ func newFetcher(j *job, t *target) (*fetcher, error) {
 	if limit <= 0 {
 		limit = j.r.cfg.MaxBodyBytes
 	}
-	return &fetcher{client: j.client, request: req, plain: newPlain(j, req), limit: limit, buffers: &j.r.buffers}, nil
+	return &fetcher{client: j.client, request: req, direct: newDirect(j, req), limit: limit, buffers: &j.r.buffers}, nil
 }
 
 // get asks the target. A target that redirects once is asked by the job's client for as long as it is a target: that
 // follows, from the first request again.
 func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
-	if f.plain != nil {
-		resp, err := f.plain.get(ctx)
+	if f.direct != nil {
+		resp, err := f.direct.get(ctx)
 		if !errors.Is(err, errRedirected) {
 			return resp, err
 		}
-		f.plain = nil
+		f.direct = nil
 	}
 	return f.client.Do(f.request.WithContext(ctx))
 }
 
 // close gives up the connection to the target. The client's are the job's.
 func (f *fetcher) close() {
-	if f.plain != nil {
-		f.plain.close()
+	if f.direct != nil {
+		f.direct.close()
 	}
 }
 
@@ -161,4 +163,59 @@ func (p *bufferPool) put(b []byte) {
 		b = b[:0]
 		p.classes[class].Put(&b)
 	}
+}
+
+// reason says why a scrape failed. The list is closed: it is a label of our own metrics.
+type reason string
+
+const (
+	reasonConnect     reason = "connect"      // no connection, or it broke
+	reasonTimeout     reason = "timeout"      // scrape_timeout
+	reasonStatus      reason = "status"       // an answer other than 200
+	reasonBodySize    reason = "body_size"    // body_size_limit
+	reasonFormat      reason = "format"       // a content type or encoding that is not read
+	reasonInvalid     reason = "invalid"      // the exposition has a fault
+	reasonSampleLimit reason = "sample_limit" //
+	reasonLabelLimit  reason = "label_limit"  // one of the three limits on labels
+	reasonTargetLimit reason = "target_limit" // the job has too many targets
+)
+
+// reasons is the closed list.
+var reasons = [...]reason{
+	reasonConnect, reasonTimeout, reasonStatus, reasonBodySize, reasonFormat, reasonInvalid, reasonSampleLimit,
+	reasonLabelLimit, reasonTargetLimit,
+}
+
+// failure is why a scrape failed.
+type failure struct {
+	reason reason
+	err    error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// reasonOf tells a timeout from another error.
+func reasonOf(ctx context.Context, err error, other reason) reason {
+	var n net.Error
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout() {
+		return reasonTimeout
+	}
+	return other
+}
+
+// reasonFor is the reason in an error of a scrape, wherever it comes from.
+func reasonFor(err error) reason {
+	var f *failure
+	switch {
+	case errors.As(err, &f):
+		return f.reason
+	case errors.Is(err, template.ErrSampleLimit):
+		return reasonSampleLimit
+	case errors.Is(err, template.ErrLabelLimit):
+		return reasonLabelLimit
+	case errors.Is(err, template.ErrFormat):
+		return reasonFormat
+	}
+	return reasonInvalid
 }

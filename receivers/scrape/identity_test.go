@@ -247,6 +247,11 @@ func (w world) throughPrometheus(t *testing.T) []round {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, c := range cfg.ScrapeConfigs {
+			if c.ScrapeFallbackProtocol == "" {
+				c.ScrapeFallbackProtocol = config.PrometheusText0_0_4 // the default of the Collector's receiver
+			}
+		}
 		if err := m.ApplyConfig(cfg); err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,7 @@ type job struct {
 	loops   map[uint64]*loop // by the target's hash
 	dropped int              // by relabelling, at the last sync
 	invalid int              // that could not be made, at the last sync
+	synced  bool             // discovery has told once
 	full    error            // target_limit is exceeded: every scrape fails with it
 }
 
@@ -57,6 +58,9 @@ func (j *job) sync(groups []*targetgroup.Group) {
 			continue
 		}
 		l := newLoop(j, t)
+		if old := j.r.orphans.take(l.identity(), j.templateSettings(t)); old != nil {
+			l.inherit(old)
+		}
 		j.loops[hash] = l
 		j.r.loops.Go(l.run)
 	}
@@ -66,6 +70,7 @@ func (j *job) sync(groups []*targetgroup.Group) {
 			l.end()
 		}
 	}
+	j.synced = true
 	j.full = nil
 	if limit := int(j.cfg.TargetLimit); limit > 0 && len(j.loops) > limit {
 		j.full = &failure{reasonTargetLimit, fmt.Errorf("target_limit of job %q is %d, it has %d targets", j.cfg.JobName, limit, len(j.loops))}
@@ -114,18 +119,6 @@ func (j *job) census() (active, dropped, invalid int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.loops), j.dropped, j.invalid
-}
-
-// succeeded reports whether a target with the same labels on its series is scraped now.
-func (j *job) succeeded(l *loop) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, other := range j.loops {
-		if other != l && labels.Equal(other.target.public, l.target.public) {
-			return true
-		}
-	}
-	return false
 }
 
 // templateSettings is how the bodies of a target become series.

@@ -14,7 +14,8 @@ type loop struct {
 	job    *job
 	target *target
 	fetch  *fetcher
-	broken error // the request cannot be made
+	broken error      // the request cannot be made
+	mu     sync.Mutex // of state, which another target may have a look at when it ends
 	state  *template.Template
 	gone   chan struct{} // closed when the target is no target any more
 	once   sync.Once
@@ -27,6 +28,9 @@ func newLoop(j *job, t *target) *loop {
 	l.fetch, l.broken = newFetcher(j, t)
 	return l
 }
+
+// inherit goes on where another loop of the target stopped.
+func (l *loop) inherit(old *loop) { l.state, l.last, l.up = old.state, old.last, old.up }
 
 // end tells the loop that its target is gone. It does not wait.
 func (l *loop) end() { l.once.Do(func() { close(l.gone) }) }
@@ -41,11 +45,16 @@ func (l *loop) run() {
 		defer l.fetch.close()
 	}
 	ctx, interval := l.job.r.ctx, l.target.interval
-	wait := time.NewTimer(l.target.offset(time.Now(), l.job.r.seed))
+	first := l.target.offset(time.Now(), l.job.r.seed)
+	if l.last.IsZero() {
+		first += l.job.r.cfg.InitialScrapeOffset
+	}
+	wait := time.NewTimer(first)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
 	case <-l.gone:
+		l.job.r.orphan(l)
 		return
 	case <-ctx.Done():
 		return
@@ -71,7 +80,7 @@ func (l *loop) run() {
 		select {
 		case <-ticker.C:
 		case <-l.gone:
-			l.finish(ticker.C)
+			l.job.r.orphan(l)
 			return
 		case <-ctx.Done():
 			return
@@ -100,7 +109,9 @@ func (l *loop) scrape(at time.Time) {
 			in.BodySize = -1
 		}
 	}
+	l.mu.Lock()
 	res := l.state.Scrape(in)
+	l.mu.Unlock()
 	l.last = begin
 	r.buffers.put(res.Free)
 	r.out.Put(res.Items, res.Size, l.state.AppendRequest)
@@ -126,34 +137,4 @@ func (l *loop) note(err error) {
 	} else {
 		log.Info("the target can be scraped again")
 	}
-}
-
-// finish ends the series of a target that is gone. The markers bear the time of the scrape that would have been
-// next, but are written only after two more turns and a tenth: had the target come back, its series go on.
-func (l *loop) finish(tick <-chan time.Time) {
-	ctx := l.job.r.ctx
-	if l.last.IsZero() {
-		return
-	}
-	var at time.Time
-	for i := range 2 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick:
-		}
-		if i == 0 {
-			at = time.Now()
-		}
-	}
-	select {
-	case <-ctx.Done():
-		return
-	case <-time.After(l.target.interval / 10):
-	}
-	if l.job.succeeded(l) {
-		return // its series are another target's now
-	}
-	res := l.state.End(at)
-	l.job.r.out.Put(res.Items, res.Size, l.state.AppendRequest)
 }

@@ -3,7 +3,7 @@
 //
 // A sample's way: discover.go hears of a target, job.go makes it one (relabelling, limits, sharding), loop.go
 // scrapes it on time, fetch.go brings the body, package template patches the target's OTLP bytes with it, and the
-// hand-over of package pipeline delivers a copy without ever making a scrape wait.
+// backlog of package pipeline/source delivers a copy without ever making a scrape wait.
 package scrape
 
 import (
@@ -23,21 +23,6 @@ import (
 // ScopeName is the instrumentation scope of scraped metrics.
 const ScopeName = "github.com/sluiceio/sluice/receivers/scrape"
 
-// Component describes the receiver to the engine.
-func Component() pipeline.Component {
-	return pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
-		return New(s, c, out)
-	}, pipeline.Metrics).
-		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
-		WithNotDone(map[string]string{
-			"target_allocator":      "name the targets in scrape_configs, or shard with the relabel action hashmod",
-			"api_server":            "take it out; the targets are in our own metrics",
-			"trim_metric_suffixes":  "take it out; names stay as they are exposed",
-			"use_start_time_metric": "take it out; no start time is made up",
-			"ignore_metadata":       "take it out",
-		})
-}
-
 // Receiver scrapes targets. It has one goroutine for discovery and one for each target, so that a slow target
 // delays no other.
 type Receiver struct {
@@ -49,6 +34,7 @@ type Receiver struct {
 	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
 
 	jobs    map[string]*job
+	orphans orphans
 	buffers bufferPool
 	dial    commonconfig.DialContextFunc
 	gather  time.Duration // how long discovery collects before it tells
@@ -77,6 +63,9 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
 	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
+	if cfg.DiscoveryReloadOnStartup {
+		r.gather = 250 * time.Millisecond
+	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {
 		r.out = source.NewBacklog(s, next, pipeline.Metrics, cfg.BacklogBytes)
@@ -105,15 +94,19 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.stop() // and with it what the manager may have begun
 		return err
 	}
+	if e, is := r.settings.Inherit().(estate); is {
+		r.adopt(e)
+	}
 	r.discover(m)
 	return nil
 }
 
-// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. It waits
-// for what was scraped to be delivered.
+// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. The receiver
+// that a reload starts goes on with the same targets. Stop waits for what was scraped to be delivered.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
+	r.settings.Leave(r.leave())
 	for _, j := range r.jobs {
 		j.client.CloseIdleConnections()
 	}

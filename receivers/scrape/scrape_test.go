@@ -25,6 +25,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire/prom"
 )
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 }
 
 // start runs a receiver with this Prometheus configuration.
-func start(t *testing.T, text string, sink pipeline.Sink, dial func(context.Context, string, string) (net.Conn, error)) (*Receiver, *pipeline.Ledger) {
+func start(t *testing.T, text string, sink pipeline.Sink, dial func(context.Context, string, string) (net.Conn, error)) (*Receiver, *ledger.Ledger) {
 	t.Helper()
 	cfg := Default()
 	cfg.BacklogBytes = 1 << 20
@@ -291,13 +292,14 @@ func TestFileDiscovery(t *testing.T) {
 	if err := yaml.Unmarshal([]byte("global: {scrape_interval: 50ms}\nscrape_configs:\n- job_name: j\n  file_sd_configs: [{files: ['"+name+"'], refresh_interval: 100ms}]\n"), &cfg.Config); err != nil {
 		t.Fatal(err)
 	}
+	cfg.DiscoveryReloadOnStartup = true
 	s, _ := pipelinetest.Settings(t, pipeline.KindReceiver, "prometheus")
 	u := newUps()
 	r, err := New(s, cfg, pipeline.OutputsTo(u, pipeline.Metrics))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.gather = 50 * time.Millisecond
+	begin := time.Now()
 	if err := r.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -310,6 +312,9 @@ func TestFileDiscovery(t *testing.T) {
 		}
 	}
 	wait("first 1")
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("the first discovered target was scraped after %s: discovery_reload_on_startup does nothing", took)
+	}
 	if err := os.WriteFile(name, []byte(strings.Replace(text, "first", "second", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}

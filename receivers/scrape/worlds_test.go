@@ -132,7 +132,7 @@ c_created 1700000000.123
 			{typ: textType, body: "a 1\n"}, {body: "a 1\n"}, {typ: "text/html", body: "a 1\n"}, {typ: "application/json", body: "{}"},
 			{typ: textType, body: "a 1\n"}, {typ: openType, body: "a 1\n"}, {typ: openType, body: "a 1\n# EOF\n"}, {typ: openType, body: "a 2\n# EOF"}, {typ: "text/plain", body: "a 3\n"},
 		}},
-		"fallback": {job: "  fallback_scrape_protocol: PrometheusText0.0.4\n", answers: []answer{{body: "a 1\n"}, {typ: "x/y", body: "a 1\nb 1\n"}, {typ: "((", body: "a 1\n"}}},
+		"fallback": {job: "  fallback_scrape_protocol: OpenMetricsText1.0.0\n", answers: []answer{{body: "a 1\n"}, {body: "a 1\n# EOF\n"}, {typ: "x/y", body: "a 1\nb 1\n# EOF\n"}, {typ: "((", body: "a 1\n"}}},
 		"timestamps": {answers: text("a 1 1700000000000\nb 2\n", "a 1 1700000000000\nb 2 1700000005000\n", "a 1\nb 2\n", "b 3 1\n",
 			"b 3 99999999999999\n", "b 3\n", "a 1 5\na 2 6\na 3\n", "a 3\na 1 5\n")},
 		"timestamps ignored": {job: "  honor_timestamps: false\n", answers: text("a 1 1700000000000\nb 2\n", "a 1 1700000000000\nb 2 1700000005000\n", "b 2 99999999999999\n")},
@@ -147,6 +147,15 @@ c_created 1700000000.123
   - {regex: gone|instance, action: labeldrop}
   - {source_labels: [j], regex: (.+), target_label: job}
 `, answers: text("drop_a 1\n"+histogram+"k{gone=\"1\"} 1\nk{gone=\"2\"} 2\nl{j=\"other\"} 1\n", "drop_a 2\n"+histogram+"k{gone=\"2\"} 2\nk{gone=\"1\"} 1\nl{j=\"other\"} 1\n", "k{gone=\"1\"} 1\n", "drop_b x\n")},
+		"both spellings": {job: `  metric_relabel_configs:
+  - {source_labels: [__name__], regex: 'old_(.*)', target_label: __name__, replacement: 'new_$1'}
+`, answers: text("new_requests_total{code=\"200\"} 1\n", "old_requests_total{code=\"200\"} 2\nc 1\n", "old_requests_total{code=\"200\"} 2\nnew_requests_total{code=\"200\"} 3\nc 1\nd 1\n",
+			"new_requests_total{code=\"200\"} 4\nc 1\n", "{\"new_requests_total\",code=\"200\"} 5\n", "old_requests_total{code=\"200\"} 6\ne 1\n", "c 1\n")},
+		"the quoted spelling": {answers: text("a{x=\"1\"} 1\n", "{\"a\",x=\"1\"} 2\nb 1\n", "{x=\"1\",\"a\"} 2\nb 1\n{\"a\"} 1\n", "a{x=\"1\"} 3\nc 1\n", "b 1\n")},
+		"another format": {answers: append(append(append(text("a 1\n# EOF\n"), open("a 1\n# EOF\n", "a 1\n# EOF\n")...), text("a 1\n# EOF\n", "a\t1\nb\t2\n# EOF\n")...),
+			open("b 2\na\t1\n# EOF\n", "b 2\na\t1\n# EOF\n", "a 1\nb 2\n# EOF\n", "a 1\nb 2\n# EOF\n")...)},
+		"invalid and unchanged": {answers: append(open("a 1 \n# EOF\n", "a 1 \n# EOF\n", "a 1 \n# EOF\n", "b 1\n# TYPE a nonsense\na 1\n# EOF\n", "b 1\n# TYPE a nonsense\na 1\n# EOF\n", "b 1\na 1\n# EOF\n"),
+			text("a 1 x\n", "a 1 x\n", "b 1 1 1\n", "b 1 1 1\n", "b 1\n")...)},
 		"relabel to nothing":                           {job: "  metric_relabel_configs:\n  - {regex: __name__, action: labeldrop}\n", answers: text("a 1\n", "")},
 		"external labels are not the store's business": {answers: text("a 1\n")},
 		"histograms": {answers: text(histogram, histogram, strings.Replace(histogram, "} 3", "} 0", 1), histogram, strings.Replace(histogram, "h_count 4", "h_count 5", 1),

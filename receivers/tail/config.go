@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
@@ -110,3 +111,10 @@ const (
 	minBatch = 32 << 10 // room for the longest path, the attributes and some lines
 	maxExtra = 16 << 10 // of attributes
 )
+
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	return pipeline.Receiver("tail", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+		return New(s, c, out)
+	}, pipeline.Logs).WithDoc("Log files: plain and Kubernetes container logs, with rotation, checkpoint after delivery")
+}

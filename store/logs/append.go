@@ -14,8 +14,8 @@ import (
 // retryAfter is what callers are told to wait when the disk does not take their bytes.
 const retryAfter = time.Second
 
-// Append stores the records of a batch. Nil means that they survive the process; rows that the library would drop in
-// silence are counted by reason instead, and their neighbours stored.
+// Append stores the records of a batch. Nil means that they survive the process; those that
+// cannot be kept are rejected by reason, and their neighbours stored.
 func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
@@ -31,20 +31,22 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 		return pipeline.Refuse(retryAfter, fmt.Errorf("cannot store logs: %w", err))
 	}
 	e := s.encoders.Get().(*rows.Encoder)
-	e.Begin(seq, received, s.options.Retention)
+	e.Begin(seq, received, s.oldest(received))
 	e.Request(b.Request)
 	e.End()
-	items, size := b.Items, len(b.Request)
-	e.EachDrop(func(why pipeline.Reason, dropped, bytes int) {
-		s.settings.Drop(why, pipeline.Logs, dropped, bytes)
-		items, size = items-dropped, size-bytes
-	})
+	answer := s.teller.Answer(b.Items, &e.Rejects)
+	s.settings.Delivered(pipeline.Logs, b.Items-e.Rejects.Items(), len(b.Request)-e.Rejects.Bytes())
 	s.encoders.Put(e)
-	s.settings.Delivered(pipeline.Logs, items, size)
 	if _, size := s.wal.State(); size >= s.options.CheckpointBytes {
 		s.checkpointSoon()
 	}
-	return nil
+	return answer
+}
+
+// oldest is the time before which records of a request are not kept: older than the retention, or of a day that was
+// removed to make room. The library would take the latter and then not find them.
+func (s *Store) oldest(received int64) int64 {
+	return max(received-int64(s.options.Retention), s.removed.Load())
 }
 
 func (s *Store) checkpointSoon() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/store/logs/logstest"
 	"github.com/sluiceio/sluice/store/logs/rows"
 	"github.com/sluiceio/sluice/wire/loki"
@@ -16,7 +17,7 @@ import (
 )
 
 // droppedFor reads from the ledger how many items were dropped for a reason.
-func droppedFor(t *testing.T, l *pipeline.Ledger, why pipeline.Reason) int {
+func droppedFor(t *testing.T, l *ledger.Ledger, why pipeline.Reason) int {
 	t.Helper()
 	n := 0
 	for _, a := range l.Read() {
@@ -53,8 +54,18 @@ func TestDrops(t *testing.T) {
 		add(time.Time{}, "no time")
 	})
 	sink := s.settings.Entrance(pipeline.Logs, pipeline.SinkFunc(s.Append))
-	if err := sink.Consume(t.Context(), b); err != nil {
-		t.Fatal(err)
+	err := sink.Consume(t.Context(), b)
+	if rejected, is := pipeline.AsRejected(err); !is || rejected.Len() != 5 {
+		t.Fatalf("the sender is told %v, want that 5 records were rejected", err)
+	}
+	a := pipeline.Read(err, b.Items)
+	for _, r := range a.Rejected {
+		if want := map[pipeline.Reason]string{pipeline.DropTooOld: "[{0 1} {7 8}]", pipeline.DropTooNew: "[{3 4} {8 9}]", pipeline.DropTooLarge: "[{5 6}]"}[r.Reason]; fmt.Sprint(r.Ranges) != want {
+			t.Errorf("rejected as %s: %v, want %s", r.Reason, r.Ranges, want)
+		}
+		if text := r.Err.Error(); !strings.Contains(text, `service_name="unknown_service" of `) {
+			t.Errorf("no example in %q", text)
+		}
 	}
 	for why, want := range map[pipeline.Reason]int{pipeline.DropTooOld: 2, pipeline.DropTooNew: 2, pipeline.DropTooLarge: 1} {
 		if n := droppedFor(t, ledger, why); n != want {

@@ -2,13 +2,17 @@ package logs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/fs"
+	"github.com/sluiceio/sluice/internal/statefile"
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
@@ -64,10 +68,38 @@ func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
 	if !ok {
 		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: the folder %s is no day", days[0])
 	}
+	if err := s.setRemoved((day + 1) * rows.NsPerDay); err != nil {
+		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)
+	}
 	if err := s.engine.PartitionDetach(days[0]); err != nil {
 		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)
 	}
 	fs.MustRemoveDir(filepath.Join(s.dir, "data", "partitions", days[0]))
 	s.names.Forget(day + 1)
 	return time.Unix(0, (day+1)*rows.NsPerDay).UTC(), nil
+}
+
+// removedFile says up to which time days were removed to make room. Rows before it that come later are too old: the
+// library remembers that a removed day had their stream, and would not register it again, so that nothing found them.
+const removedFile = "removed_until"
+
+func (s *Store) readRemoved() error {
+	text, err := os.ReadFile(filepath.Join(s.dir, removedFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	var at time.Time
+	if err == nil {
+		at, err = time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read which logs were removed: %w", err)
+	}
+	s.removed.Store(at.UnixNano())
+	return nil
+}
+
+func (s *Store) setRemoved(ns int64) error {
+	s.removed.Store(ns)
+	return statefile.Replace(filepath.Join(s.dir, removedFile), []byte(time.Unix(0, ns).UTC().Format(time.RFC3339)+"\n"))
 }

@@ -44,6 +44,7 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 	"github.com/sluiceio/sluice/store/logs/search"
 	"github.com/sluiceio/sluice/store/logs/wal"
+	"github.com/sluiceio/sluice/store/rejects"
 )
 
 // Store is a log store in a folder of its own.
@@ -54,6 +55,8 @@ type Store struct {
 	metrics  *ownMetrics
 	dir      string
 	names    *rows.Names
+	teller   rejects.Teller
+	removed  atomic.Int64 // records before were removed to make room, ns
 	engine   engine.Engine
 
 	// Searcher answers between Begin and its end.
@@ -92,6 +95,14 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 		settings: s, options: o, log: s.Log, dir: dir,
 		slots: make(chan struct{}, o.MaxQueries),
 		dirty: map[int64]bool{}, due: make(chan struct{}, 1),
+	}
+	st.teller = rejects.Teller{Log: s.Log, What: "log records", Words: map[pipeline.Reason]string{
+		pipeline.DropTooOld:   "are older than what is kept (retention, max_disk)",
+		pipeline.DropTooNew:   fmt.Sprintf("are more than %s ahead of this machine's clock", rows.FutureLimit),
+		pipeline.DropTooLarge: "are larger than 2 MiB with their attributes",
+	}}
+	if err := st.readRemoved(); err != nil {
+		return nil, err
 	}
 	st.encoders.New = func() any { return st.newEncoder() }
 	st.running, st.cancel = context.WithCancelCause(context.Background())

@@ -58,7 +58,7 @@ func (s *Store) survey(segments []string) (survey, error) {
 			found.records++
 			found.first = min(found.first, r.First)
 			found.last = max(found.last, r.First+rows.MaxChunks(len(r.Request)))
-			rows.EachDay(r.Request, r.Received, s.options.Retention, func(day int64) { found.days[day] = true })
+			rows.EachDay(r.Request, r.Received, s.oldest(r.Received), func(day int64) { found.days[day] = true })
 			return nil
 		})
 		if err != nil {
@@ -94,7 +94,7 @@ func (s *Store) replay(segments []string, left survey) error {
 	added := 0
 	for _, path := range segments {
 		if _, err := wal.ReadSegment(path, func(r wal.Record) error {
-			e.Begin(r.First, r.Received, s.options.Retention)
+			e.Begin(r.First, r.Received, s.oldest(r.Received))
 			e.Request(r.Request)
 			added += e.Added()
 			e.End()

@@ -181,10 +181,24 @@ func TestDisk(t *testing.T) {
 	if through, err := s.DropOldest(t.Context()); err != nil || !through.IsZero() {
 		t.Errorf("the last day was removed: %v %v", through, err)
 	}
-	put(t, s, logstest.Lines(t, "svc", now.Add(-48*time.Hour), "late"))
+	late := func(s *Store) {
+		t.Helper()
+		for _, back := range []time.Duration{24 * time.Hour, 48 * time.Hour} {
+			err := s.Append(t.Context(), logstest.Lines(t, "svc", now.Add(-back), "late"))
+			if r, is := pipeline.AsRejected(err); !is || r.Reason != pipeline.DropTooOld {
+				t.Errorf("a row of a removed day: %v, want that it is rejected as too_old", err)
+			}
+		}
+	}
+	late(s)
 	again, _ := openIn(t, abandon(t, s), Options{})
-	if n := len(rowsOf(t, again, "*")); n != 2 {
-		t.Errorf("%d rows after a kill, want today's and the late one", n)
+	if n := len(rowsOf(t, again, "*")); n != 1 {
+		t.Errorf("%d rows after a kill, want today's", n)
+	}
+	late(again)
+	put(t, again, logstest.Lines(t, "svc", now, "new"))
+	if n := len(rowsOf(t, again, `{service_name="svc"}`)); n != 2 {
+		t.Errorf("%d rows are found by their stream, want 2", n)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/exemplar"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/rejects"
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
@@ -41,8 +43,7 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	if err := w.app.Commit(); err != nil {
 		return pipeline.Refuse(time.Second, fmt.Errorf("cannot write the metric store: %w", err))
 	}
-	w.settle(b, &report)
-	return nil
+	return w.settle(b, &report)
 }
 
 // writer appends the samples of one batch after the other. It is used under Store.turn.
@@ -52,7 +53,7 @@ type writer struct {
 	builder    labels.ScratchBuilder
 	exemplars  []exemplar.Exemplar
 	seen       seen
-	quiet      map[pipeline.Reason]time.Time // when a refusal was logged last
+	teller     rejects.Teller
 
 	// Of the batch that is appended.
 	ctx              context.Context
@@ -70,7 +71,7 @@ func newWriter(s *Store) *writer {
 	return &writer{
 		store: s, translator: prom.New(c),
 		builder: labels.NewScratchBuilder(16),
-		quiet:   map[pipeline.Reason]time.Time{},
+		teller:  rejects.Teller{Log: s.settings.Log, What: "data points", Words: words(s.options)},
 	}
 }
 
@@ -130,13 +131,28 @@ func (w *writer) resolve(s *prom.Sample) (bool, error) {
 			return true, nil
 		}
 	}
-	if w.store.db.Head().NumSeries() >= uint64(w.store.options.MaxSeries) {
+	if w.store.db.Head().NumSeries() >= w.limit(ls) {
 		w.refusals.add(s, pipeline.DropOverflow)
 		return false, nil
 	}
 	// A series is made by its first sample, so there is nothing that it could conflict with.
 	return false, w.add(s, ls)
 }
+
+// limit is how many series there may be before one with these labels is refused. Our own have headroom: those that say
+// that the limit is reached must not be the first to be refused. Recorded series and ALERTS have no limit.
+func (w *writer) limit(ls labels.Labels) uint64 {
+	n := uint64(w.store.options.MaxSeries)
+	if strings.HasPrefix(ls.Get(labels.MetricName), ownPrefix) {
+		n += ownHeadroom
+	}
+	return n
+}
+
+const (
+	ownPrefix   = "sluice_"
+	ownHeadroom = 10_000
+)
 
 // add appends a sample that is newer than what its series holds, as far as this batch knows. ls may be empty when the
 // slot has a reference.

@@ -100,6 +100,13 @@ func TestOverflow(t *testing.T) {
 	if got := metricstest.Instant(answers(st), "count(m)"); !strings.Contains(got, `"2"`) {
 		t.Error(got)
 	}
+	// What says so is stored.
+	own := metricstest.Gauge(metricstest.At("a", now, 1))
+	own.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetName("sluice_component_dropped_items_total")
+	push(t, st, own)
+	if got := metricstest.Instant(answers(st), "count(sluice_component_dropped_items_total)"); !strings.Contains(got, `"1"`) {
+		t.Errorf("our own series is refused at the limit: %s", got)
+	}
 }
 
 // TestTurns: a caller that cannot wait is withdrawn, one that comes after Close is refused, and so is one whose batch

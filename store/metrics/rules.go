@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"path"
 	"path/filepath"
@@ -77,6 +78,17 @@ func (s *Store) ReloadRules() error {
 		return errors.Join(append(ruleLoader{store: s}.faults(files), err)...)
 	}
 	return nil
+}
+
+// CheckRules reads rule files, as globs, and names every fault with its file and place.
+func CheckRules(patterns []string) error {
+	l := ruleLoader{store: &Store{parser: parser.NewParser(parser.Options{}), options: Options{RuleFiles: patterns}}}
+	l.store.settings.Log = slog.New(slog.DiscardHandler)
+	files, err := l.find()
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.faults(files)...)
 }
 
 // builtin marks rule files that come from Options.RulesFS; it is what /api/v1/rules shows as their file.

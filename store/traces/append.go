@@ -13,7 +13,7 @@ import (
 )
 
 // Append stores the spans of a batch. When it answers nil they survive the end of the process and of the machine.
-// Spans with invalid ids, and spans outside retention, are dropped and counted; their neighbours are stored.
+// Spans with invalid ids, and spans outside retention, are rejected; their neighbours are stored.
 func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	if b.Signal != pipeline.Traces {
 		return pipeline.Reject(b.Items, pipeline.DropUnsupported, fmt.Errorf("the trace store does not take %s", b.Signal))
@@ -37,10 +37,9 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 		if err := s.store(g, len(b.Request)); err != nil {
 			return pipeline.Refuse(0, err)
 		}
-		s.settings.Delivered(pipeline.Traces, len(g.spans), len(b.Request)-g.refused.bytes())
+		s.settings.Delivered(pipeline.Traces, len(g.spans), len(b.Request)-g.rejects.Bytes())
 	}
-	g.refused.report(s.settings)
-	return nil
+	return s.teller.Answer(b.Items, &g.rejects)
 }
 
 // store writes the spans of g. They are all stored or, with an error, possibly none; never some.

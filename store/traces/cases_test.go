@@ -16,7 +16,7 @@ func TestCases(t *testing.T) {
 	tracestest.Cases(t, *update, func(t *testing.T) tracestest.Store {
 		st, clock, ledger := open(t, t.TempDir(), Options{})
 		return tracestest.Store{
-			Sink: pipeline.SinkFunc(st.Append), Handler: answers(st), Ledger: ledger,
+			Sink: st.settings.Entrance(pipeline.Traces, pipeline.SinkFunc(st.Append)), Handler: answers(st), Ledger: ledger,
 			Wait: func(d time.Duration) {
 				clock.Move(d)
 				if err := st.retain(t.Context()); err != nil {

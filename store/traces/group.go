@@ -3,11 +3,14 @@ package traces
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/rejects"
 	"github.com/sluiceio/sluice/store/traces/traceql"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -44,7 +47,8 @@ type group struct {
 	of                []spanRef // the spans of one trace
 	fragment          []byte
 	key               []byte
-	refused           refusals
+	item              int // spans of the request so far
+	rejects           rejects.List
 }
 
 // reset lets go of the request.
@@ -55,35 +59,23 @@ func (g *group) reset() {
 	clear(g.of[:cap(g.of)])
 	g.resources, g.scopes, g.spans = g.resources[:0], g.scopes[:0], g.spans[:0]
 	g.keys, g.of = g.keys[:0], g.of[:0]
-	g.refused = refusals{}
+	g.rejects.Reset()
+	g.item = 0
 }
 
-// A refusal counts spans that are not stored, and their bytes.
-type refusal struct{ items, bytes int }
-
-type refusals struct{ invalid, tooOld, tooNew refusal }
-
-func (r *refusal) add(span []byte) {
-	r.items++
-	r.bytes += len(span)
-}
-
-func (r refusals) bytes() int { return r.invalid.bytes + r.tooOld.bytes + r.tooNew.bytes }
-
-// report books the refusals.
-func (r refusals) report(s pipeline.Settings) {
-	for _, d := range []struct {
-		why pipeline.Reason
-		refusal
-	}{{pipeline.DropInvalid, r.invalid}, {pipeline.DropTooOld, r.tooOld}, {pipeline.DropTooNew, r.tooNew}} {
-		if d.items > 0 {
-			s.Drop(d.why, pipeline.Traces, d.items, d.bytes)
+// reject leaves the span in hand out.
+func (g *group) reject(why pipeline.Reason, body []byte, s wire.Span) {
+	g.rejects.Add(why, g.item-1, len(body), func() string {
+		service := "no service.name"
+		if v, ok := wire.ResourceAttributes(g.resources[len(g.resources)-1].message).Find("service.name"); ok {
+			service = string(v.Str())
 		}
-	}
+		return fmt.Sprintf("%q of %s, trace %x, ended %s", s.Name, service, s.TraceID, unixNano(spanEnd(s)).UTC().Format(time.RFC3339))
+	})
 }
 
 // read collects the spans that end in w. Those without valid ids or any time, and those that end outside w, are
-// counted.
+// rejected.
 func (g *group) read(r wire.Request, w traceql.Window) {
 	for rc := r.Resources(); rc.Next(); {
 		resource := int32(len(g.resources))
@@ -100,17 +92,18 @@ func (g *group) read(r wire.Request, w traceql.Window) {
 
 func (g *group) add(body []byte, resource, scope int32, w traceql.Window) {
 	s := wire.ParseSpan(body)
+	g.item++
 	if !validID(s.TraceID, 16) || !validID(s.SpanID, 8) || s.Start == 0 && s.End == 0 {
-		g.refused.invalid.add(body)
+		g.reject(pipeline.DropInvalid, body, s)
 		return
 	}
 	when := spanEnd(s)
 	switch {
 	case when < w.From:
-		g.refused.tooOld.add(body)
+		g.reject(pipeline.DropTooOld, body, s)
 		return
 	case when > w.To:
-		g.refused.tooNew.add(body)
+		g.reject(pipeline.DropTooNew, body, s)
 		return
 	}
 	g.keys = append(g.keys, sortKey{

@@ -18,6 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/rejects"
 )
 
 // ErrEmpty is DropOldest's answer when nothing is stored.
@@ -26,6 +27,7 @@ var ErrEmpty = errors.New("no traces are stored")
 // A Store keeps spans in a folder of its own. All its methods may be called at once.
 type Store struct {
 	settings pipeline.Settings
+	teller   rejects.Teller
 	options  Options
 	db       *pebble.DB
 
@@ -59,6 +61,11 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("cannot open the trace store in %s: %w", dir, err)
 	}
 	st := &Store{settings: s, options: o, db: db, queries: make(chan struct{}, o.MaxQueries)}
+	st.teller = rejects.Teller{Log: s.Log, What: "spans", Words: map[pipeline.Reason]string{
+		pipeline.DropInvalid: "have no valid trace id and span id, or no time",
+		pipeline.DropTooOld:  "are older than the retention of " + o.Retention.String(),
+		pipeline.DropTooNew:  "end more than " + maxAhead.String() + " ahead of this machine's clock",
+	}}
 	st.groups.New = func() any { return new(group) }
 	st.ending, st.end = context.WithCancel(context.Background())
 	if err := st.load(); err != nil {

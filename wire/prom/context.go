@@ -13,6 +13,7 @@ type resource struct {
 	info          Labels // of target_info; nil if there is none
 	infoSlot      uint64
 	infoAt        uint64 // time of the newest target_info, ns
+	lost          uint64 // the translator's, when it was written
 }
 
 // scope is what an InstrumentationScope says about the verbatim series below it.

@@ -116,6 +116,7 @@ type Translator struct {
 	labelName  otlptranslator.LabelNamer
 	unitName   otlptranslator.UnitNamer
 
+	lost      uint64 // how often target_info may not have arrived
 	lastID    uint64 // identities of resources, scopes and metrics; never used twice, so that no entry can go astray
 	budget    budget
 	resources *cache[*resource]

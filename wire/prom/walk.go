@@ -164,6 +164,10 @@ const (
 	maxInfo      = 8
 )
 
+// InfoLost says that what was written lately may not have arrived: the newest target_info of each resource is written once
+// more when its request comes again.
+func (t *Translator) InfoLost() { t.lost++ }
+
 // targetInfo writes the target_info of a resource over the time its points cover, as far as that is behind what was
 // written before: a store that takes nothing out of order would refuse the request for something that nobody sent.
 func (t *Translator) targetInfo(r *resource) error {
@@ -173,8 +177,8 @@ func (t *Translator) targetInfo(r *resource) error {
 	}
 	t.sample = Sample{Labels: r.info, Slot: &r.infoSlot, Family: &t.infoFamily, Point: -1, Value: 1}
 	for at := from; ; at += min(infoInterval, t.latest-at) {
-		if at > r.infoAt {
-			r.infoAt = at
+		if at > r.infoAt || at == r.infoAt && r.lost != t.lost { // stores take the last sample of a series twice
+			r.infoAt, r.lost = at, t.lost
 			t.sample.Time = int64(at) / int64(time.Millisecond)
 			t.report.Samples++
 			if err := t.sink.Sample(&t.sample); err != nil {

@@ -33,29 +33,17 @@ func (w *walk) made() Result {
 		w.t.ready.release() // nobody wanted it
 	}
 	w.t.ready = w
-	n, _ := w.sizes()
-	w.res.Size = 1 + wire.SizeVarint(uint64(n)) + n
+	w.res.Size = w.around().Size(w.fixed + len(w.rest))
 	return w.res
 }
 
-// sizes are those of the bodies of the request's ResourceMetrics and ScopeMetrics.
-func (w *walk) sizes() (resource, scope int) {
-	t := w.t
-	scope = len(t.scope) + w.fixed + len(w.rest)
-	return len(t.resource) + 1 + wire.SizeVarint(uint64(scope)) + scope, scope
-}
+// around is the envelope of the request.
+func (w *walk) around() wire.Envelope { return wire.Envelope{Resource: w.t.resource, Scope: w.t.scope} }
 
 // wrap appends the request around the series of the template and w.rest.
 func (w *walk) wrap(dst []byte) []byte {
-	t := w.t
-	resource, scope := w.sizes()
-	dst = wire.AppendTag(dst, wire.FieldRequestResource, wire.TypeBytes)
-	dst = wire.AppendVarint(dst, uint64(resource))
-	dst = append(dst, t.resource...)
-	dst = wire.AppendTag(dst, wire.FieldResourceXScope, wire.TypeBytes)
-	dst = wire.AppendVarint(dst, uint64(scope))
-	dst = append(dst, t.scope...)
-	dst = append(dst, t.otlp[:w.fixed]...)
+	dst = w.around().Append(dst, w.fixed+len(w.rest))
+	dst = append(dst, w.t.otlp[:w.fixed]...)
 	return append(dst, w.rest...)
 }
 

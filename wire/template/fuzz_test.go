@@ -38,6 +38,10 @@ func variant(i uint8) Settings {
 	case 6:
 		s.Fallback = "text/plain"
 		s.ExtraMetrics = false
+	case 7: // the same series from lines of two names
+		s.Relabel = rules(
+			&relabel.Config{SourceLabels: model.LabelNames{"__name__"}, Regex: relabel.MustNewRegexp("old_(.+)"), TargetLabel: "__name__", Replacement: "new_$1", Action: relabel.Replace},
+		)
 	}
 	return s
 }
@@ -117,7 +121,24 @@ gh_gsum 3
 u 5
 # EOF
 `,
+	`# TYPE new_total counter
+new_total{code="200"} 1
+old_total{code="200"} 2
+{"new_total",code="200"} 3
+{code="200","old_total"} 4
+# TYPE new_seconds summary
+new_seconds{quantile="0.5"} 1
+old_seconds{quantile="0.5"} 1
+new_seconds_sum 1
+old_seconds_sum 2
+old_seconds_count 3
+new_seconds_count 3
+b 1
+`,
 }
+
+// openSeed is the seed that is OpenMetrics.
+const openSeed = 2
 
 // FuzzSequence: any sequence of bodies gives the series, samples, markers and counts that Prometheus would append.
 // The bodies stand one after the other, separated by a line of "%%"; the line "fail" is a scrape that failed, and a
@@ -125,7 +146,7 @@ u 5
 func FuzzSequence(f *testing.F) {
 	for i, s := range seeds {
 		open := ""
-		if i == 2 {
+		if i == openSeed {
 			open = "open\n"
 		}
 		f.Add(uint8(i), []byte(open+s+"%%\n"+open+strings.ReplaceAll(s, "1", "2")+"%%\nfail\n%%\n"+open+s))
@@ -167,7 +188,7 @@ func TestMutations(t *testing.T) {
 }
 
 func makeBodies(r *rand.Rand, seed int) [][]byte {
-	open := seed == 2
+	open := seed == openSeed
 	lines := strings.SplitAfter(strings.TrimSuffix(seeds[seed], "# EOF\n"), "\n")
 	pool := append([]string(nil), lines...)
 	var bodies [][]byte
@@ -180,7 +201,7 @@ func makeBodies(r *rand.Rand, seed int) [][]byte {
 			continue
 		case r.IntN(15) == 0:
 			body = ""
-		case open:
+		case open != (r.IntN(10) == 0): // now and then in the other format
 			body = "open\n" + body + "# EOF\n"
 		case r.IntN(20) == 0:
 			body = strings.TrimSuffix(body, "\n")

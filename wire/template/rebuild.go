@@ -154,11 +154,15 @@ func (w *walk) draftEntries(all bool) {
 
 // namesOf returns the names of a series; l is a line of it.
 func (w *walk) namesOf(s *series, l *line) names {
-	if s.name > 0 {
-		return w.t.renamed[s.name-1]
-	}
 	n := view(nameOf(w.body[l.off : l.off+l.key]))
-	return names{n, n}
+	if s.name == 0 {
+		return names{n, n}
+	}
+	is := w.t.renamed[s.name-1]
+	if n != "" {
+		is.exposed = n
+	}
+	return is
 }
 
 // draftMetrics gives every series a metric: that of its group where the group is one, its own otherwise.

@@ -246,21 +246,32 @@ func (w *walk) seriesOf(l *line) uint32 {
 	s.buf = s.lset.Bytes(s.buf[:0])
 	h := maphash.Bytes(hashSeed, s.buf)
 	if i, ok := w.findSeries(h); ok {
+		w.noteNames(&t.series[i], l)
 		return i
 	}
 	at := len(t.arena)
 	t.arena = t.appendAttrs(t.arena, s.lset)
 	n := series{hash: h, attrs: uint32(at), alen: uint32(len(t.arena) - at)}
-	final := s.lset.Get(labels.MetricName)
-	raw := rawOf(w.body, l)
-	if plain := nameOf(raw); string(plain) != s.name || final != s.name {
-		t.renamed = append(t.renamed, names{exposed: s.name, final: final})
-		n.name = uint32(len(t.renamed))
-	}
+	w.noteNames(&n, l)
 	t.series = append(t.series, n)
 	i := uint32(len(t.series) - 1)
 	w.seriesTable.put(h, i)
 	return i
+}
+
+// noteNames remembers the names of the series in hand unless its line l says them. Each of its lines may be spelled
+// another way: a name of today that relabelling gives to yesterday's, or a quoted one.
+func (w *walk) noteNames(n *series, l *line) {
+	t, s := w.t, &w.slow
+	final := s.lset.Get(labels.MetricName)
+	plain := nameOf(rawOf(w.body, l))
+	switch {
+	case n.name > 0 && len(plain) == 0:
+		t.renamed[n.name-1].exposed = s.name
+	case n.name == 0 && (string(plain) != s.name || final != s.name):
+		t.renamed = append(t.renamed, names{exposed: s.name, final: final})
+		n.name = uint32(len(t.renamed))
+	}
 }
 
 // nameOf is the name that the text of a series begins with.

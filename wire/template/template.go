@@ -12,11 +12,14 @@
 //
 // The series, samples and stale markers are those that Prometheus' scrape loop would append for the same bodies.
 // That includes its less obvious rules; they are named where they are followed.
+//
+// It is one package, large as it is: one state machine over the lines of a body, whose tables every step reads and writes.
 package template
 
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -103,8 +106,9 @@ type Template struct {
 	lines     []line
 	metas     int  // lines of kindMeta
 	cached    int  // lines after the last successful scrape, for the bound on what failing scrapes add
-	distrust  bool // the values in otlp are not those of body
+	distrust  bool // a scrape failed: body holds lines that are no lines of the format, and otlp not the values of all
 	unsettled bool // a scrape failed: otlp must be laid out anew before it is sent
+	mixed     bool // a scrape failed in which the format changed: lines may be of both
 
 	series  []series
 	placed  int // series that have bytes in otlp; the others follow them
@@ -149,14 +153,44 @@ func (t *Template) Scrape(in Input) Result {
 	return w.made()
 }
 
-// End makes the request that ends every series of a target that is gone, at the given time.
-func (t *Template) End(at time.Time) Result {
+// End makes the request that ends every series of a target that is gone, at the given time. next is the target with
+// the same labels that is scraped now, or nil: the series it has go on.
+func (t *Template) End(at time.Time, next *Template) Result {
 	w := newWalk(t, at)
+	if next != nil {
+		t.handOver(next)
+	}
 	w.appendStale()
 	t.iter++
-	w.rest = t.report.appendStale(w.rest, w.now)
-	w.res.Items += t.report.count
+	if next == nil {
+		w.rest = t.report.appendStale(w.rest, w.now)
+		w.res.Items += t.report.count
+	}
 	return w.made()
+}
+
+// handOver takes the series that next has from those that a marker would have to end.
+func (t *Template) handOver(next *Template) {
+	has := make(map[uint64]bool, len(next.series))
+	for i := range next.series {
+		if next.series[i].seen == next.iter-1 {
+			has[next.series[i].hash] = true
+		}
+	}
+	for i := range t.series {
+		if s := &t.series[i]; has[s.hash] {
+			s.seen = 0
+		}
+	}
+}
+
+// Continues tells whether a template with these settings can take over what t knows: the same lines mean the same
+// series.
+func (t *Template) Continues(s Settings) bool { return reflect.DeepEqual(t.set, s) }
+
+// SameTarget tells whether the series up of both would be one.
+func (t *Template) SameTarget(other *Template) bool {
+	return labels.Equal(t.set.Target, other.set.Target) && labels.Equal(t.set.External, other.set.External)
 }
 
 // AppendRequest writes what Scrape or End made, once, and before the next of them: straight to where it is wanted,
@@ -231,7 +265,7 @@ func (w *walk) adopt() {
 		}
 	}
 	t.body, t.cached = w.body, len(t.lines)
-	t.distrust, t.unsettled = false, false
+	t.distrust, t.unsettled, t.mixed = false, false, false
 }
 
 // adoptFailed keeps what a failed scrape leaves, as Prometheus does: lines it had before the fault are known from
@@ -263,8 +297,8 @@ func (w *walk) adoptFailed() {
 	w.lay.lines = lines
 	t.lines = append(t.lines[:0], lines...)
 	t.body, w.body = body, body
-	t.distrust = t.distrust || w.limited
-	t.unsettled = true
+	t.distrust, t.unsettled = true, true
+	t.mixed = t.mixed || w.strict
 	if len(w.parked) > 0 || w.regroup {
 		w.rebuild(true)
 	}

@@ -90,7 +90,7 @@ func (w *walk) walk(body []byte, f format) error {
 		body = append(body, 0)[:len(body)] // room for a parser's newline
 	}
 	w.body = body
-	if f != t.format {
+	if f != t.format || t.mixed {
 		// Another grammar: equal bytes prove nothing. Series stay known by their text, as in Prometheus.
 		w.strict, w.building, w.next = true, true, len(t.lines)
 		t.format = f
@@ -116,6 +116,9 @@ func (w *walk) walk(body []byte, f format) error {
 // It is the hot path: the loop does all there is to do for such a line.
 func (w *walk) lockstep() {
 	t := w.t
+	if w.strict {
+		return
+	}
 	body, prev, lines, series, otlp := w.body, t.body, t.lines, t.series, t.otlp
 	pos, next, iter, now, trust := w.pos, w.next, t.iter, w.now, !t.distrust
 	begin, metas, kept, limit := next, 0, 0, w.left

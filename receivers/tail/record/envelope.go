@@ -14,28 +14,21 @@ const scopeName = "github.com/sluiceio/sluice/receivers/tail"
 
 // Envelope is what surrounds the records of one file and is the same for each of them, encoded once: the framed
 // Resource and the framed InstrumentationScope.
-type Envelope struct {
-	resource []byte // Resource as a field of ResourceLogs
-	scope    []byte // InstrumentationScope as a field of ScopeLogs
-}
+type Envelope struct{ around wire.Envelope }
 
 // lengthMax is the longest length of a nested message that a request may have; 5 bytes hold 32 GiB.
 const lengthMax = 5
 
 // Room is how much seal may write before the records.
 func (e *Envelope) Room() int {
-	return 2*(1+lengthMax) + len(e.resource) + len(e.scope)
+	return 2*(1+lengthMax) + len(e.around.Resource) + len(e.around.Scope)
 }
 
 // seal writes the envelope of buf[room:] so that it ends at room, and returns the whole request.
 func (e *Envelope) seal(buf []byte, room int) wire.Request {
-	scope := len(e.scope) + len(buf) - room
-	resource := len(e.resource) + 1 + wire.SizeVarint(uint64(scope)) + scope
-	start := room - (1 + wire.SizeVarint(uint64(resource)) + resource - (len(buf) - room))
-	head := wire.AppendTag(buf[start:start:room], wire.FieldRequestResource, wire.TypeBytes)
-	head = append(wire.AppendVarint(head, uint64(resource)), e.resource...)
-	head = wire.AppendTag(head, wire.FieldResourceXScope, wire.TypeBytes)
-	head = append(wire.AppendVarint(head, uint64(scope)), e.scope...)
+	items := len(buf) - room
+	start := len(buf) - e.around.Size(items)
+	head := e.around.Append(buf[start:start:room], items)
 	if len(head) != room-start {
 		panic("BUG: an envelope is not as long as computed")
 	}
@@ -67,10 +60,10 @@ func (o Origin) Envelope(path string) *Envelope {
 	if o.Version != "" {
 		scope = wire.AppendString(scope, wire.FieldScopeVersion, o.Version)
 	}
-	return &Envelope{
-		resource: wire.AppendBytes(nil, wire.FieldResourceXResource, resource),
-		scope:    wire.AppendBytes(nil, wire.FieldScopeXScope, scope),
-	}
+	return &Envelope{wire.Envelope{
+		Resource: wire.AppendBytes(nil, wire.FieldResourceXResource, resource),
+		Scope:    wire.AppendBytes(nil, wire.FieldScopeXScope, scope),
+	}}
 }
 
 // pathAttributes is what a path says about the records of its file.

@@ -3,11 +3,13 @@ package rows
 import (
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/store/rejects"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -37,7 +39,10 @@ type Encoder struct {
 	days     []int64
 	bytes    int // of the chunk so far
 	added    int // rows of the request that became rows of the library
-	drops    [dropKinds]dropped
+	item     int // records of the request so far
+
+	// Rejects are the records of the request that did not become rows.
+	Rejects rejects.List
 
 	intern interner
 	stream []logstorage.Field // labels of the current stream, in front of every row
@@ -57,27 +62,6 @@ type Put func(rows *logstorage.LogRows, days []int64)
 // Added is how many rows the request has become so far.
 func (e *Encoder) Added() int { return e.added }
 
-// EachDrop calls f for every reason for which records of the request were left out.
-func (e *Encoder) EachDrop(f func(why pipeline.Reason, items, bytes int)) {
-	for kind, d := range e.drops {
-		if d.items > 0 {
-			f(dropReasons[kind], d.items, d.bytes)
-		}
-	}
-}
-
-// dropped counts rows that are left out on purpose.
-type dropped struct{ items, bytes int }
-
-const (
-	dropOld = iota
-	dropNew
-	dropLarge
-	dropKinds
-)
-
-var dropReasons = [dropKinds]pipeline.Reason{pipeline.DropTooOld, pipeline.DropTooNew, pipeline.DropTooLarge}
-
 // metadata is a set of labels that rows share. The values are kept in text.
 type metadata struct {
 	labels []sharedLabel
@@ -92,12 +76,13 @@ type sharedLabel struct {
 // NewEncoder makes an encoder that hands rows to put.
 func NewEncoder(names *Names, put Put) *Encoder { return &Encoder{names: names, put: put} }
 
-// Begin prepares for a request that was received at the given time.
-func (e *Encoder) Begin(seq uint64, received int64, retention time.Duration) {
+// Begin prepares for a request that was received at the given time, of which records before oldest are not kept.
+func (e *Encoder) Begin(seq uint64, received, oldest int64) {
 	e.rows = logstorage.GetLogRows(nil, nil, nil, nil, "")
 	e.received = received
-	e.oldest, e.newest = window(received, retention)
-	e.drops, e.added = [dropKinds]dropped{}, 0
+	e.oldest, e.newest = oldest, received+int64(FutureLimit)
+	e.added, e.item = 0, 0
+	e.Rejects.Reset()
 	e.intern.trim()
 	e.startChunk(seq)
 }
@@ -107,14 +92,10 @@ func (e *Encoder) startChunk(seq uint64) {
 	e.seqText = strconv.AppendUint(e.seqText[:0], seq, 10)
 }
 
-// window is the time in which rows are taken.
-func window(received int64, retention time.Duration) (oldest, newest int64) {
-	return received - int64(retention), received + int64(FutureLimit)
-}
-
-// EachDay calls f with the day of every record that becomes a row when the request was received at the given time.
-func EachDay(r wire.Request, received int64, retention time.Duration, f func(day int64)) {
-	oldest, newest := window(received, retention)
+// EachDay calls f with the day of every record that becomes a row when the request was received at the given time and
+// records before oldest are not kept.
+func EachDay(r wire.Request, received, oldest int64, f func(day int64)) {
+	newest := received + int64(FutureLimit)
 	for rs := r.Resources(); rs.Next(); {
 		for sc := rs.Scopes(); sc.Next(); {
 			for it := sc.Items(); it.Next(); {
@@ -164,12 +145,13 @@ func (e *Encoder) Request(r wire.Request) {
 func (e *Encoder) record(item []byte) {
 	l := wire.ParseLog(item)
 	ns := timeOf(&l, e.received)
+	e.item++
 	switch {
 	case ns < e.oldest:
-		e.drop(dropOld, item)
+		e.reject(pipeline.DropTooOld, item, ns)
 		return
 	case ns > e.newest:
-		e.drop(dropNew, item)
+		e.reject(pipeline.DropTooNew, item, ns)
 		return
 	}
 	day := DayOf(ns)
@@ -178,7 +160,7 @@ func (e *Encoder) record(item []byte) {
 	}
 	e.build(&l, day)
 	if logstorage.EstimatedJSONRowLen(e.fields) > maxRowBytes {
-		e.drop(dropLarge, item)
+		e.reject(pipeline.DropTooLarge, item, ns)
 		return
 	}
 	e.rows.MustAdd(logstorage.TenantID{}, ns, e.fields, len(e.stream))
@@ -203,9 +185,15 @@ func timeOf(l *wire.Log, received int64) int64 {
 	return int64(ns)
 }
 
-func (e *Encoder) drop(kind int, item []byte) {
-	e.drops[kind].items++
-	e.drops[kind].bytes += len(item)
+// reject leaves the record in hand out.
+func (e *Encoder) reject(why pipeline.Reason, item []byte, ns int64) {
+	e.Rejects.Add(why, e.item-1, len(item), func() string {
+		var b strings.Builder
+		for _, f := range e.stream {
+			b.WriteString(f.Name + "=" + strconv.Quote(f.Value) + " ")
+		}
+		return b.String() + "of " + time.Unix(0, ns).UTC().Format(time.RFC3339)
+	})
 }
 
 // build fills e.fields with the row. Of labels with the same name the first one added counts: what the record says of

@@ -26,7 +26,7 @@ func TestChunks(t *testing.T) {
 		var seqs []uint64
 		e := NewEncoder(n, nil)
 		e.put = func(rows *logstorage.LogRows, _ []int64) { seqs = append(seqs, e.seq, uint64(rows.RowsCount())) }
-		e.Begin(100, time.Now().UnixNano(), time.Hour)
+		e.Begin(100, time.Now().UnixNano(), time.Now().Add(-time.Hour).UnixNano())
 		e.Request(b.Request)
 		e.End()
 		return seqs
@@ -52,7 +52,7 @@ func BenchmarkEncode(b *testing.B) {
 	b.ReportAllocs()
 	spent := logstest.CPU(b)
 	for b.Loop() {
-		e.Begin(1, time.Now().UnixNano(), time.Hour)
+		e.Begin(1, time.Now().UnixNano(), time.Now().Add(-time.Hour).UnixNano())
 		e.Request(bt.Request)
 		e.End()
 	}

@@ -42,7 +42,7 @@ func open(t *testing.T, series int) *Searcher {
 func put(t *testing.T, s *Searcher, b pipeline.Batch) {
 	t.Helper()
 	e := rows.NewEncoder(s.names, func(chunk *logstorage.LogRows, _ []int64) { s.engine.MustAddRows(chunk) })
-	e.Begin(1, time.Now().UnixNano(), 24*time.Hour)
+	e.Begin(1, time.Now().UnixNano(), time.Now().Add(-24*time.Hour).UnixNano())
 	e.Request(b.Request)
 	if e.Added() != b.Items {
 		t.Fatalf("%d rows of %d", e.Added(), b.Items)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"golang.org/x/tools/txtar"
 )
@@ -24,7 +26,7 @@ import (
 type Store struct {
 	pipeline.Sink
 	http.Handler
-	Ledger *pipeline.Ledger
+	Ledger *ledger.Ledger
 }
 
 // Open opens an empty store in a folder, with rule files.
@@ -85,7 +87,7 @@ func runCase(t *testing.T, archive *txtar.Archive, update bool, s Store) {
 			if err := req.UnmarshalJSON(f.Data); err != nil {
 				t.Fatalf("%s: %v", f.Name, err)
 			}
-			if err := s.Consume(t.Context(), Batch(t, req.Metrics())); err != nil {
+			if err := pipelinetest.Final(s.Consume(t.Context(), Batch(t, req.Metrics()))); err != nil {
 				t.Fatal(err)
 			}
 			continue

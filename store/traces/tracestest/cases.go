@@ -18,6 +18,8 @@ import (
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"golang.org/x/tools/txtar"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -28,7 +30,7 @@ import (
 type Store struct {
 	pipeline.Sink
 	http.Handler
-	Ledger *pipeline.Ledger
+	Ledger *ledger.Ledger
 	Wait   func(time.Duration) // lets time pass, and retention look
 }
 
@@ -69,7 +71,7 @@ func runCase(t *testing.T, archive *txtar.Archive, update bool, s Store) {
 		var got string
 		switch verb {
 		case "spans":
-			if err := s.Consume(t.Context(), BatchOf(t, SpanText(t, string(f.Data)))); err != nil {
+			if err := pipelinetest.Final(s.Consume(t.Context(), BatchOf(t, SpanText(t, string(f.Data))))); err != nil {
 				t.Fatal(err)
 			}
 			continue
@@ -200,7 +202,7 @@ func compactJSON(t *testing.T, m proto.Message) string {
 	return b.String()
 }
 
-func accountText(l *pipeline.Ledger) string {
+func accountText(l *ledger.Ledger) string {
 	delivered, drops := Account(l)
 	var b strings.Builder
 	fmt.Fprintln(&b, "delivered", delivered)

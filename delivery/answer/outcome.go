@@ -1,0 +1,119 @@
+// Package answer says what an answer of a destination means for the request: taken, try again, or never.
+package answer
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// ErrTimeout is the error of an attempt that had no answer in time.
+var ErrTimeout = errors.New(`the destination did not answer within "timeout"`)
+
+// A Verdict is what an answer of a destination means for a batch.
+type Verdict uint8
+
+// The verdicts. Only Rejected ever loses data, so it is given only where the destination says that it will not take
+// these bytes.
+const (
+	// Taken: the destination has it, less what a partial success turned down.
+	Taken Verdict = iota
+	// Retry: not now. Includes 500 and the like, which prove neither success nor that the batch is at fault.
+	Retry
+	// Misconfigured: our address, credentials, encoding or headers are wrong. Kept and retried: a configuration can be mended.
+	Misconfigured
+	// Rejected: never.
+	Rejected
+)
+
+// String is the verdict in the words of the documentation.
+func (v Verdict) String() string {
+	switch v {
+	case Taken:
+		return "taken"
+	case Retry:
+		return "retried"
+	case Misconfigured:
+		return "retried as a configuration error"
+	}
+	return "rejected"
+}
+
+// An Outcome is what became of one attempt.
+type Outcome struct {
+	Verdict  Verdict
+	Code     string          // for sluice_exporter_requests_total: an HTTP status, a gRPC code, timeout or error
+	After    time.Duration   // how long the destination wants to be left alone; 0 if it did not say
+	Overload bool            // it is there and asks for less
+	Items    int             // Taken: how many items a partial success turned down; Rejected: how many, 0 meaning all
+	Reason   pipeline.Reason // of what was turned down
+	Err      error           // nil when everything was taken
+	Unsure   bool            // Retry: it may have arrived all the same
+}
+
+// JudgeHTTP is the table of HTTP statuses. Redirects arrive here only when they lead to another host or would change
+// the method, which is not followed.
+func JudgeHTTP(status int) (Verdict, pipeline.Reason) {
+	switch {
+	case status >= 200 && status < 300:
+		return Taken, ""
+	case status < 400:
+		return Misconfigured, ""
+	case status >= 500:
+		return Retry, ""
+	}
+	switch status {
+	case http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly, http.StatusTooManyRequests:
+		return Retry, ""
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusNotAcceptable, http.StatusProxyAuthRequired, http.StatusLengthRequired, http.StatusRequestURITooLong,
+		http.StatusUnsupportedMediaType, http.StatusUpgradeRequired, http.StatusRequestHeaderFieldsTooLarge:
+		return Misconfigured, ""
+	case http.StatusRequestEntityTooLarge:
+		return Rejected, pipeline.DropTooLarge
+	}
+	return Rejected, pipeline.DropRejected
+}
+
+// JudgeGRPC is the table of gRPC codes: the OTLP specification's, with differences that keep data (README.md).
+func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
+	switch code {
+	case codes.OK:
+		return Taken, ""
+	case codes.Unauthenticated, codes.PermissionDenied, codes.NotFound, codes.Unimplemented:
+		return Misconfigured, ""
+	case codes.InvalidArgument, codes.AlreadyExists, codes.FailedPrecondition:
+		return Rejected, pipeline.DropRejected
+	case codes.ResourceExhausted:
+		// grpc-go: "grpc: received message larger than max (5 vs. 4)", also "... after decompression larger than max";
+		// grpc-java: "gRPC message exceeds maximum size 4: 5"; grpc core: "Received message larger than max (5 vs. 4)".
+		if strings.Contains(message, "larger than max") || strings.Contains(message, "exceeds maximum size") {
+			return Rejected, pipeline.DropTooLarge
+		}
+	}
+	return Retry, ""
+}
+
+// Codes of requests that were not answered.
+const (
+	CodeError   = "error"
+	CodeTimeout = "timeout"
+)
+
+// HTTPCode is the label of an HTTP status. The list is closed: what a server invents is booked by its first digit.
+func HTTPCode(status int) string {
+	switch status {
+	case 200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 501, 502, 503, 504:
+		return strconv.Itoa(status)
+	}
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return strconv.Itoa(status/100) + "xx"
+}

@@ -1,0 +1,129 @@
+package payload
+
+import (
+	"compress/zlib"
+	"fmt"
+	"runtime"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+	"go.opentelemetry.io/collector/config/configcompression"
+
+	"github.com/sluiceio/sluice/internal/buffer"
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// A Compressor makes payloads of batches. It keeps at most one encoder for each processor between batches.
+type Compressor struct {
+	encoding string // Content-Encoding; empty for none
+	level    int
+	pool     *buffer.Pool
+	zstd     *zstd.Encoder
+	gzip     chan *gzip.Writer // idle ones
+}
+
+// gzipLevel is what level 0 means for gzip. On gathered logs level 2 takes 2-8 % less CPU than level 1 and 3 % fewer bytes.
+const gzipLevel = 2
+
+// NewCompressor makes one for a Collector's compression and compression_params::level. A level of 0 means the fastest:
+// on telemetry the slower levels save a few percent of bytes for twice the CPU. Measured on gathered logs of 100-300 KB,
+// zstd's other options (window, concurrency, memory, single segment) change neither CPU nor bytes by more than 3 %.
+func NewCompressor(typ configcompression.Type, level int, pool *buffer.Pool) (*Compressor, error) {
+	c := &Compressor{encoding: string(typ), level: level, pool: pool}
+	encoders := runtime.GOMAXPROCS(0)
+	switch typ {
+	case "", "none":
+		c.encoding = ""
+	case configcompression.TypeSnappy:
+	case configcompression.TypeGzip:
+		if level == 0 {
+			c.level = gzipLevel
+		}
+		c.gzip = make(chan *gzip.Writer, encoders)
+		if _, err := gzip.NewWriterLevel(nil, c.level); err != nil {
+			return nil, fmt.Errorf("cannot use gzip level %d: %w", level, err)
+		}
+	case configcompression.TypeZstd:
+		speed := zstd.SpeedFastest
+		if level != 0 && level != zlib.DefaultCompression {
+			speed = zstd.EncoderLevelFromZstd(level)
+		}
+		// No checksum in the frame: every transport below has one, and the xxhash costs 4 % of the fastest level.
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(encoders), zstd.WithEncoderLevel(speed),
+			zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
+		if err != nil {
+			return nil, fmt.Errorf("cannot make a zstd encoder: %w", err)
+		}
+		c.zstd = z
+	default:
+		return nil, fmt.Errorf("compression %q is not supported; write zstd, gzip, snappy or none", typ)
+	}
+	return c, nil
+}
+
+// Encoding is the compression's name in Content-Encoding and grpc-encoding; empty for none.
+func (c *Compressor) Encoding() string { return c.encoding }
+
+// Payload makes the payload of a batch: compressed once, for all attempts, or borrowed as it is.
+func (c *Compressor) Payload(b pipeline.Batch) *Payload {
+	if c.encoding == "" {
+		return Borrow(b, c.pool)
+	}
+	return Own(b, c.Compress(b.Request))
+}
+
+// Compress returns src compressed, or copied when there is no compression.
+func (c *Compressor) Compress(src []byte) *buffer.Buffer {
+	switch {
+	case c.zstd != nil:
+		dst := c.pool.Get(len(src) / 3)
+		dst.B = c.zstd.EncodeAll(src, dst.B)
+		return dst
+	case c.gzip != nil:
+		return c.compressGzip(src)
+	case c.encoding != "":
+		return CompressSnappy(src, c.pool)
+	}
+	return c.pool.Copy(src)
+}
+
+// CompressSnappy returns src as one snappy block, the form that remote write and Loki want.
+func CompressSnappy(src []byte, pool *buffer.Pool) *buffer.Buffer {
+	dst := pool.Get(s2.MaxEncodedLen(len(src)))
+	dst.B = s2.EncodeSnappy(dst.B[:cap(dst.B)], src)
+	if len(dst.B) > cap(dst.B)/4 {
+		return dst
+	}
+	// The room for the worst case is lent to the next request, not held until this one is delivered.
+	small := pool.Copy(dst.B)
+	dst.Release()
+	return small
+}
+
+func (c *Compressor) compressGzip(src []byte) *buffer.Buffer {
+	var w *gzip.Writer
+	select {
+	case w = <-c.gzip:
+	default:
+		w, _ = gzip.NewWriterLevel(nil, c.level) // the level was tried by NewCompressor
+	}
+	dst := c.pool.Get(len(src) / 3)
+	w.Reset((*appender)(dst))
+	_, _ = w.Write(src) // an appender takes everything
+	_ = w.Close()
+	w.Reset(nil)
+	select {
+	case c.gzip <- w:
+	default:
+	}
+	return dst
+}
+
+// appender is a Buffer as an io.Writer.
+type appender buffer.Buffer
+
+func (a *appender) Write(p []byte) (int, error) {
+	a.B = append(a.B, p...)
+	return len(p), nil
+}

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/internal/listen"
+	"github.com/sluiceio/sluice/internal/listen/listentest"
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// TestReloadKeepsConnections of the service's own endpoints, which like any other wait for the next graph; also
+// when the new configuration does not start.
+func TestReloadKeepsConnections(t *testing.T) {
+	k := &kit{outs: map[string]pipeline.Outputs{}}
+	s := newService(t)
+	address := "127.0.0.1:" + listentest.FreePort(t)
+	configured := func() *pipeline.Config {
+		cfg := k.config(pipe(t, "logs", "in", "mid", "out"))
+		cfg.Service.HealthEndpoint = address
+		return cfg
+	}
+	if err := s.Start(t.Context(), configured()); err != nil {
+		t.Fatal(err)
+	}
+	c := listentest.Dial(t, address)
+	healthy := func() {
+		t.Helper()
+		c.Send()
+		if got := c.Answer(); got[:3] != "200" {
+			t.Errorf("got %q", got)
+		}
+	}
+	healthy()
+	if err := s.Reload(t.Context(), configured()); err != nil {
+		t.Error(err)
+	}
+	healthy()
+	stuck := configured()
+	stuck.Instances[0].Config = &fakeConfig{StartFault: "the port is taken"}
+	if err := s.Reload(t.Context(), stuck); err == nil {
+		t.Error("it started")
+	}
+	healthy()
+	s.Stop(t.Context())
+	c.Want(listentest.HungUp)
+}
+
+// TestAnOwnEndpointThatHangsHoldsUpNothing: a handler of /metrics that does not end is left behind.
+func TestAnOwnEndpointThatHangsHoldsUpNothing(t *testing.T) {
+	l := listen.New()
+	defer l.Close()
+	address := "127.0.0.1:" + listentest.FreePort(t)
+	inside, end := make(chan struct{}), make(chan struct{})
+	srv, err := l.Serve(t.Context(), slog.New(slog.DiscardHandler), l.Listen, listen.HTTP{
+		Network: "tcp", Address: address,
+		Server: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(inside); <-end })},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := listentest.Dial(t, address)
+	c.Send()
+	<-inside
+	begin := time.Now()
+	stopOwn(srv)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("waited for %s", took)
+	}
+	close(end)
+	srv.Stop(t.Context()) // returns behind the handler that was left behind
+}
