@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/sluiceio/sluice/internal/buffer"
 )
 
 // maxWindow is the largest window that a zstd frame may ask for; 8 MiB is what RFC 8878 asks decoders to support. We
@@ -32,21 +34,14 @@ var zstdReaders = sync.Pool{New: func() any {
 	return d
 }}
 
-var packedBuffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxPooled keeps the buffer of a rare huge body from staying for ever.
-const maxPooled = 4 << 20
+var packedBodies buffer.Scratch
 
 func readZstd(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
-	buf := packedBuffers.Get().(*[]byte)
+	buf := packedBodies.Get()
+	defer packedBodies.Put(buf)
 	// Bytes that cannot be compressed become a little larger.
 	packed, err := readAll(*buf, body, 0, Limits{Max: lim.Max + lim.Max>>7 + 1<<10, Grow: lim.Grow})
-	if cap(packed) <= maxPooled {
-		defer func() {
-			*buf = packed[:0]
-			packedBuffers.Put(buf)
-		}()
-	}
+	*buf = packed
 	if err != nil {
 		return dst[:0], err
 	}

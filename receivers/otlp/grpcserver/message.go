@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
+	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/internal/inflate"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -24,12 +25,12 @@ type stream struct {
 	timeout  time.Duration // the client's, or 0
 
 	// Of the reading goroutine while the message comes, then of the worker.
-	prefix   [5]byte // compressed or not, and the length
-	prefixed int     // bytes of it that came
-	declared int     // length of the message, known with the prefix
-	room     int     // bytes of it that are reserved
-	body     *[]byte // what came of it; nil while nothing did
-	lease    pipeline.Lease
+	prefix   [5]byte        // compressed or not, and the length
+	prefixed int            // bytes of it that came
+	declared int            // length of the message, known with the prefix
+	room     int            // bytes of it that are reserved
+	body     *buffer.Buffer // what came of it; nil while nothing did
+	lease    pipeline.Reservation
 	window   int // how many bytes of DATA the peer may still send
 	ctx      context.Context
 
@@ -49,6 +50,8 @@ const (
 	answering // parts of the answer wait for a window
 	over
 )
+
+var buffers buffer.Pool
 
 // Room for a message is reserved as its bytes come: this much at first, unless the frame that comes has more, then
 // twice as much each time, and never more than was declared.
@@ -82,7 +85,7 @@ func (st *stream) came() int {
 	if st.body == nil {
 		return 0
 	}
-	return len(*st.body)
+	return len(st.body.B)
 }
 
 // data reads a part of a message.
@@ -194,21 +197,21 @@ func (st *stream) next(n int) ([]byte, error) {
 		}
 		st.room = more
 	}
-	if st.body == nil || cap(*st.body) < want {
-		bigger := buffers.get(st.room)
+	if st.body == nil || cap(st.body.B) < want {
+		bigger := buffers.Get(st.room)
 		if st.body != nil {
-			*bigger = append(*bigger, *st.body...)
-			buffers.put(st.body)
+			bigger.B = append(bigger.B, st.body.B...)
+			st.body.Release()
 		}
 		st.body = bigger
 	}
-	return (*st.body)[have:want], nil
+	return st.body.B[have:want], nil
 }
 
 // take notes that n bytes were read to where next said.
 func (st *stream) take(n int) error {
 	if st.prefixed == len(st.prefix) {
-		*st.body = (*st.body)[:len(*st.body)+n]
+		st.body.B = st.body.B[:len(st.body.B)+n]
 		return nil
 	}
 	if st.prefixed += n; st.prefixed < len(st.prefix) {
@@ -307,7 +310,9 @@ func (c *conn) dropAll() {
 
 // free gives back what the message holds.
 func (st *stream) free() {
-	buffers.put(st.body)
-	st.body = nil
+	if st.body != nil {
+		st.body.Release()
+		st.body = nil
+	}
 	st.lease.Release()
 }

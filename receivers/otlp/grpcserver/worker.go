@@ -143,7 +143,7 @@ func (st *stream) call() (answer []byte, err error) {
 	}
 	var message []byte
 	if st.body != nil {
-		message = *st.body
+		message = st.body.B
 	}
 	return st.handler(st.ctx, message, st.c.peer)
 }
@@ -153,11 +153,11 @@ func (st *stream) inflate() error {
 	if st.body == nil {
 		return nil // nothing, compressed to nothing
 	}
-	packed := *st.body
-	plain := buffers.get(min(4*len(packed), st.c.srv.opt.MaxMessage))
-	got, err := inflate.Bytes(*plain, packed, st.encoding, inflate.Limits{Max: st.c.srv.opt.MaxMessage, Grow: st.lease.Resize})
-	*plain = got
-	buffers.put(st.body)
+	packed := st.body.B
+	plain := buffers.Get(min(4*len(packed), st.c.srv.opt.MaxMessage))
+	got, err := inflate.Bytes(plain.B, packed, st.encoding, inflate.Limits{Max: st.c.srv.opt.MaxMessage, Grow: st.lease.Resize})
+	plain.B = got
+	st.body.Release()
 	st.body = plain
 	if err != nil && !isRefusal(err) && !errors.Is(err, inflate.ErrTooLarge) {
 		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
