@@ -1,11 +1,13 @@
 package read
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -61,7 +63,40 @@ func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken 
 		return res, true
 	}
 	res.Raw = xconfmap.ToStringMapRaw(conf)
+	keepText(res.Tree, res.Raw)
 	return res, false
+}
+
+// wholeVariable is a value that is one environment variable, with its default.
+var wholeVariable = regexp.MustCompile(`^\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}$`)
+
+// keepText puts the text beside the reading where a variable holds one line like "a: b": the resolver makes a map of it
+// and forgets the text, which is what a label or a header wants.
+func keepText(n *Node, value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		if n.value != nil && n.value.Kind == yaml.ScalarNode {
+			if m := wholeVariable.FindStringSubmatch(n.value.Value); m != nil {
+				text := cmp.Or(os.Getenv(m[1]), m[2])
+				if !strings.ContainsAny(text, "\n") && !strings.HasPrefix(strings.TrimSpace(text), "{") {
+					return xconfmap.ExpandedValue{Value: v, Original: text}
+				}
+			}
+			return v
+		}
+		for _, kid := range n.Kids {
+			if item, is := v[kid.Key]; is {
+				v[kid.Key] = keepText(kid, item)
+			}
+		}
+	case []any:
+		for i := range v {
+			if kid := n.Child(strconv.Itoa(i)); kid != nil {
+				v[i] = keepText(kid, v[i])
+			}
+		}
+	}
+	return value
 }
 
 var errCircle = errors.New("a value expands to itself")

@@ -136,6 +136,9 @@ func (d *reading) At(below []string) At { return d.Tree.At(Extend(d.Path, below.
 // prune copies a value without the keys that its type does not have, and reports these. A value of the wrong kind
 // is left as it is for the decoder to report.
 func (d *reading) prune(value any, s Shape, below []string) any {
+	if _, is := value.(xconfmap.ExpandedValue); is && s.Kind() == reflect.Interface {
+		return value // whoever reads it chooses between the value and its text
+	}
 	switch v := Unwrap(value).(type) {
 	case map[string]any:
 		if !s.takesMap() {
