@@ -67,6 +67,9 @@ func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken 
 	return res, false
 }
 
+// bareVariable is what a shell would expand. Names in lower case are left alone: they may be groups of a regular expression.
+var bareVariable = regexp.MustCompile(`(?:^|[^$])\$([A-Z_][A-Z0-9_]+)`)
+
 // wholeVariable is a value that is one environment variable, with its default.
 var wholeVariable = regexp.MustCompile(`^\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}$`)
 
@@ -114,7 +117,13 @@ func (x *expander) check(root, n *Node, path []string) {
 		x.check(root, kid, Extend(path, kid.Key))
 	}
 	v := n.value
-	if v == nil || v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" || !strings.Contains(v.Value, "${") {
+	if v == nil || v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" {
+		return
+	}
+	if m := bareVariable.FindStringSubmatch(v.Value); m != nil {
+		x.Report.Warn(root.At(path...), "$%s stays as it is written; write ${env:%s} for the environment variable, or $$%s if that is the text", m[1], m[1], m[1])
+	}
+	if !strings.Contains(v.Value, "${") {
 		return
 	}
 	x.unset = nil
