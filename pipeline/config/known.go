@@ -76,6 +76,9 @@ var knownConnectors = map[string]string{
 	"spanmetrics": "", "sum": "",
 }
 
+// harmlessExtensions are those that nothing needs: they are warned of and ignored.
+var harmlessExtensions = []string{"zpages", "memoryballast", "filestorage", "cgroupruntime"}
+
 // knownExtensions say what to do without them.
 var knownExtensions = map[string]string{
 	"ack": "take it out", "asapclient": "take it out", "avrologencoding": "take it out",
@@ -97,7 +100,6 @@ var knownExtensions = map[string]string{
 	"memorylimiter": "use the processor memory_limiter",
 	"oauth2client":  "take it out, and set the headers of the exporter",
 	"oidc":          "take it out", "opamp": "take it out", "otlpencoding": "take it out",
-	"pprof":        "take it out",
 	"redisstorage": "take it out", "remotetap": "take it out",
 	"sigv4auth": "take it out", "skywalkingencoding": "take it out", "solarwindsapmsettings": "take it out",
 	"sumologic": "take it out", "textencoding": "take it out", "zipkinencoding": "take it out",

@@ -47,6 +47,9 @@ func (c *Config) Validate() error {
 	if c.InitialScrapeOffset < 0 {
 		errs = append(errs, fmt.Errorf(`"initial_scrape_offset" is %s: write 0s or more`, c.InitialScrapeOffset))
 	}
+	if c.Config != nil {
+		c.Config = asWritten(c.Config).(map[string]any)
+	}
 	l, err := load(c.Config)
 	c.loaded = l
 	return errors.Join(append(errs, err)...)
@@ -66,7 +69,7 @@ func (c *Config) Warnings() []string {
 			}
 		}
 		for _, p := range list(m["scrape_protocols"]) {
-			if p == string(promconfig.PrometheusProto) {
+			if textOf(p) == string(promconfig.PrometheusProto) {
 				out = append(out, fmt.Sprintf(`config::scrape_configs::%d::scrape_protocols: %s is not asked for: write text protocols only`, i, p))
 			}
 		}
@@ -79,7 +82,7 @@ func (c *Config) Warnings() []string {
 func emptyReplacement(rule any, path string) []string {
 	m, _ := rule.(map[string]any)
 	r, set := m["replacement"]
-	action, _ := m["action"].(string)
+	action := textOf(m["action"])
 	if !set || r != nil && r != "" || action != "" && !strings.EqualFold(action, "replace") {
 		return nil
 	}
