@@ -290,6 +290,11 @@ func (g *graph) stop(ctx context.Context) error {
 		}
 		wg.Wait()
 	}
+	for _, n := range g.exporters {
+		if d, ok := n.value.(pipeline.Drainer); ok {
+			d.Drain()
+		}
+	}
 	together(g.receivers)
 	for _, n := range g.inner {
 		end(n)

@@ -145,7 +145,8 @@ func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	old := s.cfg
 	s.host.listeners.Hold()
 	defer s.host.listeners.Sweep()
-	defer s.host.estates.Clear()
+	s.host.estates.Open()
+	defer s.host.estates.Close()
 	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
 	s.halt(context.WithoutCancel(ctx))
 	if err := ctx.Err(); err != nil {

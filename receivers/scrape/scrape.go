@@ -94,7 +94,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.stop() // and with it what the manager may have begun
 		return err
 	}
-	if e, is := r.settings.Inherit().(estate); is {
+	if e, is := r.settings.Inherit("targets").(estate); is {
 		r.adopt(e)
 	}
 	r.discover(m)
@@ -106,7 +106,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
-	r.settings.Leave(r.leave())
+	r.settings.Leave("targets", r.leave())
 	for _, j := range r.jobs {
 		j.client.CloseIdleConnections()
 	}
