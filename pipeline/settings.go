@@ -33,7 +33,8 @@ type Settings struct {
 // View is a look at the running process.
 type View struct {
 	Ledger Reader
-	Config *Config // the configuration of the component's own graph
+	Config *Config             // the configuration of the component's own graph
+	Own    prometheus.Gatherer // our own metrics, as /metrics has them; nil where nothing serves them
 }
 
 // Serve serves h, on the connections that the graph before this one left on that address when their terms are the

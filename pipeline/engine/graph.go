@@ -247,10 +247,14 @@ func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.S
 			accounts = append(accounts, g.host.ledger.Account(kind, ledger.Key{Component: name, Pipeline: inPipeline, Signal: of}))
 		}
 	}
+	view := pipeline.View{Ledger: g.host.ledger, Config: g.cfg}
+	if g.host.history != nil {
+		view.Own = g.host.history
+	}
 	return pipeline.Settings{
 		ID: in.ID, Kind: kind, Signal: sig, DataDir: componentDir(g.host.dataDir, name), Version: g.host.version,
 		Log: log, Metrics: reg, Budget: g.host.budget, Listen: g.host.listeners.For(log, in.Place.String(), in.Embedded),
-		View: pipeline.View{Ledger: g.host.ledger, Config: g.cfg}, Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
+		View: view, Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
 	}
 }
 

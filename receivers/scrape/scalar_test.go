@@ -45,7 +45,7 @@ func TestVariablesAreText(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := cfg.Instances[slices.IndexFunc(cfg.Instances, func(i pipeline.Instance) bool { return i.ID.Type == "prometheus" })].Config.(*Config)
-	j := c.loaded.jobs[0]
+	j := c.loaded.Jobs[0]
 	if j.JobName != "0" || !j.HonorLabels || j.SampleLimit != 100 || j.ScrapeInterval.String() != "30s" || j.RelabelConfigs[0].Replacement != "$1" {
 		t.Errorf("job %+v", j)
 	}
