@@ -19,7 +19,7 @@ const module = "github.com/sluiceio/sluice/"
 // own folder.
 var floors = [][]string{
 	{"wire", "internal/backoff", "internal/build", "internal/listen", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
-	{"wire/prom", "wire/loki", "wire/template", "internal/buffer"},
+	{"wire/prom", "wire/loki", "wire/template", "wire/otlpjson", "internal/buffer"},
 	{"pipeline", "internal/inflate"},
 	{"pipeline/ledger", "pipeline/config/read", "pipeline/source", "delivery/answer", "delivery/payload"},
 	{"delivery/credential", "delivery/divide"},
