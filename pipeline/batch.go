@@ -29,7 +29,7 @@ type Batch struct {
 
 // Cut is a batch of the items from from up to to, the latter not included, in a buffer of its own.
 func (b Batch) Cut(from, to int) Batch {
-	return b.CutRanges(nil, Ranges{{from, to}})
+	return b.CutRanges(nil, NewRanges([]Range{{max(from, 0), min(to, b.Items)}}))
 }
 
 // CutRanges is a batch of some of the items, appended to dst.

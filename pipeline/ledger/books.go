@@ -30,7 +30,9 @@ func (b *Books) of(sig pipeline.Signal) *Account {
 
 // Drop implements pipeline.Books.
 func (b *Books) Drop(why pipeline.Reason, sig pipeline.Signal, items, bytes int) {
-	b.of(sig).drop(why, items, bytes)
+	if items > 0 {
+		b.of(sig).drop(why, items, max(bytes, 0)) // a request that was edited, too, may have grown
+	}
 }
 
 // Delivered implements pipeline.Books.
