@@ -26,7 +26,8 @@ type conn struct {
 	body    conns.Body
 	rest    int   // bytes of the body that did not come yet
 	fault   error // why the body is not whole
-	last    bool  // the connection ends behind this request
+	served  bool  // there was a request
+	last    bool  // the connection ends behind this request, and its answer says so
 	writeBy time.Time
 	life    life
 
@@ -115,24 +116,43 @@ func (c *conn) head() (Head, error) {
 	if c.last {
 		return Head{}, errLeft
 	}
-	begun := false
+	begun, ready := false, !c.served // ready for a head
 	for {
-		h, n, v := parse(c.in.Buffered())
-		switch v {
-		case ours:
-			h.Peer = c.peer
-			return h, c.enter(h, n)
-		case foreign:
-			return h, errForeign
+		if ready = ready || c.dropLineEnds(); ready {
+			switch h, n, v := parse(c.in.Buffered()); v {
+			case ours:
+				h.Peer = c.peer
+				return h, c.enter(h, n)
+			case foreign:
+				return h, errForeign
+			}
 		}
-		if !begun {
+		if ready && !begun {
 			begun = true
 			c.begin(heading)
 		}
 		if _, err := c.in.Fill(); err != nil {
-			return h, err
+			if errors.Is(err, io.EOF) && ready && len(c.in.Buffered()) > 0 {
+				err = errForeign // net/http says what it thinks of half a head
+			}
+			return Head{}, err
 		}
 	}
+}
+
+// dropLineEnds drops the line ends that old clients send behind the body of a POST: of the first four bytes, before which
+// it says that there is no head yet. So does net/http.
+func (c *conn) dropLineEnds() bool {
+	b := c.in.Buffered()
+	if len(b) < 4 {
+		return false
+	}
+	n := 0
+	for n < 4 && (b[n] == '\r' || b[n] == '\n') {
+		n++
+	}
+	c.in.Take(n)
+	return true
 }
 
 // enter asks who serves a request, whose head is n bytes.
@@ -161,12 +181,13 @@ func (c *conn) request(h Head) error {
 		if c.fault == nil {
 			c.fault = err
 		}
-		c.last = true
+		c.last = errors.Is(err, errCut)
 	}
 	c.mu.Lock()
 	c.phase = running
 	c.cutBy = time.Time{}
 	c.mu.Unlock()
+	c.served = true
 	c.serves <- struct{}{}
 	c.srv.workers.Run(c)
 	return nil

@@ -21,7 +21,7 @@ func TestRequests(t *testing.T) {
 		}
 		c.want("200 " + strings.Repeat("x", 300))
 		long := strings.Repeat("y", 200_000)
-		c.say(post("/a", 0, "") + post("/a", len(long), long) + post("/a", 1, "z"))
+		c.say(post("/a", 0, "") + "\r\n" + post("/a", len(long), long) + post("/a", 1, "z"))
 		c.want("200 , 200 " + long + ", 200 z")
 	})
 }
@@ -79,7 +79,8 @@ func TestTimeouts(t *testing.T) {
 		{"nothing", "", 10 * time.Second, "EOF"},
 		{"a part of a head", "POST /a HT", 10 * time.Second, "EOF"},
 		{"an idle connection", post("/a", 1, "x"), time.Minute, "200 x, EOF"},
-		{"a head behind a request", post("/a", 1, "x") + "P", 10 * time.Second, "200 x, EOF"},
+		{"a head behind a request", post("/a", 1, "x") + "POST", 10 * time.Second, "200 x, EOF"},
+		{"a line end behind a request", post("/a", 1, "x") + "\r\n", time.Minute, "200 x, EOF"},
 		{"no body", post("/a", 10, ""), patience, "503 the body came too slowly close, EOF"},
 		{"a part of a body", post("/a", 10, "x"), patience, "503 the body came too slowly close, EOF"},
 	} {
