@@ -11,6 +11,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zlib"
+	"github.com/pierrec/lz4/v4"
 )
 
 // ErrTooLarge is in the error for a body that inflates beyond the limit.
@@ -20,7 +22,7 @@ var ErrTooLarge = errors.New("the body is larger than the limit once inflated")
 var ErrEncoding = errors.New("unknown content encoding")
 
 // Encodings are what Read takes besides no encoding, as an Accept-Encoding value.
-const Encodings = "gzip, zstd"
+const Encodings = "gzip, zstd, deflate, zlib, snappy, lz4"
 
 const (
 	firstRead     = 16 << 10 // room that a body of unknown length gets first
@@ -38,7 +40,7 @@ type Limits struct {
 	Grow func(n int) error // asked before n bytes are held, compressed ones too; its error ends the read. May be nil
 }
 
-// Read reads body to its end, inflating by encoding ("", "identity", "gzip", "zstd", SnappyFramed), into dst's storage, which
+// Read reads body to its end, inflating by encoding ("", "identity", one of Encodings, SnappyFramed), into dst's storage, which
 // grows as needed. sizeHint is the expected inflated size, 0 or less if unknown; a wrong hint costs time, never memory
 // that has not been asked for.
 func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits) ([]byte, error) {
@@ -51,6 +53,12 @@ func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits)
 		return readZstd(dst, body, lim)
 	case SnappyFramed:
 		return readSnappy(dst, body, sizeHint, lim)
+	case "snappy":
+		return readSnappyBlock(dst, body, lim)
+	case "zlib", "deflate": // both mean zlib, as in RFC 9110 and the Collector
+		return readZlib(dst, body, sizeHint, lim)
+	case "lz4":
+		return readLZ4(dst, body, sizeHint, lim)
 	}
 	return dst[:0], fmt.Errorf("%w %q; use %s or none", ErrEncoding, encoding, Encodings)
 }
@@ -73,6 +81,77 @@ func readSnappy(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, e
 	defer snappyReaders.Put(z)
 	z.Reset(body)
 	return readAll(dst, z, sizeHint, lim)
+}
+
+// readSnappyBlock reads one snappy block, which says in front how much it inflates to; or frames, which some clients call the
+// same.
+func readSnappyBlock(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
+	buf := packedBodies.Get()
+	defer packedBodies.Put(buf)
+	packed, err := readAll(*buf, body, 0, Limits{Max: snappy.MaxEncodedLen(lim.Max), Grow: lim.Grow})
+	*buf = packed
+	if err != nil {
+		return dst[:0], err
+	}
+	if bytes.HasPrefix(packed, []byte("\xff\x06\x00\x00sNaPpY")) {
+		return Bytes(dst, packed, SnappyFramed, lim)
+	}
+	if len(packed) == 0 {
+		return dst[:0], nil
+	}
+	n, err := snappy.DecodedLen(packed)
+	switch {
+	case err != nil:
+		return dst[:0], fmt.Errorf("cannot read the body: %w", err)
+	case n > maxSnappyRatio*len(packed):
+		return dst[:0], errors.New("cannot read the body: the snappy block claims to be larger than it can be")
+	case n > lim.Max:
+		return dst[:0], fmt.Errorf("%w of %d bytes", ErrTooLarge, lim.Max)
+	}
+	if lim.Grow != nil {
+		if err := lim.Grow(n + len(packed)); err != nil {
+			return dst[:0], err
+		}
+	}
+	if cap(dst) < n {
+		dst = make([]byte, n)
+	}
+	got, err := snappy.Decode(dst[:n], packed)
+	if err != nil {
+		return dst[:0], fmt.Errorf("cannot read the body: %w", err)
+	}
+	return got, nil
+}
+
+// maxSnappyRatio bounds what a block may claim: a copy of two bytes makes 64.
+const maxSnappyRatio = 64
+
+var zlibReaders sync.Pool
+
+func readZlib(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
+	z, is := zlibReaders.Get().(io.ReadCloser)
+	var err error
+	if is {
+		err = z.(zlib.Resetter).Reset(body, nil)
+	} else {
+		z, err = zlib.NewReader(body)
+	}
+	if err != nil {
+		return dst[:0], fmt.Errorf("cannot read the zlib header: %w", err)
+	}
+	defer zlibReaders.Put(z)
+	return readAll(dst, z, sizeHint, lim)
+}
+
+// lz4Blocks is what a reader of LZ4 frames may hold besides its output: a block and its source, 4 MiB each at most.
+const lz4Blocks = 8 << 20
+
+func readLZ4(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
+	both := lim
+	if lim.Grow != nil {
+		both.Grow = func(n int) error { return lim.Grow(n + lz4Blocks) }
+	}
+	return readAll(dst, lz4.NewReader(body), sizeHint, both)
 }
 
 // Bytes is Read for a body that is in memory already. What it asks for includes body.

@@ -10,7 +10,9 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 )
 
 func deflate(t testing.TB, encoding string, plain []byte) []byte {
@@ -28,6 +30,12 @@ func deflate(t testing.TB, encoding string, plain []byte) []byte {
 		w = z
 	case SnappyFramed:
 		w = snappy.NewBufferedWriter(&b)
+	case "zlib", "deflate":
+		w = zlib.NewWriter(&b)
+	case "lz4":
+		w = lz4.NewWriter(&b)
+	case "snappy":
+		return snappy.Encode(nil, plain)
 	default:
 		return plain
 	}
@@ -41,7 +49,7 @@ func deflate(t testing.TB, encoding string, plain []byte) []byte {
 }
 
 func TestRead(t *testing.T) {
-	for _, enc := range []string{"", "identity", "gzip", "zstd"} {
+	for _, enc := range []string{"", "identity", "gzip", "zstd", "zlib", "deflate", "lz4", "snappy", SnappyFramed} {
 		for _, n := range []int{0, 1, firstRead - 1, firstRead, firstRead + 1, 300_000} {
 			plain := bytes.Repeat([]byte("0123456789"), n/10+1)[:n]
 			for _, hint := range []int{0, 1, n, 2 * n} {

@@ -19,7 +19,7 @@ const module = "github.com/sluiceio/sluice/"
 // own folder.
 var floors = [][]string{
 	{"wire", "internal/backoff", "internal/build", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
-	{"wire/prom", "wire/loki", "wire/template", "internal/buffer"},
+	{"wire/prom", "wire/loki", "wire/template", "wire/otlpjson", "internal/buffer"},
 	{"internal/conns"},
 	{"internal/listen"},
 	{"pipeline", "internal/inflate"},

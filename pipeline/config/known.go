@@ -63,7 +63,7 @@ var knownExporters = map[string]string{
 	"elasticsearch": "", "faro": "", "file": "the file exporter", "googlecloud": "", "googlecloudpubsub": "",
 	"googlecloudstorage": "", "googlemanagedprometheus": "", "honeycombmarker": "", "influxdb": "",
 	"jaeger": "the otlp_grpc exporter", "kafka": "", "loadbalancing": "", "logging": "the debug exporter",
-	"logicmonitor": "", "logzio": "", "loki": "", "mezmo": "", "nop": "", "opencensus": "the otlp_grpc exporter",
+	"logicmonitor": "", "logzio": "", "loki": "", "mezmo": "", "opencensus": "the otlp_grpc exporter",
 	"opensearch": "", "otelarrow": "the otlp_grpc exporter", "otlp": "", "otlphttp": "", "prometheus": "",
 	"prometheusremotewrite": "", "pulsar": "", "rabbitmq": "", "sapm": "the otlp_http exporter", "sentry": "",
 	"signalfx": "", "skywalking": "", "splunkhec": "", "stef": "", "sumologic": "", "syslog": "",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type Service struct {
 	graph    *graph
 	servers  []*listen.Serving
 	stopHeap context.CancelFunc
+	goLimit  int64 // of the runtime, as it was before any configuration
 }
 
 // State is where a Service is in its life; the health endpoint answers 200 only in StateReady.
@@ -57,6 +59,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 			metrics: reg, history: newHistory(reg), log: log, dataDir: dataDir, version: version,
 		},
 	}
+	s.goLimit = debug.SetMemoryLimit(-1)
 	s.own.register(reg, s)
 	return s
 }

@@ -71,7 +71,7 @@ func encodingOf(b []byte) (name string, known bool) {
 		return "", true
 	}
 	switch name = strings.ToLower(string(b)); name {
-	case "identity", "gzip", "zstd", inflate.SnappyFramed:
+	case "identity", "gzip", "zstd", "deflate", "zlib", "snappy", "lz4", inflate.SnappyFramed:
 		return name, true
 	}
 	return "", false

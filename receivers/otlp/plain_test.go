@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zlib"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -101,6 +103,10 @@ func rawRequests(t testing.TB) map[string][]byte {
 	swap := func(old, new string) []byte {
 		return bytes.Replace(rawPost(proto, body), []byte(old), []byte(new), 1)
 	}
+	var deflated bytes.Buffer
+	z := zlib.NewWriter(&deflated)
+	z.Write(body)
+	z.Close()
 	zip := func(s string, b []byte) []byte { return compress(t, s, b) }
 	out := map[string][]byte{
 		"protobuf":             rawPost(proto, body),
@@ -113,6 +119,13 @@ func rawRequests(t testing.TB) map[string][]byte {
 		"no zstd":              rawPost(inJSON+"Content-Encoding: zstd\r\n", body),
 		"a bomb":               rawPost(proto+"Content-Encoding: zstd\r\n", zip("zstd", make([]byte, 4<<20))),
 		"a bomb of gzip":       rawPost(proto+"Content-Encoding: gzip\r\n", zip("gzip", make([]byte, 4<<20))),
+		"zlib":                 rawPost(proto+"Content-Encoding: zlib\r\n", deflated.Bytes()),
+		"deflate, half":        rawPost(proto+"Content-Encoding: deflate\r\n", deflated.Bytes()[:50]),
+		"no zlib":              rawPost(proto+"Content-Encoding: zlib\r\n", body),
+		"snappy":               rawPost(proto+"Content-Encoding: snappy\r\n", snappy.Encode(nil, body)),
+		"no snappy":            rawPost(proto+"Content-Encoding: snappy\r\n", body),
+		"no framed snappy":     rawPost(proto+"Content-Encoding: x-snappy-framed\r\n", body),
+		"no lz4":               rawPost(proto+"Content-Encoding: lz4\r\n", body),
 		"identity":             rawPost(proto+"Content-Encoding: identity\r\n", body),
 		"br":                   rawPost(proto+"Content-Encoding: br\r\n", body),
 		"no type":              rawPost("", body),
