@@ -3,6 +3,7 @@ package http1
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -291,6 +292,29 @@ func TestAPeerThatDoesNotRead(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if n := len(b.srv.all()); n != 0 {
 			t.Errorf("%d connections are open", n)
+		}
+		mine.Close()
+	})
+}
+
+// TestAnAnswerThatIsWrittenDuringShutdown ends its connection, although it did not say so.
+func TestAnAnswerThatIsWrittenDuringShutdown(t *testing.T) {
+	inTime(t, func(t *testing.T, b *bench) {
+		mine, its := net.Pipe()
+		b.ln.conns <- its
+		mine.Write([]byte(post("/a", 1, "x")))
+		synctest.Wait() // the worker writes, and nobody reads
+		begin := time.Now()
+		done := make(chan struct{})
+		go func() {
+			b.srv.Shutdown(t.Context())
+			close(done)
+		}()
+		time.Sleep(time.Second)
+		io.Copy(io.Discard, mine)
+		<-done
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("it took %s", took)
 		}
 		mine.Close()
 	})

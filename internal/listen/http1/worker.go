@@ -27,9 +27,8 @@ func (s *Server) serve(c *conn, out []byte) []byte {
 		c.write(out)
 	}
 	c.mu.Lock()
-	c.phase, c.idleSince = waiting, time.Now()
-	if c.last {
-		c.ended = true
+	c.phase, c.idleSince, c.ended = waiting, time.Now(), c.last
+	if c.last || s.stopping.Load() { // it may have begun behind the answer
 		c.nudgeLocked()
 	}
 	c.mu.Unlock()
