@@ -2,7 +2,8 @@
 // has lives in Listeners; a graph has it lent and gives it back.
 //
 // Read it in this order: listeners.go (what there is, and who may have it), socket.go (a socket that is lent),
-// serving.go (what a component serves, and its hold on that), site.go (a server that is lent).
+// serving.go (what a component serves, and its hold on that), site.go (a server that is lent), fore.go (what stands in
+// front of it for plain requests).
 package listen
 
 import (

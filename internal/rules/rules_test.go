@@ -18,8 +18,10 @@ const module = "github.com/sluiceio/sluice/"
 // floors are the folders from the ground up. A package imports only from floors below its own, and from below its
 // own folder.
 var floors = [][]string{
-	{"wire", "internal/backoff", "internal/build", "internal/listen", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
+	{"wire", "internal/backoff", "internal/build", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
 	{"wire/prom", "wire/loki", "wire/template", "wire/otlpjson", "internal/buffer"},
+	{"internal/conns"},
+	{"internal/listen"},
 	{"pipeline", "internal/inflate"},
 	{"pipeline/ledger", "pipeline/config/read", "pipeline/source", "delivery/answer", "delivery/payload"},
 	{"delivery/credential", "delivery/divide"},

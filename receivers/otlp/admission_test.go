@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sluiceio/sluice/internal/conns"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
@@ -116,7 +117,7 @@ func TestSlowSenders(t *testing.T) {
 	}
 	c := declare(t, srv, len(body))
 	for rest := body; len(rest) > 0; {
-		n := min(len(rest), minRate/4)
+		n := min(len(rest), conns.MinRate/4)
 		c.Write(rest[:n])
 		rest = rest[n:]
 		time.Sleep(100 * time.Millisecond) // 2.5 times the rate

@@ -8,13 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/conns"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
 // bodies are the bodies that are being read over HTTP. They may take as long as bytes come; those that do not come are
 // cut, and so is what holds a stop.
 type bodies struct {
-	patience time.Duration // how long a body may take, however small; see minRate
+	patience time.Duration // how long a body may take, however small; see conns.MinRate
 
 	mu     sync.Mutex
 	open   map[*body]struct{}
@@ -32,7 +33,6 @@ type body struct {
 }
 
 const (
-	minRate   = 16 << 10               // bytes a second, beyond the patience; below any network that works
 	stopGrace = time.Second            // for a body that is on its way when the receiver stops
 	sweepTime = 500 * time.Millisecond // between looks at what is open
 )
@@ -76,7 +76,7 @@ func (bs *bodies) look() {
 		case b.cut.Load() != nil:
 		case !bs.stopBy.IsZero() && !now.Before(bs.stopBy):
 			b.end("the receiver is stopping or being reconfigured")
-		case now.Sub(b.began) > bs.patience+time.Duration(b.came.Load())*(time.Second/minRate):
+		case now.After(conns.DueBy(b.began, bs.patience, int(b.came.Load()))):
 			b.end("the body came too slowly")
 		}
 	}

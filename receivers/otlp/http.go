@@ -2,16 +2,9 @@ package otlp
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"math"
 	"mime"
-	"net"
 	"net/http"
-	"os"
-	"strconv"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
@@ -27,9 +20,6 @@ const (
 	typeProtobuf = "application/x-protobuf"
 	typeJSON     = "application/json"
 )
-
-// headerProtobuf is the Content-Type of most answers, made once.
-var headerProtobuf = []string{typeProtobuf}
 
 // httpServer is the OTLP/HTTP listener.
 type httpServer struct {
@@ -78,6 +68,9 @@ func (h *httpServer) start(ctx context.Context) error {
 		Network: string(cfg.NetAddr.Transport), Address: cfg.NetAddr.Endpoint,
 		Server: srv, Terms: httpTerms{cfg.TLS, cfg.KeepAlivesEnabled},
 	}
+	if h.plain() {
+		spec.Plain = newPlain(h)
+	}
 	if cfg.TLS.HasValue() {
 		if spec.TLS, err = cfg.TLS.Get().LoadTLSConfig(ctx); err != nil {
 			return err
@@ -96,6 +89,12 @@ func (h *httpServer) start(ctx context.Context) error {
 func (h *httpServer) bare() bool {
 	c := &h.cfg.ServerConfig
 	return !c.Auth.HasValue() && !c.CORS.HasValue() && len(c.Middlewares) == 0 && c.ResponseHeaders == nil
+}
+
+// plain tells whether package http1 can serve for net/http.
+func (h *httpServer) plain() bool {
+	c := &h.cfg.ServerConfig
+	return h.bare() && !c.TLS.HasValue() && c.KeepAlivesEnabled && c.ReadTimeout == 0
 }
 
 // stop lets requests that are inside finish until ctx ends, then cuts them off. It returns behind the last one.
@@ -117,36 +116,42 @@ func (h *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		kind := contentType(r)
+		kind := contentType(r.Header.Get("Content-Type"))
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
-			fail(w, kind, http.StatusMethodNotAllowed, "use POST")
+			write(w, failure(kind, http.StatusMethodNotAllowed, "use POST"))
 			return
 		}
 		if kind == "" {
-			fail(w, kind, http.StatusUnsupportedMediaType, "unknown Content-Type; use "+typeProtobuf+" or "+typeJSON)
+			write(w, failure(kind, http.StatusUnsupportedMediaType, "unknown Content-Type; use "+typeProtobuf+" or "+typeJSON))
 			return
 		}
-		items, err := h.receive(w, r, sig)
-		answer(w, kind, items, err)
+		items, err := h.receive(w, r, &request{sig: sig, kind: kind, peer: r.RemoteAddr})
+		write(w, answer(kind, items, err))
 	}
 }
 
+// request is one of OTLP/HTTP whose body is to be read.
+type request struct {
+	sig   wire.Signal
+	kind  string // typeProtobuf or typeJSON
+	peer  string
+	lease pipeline.Reservation
+}
+
 // receive admits, reads and hands on one request.
-func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, sig wire.Signal) (int, error) {
-	kind := contentType(r)
+func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request) (items int, err error) {
 	if r.ContentLength > h.cfg.MaxRequestBodySize {
 		return 0, inflate.ErrTooLarge
 	}
-	lease, err := h.in.budget.Reserve(0) // inflate asks for more as bytes come: the length is only declared
+	q.lease, err = h.in.budget.Reserve(0) // inflate asks for more as bytes come: the length is only declared
 	if err != nil {
 		return 0, err
 	}
-	defer lease.Release()
+	defer q.lease.Release()
 	hint := int(r.ContentLength)
 	encoding := strings.ToLower(r.Header.Get("Content-Encoding")) // RFC 9110, 8.4.1: case does not matter
-	compressed := encoding != "" && encoding != "identity"
-	if compressed {
+	if isCompressed(encoding) {
 		hint = 0 // the length is that of the compressed body
 	}
 	in := r.Body
@@ -155,27 +160,43 @@ func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, sig wire.Si
 	}
 	watched := h.bodies.read(w, in)
 	buf := buffers.Get().(*[]byte)
-	body, err := inflate.Read(*buf, watched, encoding, hint, inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: lease.Resize})
+	body, err := inflate.Read(*buf, watched, encoding, hint, h.limits(q))
 	h.bodies.done(watched)
-	if err != nil && compressed && isCorrupt(err) {
-		err = h.in.notOTLP(err)
-	}
-	if err != nil || kind != typeJSON {
-		defer release(buf, body)
-	} else {
-		text := body
-		body, err = h.fromJSON(&lease, sig, text)
-		release(buf, text) // the protobuf is a copy
-	}
+	defer release(buf, body)
 	if err != nil {
+		return 0, h.unreadable(encoding, err)
+	}
+	return h.deliver(r.Context(), q, body)
+}
+
+func isCompressed(encoding string) bool { return encoding != "" && encoding != "identity" }
+
+// limits are what a body may inflate to.
+func (h *httpServer) limits(q *request) inflate.Limits {
+	return inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: q.lease.Resize}
+}
+
+// unreadable is the answer to a body that was not read to its end.
+func (h *httpServer) unreadable(encoding string, err error) error {
+	if isCompressed(encoding) && isCorrupt(err) {
+		return h.in.notOTLP(err)
+	}
+	return err
+}
+
+// deliver hands a body on that was read.
+func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (items int, err error) {
+	if q.kind == typeJSON {
+		if body, err = h.fromJSON(&q.lease, q.sig, body); err != nil {
+			return 0, err
+		}
+	}
+	if err := q.lease.Resize(len(body)); err != nil {
 		return 0, err
 	}
-	if err := lease.Resize(len(body)); err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.in.timeout)
+	ctx, cancel := context.WithTimeout(ctx, h.in.timeout)
 	defer cancel()
-	return h.in.take(ctx, sig, body, r.RemoteAddr)
+	return h.in.take(ctx, q.sig, body, q.peer)
 }
 
 // fromJSON transcodes text under a reservation of what that needs: several times the text, until it is done.
@@ -195,8 +216,7 @@ func (h *httpServer) fromJSON(lease *pipeline.Reservation, sig wire.Signal, text
 }
 
 // contentType is one of the two types, or empty.
-func contentType(r *http.Request) string {
-	t := r.Header.Get("Content-Type")
+func contentType(t string) string {
 	if t != typeProtobuf && t != typeJSON {
 		t, _, _ = mime.ParseMediaType(t)
 	}
@@ -204,98 +224,4 @@ func contentType(r *http.Request) string {
 		return t
 	}
 	return ""
-}
-
-// answer turns a sink's answer into a response.
-func answer(w http.ResponseWriter, kind string, rejected int, err error) {
-	if err == nil {
-		succeed(w, kind, 0, "")
-		return
-	}
-	if message, is := partialOf(err); is {
-		succeed(w, kind, rejected, message)
-		return
-	}
-	var invalid errInvalid
-	var none errNoPipeline
-	var tooBig *http.MaxBytesError
-	var timeout net.Error
-	switch {
-	case errors.As(err, &invalid):
-		fail(w, kind, http.StatusBadRequest, invalid.Error())
-	case errors.As(err, &none):
-		fail(w, kind, http.StatusNotFound, none.Error())
-	case errors.Is(err, inflate.ErrTooLarge), errors.As(err, &tooBig):
-		fail(w, kind, http.StatusRequestEntityTooLarge, "the body exceeds max_request_body_size; send smaller batches")
-	case errors.Is(err, inflate.ErrEncoding):
-		w.Header().Set("Accept-Encoding", inflate.Encodings)
-		fail(w, kind, http.StatusUnsupportedMediaType, err.Error())
-	case isRefusal(err):
-		refuse(w, kind, err)
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		refuse(w, kind, pipeline.Refuse(time.Second, errors.New("the body did not come within read_timeout"))) // 408 is not repeated
-	default:
-		fail(w, kind, http.StatusBadRequest, err.Error())
-	}
-}
-
-// isRefusal tells a sink's "not now" from an error in reading the body.
-func isRefusal(err error) bool {
-	var r *pipeline.Refused
-	return errors.As(err, &r)
-}
-
-// isCorrupt tells what a decompressor says of a body from all else that ends the reading of one.
-func isCorrupt(err error) bool {
-	var tooBig *http.MaxBytesError
-	var network net.Error
-	return !isRefusal(err) && !errors.Is(err, inflate.ErrTooLarge) && !errors.Is(err, inflate.ErrEncoding) &&
-		!errors.As(err, &tooBig) && !errors.As(err, &network)
-}
-
-func refuse(w http.ResponseWriter, kind string, err error) {
-	ref, _ := pipeline.AsRefused(err)
-	if ref.After > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(ref.After.Seconds()))))
-	}
-	code := http.StatusServiceUnavailable
-	if ref.Overload {
-		code = http.StatusTooManyRequests
-	}
-	fail(w, kind, code, ref.Error())
-}
-
-func succeed(w http.ResponseWriter, kind string, rejected int, message string) {
-	if kind != typeJSON {
-		w.Header()["Content-Type"] = headerProtobuf
-		if rejected > 0 {
-			w.Write(appendPartial(nil, rejected, message))
-		}
-		return
-	}
-	w.Header().Set("Content-Type", typeJSON)
-	if rejected == 0 {
-		w.Write([]byte("{}"))
-		return
-	}
-	// int64 is a string in protobuf's JSON; the key differs by signal, so all three are given and clients, who
-	// must ignore unknown keys, find theirs.
-	n := strconv.Itoa(rejected)
-	json.NewEncoder(w).Encode(map[string]any{"partialSuccess": map[string]string{
-		"rejectedLogRecords": n, "rejectedDataPoints": n, "rejectedSpans": n, "errorMessage": message,
-	}})
-}
-
-// fail answers with a google.rpc.Status, as OTLP asks.
-func fail(w http.ResponseWriter, kind string, code int, message string) {
-	if kind == typeJSON {
-		w.Header().Set("Content-Type", typeJSON)
-		w.WriteHeader(code)
-		json.NewEncoder(w).Encode(map[string]any{"code": int(rpcCode(code)), "message": message})
-		return
-	}
-	w.Header().Set("Content-Type", typeProtobuf)
-	w.WriteHeader(code)
-	body := wire.AppendUint(nil, 1, uint64(rpcCode(code)))
-	w.Write(wire.AppendString(body, 2, message))
 }

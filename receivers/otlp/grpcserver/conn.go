@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/sluiceio/sluice/internal/conns"
 )
 
 // conn is one connection. What stands above mu is the reading goroutine's.
@@ -21,7 +23,7 @@ type conn struct {
 	ctx    context.Context // of all its calls
 	cancel context.CancelFunc
 
-	in     input
+	in     conns.Input
 	fields *hpack.Decoder
 	head   head
 	maxID  uint32 // of the calls that were begun
@@ -77,7 +79,7 @@ func (c *conn) serve() {
 	}
 	c.abort()
 	c.dropAll()
-	c.in.giveBack()
+	c.in.GiveBack()
 }
 
 // abort ends the connection and the contexts of its calls. Any goroutine may call it.
@@ -91,12 +93,12 @@ func (c *conn) read() error {
 		return err
 	}
 	for {
-		b, err := c.in.peek(frameHeaderBytes)
+		b, err := c.in.Peek(frameHeaderBytes)
 		if err != nil {
 			return err
 		}
 		h := readFrameHeader(b)
-		c.in.take(frameHeaderBytes)
+		c.in.Take(frameHeaderBytes)
 		if h.length > maxFrame {
 			return connError{http2.ErrCodeFrameSize, "a frame larger than SETTINGS_MAX_FRAME_SIZE"}
 		}
@@ -139,7 +141,7 @@ func (c *conn) frame(h frameHeader) error {
 			return violation("GOAWAY of a stream")
 		}
 	}
-	return c.in.discard(h.length) // unknown frames, too
+	return c.in.Discard(h.length) // unknown frames, too
 }
 
 // fixed reads the payload of a frame that has a fixed length.
@@ -147,9 +149,9 @@ func (c *conn) fixed(h frameHeader, length int) ([]byte, error) {
 	if h.length != length {
 		return nil, connError{http2.ErrCodeFrameSize, h.typ.String() + " of a wrong length"}
 	}
-	b, err := c.in.peek(length)
+	b, err := c.in.Peek(length)
 	if err == nil {
-		c.in.take(length)
+		c.in.Take(length)
 	}
 	return b, err
 }
@@ -179,12 +181,12 @@ func (c *conn) settings(h frameHeader) error {
 	}
 	window := -1 // the last one counts, so that a frame full of them costs one pass over the streams
 	for range h.length / 6 {
-		b, err := c.in.peek(6)
+		b, err := c.in.Peek(6)
 		if err != nil {
 			return err
 		}
 		s := http2.Setting{ID: http2.SettingID(binary.BigEndian.Uint16(b)), Val: binary.BigEndian.Uint32(b[2:])}
-		c.in.take(6)
+		c.in.Take(6)
 		if s.ID == http2.SettingInitialWindowSize && s.Val > maxWindow {
 			return connError{http2.ErrCodeFlowControl, "SETTINGS_INITIAL_WINDOW_SIZE over its limit"}
 		}

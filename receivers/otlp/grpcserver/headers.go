@@ -59,19 +59,19 @@ func (c *conn) headers(h frameHeader) error {
 		if rest < 1 {
 			return violation("padding without its length")
 		}
-		b, err := c.in.peek(1)
+		b, err := c.in.Peek(1)
 		if err != nil {
 			return err
 		}
 		pad = int(b[0])
-		c.in.take(1)
+		c.in.Take(1)
 		rest--
 	}
 	if h.flags.Has(http2.FlagHeadersPriority) {
 		if rest < 5 {
 			return violation("a priority that ends early")
 		}
-		if err := c.in.discard(5); err != nil {
+		if err := c.in.Discard(5); err != nil {
 			return err
 		}
 		rest -= 5
@@ -83,7 +83,7 @@ func (c *conn) headers(h frameHeader) error {
 	if err := c.block(rest - pad); err != nil {
 		return err
 	}
-	if err := c.in.discard(pad); err != nil {
+	if err := c.in.Discard(pad); err != nil {
 		return err
 	}
 	return c.blockEnd(h)
@@ -108,14 +108,14 @@ func (c *conn) block(n int) error {
 		return connError{http2.ErrCodeEnhanceYourCalm, "the header is too large"}
 	}
 	for n > 0 {
-		b, err := c.in.some(n)
+		b, err := c.in.Some(n)
 		if err != nil {
 			return err
 		}
 		if _, err := c.fields.Write(b); err != nil {
 			return connError{http2.ErrCodeCompression, "cannot decode a header: " + err.Error()}
 		}
-		c.in.take(len(b))
+		c.in.Take(len(b))
 		n -= len(b)
 	}
 	return nil

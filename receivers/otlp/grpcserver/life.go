@@ -62,9 +62,9 @@ func (c *conn) greet() error {
 		}
 		c.nc = secure
 	}
-	c.in.init(c.nc, &c.srv.reads, c.woken)
+	c.in.Init(c.nc, &c.srv.reads, c.woken)
 	for _, n := range []int{4, len(preface)} { // a request of HTTP/1 may be shorter than the preface
-		b, err := c.in.peek(n)
+		b, err := c.in.Peek(n)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (c *conn) greet() error {
 			return errors.New("the client does not speak HTTP/2")
 		}
 	}
-	c.in.take(len(preface))
+	c.in.Take(len(preface))
 	c.life.greeted = true
 	if age := c.srv.opt.Keepalive.MaxConnectionAge; age > 0 {
 		jitter := time.Duration((rand.Float64()*0.2 - 0.1) * float64(age)) // as grpc-go's, so that a fleet does not come back at once
@@ -192,12 +192,12 @@ func (c *conn) woken() error {
 	}
 	if k.Time > 0 {
 		switch {
-		case !l.pingedAt.IsZero() && c.in.last.After(l.pingedAt):
+		case !l.pingedAt.IsZero() && c.in.Last.After(l.pingedAt):
 			l.pingedAt = time.Time{}
 		case !l.pingedAt.IsZero() && due(l.pingedAt.Add(k.Timeout)):
 			return errors.New("no answer to a keepalive ping")
 		}
-		if l.pingedAt.IsZero() && due(c.in.last.Add(k.Time)) {
+		if l.pingedAt.IsZero() && due(c.in.Last.Add(k.Time)) {
 			l.pingedAt = now
 			c.write(appendPing(c.out[:0], 0, lifePing))
 			due(now.Add(k.Timeout))

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/sluiceio/sluice/internal/conns"
 )
 
 // inTime runs f in a bubble of synthetic time with a server and a client that are joined by a pipe.
@@ -368,9 +370,7 @@ func TestWorkersShrink(t *testing.T) {
 	}, func(t *testing.T, s *Server, c *client) {
 		free := func() int {
 			synctest.Wait()
-			s.workers.mu.Lock()
-			defer s.workers.mu.Unlock()
-			return len(s.workers.free)
+			return s.workers.Idle()
 		}
 		for id := uint32(1); id < 201; id += 2 {
 			c.open(id, false, ":path", "/wait")
@@ -388,7 +388,7 @@ func TestWorkersShrink(t *testing.T) {
 		if n := free(); n != 1 {
 			t.Errorf("%d workers are free behind calls one after the other", n)
 		}
-		time.Sleep(3 * trimEvery)
+		time.Sleep(3 * conns.TrimEvery)
 		if n := free(); n != 0 {
 			t.Errorf("%d workers are free behind no calls", n)
 		}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
-	"github.com/sluiceio/sluice/internal/buffer"
+	"github.com/sluiceio/sluice/internal/conns"
 	"github.com/sluiceio/sluice/internal/inflate"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -25,11 +25,9 @@ type stream struct {
 	timeout  time.Duration // the client's, or 0
 
 	// Of the reading goroutine while the message comes, then of the worker.
-	prefix   [5]byte        // compressed or not, and the length
-	prefixed int            // bytes of it that came
-	declared int            // length of the message, known with the prefix
-	room     int            // bytes of it that are reserved
-	body     *buffer.Buffer // what came of it; nil while nothing did
+	prefix   [5]byte    // compressed or not, and the length
+	prefixed int        // bytes of it that came
+	body     conns.Body // its length is known with the prefix
 	lease    pipeline.Reservation
 	window   int // how many bytes of DATA the peer may still send
 	ctx      context.Context
@@ -51,16 +49,6 @@ const (
 	over
 )
 
-var buffers buffer.Pool
-
-// Room for a message is reserved as its bytes come: this much at first, unless the frame that comes has more, then
-// twice as much each time, and never more than was declared.
-const firstRoom = 4 << 10
-
-// minRate is how many bytes a second a sender has to keep up, beyond Options.Patience. It is below any network that
-// works: what it ends is a sender that holds room and does not fill it.
-const minRate = 16 << 10
-
 // What a message is refused for.
 var (
 	errNoMessage  = &Status{Code: codes.InvalidArgument, Message: "the call has no message"}
@@ -78,14 +66,7 @@ const retryAfter = time.Second
 
 // dueBy is when the message has to be there.
 func (st *stream) dueBy(o *Options) time.Time {
-	return st.began.Add(o.Patience + time.Duration(st.came())*(time.Second/minRate))
-}
-
-func (st *stream) came() int {
-	if st.body == nil {
-		return 0
-	}
-	return len(st.body.B)
+	return conns.DueBy(st.began, o.Patience, st.body.Came())
 }
 
 // data reads a part of a message.
@@ -101,12 +82,12 @@ func (c *conn) data(h frameHeader) error {
 		if rest < 1 {
 			return violation("padding without its length")
 		}
-		b, err := c.in.peek(1)
+		b, err := c.in.Peek(1)
 		if err != nil {
 			return err
 		}
 		pad = int(b[0])
-		c.in.take(1)
+		c.in.Take(1)
 		if rest--; pad > rest {
 			return violation("more padding than frame")
 		}
@@ -119,7 +100,7 @@ func (c *conn) data(h frameHeader) error {
 			c.refuse(st, err)
 			break
 		}
-		n, err := c.in.read(dst)
+		n, err := c.in.Read(dst)
 		if err != nil {
 			return err
 		}
@@ -130,7 +111,7 @@ func (c *conn) data(h frameHeader) error {
 			}
 		}
 	}
-	if err := c.in.discard(rest + pad); err != nil {
+	if err := c.in.Discard(rest + pad); err != nil {
 		return err
 	}
 	c.giveWindow(st, h.length)
@@ -185,33 +166,16 @@ func (st *stream) next(n int) ([]byte, error) {
 	if st.prefixed < len(st.prefix) {
 		return st.prefix[st.prefixed:min(len(st.prefix), st.prefixed+n)], nil
 	}
-	have := st.came()
-	if have == st.declared {
+	if st.body.Came() == st.body.Declared {
 		return nil, errTwo
 	}
-	want := min(have+n, st.declared)
-	if want > st.room {
-		more := min(max(want, 2*st.room, firstRoom), st.declared)
-		if err := st.lease.Resize(more); err != nil {
-			return nil, err
-		}
-		st.room = more
-	}
-	if st.body == nil || cap(st.body.B) < want {
-		bigger := buffers.Get(st.room)
-		if st.body != nil {
-			bigger.B = append(bigger.B, st.body.B...)
-			st.body.Release()
-		}
-		st.body = bigger
-	}
-	return st.body.B[have:want], nil
+	return st.body.Next(n, st.lease.Resize)
 }
 
 // take notes that n bytes were read to where next said.
 func (st *stream) take(n int) error {
 	if st.prefixed == len(st.prefix) {
-		st.body.B = st.body.B[:len(st.body.B)+n]
+		st.body.Took(n)
 		return nil
 	}
 	if st.prefixed += n; st.prefixed < len(st.prefix) {
@@ -224,7 +188,7 @@ func (st *stream) take(n int) error {
 	if st.prefix[0] != 0 && st.encoding == "" {
 		return errCompressed
 	}
-	st.declared = int(length)
+	st.body.Declared = int(length)
 	return nil
 }
 
@@ -236,7 +200,7 @@ func (c *conn) giveWindow(st *stream, n int) {
 		c.window += c.owed
 		c.owed = 0
 	}
-	if st != nil && st.phase == receiving && st.window < streamWindow/2 && st.declared-st.came() > st.window {
+	if st != nil && st.phase == receiving && st.window < streamWindow/2 && st.body.Declared-st.body.Came() > st.window {
 		out = appendWindowUpdate(out, st.id, streamWindow-st.window)
 		st.window = streamWindow
 	}
@@ -252,8 +216,8 @@ func (c *conn) complete(st *stream) {
 	case st.prefixed == 0:
 		c.refuse(st, errNoMessage)
 		return
-	case st.prefixed < len(st.prefix) || st.came() < st.declared:
-		c.refuse(st, &Status{Code: codes.InvalidArgument, Message: fmt.Sprintf("the message ends after %d of %d bytes", st.came(), st.declared)})
+	case st.prefixed < len(st.prefix) || st.body.Came() < st.body.Declared:
+		c.refuse(st, &Status{Code: codes.InvalidArgument, Message: fmt.Sprintf("the message ends after %d of %d bytes", st.body.Came(), st.body.Declared)})
 		return
 	}
 	deadline := time.Now().Add(c.srv.opt.CallTimeout)
@@ -265,7 +229,7 @@ func (c *conn) complete(st *stream) {
 	st.phase = running
 	c.mu.Unlock()
 	c.srv.open.Add(1)
-	c.srv.workers.run(st)
+	c.srv.workers.Run(st)
 }
 
 // refuse ends a call whose message is not there, with an answer.
@@ -310,9 +274,6 @@ func (c *conn) dropAll() {
 
 // free gives back what the message holds.
 func (st *stream) free() {
-	if st.body != nil {
-		st.body.Release()
-		st.body = nil
-	}
+	st.body.Release()
 	st.lease.Release()
 }

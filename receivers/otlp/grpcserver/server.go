@@ -14,12 +14,12 @@ package grpcserver
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/conns"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -40,7 +40,7 @@ type Options struct {
 	MaxStreams  int           // calls at once on a connection
 	ReadBuffer  int           // bytes; a connection has a buffer only while something is in it
 	CallTimeout time.Duration // of a handler, from when its message was there; a client's shorter deadline wins
-	Patience    time.Duration // how long a message may take, however small; see minRate
+	Patience    time.Duration // how long a message may take, however small; see conns.MinRate
 	Keepalive   Keepalive
 }
 
@@ -58,7 +58,7 @@ type Keepalive struct {
 // Server is a gRPC server. Make one with New, give it a listener with Serve, end it with Stop.
 type Server struct {
 	opt     Options
-	workers workers
+	workers conns.Workers[*stream]
 	reads   sync.Pool // *[]byte of opt.ReadBuffer
 
 	writeTimeout time.Duration // fixed, shorter in tests
@@ -73,6 +73,7 @@ type Server struct {
 // New makes a server. It starts nothing.
 func New(o Options) *Server {
 	s := &Server{opt: o, conns: map[*conn]struct{}{}, writeTimeout: writeTimeout}
+	s.workers.Do = serve
 	s.reads.New = func() any {
 		b := make([]byte, o.ReadBuffer)
 		return &b
@@ -89,25 +90,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	if stopping {
 		return nil
 	}
-	wait := time.Duration(0)
-	for {
-		nc, err := ln.Accept()
-		if err != nil {
-			if s.isStopping() {
-				return nil
-			}
-			if errors.Is(err, net.ErrClosed) {
-				return err
-			}
-			// As in net/http: out of file descriptors, most likely.
-			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
-			s.opt.Log.Warn("cannot accept a connection", "error", err, "wait", wait)
-			time.Sleep(wait)
-			continue
-		}
-		wait = 0
-		s.start(nc)
-	}
+	return conns.Accept(ln, s.opt.Log, s.isStopping, s.start)
 }
 
 func (s *Server) start(nc net.Conn) {
@@ -166,5 +149,5 @@ func (s *Server) Stop(ctx context.Context) {
 		}
 		<-gone
 	}
-	s.workers.stop()
+	s.workers.Stop()
 }
