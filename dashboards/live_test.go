@@ -114,7 +114,8 @@ func unreliable(t *testing.T) string {
 	return srv.URL
 }
 
-// feed writes log lines of several levels and pushes logs, spans, a metric that the store has to drop, and nonsense.
+// feed writes log lines of several levels and pushes logs, spans, a metric that the store has to reject (Prometheus has no
+// deltas), and nonsense.
 func feed(ctx context.Context, t *testing.T, logFile, otlp string) {
 	f, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -134,7 +135,7 @@ func feed(ctx context.Context, t *testing.T, logFile, otlp string) {
 		post(ctx, t, otlp+"/v1/traces", fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"%032x","spanId":"%016x",`+
 			`"name":"order","startTimeUnixNano":"%d","endTimeUnixNano":"%d"}]}]}]}`, n+1, n+1, now-1e6, now), 200)
 		post(ctx, t, otlp+"/v1/metrics", fmt.Sprintf(`{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"orders","sum":`+
-			`{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"%d","asInt":"1"}]}}]}]}]}`, now), 200)
+			`{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"%d","asInt":"1"}]}}]}]}]}`, now), 400)
 		post(ctx, t, otlp+"/v1/logs", `{"resourceLogs":7}`, 400)
 		select {
 		case <-ctx.Done():
