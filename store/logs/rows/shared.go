@@ -45,7 +45,7 @@ func (e *Encoder) streamLabel(label string, v wire.Value) bool {
 
 func (e *Encoder) addStream(label, value string) {
 	e.stream = append(e.stream, logstorage.Field{Name: label, Value: value})
-	e.intern.fixed(label).stream = e.nth
+	e.intern.label(label).stream = e.nth
 }
 
 func (e *Encoder) hasStream(label string) bool {
