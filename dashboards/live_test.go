@@ -243,6 +243,7 @@ func TestEveryQueryHasData(t *testing.T) {
 	}
 	g.checkLabels(t, all)
 	g.checkRules(t)
+	g.checkTargets(t)
 	if n := g.figure(t, `sum(sluice_unaccounted_items)`); n != 0 {
 		t.Errorf("%g items are unaccounted for", n)
 	}

@@ -34,6 +34,8 @@ type Settings struct {
 type View struct {
 	Ledger Reader
 	Config *Config // the configuration of the component's own graph
+	// Components are the components of that graph, after it was built. Who asks looks for what they tell by a method.
+	Components func() []any
 }
 
 // Serve serves h, on the connections that the graph before this one left on that address when their terms are the

@@ -105,9 +105,19 @@ func (e *Exporter) openMetrics() error {
 	e.parts[pipeline.Metrics] = m
 	e.apis["/api/v1/"] = prometheus.New(e.settings, m, prometheus.Status{
 		Dir: dir, Retention: o.Retention, Lookback: metrics.Lookback, EvaluationInterval: o.EvaluationInterval,
-		RuleFiles: o.RuleFiles,
+		RuleFiles: o.RuleFiles, Scrapers: e.scrapers,
 	})
 	return nil
+}
+
+// scrapers are the receivers of the running graph that scrape.
+func (e *Exporter) scrapers() (out []prometheus.Scraper) {
+	for _, c := range e.settings.View.Components() {
+		if s, is := c.(prometheus.Scraper); is {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func (e *Exporter) openLogs() (err error) {

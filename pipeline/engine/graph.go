@@ -250,8 +250,19 @@ func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.S
 	return pipeline.Settings{
 		ID: in.ID, Kind: kind, Signal: sig, DataDir: componentDir(g.host.dataDir, name), Version: g.host.version,
 		Log: log, Metrics: reg, Budget: g.host.budget, Listen: g.host.listeners.For(log, in.Place.String(), in.Embedded),
-		View: pipeline.View{Ledger: g.host.ledger, Config: g.cfg}, Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
+		View:  pipeline.View{Ledger: g.host.ledger, Config: g.cfg, Components: g.components},
+		Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
 	}
+}
+
+// components are the values of all nodes, in data-path order.
+func (g *graph) components() (all []any) {
+	for _, nodes := range [][]node{g.receivers, g.inner, g.exporters} {
+		for _, n := range nodes {
+			all = append(all, n.value)
+		}
+	}
+	return all
 }
 
 // start starts everything, from the exporters upward. When one fails, what was started is stopped.
