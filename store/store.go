@@ -9,10 +9,13 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
 	"time"
+
+	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/sluiceio/sluice/api/loki"
 	"github.com/sluiceio/sluice/api/prometheus"
@@ -144,6 +147,9 @@ func (e *Exporter) openTraces() error {
 	return nil
 }
 
+// compressionLevel of answers to who asks for gzip: of JSON, most of what can be had is had here.
+const compressionLevel = 2
+
 func (e *Exporter) serve(ctx context.Context) error {
 	mux := http.NewServeMux()
 	for path, api := range e.apis {
@@ -152,9 +158,13 @@ func (e *Exporter) serve(ctx context.Context) error {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is healthy.\n")) })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is ready.\n")) })
 	mux.Handle("/", console.New(console.Source{View: e.settings.View, Version: e.settings.Version, Stores: e.report}))
+	compress, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(compressionLevel))
+	if err != nil {
+		return fmt.Errorf("BUG: the compression of answers: %w", err)
+	}
 	srv, err := e.settings.Serve(ctx, listen.HTTP{
 		Network: "tcp", Address: e.cfg.Endpoint,
-		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
+		Server: &http.Server{Handler: compress(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
 	})
 	if err != nil {
 		return err
