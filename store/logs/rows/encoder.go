@@ -46,6 +46,7 @@ type Encoder struct {
 
 	intern interner
 	stream []logstorage.Field // labels of the current stream, in front of every row
+	named  string             // the names of these
 	nth    uint64             // number of the current resource
 	res    metadata           // of the current resource
 	scope  metadata           // of the current scope
@@ -202,7 +203,7 @@ func (e *Encoder) build(l *wire.Log, day int64) {
 	e.row++
 	e.fields = append(e.fields[:0], e.stream...)
 	e.text, e.rest, e.level = e.text[:0], e.rest[:0], ""
-	e.fields = append(e.fields, logstorage.Field{Name: FieldSeq, Value: view(e.seqText)})
+	e.fields = append(e.fields, logstorage.Field{Name: FieldSeq, Value: view(e.seqText)}, logstorage.Field{Name: FieldLabels, Value: e.named})
 	line := e.valueText(l.Body)
 	e.fields = append(e.fields, logstorage.Field{Name: FieldLine, Value: line})
 
