@@ -9,6 +9,7 @@ import (
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
+	"github.com/sluiceio/sluice/exporters/nop"
 	"github.com/sluiceio/sluice/exporters/otlpgrpc"
 	"github.com/sluiceio/sluice/exporters/otlphttp"
 	"github.com/sluiceio/sluice/exporters/remotewrite"
@@ -21,6 +22,7 @@ import (
 	"github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/receivers/host"
 	"github.com/sluiceio/sluice/receivers/journald"
+	nopreceiver "github.com/sluiceio/sluice/receivers/nop"
 	"github.com/sluiceio/sluice/receivers/otlp"
 	"github.com/sluiceio/sluice/receivers/scrape"
 	"github.com/sluiceio/sluice/receivers/tail"
@@ -37,6 +39,7 @@ func Components() []pipeline.Component {
 		tail.Component(),
 		journald.Component(),
 		otlp.Component(),
+		nopreceiver.Component(),
 
 		memorylimiter.Component(),
 		resource.Component(),
@@ -50,6 +53,7 @@ func Components() []pipeline.Component {
 		loki.Component(),
 		file.Component(),
 		debug.Component(),
+		nop.Component(),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
+	"github.com/sluiceio/sluice/exporters/nop"
 	"github.com/sluiceio/sluice/exporters/otlpgrpc"
 	"github.com/sluiceio/sluice/exporters/otlphttp"
 	"github.com/sluiceio/sluice/exporters/remotewrite"
@@ -19,6 +20,7 @@ import (
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	nopreceiver "github.com/sluiceio/sluice/receivers/nop"
 	"github.com/sluiceio/sluice/receivers/otlp"
 	"github.com/sluiceio/sluice/receivers/scrape"
 	"github.com/sluiceio/sluice/store"
@@ -31,6 +33,7 @@ var defaultYAML []byte
 func Components() []pipeline.Component {
 	return []pipeline.Component{
 		otlp.Component(),
+		nopreceiver.Component(),
 		scrape.Component(), // for its own metrics, and small sites without agents
 
 		memorylimiter.Component(),
@@ -46,6 +49,7 @@ func Components() []pipeline.Component {
 		loki.Component(),
 		file.Component(),
 		debug.Component(),
+		nop.Component(),
 	}
 }
 

@@ -331,7 +331,7 @@ func (g grafana) checkTargets(t *testing.T) {
 		t.Fatalf("%d targets", len(a.Data.ActiveTargets))
 	}
 	x := a.Data.ActiveTargets[0]
-	if x.ScrapePool != "sluice" || x.Health != "up" || x.Labels["job"] != "sluice" || x.DiscoveredLabels["__address__"] != x.Labels["instance"] ||
+	if x.ScrapePool != "sluice" || x.Health != "up" || x.Labels["job"] != "sluice" || x.DiscoveredLabels["__address__"] == "" || x.Labels["instance"] == "" ||
 		!strings.HasSuffix(x.ScrapeURL, "/metrics") || time.Since(x.LastScrape) > time.Minute {
 		t.Errorf("target %+v", x)
 	}

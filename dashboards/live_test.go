@@ -35,13 +35,10 @@ receivers:
   prometheus:
     config:
       global: {scrape_interval: 1s, scrape_timeout: 1s}
-      scrape_configs:
-        - job_name: sluice
-          static_configs: [{targets: ['%[2]s']}]
-  tail: {include: ['%[3]s/*.log'], poll_interval: 100ms}
+  tail: {include: ['%[2]s/*.log'], poll_interval: 100ms}
 exporters:
-  store: {endpoint: %[4]s}
-  otlp_http: {endpoint: '%[5]s', retry_on_failure: {initial_interval: 10ms}}
+  store: {endpoint: %[3]s}
+  otlp_http: {endpoint: '%[4]s', retry_on_failure: {initial_interval: 10ms}}
 extensions:
   health_check: {endpoint: 127.0.0.1:0}
 service:
@@ -65,7 +62,7 @@ func startLive(t *testing.T) live {
 	program := allinone.Program()
 	cfg, _, err := config.Load(t.Context(), read.Sources{Embedded: []read.Text{
 		program.Default,
-		{Name: "test", YAML: fmt.Appendf(nil, overlay, otlp, own, dir, store, away)},
+		{Name: "test", YAML: fmt.Appendf(nil, overlay, otlp, dir, store, away)},
 	}}, program.Components, config.Options{MetricsEndpoint: own})
 	if err != nil {
 		t.Fatal(err)

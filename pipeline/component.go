@@ -82,6 +82,12 @@ type Stopper interface {
 	Stop(ctx context.Context) error
 }
 
+// Drainer is implemented by exporters that repeat. Drain is called when a reload or the end begins, before any Stop: from
+// then on nobody is made to wait for a destination that is away.
+type Drainer interface {
+	Drain()
+}
+
 // Receiver describes a receiver type. One instance serves all pipelines that name it; build gets one output a
 // signal and returns a value that may be a Starter and a Stopper.
 func Receiver[C any](typ string, defaults func() *C, build func(Settings, *C, Outputs) (any, error), signals ...Signal) Component {

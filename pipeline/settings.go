@@ -33,7 +33,8 @@ type Settings struct {
 // View is a look at the running process.
 type View struct {
 	Ledger Reader
-	Config *Config // the configuration of the component's own graph
+	Config *Config             // the configuration of the component's own graph
+	Own    prometheus.Gatherer // our own metrics, as /metrics has them; nil where nothing serves them
 	// Components are the components of that graph, after it was built. Who asks looks for what they tell by a method.
 	Components func() []any
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/otlpjson"
 )
 
 // Exporter is the component.
@@ -127,7 +128,7 @@ func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
 		return r
 	}
 	r := e.pool.Get(2 * len(b.Request))
-	r.B = append(AppendJSON(r.B, b.Signal, b.Request), '\n')
+	r.B = append(otlpjson.Append(r.B, b.Signal, b.Request), '\n')
 	return r
 }
 

@@ -263,19 +263,6 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 }
 
-func BenchmarkAppendJSON(b *testing.B) {
-	r, _, err := wire.Check(wire.Logs, logs(), wire.Limits{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	var dst []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = AppendJSON(dst[:0], wire.Logs, r)
-	}
-	b.SetBytes(int64(len(dst)))
-}
-
 // TestAKillCostsNothingAcknowledged: at the next start the half record is cut off, and what comes next can be read.
 func TestAKillCostsNothingAcknowledged(t *testing.T) {
 	for _, format := range []string{formatJSON, formatProto} {

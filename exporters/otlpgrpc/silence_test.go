@@ -18,7 +18,8 @@ func TestASilentConnectionIsLeft(t *testing.T) {
 	addr := serve(t, func(_ string, s grpc.ServerStream) error { return answerEmpty(s) })
 	proxy := pipelinetest.NewProxy(t, addr)
 	sink := start(t, func(c *Config) {
-		c.Endpoint, c.Timeout, c.Retry.InitialInterval = proxy.Addr, time.Second, 100*time.Millisecond
+		c.Endpoint, c.Timeout = proxy.Addr, time.Second
+		c.Retry.InitialInterval, c.Retry.MaxInterval = 100*time.Millisecond, time.Second
 	})
 	if err := sink.Consume(t.Context(), one("x")); err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func TestASilentConnectionIsLeft(t *testing.T) {
 	sink := start(t, func(c *Config) {
 		c.Endpoint = "https://" + proxy.Addr
 		c.TLS.InsecureSkipVerify = true
-		c.Timeout, c.Retry.InitialInterval = 500*time.Millisecond, 100*time.Millisecond
+		c.Timeout, c.Retry.InitialInterval, c.Retry.MaxInterval = 500*time.Millisecond, 100*time.Millisecond, time.Second
 		c.HTTP2ReadIdleTimeout, c.HTTP2PingTimeout = time.Second, 500*time.Millisecond
 	})
 	if err := sink.Consume(t.Context(), batch("x")); err != nil || protocol != "HTTP/2.0" {

@@ -86,15 +86,16 @@ type document struct {
 			Include []string `yaml:"include"`
 			Exclude []string `yaml:"exclude,omitempty"`
 		} `yaml:"tail"`
-		Prometheus struct {
-			Config struct {
-				ScrapeConfigs []map[string]any `yaml:"scrape_configs"`
-			} `yaml:"config"`
-		} `yaml:"prometheus"`
+		Flags map[string]any `yaml:"prometheus/flags,omitempty"`
 	} `yaml:"receivers"`
 	Exporters struct {
 		Store map[string]any `yaml:"store,omitempty"`
 	} `yaml:"exporters,omitempty"`
+	Service struct {
+		Pipelines map[string]struct {
+			Receivers []string `yaml:"receivers"`
+		} `yaml:"pipelines,omitempty"`
+	} `yaml:"service,omitempty"`
 }
 
 // overlay turns the flags into configuration over the embedded default.
@@ -112,10 +113,17 @@ func (c *cli) overlay(l laptop, changed func(string) bool) (read.Text, error) {
 		d.Receivers.Tail.Include = append(d.Receivers.Tail.Include, abs)
 	}
 	d.Receivers.Tail.Exclude = append(d.Receivers.Tail.Exclude, ownOutput()...)
+	metrics := d.Service.Pipelines["metrics"]
+	d.Service.Pipelines = nil
 	if len(l.scrape) > 0 {
-		d.Receivers.Prometheus.Config.ScrapeConfigs = append(d.Receivers.Prometheus.Config.ScrapeConfigs, map[string]any{
-			"job_name": "scrape", "static_configs": []map[string]any{{"targets": l.scrape}},
-		})
+		// A receiver of its own: --set of the other one's scrape_configs takes nothing away from it.
+		d.Receivers.Flags = map[string]any{"config": map[string]any{"scrape_configs": []map[string]any{{
+			"job_name": "scrape", "scrape_interval": "15s", "static_configs": []map[string]any{{"targets": l.scrape}},
+		}}}}
+		metrics.Receivers = append(metrics.Receivers, "prometheus/flags")
+		d.Service.Pipelines = map[string]struct {
+			Receivers []string `yaml:"receivers"`
+		}{"metrics": metrics}
 	}
 	if changed("retention") {
 		d.Exporters.Store["retention"] = l.retention

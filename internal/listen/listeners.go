@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Listeners keeps the process' listening sockets across graphs, and the HTTP servers on them with their
@@ -51,7 +53,7 @@ func (l *Listeners) Listen(ctx context.Context, network, address string) (net.Li
 		return s.lend()
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, network, address)
-	if errors.Is(err, syscall.EADDRINUSE) && l.closeIdle(address) {
+	if errors.Is(err, syscall.EADDRINUSE) && (l.closeIdle(address) || removeStale(ctx, network, address)) {
 		ln, err = (&net.ListenConfig{}).Listen(ctx, network, address)
 	}
 	if err != nil {
@@ -134,6 +136,25 @@ func (l *Listeners) For(log *slog.Logger, place string, embedded bool) Func {
 		}
 		return ln, err
 	}
+}
+
+// removeStale removes the file of a Unix socket that nobody serves: a process that was killed leaves it behind, and the
+// kernel then calls the address taken.
+func removeStale(ctx context.Context, network, address string) bool {
+	if !strings.HasPrefix(network, "unix") {
+		return false
+	}
+	if info, err := os.Lstat(address); err != nil || info.Mode()&os.ModeSocket == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err == nil {
+		c.Close()
+		return false
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) && os.Remove(address) == nil
 }
 
 // closeIdle closes the sockets that an earlier graph had on the port of address and nobody uses now: after

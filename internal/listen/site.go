@@ -105,10 +105,35 @@ func (s *site) close(ctx context.Context) {
 	s.over = true
 	s.notify()
 	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.whenQuiet(ctx, cancel)
 	if s.spec.Server.Shutdown(ctx) != nil {
 		s.spec.Server.Close()
 	}
 	s.ln.Close() // Serve may not have run yet, and then the server does not know its listener
+}
+
+// quietTime is how long a server that shuts down waits for connections on which nobody asks: half a header on one is no
+// work, and net/http would wait for the rest of it.
+const quietTime = time.Second
+
+// whenQuiet calls end once no request was inside for quietTime.
+func (s *site) whenQuiet(ctx context.Context, end func()) {
+	const step = quietTime / 10
+	for quiet := time.Duration(0); quiet < quietTime; quiet += step {
+		select {
+		case <-time.After(step):
+		case <-ctx.Done():
+			return
+		}
+		s.mu.Lock()
+		if s.serving != nil && s.serving.inside > 0 {
+			quiet = -step
+		}
+		s.mu.Unlock()
+	}
+	end()
 }
 
 // retire is close for a server that no component has.

@@ -18,9 +18,9 @@ const module = "github.com/sluiceio/sluice/"
 // floors are the folders from the ground up. A package imports only from floors below its own, and from below its
 // own folder.
 var floors = [][]string{
-	{"wire", "internal/backoff", "internal/build", "internal/inflate", "internal/listen", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
-	{"wire/prom", "wire/loki", "wire/template", "internal/buffer"},
-	{"pipeline"},
+	{"wire", "internal/backoff", "internal/build", "internal/listen", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
+	{"wire/prom", "wire/loki", "wire/template", "wire/otlpjson", "internal/buffer"},
+	{"pipeline", "internal/inflate"},
 	{"pipeline/ledger", "pipeline/config/read", "pipeline/source", "delivery/answer", "delivery/payload"},
 	{"delivery/credential", "delivery/divide"},
 	{"pipeline/engine", "pipeline/config", "pipeline/pipelinetest", "delivery"},

@@ -63,7 +63,7 @@ var knownExporters = map[string]string{
 	"elasticsearch": "", "faro": "", "file": "the file exporter", "googlecloud": "", "googlecloudpubsub": "",
 	"googlecloudstorage": "", "googlemanagedprometheus": "", "honeycombmarker": "", "influxdb": "",
 	"jaeger": "the otlp_grpc exporter", "kafka": "", "loadbalancing": "", "logging": "the debug exporter",
-	"logicmonitor": "", "logzio": "", "loki": "", "mezmo": "", "nop": "", "opencensus": "the otlp_grpc exporter",
+	"logicmonitor": "", "logzio": "", "loki": "", "mezmo": "", "opencensus": "the otlp_grpc exporter",
 	"opensearch": "", "otelarrow": "the otlp_grpc exporter", "otlp": "", "otlphttp": "", "prometheus": "",
 	"prometheusremotewrite": "", "pulsar": "", "rabbitmq": "", "sapm": "the otlp_http exporter", "sentry": "",
 	"signalfx": "", "skywalking": "", "splunkhec": "", "stef": "", "sumologic": "", "syslog": "",
@@ -75,6 +75,9 @@ var knownConnectors = map[string]string{
 	"otlpjson": "", "roundrobin": "", "routing": "", "servicegraph": "", "signaltometrics": "", "slowsql": "",
 	"spanmetrics": "", "sum": "",
 }
+
+// harmlessExtensions are those that nothing needs: they are warned of and ignored.
+var harmlessExtensions = []string{"zpages", "memoryballast", "filestorage", "cgroupruntime"}
 
 // knownExtensions say what to do without them.
 var knownExtensions = map[string]string{
@@ -97,7 +100,6 @@ var knownExtensions = map[string]string{
 	"memorylimiter": "use the processor memory_limiter",
 	"oauth2client":  "take it out, and set the headers of the exporter",
 	"oidc":          "take it out", "opamp": "take it out", "otlpencoding": "take it out",
-	"pprof":        "take it out",
 	"redisstorage": "take it out", "remotetap": "take it out",
 	"sigv4auth": "take it out", "skywalkingencoding": "take it out", "solarwindsapmsettings": "take it out",
 	"sumologic": "take it out", "textencoding": "take it out", "zipkinencoding": "take it out",

@@ -60,7 +60,7 @@ func (l *loader) pipelineName(name string, path []string) (pipeline.PipelineConf
 		names = append(names, sig.String())
 	}
 	if id.Type == "profiles" {
-		l.Fault(spot, read.Unsupported+"; take the pipeline out")
+		l.Warn(spot, read.Unsupported+"; the pipeline is not run: take it out")
 	} else {
 		l.Fault(spot, "%q is not a signal; %s", id.Type, read.Meant(id.Type, names))
 	}

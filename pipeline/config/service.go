@@ -47,7 +47,8 @@ type readerKeys struct {
 	} `mapstructure:"pull"`
 }
 
-const defaultShutdownTimeout = 30 * time.Second
+// defaultShutdownTimeout is below the 30 s after which Kubernetes kills.
+const defaultShutdownTimeout = 25 * time.Second
 
 // unsupportedInService are the keys of the Collector's service section that mean nothing here.
 var unsupportedInService = map[string]string{
@@ -77,7 +78,7 @@ var unsupportedInService = map[string]string{
 
 // readService reads the section service.
 func (l *loader) readService() {
-	value, ok := l.Decode(read.Section{Path: []string{"service"}, Raw: l.Raw["service"], Unsupported: unsupportedInService}, func() any {
+	value, ok := l.Decode(read.Section{Path: []string{"service"}, Raw: l.Raw["service"], Unsupported: unsupportedInService, Lenient: true}, func() any {
 		return &serviceKeys{ShutdownTimeout: defaultShutdownTimeout}
 	})
 	keys := value.(*serviceKeys)

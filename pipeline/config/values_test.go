@@ -128,8 +128,8 @@ service: {extensions: [health_check], pipelines: {logs: {receivers: [otlp], expo
 		t.Fatal(err)
 	}
 	want := pipeline.ServiceConfig{
-		MetricsEndpoint: "127.0.0.1:8889", MetricsEmbedded: true, HealthEndpoint: "127.0.0.1:13134",
-		LogLevel: "info", LogEncoding: "text", ShutdownTimeout: 30 * time.Second,
+		MetricsEndpoint: "127.0.0.1:8889", MetricsEmbedded: true, HealthEndpoint: "127.0.0.1:13134", HealthPath: "/",
+		LogLevel: "info", LogEncoding: "text", ShutdownTimeout: 25 * time.Second,
 	}
 	if !reflect.DeepEqual(cfg.Service, want) {
 		t.Errorf("got %+v, want %+v", cfg.Service, want)

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/pprof"
 	"syscall"
 	"time"
 
@@ -19,20 +21,23 @@ func (s *Service) serveOwn(ctx context.Context, cfg pipeline.ServiceConfig) ([]*
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(s.host.history, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	health := http.NewServeMux()
-	health.HandleFunc("GET /", s.health)
+	health.HandleFunc("GET "+cmp.Or(cfg.HealthPath, "/"), s.health)
+	profiles := http.NewServeMux()
+	profiles.HandleFunc("GET /debug/pprof/", pprof.Index)
+	profiles.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	profiles.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	profiles.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	profiles.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	var out []*listen.Serving
-	for _, e := range []struct {
-		what, address string
-		embedded      bool
-		handler       http.Handler
-	}{
-		{"own metrics", cfg.MetricsEndpoint, cfg.MetricsEmbedded, metrics},
-		{"health", cfg.HealthEndpoint, cfg.HealthEmbedded, health},
+	for _, e := range []endpoint{
+		{"own metrics", cfg.MetricsEndpoint, cfg.MetricsEmbedded, metrics, 30 * time.Second},
+		{"health", cfg.HealthEndpoint, cfg.HealthEmbedded, health, 30 * time.Second},
+		{"profiles", cfg.ProfilesEndpoint, false, profiles, 10 * time.Minute},
 	} {
 		if e.address == "" {
 			continue
 		}
-		srv, err := s.serve(ctx, e.what, e.address, e.handler)
+		srv, err := s.serve(ctx, e)
 		if err != nil && e.embedded && errors.Is(err, syscall.EADDRINUSE) {
 			s.host.log.Warn("another process uses the port; this endpoint is not served", "endpoint", e.what, "address", e.address, "fix", "free the port, or set another one in a --config file")
 			continue
@@ -48,15 +53,23 @@ func (s *Service) serveOwn(ctx context.Context, cfg pipeline.ServiceConfig) ([]*
 	return out, nil
 }
 
-func (s *Service) serve(ctx context.Context, what, address string, h http.Handler) (*listen.Serving, error) {
+// endpoint is one that the service has itself.
+type endpoint struct {
+	what, address string
+	embedded      bool
+	handler       http.Handler
+	answer        time.Duration // how long an answer may take
+}
+
+func (s *Service) serve(ctx context.Context, e endpoint) (*listen.Serving, error) {
 	srv, err := s.host.listeners.Serve(ctx, s.host.log, s.host.listeners.Listen, listen.HTTP{
-		Network: "tcp", Address: address,
-		Server: &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute},
+		Network: "tcp", Address: e.address,
+		Server: &http.Server{Handler: e.handler, ReadTimeout: 10 * time.Second, WriteTimeout: e.answer, IdleTimeout: time.Minute},
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.host.log.Info("serving "+what, "address", srv.Addr().String())
+	s.host.log.Info("serving "+e.what, "address", srv.Addr().String())
 	return srv, nil
 }
 

@@ -72,3 +72,30 @@ func TestAnOwnEndpointThatHangsHoldsUpNothing(t *testing.T) {
 	close(end)
 	srv.Stop(t.Context()) // returns behind the handler that was left behind
 }
+
+// TestHealthPathAndProfiles: each answers where the configuration says, and nowhere else.
+func TestHealthPathAndProfiles(t *testing.T) {
+	k := &kit{outs: map[string]pipeline.Outputs{}}
+	s := newService(t)
+	health, profiles := "127.0.0.1:"+listentest.FreePort(t), "127.0.0.1:"+listentest.FreePort(t)
+	cfg := k.config(pipe(t, "logs", "in", "mid", "out"))
+	cfg.Service.HealthEndpoint, cfg.Service.HealthPath, cfg.Service.ProfilesEndpoint = health, "/healthz", profiles
+	if err := s.Start(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop(t.Context())
+	for url, want := range map[string]int{
+		health + "/healthz": 200, health + "/": 404, health + "/debug/pprof/": 404,
+		profiles + "/debug/pprof/heap": 200, profiles + "/debug/pprof/profile?seconds=1": 200, profiles + "/": 404,
+	} {
+		res, err := http.Get("http://" + url)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if res.Body.Close(); res.StatusCode != want {
+			t.Errorf("%s answers %d, want %d", url, res.StatusCode, want)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}

@@ -247,11 +247,14 @@ func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.S
 			accounts = append(accounts, g.host.ledger.Account(kind, ledger.Key{Component: name, Pipeline: inPipeline, Signal: of}))
 		}
 	}
+	view := pipeline.View{Ledger: g.host.ledger, Config: g.cfg, Components: g.components}
+	if g.host.history != nil {
+		view.Own = g.host.history
+	}
 	return pipeline.Settings{
 		ID: in.ID, Kind: kind, Signal: sig, DataDir: componentDir(g.host.dataDir, name), Version: g.host.version,
 		Log: log, Metrics: reg, Budget: g.host.budget, Listen: g.host.listeners.For(log, in.Place.String(), in.Embedded),
-		View:  pipeline.View{Ledger: g.host.ledger, Config: g.cfg, Components: g.components},
-		Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
+		View: view, Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
 	}
 }
 
@@ -300,6 +303,11 @@ func (g *graph) stop(ctx context.Context) error {
 			wg.Go(func() { end(n) })
 		}
 		wg.Wait()
+	}
+	for _, n := range g.exporters {
+		if d, ok := n.value.(pipeline.Drainer); ok {
+			d.Drain()
+		}
 	}
 	together(g.receivers)
 	for _, n := range g.inner {

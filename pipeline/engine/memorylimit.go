@@ -23,6 +23,7 @@ const (
 	minBudget          = 64 << 20    // but not less than this
 	defaultCheck       = time.Second // the Collector's recommended check_interval
 	minGCInterval      = time.Second // between the collections that the limit asks for
+	runtimeTenths      = 9           // of the limit are for what the runtime counts; the rest is the program itself and its threads
 	maxGCShare         = 10          // and they may take a tenth of the time
 )
 
@@ -85,12 +86,15 @@ func (s *Service) applyMemoryLimit(m pipeline.MemoryLimit) {
 		s.stopHeap = nil
 	}
 	s.host.budget.SetPressure(false)
+	debug.SetMemoryLimit(s.goLimit)
 	hard, soft := limits(m, memlimit.FromCgroup)
 	if hard == 0 {
 		s.host.budget.SetLimit(defaultBudget())
 		return
 	}
 	s.host.budget.SetLimit(soft)
+	// The limit is the process', and garbage counts: the collector works harder when all of the runtime comes near it.
+	debug.SetMemoryLimit(min(s.goLimit, hard/10*runtimeTenths))
 	ctx, cancel := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
 	s.stopHeap = func() {

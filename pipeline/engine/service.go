@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type Service struct {
 	graph    *graph
 	servers  []*listen.Serving
 	stopHeap context.CancelFunc
+	goLimit  int64 // of the runtime, as it was before any configuration
 }
 
 // State is where a Service is in its life; the health endpoint answers 200 only in StateReady.
@@ -57,6 +59,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 			metrics: reg, history: newHistory(reg), log: log, dataDir: dataDir, version: version,
 		},
 	}
+	s.goLimit = debug.SetMemoryLimit(-1)
 	s.own.register(reg, s)
 	return s
 }
@@ -145,7 +148,8 @@ func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	old := s.cfg
 	s.host.listeners.Hold()
 	defer s.host.listeners.Sweep()
-	defer s.host.estates.Clear()
+	s.host.estates.Open()
+	defer s.host.estates.Close()
 	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
 	s.halt(context.WithoutCancel(ctx))
 	if err := ctx.Err(); err != nil {

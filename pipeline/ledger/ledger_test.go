@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -112,4 +114,37 @@ func TestTheLedgerSeesLies(t *testing.T) {
 			t.Error("a processor dropped records that it never had, and nobody noticed")
 		}
 	})
+}
+
+// TestReasonsExistFromTheStart: the first drop is an increase.
+func TestReasonsExistFromTheStart(t *testing.T) {
+	l := ledger.New()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(l)
+	pipelinetest.SettingsOf(l, pipeline.KindReceiver, pipeline.ID{Type: "tail"}, pipeline.Logs)
+	pipelinetest.SettingsOf(l, pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, f := range families {
+		if f.GetName() != "sluice_component_dropped_items_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, p := range m.GetLabel() {
+				labels[p.GetName()] = p.GetValue()
+			}
+			if m.GetCounter().GetValue() == 0 {
+				got[labels["component"]+" "+labels["reason"]] = true
+			}
+		}
+	}
+	for _, want := range []string{"exporter/store too_old", "exporter/store overflow", "exporter/store rejected_undivided", "receiver/tail rotated_unread", "receiver/tail backlog_full"} {
+		if !got[want] {
+			t.Errorf("no series for %s in %v", want, got)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -110,10 +112,29 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(descHeld, prometheus.GaugeValue, float64(a.Held.Items), labels...)
 		ch <- prometheus.MustNewConstMetric(descHeldBytes, prometheus.GaugeValue, float64(a.Held.Bytes), labels...)
 		ch <- prometheus.MustNewConstMetric(descRepeated, prometheus.CounterValue, float64(a.DeliveredAfterRefusal), labels...)
-		for why, v := range a.Dropped {
+		for _, why := range pipeline.Reasons {
+			v, some := a.Dropped[why]
+			if !some && !slices.Contains(usual[a.Kind], why) {
+				continue
+			}
 			l := append(labels[:3:3], string(why))
 			ch <- prometheus.MustNewConstMetric(descDropped, prometheus.CounterValue, float64(v.Items), l...)
-			ch <- prometheus.MustNewConstMetric(descDroppedBytes, prometheus.CounterValue, float64(v.Bytes), l...)
+			if some {
+				ch <- prometheus.MustNewConstMetric(descDroppedBytes, prometheus.CounterValue, float64(v.Bytes), l...)
+			}
 		}
 	}
+}
+
+// usual are the reasons for which components of a kind may drop. Their series exist at 0 from the start: of one that
+// begins with its first drop, increase() sees nothing, and a store that is full may not even take it.
+var usual = map[pipeline.Kind][]pipeline.Reason{
+	pipeline.KindReceiver: {
+		pipeline.DropTooLarge, pipeline.DropTooNew, pipeline.DropDuplicate, pipeline.DropBacklogFull, pipeline.DropShutdown,
+		pipeline.DropRotatedUnread, pipeline.DropTruncatedUnread, pipeline.DropCorrupt, pipeline.DropOverflow,
+	},
+	pipeline.KindExporter: {
+		pipeline.DropInvalid, pipeline.DropTooLarge, pipeline.DropTooOld, pipeline.DropTooNew, pipeline.DropDuplicate, pipeline.DropOutOfOrder,
+		pipeline.DropUnsupported, pipeline.DropRejected, pipeline.DropUndivided, pipeline.DropOverflow,
+	},
 }

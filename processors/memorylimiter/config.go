@@ -11,7 +11,7 @@ import (
 type Config struct {
 	// CheckInterval is how often the heap is looked at.
 	CheckInterval time.Duration `mapstructure:"check_interval"`
-	// LimitMiB is the hard limit on the heap, in MiB.
+	// LimitMiB is what the process may use, in MiB.
 	LimitMiB uint32 `mapstructure:"limit_mib"`
 	// SpikeLimitMiB is how far below the hard limit intake is refused, in MiB; 0 means a fifth of the limit.
 	SpikeLimitMiB uint32 `mapstructure:"spike_limit_mib"`

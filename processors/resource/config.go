@@ -44,6 +44,8 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New(`"attributes" is empty; list at least one {key, action}`))
 	}
 	for i, a := range c.Attributes {
+		a.Action = strings.ToLower(a.Action) // as in the Collector
+		c.Attributes[i].Action = a.Action
 		for _, e := range a.faults() {
 			errs = append(errs, fmt.Errorf(`"attributes[%d]": %s`, i, e))
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
@@ -27,16 +28,23 @@ const (
 	typeJSON     = "application/json"
 )
 
+// headerProtobuf is the Content-Type of most answers, made once.
+var headerProtobuf = []string{typeProtobuf}
+
 // httpServer is the OTLP/HTTP listener.
 type httpServer struct {
 	cfg HTTPConfig
 	set pipeline.Settings
 	in  *intake
 	srv *listen.Serving
+
+	routes map[string]http.HandlerFunc // by path
+	bodies bodies
 }
 
 func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
 	h := &httpServer{cfg: *cfg.Protocols.HTTP.Get(), set: s, in: in}
+	h.bodies.open, h.bodies.patience = map[*body]struct{}{}, cfg.patience
 	if h.cfg.MaxRequestBodySize <= 0 {
 		h.cfg.MaxRequestBodySize = defaultMaxBody // as in the Collector
 	}
@@ -52,20 +60,19 @@ type httpTerms struct {
 
 // start opens the listener and serves.
 func (h *httpServer) start(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc(h.cfg.TracesURLPath, h.handler(wire.Traces))
-	mux.HandleFunc(h.cfg.MetricsURLPath, h.handler(wire.Metrics))
-	mux.HandleFunc(h.cfg.LogsURLPath, h.handler(wire.Logs))
+	h.routes = map[string]http.HandlerFunc{
+		h.cfg.TracesURLPath: h.handler(wire.Traces), h.cfg.MetricsURLPath: h.handler(wire.Metrics), h.cfg.LogsURLPath: h.handler(wire.Logs),
+	}
 
 	cfg := h.cfg.ServerConfig
 	// An empty list switches confighttp's decompression off: ours runs behind the reservation.
 	cfg.CompressionAlgorithms = []string{}
-	srv, err := cfg.ToServer(ctx, nil, telemetry(), mux)
+	srv, err := cfg.ToServer(ctx, nil, telemetry(), h)
 	if err != nil {
 		return err
 	}
 	if h.bare() {
-		srv.Handler = http.MaxBytesHandler(mux, h.cfg.MaxRequestBodySize)
+		srv.Handler = h
 	}
 	spec := listen.HTTP{
 		Network: string(cfg.NetAddr.Transport), Address: cfg.NetAddr.Endpoint,
@@ -94,8 +101,18 @@ func (h *httpServer) bare() bool {
 // stop lets requests that are inside finish until ctx ends, then cuts them off. It returns behind the last one.
 func (h *httpServer) stop(ctx context.Context) {
 	if h.srv != nil {
+		h.bodies.stop()
 		h.srv.Stop(ctx)
 	}
+}
+
+// ServeHTTP is a ServeMux of three paths.
+func (h *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if serve, ok := h.routes[r.URL.Path]; ok {
+		serve(w, r)
+		return
+	}
+	http.NotFound(w, r)
 }
 
 func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
@@ -110,13 +127,14 @@ func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 			fail(w, kind, http.StatusUnsupportedMediaType, "unknown Content-Type; use "+typeProtobuf+" or "+typeJSON)
 			return
 		}
-		items, err := h.receive(r, sig, kind)
+		items, err := h.receive(w, r, sig)
 		answer(w, kind, items, err)
 	}
 }
 
 // receive admits, reads and hands on one request.
-func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int, error) {
+func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, sig wire.Signal) (int, error) {
+	kind := contentType(r)
 	if r.ContentLength > h.cfg.MaxRequestBodySize {
 		return 0, inflate.ErrTooLarge
 	}
@@ -131,8 +149,14 @@ func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int
 	if compressed {
 		hint = 0 // the length is that of the compressed body
 	}
+	in := r.Body
+	if r.ContentLength < 0 {
+		in = http.MaxBytesReader(w, in, h.cfg.MaxRequestBodySize)
+	}
+	watched := h.bodies.read(w, in)
 	buf := buffers.Get().(*[]byte)
-	body, err := inflate.Read(*buf, r.Body, encoding, hint, inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: lease.Resize})
+	body, err := inflate.Read(*buf, watched, encoding, hint, inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: lease.Resize})
+	h.bodies.done(watched)
 	if err != nil && compressed && isCorrupt(err) {
 		err = h.in.notOTLP(err)
 	}
@@ -149,7 +173,9 @@ func (h *httpServer) receive(r *http.Request, sig wire.Signal, kind string) (int
 	if err := lease.Resize(len(body)); err != nil {
 		return 0, err
 	}
-	return h.in.take(r.Context(), sig, body, r.RemoteAddr)
+	ctx, cancel := context.WithTimeout(r.Context(), h.in.timeout)
+	defer cancel()
+	return h.in.take(ctx, sig, body, r.RemoteAddr)
 }
 
 // fromJSON transcodes text under a reservation of what that needs: several times the text, until it is done.
@@ -207,7 +233,7 @@ func answer(w http.ResponseWriter, kind string, rejected int, err error) {
 	case isRefusal(err):
 		refuse(w, kind, err)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		fail(w, kind, http.StatusRequestTimeout, "the body came too slowly")
+		refuse(w, kind, pipeline.Refuse(time.Second, errors.New("the body did not come within read_timeout"))) // 408 is not repeated
 	default:
 		fail(w, kind, http.StatusBadRequest, err.Error())
 	}
@@ -241,8 +267,10 @@ func refuse(w http.ResponseWriter, kind string, err error) {
 
 func succeed(w http.ResponseWriter, kind string, rejected int, message string) {
 	if kind != typeJSON {
-		w.Header().Set("Content-Type", typeProtobuf)
-		w.Write(appendPartial(nil, rejected, message))
+		w.Header()["Content-Type"] = headerProtobuf
+		if rejected > 0 {
+			w.Write(appendPartial(nil, rejected, message))
+		}
 		return
 	}
 	w.Header().Set("Content-Type", typeJSON)

@@ -13,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
 	"github.com/sluiceio/sluice/pipeline/config/read"
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
 // read loads a configuration file as the daemons do.
@@ -85,7 +86,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 		"config::scrape_configs::0::scrape_native_histograms | not supported",
 		"config::scrape_configs::1::scrape_failure_log_file | not supported",
 		"config::scrape_configs::1::scrape_protocols | none of them")
-	for _, d := range discoveries {
+	for _, d := range promfile.Discoveries {
 		key := d + "_sd_configs"
 		f(jobs+"        - job_name: a\n          "+key+": [{role: pod}, {role: node}]\n", "config::scrape_configs::0::"+key+" | not supported: write static_configs, file_sd_configs or http_sd_configs")
 	}
@@ -140,11 +141,11 @@ func TestDollarsAndWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := cfg.Instances[slices.IndexFunc(cfg.Instances, func(i pipeline.Instance) bool { return i.ID.Type == "prometheus" })].Config.(*Config)
-	j := c.loaded.jobs[0]
+	j := c.loaded.Jobs[0]
 	if got := j.RelabelConfigs[0].Replacement; got != "$1" {
 		t.Errorf("$$1 arrives as %q", got)
 	}
-	if got := c.loaded.jobs[0].ServiceDiscoveryConfigs; len(got) != 1 {
+	if got := c.loaded.Jobs[0].ServiceDiscoveryConfigs; len(got) != 1 {
 		t.Errorf("discovery is %v", got)
 	}
 	if !slices.ContainsFunc(warnings, func(w read.Warning) bool { return strings.Contains(w.String(), "query_log_file: does nothing") }) {

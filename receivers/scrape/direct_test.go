@@ -14,6 +14,8 @@ import (
 
 	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/config"
+
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
 // script is a server that answers the i-th request of its life with the i-th text, on whatever connection it comes.
@@ -57,7 +59,7 @@ func (s *script) answer(c net.Conn) {
 
 func ask(t testing.TB, c commonconfig.HTTPClientConfig, url string) *fetcher {
 	t.Helper()
-	r := &Receiver{cfg: Default(), loaded: &loaded{}}
+	r := &Receiver{cfg: Default(), loaded: &promfile.File{}}
 	j, err := newJob(r, &config.ScrapeConfig{
 		JobName: "x", HTTPClientConfig: c, ScrapeProtocols: config.DefaultScrapeProtocols,
 		MetricNameEscapingScheme: "allow-utf-8", MetricNameValidationScheme: config.DefaultScrapeConfig.MetricNameValidationScheme,

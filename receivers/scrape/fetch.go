@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 
@@ -27,17 +28,22 @@ type fetcher struct {
 	limit   int     // of the inflated body; a body as large as it is too large, as in Prometheus
 	last    int     // length of the last body
 	buffers *bufferPool
+	own     bool // the metrics of this process
+	from    prometheus.Gatherer
 }
 
 // newFetcher prepares the request, which is the same every time.
 func newFetcher(j *job, t *target) (*fetcher, error) {
+	if j.cfg.JobName == j.r.cfg.ScrapeSelf {
+		return &fetcher{own: true, from: j.r.settings.View.Own, buffers: &j.r.buffers}, nil
+	}
 	req, err := http.NewRequest(http.MethodGet, t.url, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the request: %w", err)
 	}
 	encoding := "identity"
 	// Nothing is gained from compressing what does not leave the host, and it costs more than all the rest.
-	if j.cfg.EnableCompression && (j.r.loaded.compressed[j.cfg.JobName] || !t.isLocal()) {
+	if j.cfg.EnableCompression && (j.r.loaded.Compressed[j.cfg.JobName] || !t.isLocal()) {
 		encoding = "gzip"
 	}
 	req.Header.Set("Accept", j.accept)
@@ -88,6 +94,11 @@ func acceptHeader(ps []config.ScrapeProtocol, escaping model.EscapingScheme) str
 
 // fetch returns the inflated body in a buffer of the pool, and its Content-Type.
 func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, err error) {
+	if f.own {
+		body, contentType, err = ownMetrics(f.from, f.buffers.get(f.last))
+		f.last = len(body)
+		return f.buffers.fit(body), contentType, err
+	}
 	resp, err := f.get(ctx)
 	if err != nil {
 		return nil, "", &failure{reasonOf(ctx, err, reasonConnect), err}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	promscrape "github.com/prometheus/prometheus/scrape"
 
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 	"github.com/sluiceio/sluice/wire/template"
 )
 
@@ -45,7 +46,7 @@ func newJob(r *Receiver, c *config.ScrapeConfig) (*job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read metric_name_escaping_scheme of job %q: %w", c.JobName, err)
 	}
-	return &job{r: r, cfg: c, client: client, accept: acceptHeader(protocols(c), escaping), loops: map[uint64]*loop{}}, nil
+	return &job{r: r, cfg: c, client: client, accept: acceptHeader(promfile.Protocols(c), escaping), loops: map[uint64]*loop{}}, nil
 }
 
 // sync makes the targets of the groups those of the job: new ones are scraped from now on, those that are not among
@@ -145,7 +146,7 @@ func (j *job) templateSettings(t *target) template.Settings {
 	return template.Settings{
 		Scope:            ScopeName,
 		Target:           t.public,
-		External:         j.r.loaded.global.ExternalLabels,
+		External:         j.r.loaded.Global.ExternalLabels,
 		Relabel:          c.MetricRelabelConfigs,
 		HonorLabels:      c.HonorLabels,
 		HonorTimestamps:  c.HonorTimestamps,

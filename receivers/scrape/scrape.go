@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
 // ScopeName is the instrumentation scope of scraped metrics.
@@ -29,7 +30,7 @@ const ScopeName = "github.com/sluiceio/sluice/receivers/scrape"
 type Receiver struct {
 	settings pipeline.Settings
 	cfg      *Config
-	loaded   *loaded
+	loaded   *promfile.File
 	metrics  *metrics
 	out      *source.Backlog
 	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
@@ -62,7 +63,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 		return nil, fmt.Errorf("cannot learn the host's name: %w", err)
 	}
 	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
+	_, _ = fmt.Fprint(h, host, cfg.loaded.Global.ExternalLabels.String())
 	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
 	if cfg.DiscoveryReloadOnStartup {
 		r.gather = 250 * time.Millisecond
@@ -71,7 +72,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	if next := out.For(pipeline.Metrics); next != nil {
 		r.out = source.NewBacklog(s, next, pipeline.Metrics, cfg.BacklogBytes)
 	}
-	for _, c := range cfg.loaded.jobs {
+	for _, c := range cfg.loaded.Jobs {
 		j, err := newJob(r, c)
 		if err != nil {
 			return nil, err
@@ -95,7 +96,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.stop() // and with it what the manager may have begun
 		return err
 	}
-	if e, is := r.settings.Inherit().(estate); is {
+	if e, is := r.settings.Inherit("targets").(estate); is {
 		r.adopt(e)
 	}
 	r.discover(m)
@@ -107,7 +108,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
-	r.settings.Leave(r.leave())
+	r.settings.Leave("targets", r.leave())
 	for _, j := range r.jobs {
 		j.client.CloseIdleConnections()
 	}

@@ -24,6 +24,8 @@ const TypeKey = "prometheus.type"
 type Config struct {
 	// PromoteResourceAttributes names the resource attributes that become labels of every series of the resource.
 	PromoteResourceAttributes []string
+	// PromoteAll makes labels of all resource attributes; PromoteAllButService leaves those out that job and instance are made of.
+	PromoteAll, PromoteAllButService bool
 	// AddMetricSuffixes adds the unit and, to counters, _total to names.
 	AddMetricSuffixes bool
 	// TargetInfo writes one target_info series a resource, which holds the attributes that are not promoted.

@@ -1,11 +1,13 @@
 package read
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -61,7 +63,43 @@ func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken 
 		return res, true
 	}
 	res.Raw = xconfmap.ToStringMapRaw(conf)
+	keepText(res.Tree, res.Raw)
 	return res, false
+}
+
+// bareVariable is what a shell would expand. Names in lower case are left alone: they may be groups of a regular expression.
+var bareVariable = regexp.MustCompile(`(?:^|[^$])\$([A-Z_][A-Z0-9_]+)`)
+
+// wholeVariable is a value that is one environment variable, with its default.
+var wholeVariable = regexp.MustCompile(`^\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}$`)
+
+// keepText puts the text beside the reading where a variable holds one line like "a: b": the resolver makes a map of it
+// and forgets the text, which is what a label or a header wants.
+func keepText(n *Node, value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		if n.value != nil && n.value.Kind == yaml.ScalarNode {
+			if m := wholeVariable.FindStringSubmatch(n.value.Value); m != nil {
+				text := cmp.Or(os.Getenv(m[1]), m[2])
+				if !strings.ContainsAny(text, "\n") && !strings.HasPrefix(strings.TrimSpace(text), "{") {
+					return xconfmap.ExpandedValue{Value: v, Original: text}
+				}
+			}
+			return v
+		}
+		for _, kid := range n.Kids {
+			if item, is := v[kid.Key]; is {
+				v[kid.Key] = keepText(kid, item)
+			}
+		}
+	case []any:
+		for i := range v {
+			if kid := n.Child(strconv.Itoa(i)); kid != nil {
+				v[i] = keepText(kid, v[i])
+			}
+		}
+	}
+	return value
 }
 
 var errCircle = errors.New("a value expands to itself")
@@ -79,7 +117,13 @@ func (x *expander) check(root, n *Node, path []string) {
 		x.check(root, kid, Extend(path, kid.Key))
 	}
 	v := n.value
-	if v == nil || v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" || !strings.Contains(v.Value, "${") {
+	if v == nil || v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" {
+		return
+	}
+	if m := bareVariable.FindStringSubmatch(v.Value); m != nil {
+		x.Report.Warn(root.At(path...), "$%s stays as it is written; write ${env:%s} for the environment variable, or $$%s if that is the text", m[1], m[1], m[1])
+	}
+	if !strings.Contains(v.Value, "${") {
 		return
 	}
 	x.unset = nil

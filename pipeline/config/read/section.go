@@ -16,6 +16,7 @@ type Section struct {
 	Path        []string
 	Raw         any               // as resolved
 	Unsupported map[string]string // keys of the Collector's section that ours does not have: path below the section, what to do
+	Lenient     bool              // these are warned of and ignored: nothing that passes through depends on them
 }
 
 // Reader turns the sections of a resolved configuration into Go values.
@@ -136,6 +137,9 @@ func (d *reading) At(below []string) At { return d.Tree.At(Extend(d.Path, below.
 // prune copies a value without the keys that its type does not have, and reports these. A value of the wrong kind
 // is left as it is for the decoder to report.
 func (d *reading) prune(value any, s Shape, below []string) any {
+	if _, is := value.(xconfmap.ExpandedValue); is && s.Kind() == reflect.Interface {
+		return value // whoever reads it chooses between the value and its text
+	}
 	switch v := Unwrap(value).(type) {
 	case map[string]any:
 		if !s.takesMap() {
@@ -164,10 +168,19 @@ func (d *reading) pruneMap(m map[string]any, s Shape, below []string) map[string
 	for _, key := range d.keys(m, below) {
 		path := Extend(below, key)
 		if advice, is := d.unsupportedAt(path); is {
-			if !d.AllowIgnored {
+			if isOff(m[key]) {
+				continue
+			}
+			ignored := d.AllowIgnored || d.Lenient
+			text := Unsupported + "; " + advice
+			if ignored && protects(path) {
+				ignored = false
+				text += "; it protects, and is never ignored"
+			}
+			if !ignored {
 				d.gone = append(d.gone, path)
 			}
-			d.Ignorable(d.AllowIgnored, d.At(path), Unsupported+"; "+advice)
+			d.Ignorable(ignored, d.At(path), text)
 			continue
 		}
 		kid, ok := s.Child(key)
@@ -178,6 +191,39 @@ func (d *reading) pruneMap(m map[string]any, s Shape, below []string) map[string
 		kept[key] = d.prune(m[key], kid, path)
 	}
 	return kept
+}
+
+// isOff reports whether a key asks for nothing: what is not supported is not missed then.
+func isOff(value any) bool {
+	switch v := Unwrap(value).(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case string:
+		return v == "" || strings.EqualFold(v, "none")
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		if enabled, is := Unwrap(v["enabled"]).(bool); is && !enabled {
+			return true
+		}
+		for _, item := range v {
+			if !isOff(item) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// protective are keys without which a receiver takes, or an exporter sends, what the file does not want.
+var protective = []string{"auth", "authenticator", "tls", "client_ca_file", "middlewares", "min_version", "cipher_suites"}
+
+// protects reports whether a key is one that must not be ignored, however the process was started.
+func protects(path []string) bool {
+	return slices.ContainsFunc(path, func(key string) bool { return slices.Contains(protective, key) })
 }
 
 // keys lists the keys of a map: in the order of the files, then what the files do not show.

@@ -143,6 +143,9 @@ func (d *reading) wrong(err error, below []string) {
 		case map[string]any, []any:
 			d.Fault(d.At(below), "expected a single text, found %s", is)
 			return
+		case int, int64, uint64, float64, bool:
+			d.Fault(d.At(below), "expected a text; put the value in quotes")
+			return
 		}
 		d.Fault(d.At(below), "the value does not have the form of this key; it is not shown because it may be a secret")
 		return

@@ -1,26 +1,30 @@
-package scrape
+// Package promfile reads the Prometheus configuration of the receiver, with every fault at its key.
+package promfile
 
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/prometheus/prometheus/config"
 	_ "github.com/prometheus/prometheus/discovery/file" // registers file_sd_configs
 	_ "github.com/prometheus/prometheus/discovery/http" // registers http_sd_configs
+	"go.opentelemetry.io/collector/confmap/xconfmap"
+	"go.yaml.in/yaml/v3"
 )
 
-// loaded is a checked Prometheus configuration.
-type loaded struct {
-	global config.GlobalConfig
-	jobs   []*config.ScrapeConfig
-	// compressed says of a job whether enable_compression is in the file: only then is it obeyed for targets on
+// A File is a checked Prometheus configuration.
+type File struct {
+	Global config.GlobalConfig
+	Jobs   []*config.ScrapeConfig
+	// Compressed says of a job whether enable_compression is in the file: only then is it obeyed for targets on
 	// this host.
-	compressed map[string]bool
+	Compressed map[string]bool
 }
 
-// load hands the section to Prometheus' own loader. Every fault comes back with the path of its key in front, as in
+// Load hands the section to Prometheus' own loader. Every fault comes back with the path of its key in front, as in
 // "config::scrape_configs::0::metrics_path: ...".
-func load(section map[string]any) (*loaded, error) {
+func Load(section map[string]any) (*File, error) {
 	if faults := faultsOf(section); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
@@ -35,10 +39,10 @@ func load(section map[string]any) (*loaded, error) {
 	if len(jobs) == 0 {
 		return nil, errors.New("config::scrape_configs: is empty: name at least one job, or take the receiver out")
 	}
-	l := &loaded{global: cfg.GlobalConfig, jobs: jobs, compressed: map[string]bool{}}
-	for i, raw := range list(section["scrape_configs"]) {
+	f := &File{Global: cfg.GlobalConfig, Jobs: jobs, Compressed: map[string]bool{}}
+	for i, raw := range List(section["scrape_configs"]) {
 		m, _ := raw.(map[string]any)
-		_, l.compressed[jobs[i].JobName] = m["enable_compression"]
+		_, f.Compressed[jobs[i].JobName] = m["enable_compression"]
 	}
 	for _, j := range jobs {
 		if j.ScrapeFallbackProtocol == "" {
@@ -46,7 +50,7 @@ func load(section map[string]any) (*loaded, error) {
 			j.ScrapeFallbackProtocol = config.PrometheusText0_0_4
 		}
 	}
-	return l, nil
+	return f, nil
 }
 
 // notScraping are the sections of a Prometheus file that are about something else, and what to do instead.
@@ -75,26 +79,85 @@ func unsupported(j *config.ScrapeConfig) (faults []string) {
 	if j.ScrapeFallbackProtocol == config.PrometheusProto {
 		faults = append(faults, "fallback_scrape_protocol: PrometheusProto is not supported: write PrometheusText0.0.4")
 	}
-	if len(protocols(j)) == 0 {
+	if len(Protocols(j)) == 0 {
 		faults = append(faults, "scrape_protocols: none of them is supported: write OpenMetricsText1.0.0 and PrometheusText0.0.4")
 	}
 	return faults
 }
 
-// discoveries are the mechanisms that Prometheus knows as <name>_sd_configs and we do not link: their clients would be
+// Discoveries are the mechanisms that Prometheus knows as <name>_sd_configs and we do not link: their clients would be
 // most of the binary.
-var discoveries = []string{
+var Discoveries = []string{
 	"aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "ecs", "elasticache", "eureka", "gce",
 	"hetzner", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk", "nerve", "nomad", "openstack",
 	"outscale", "ovhcloud", "puppetdb", "rds", "scaleway", "serverset", "stackit", "triton", "uyuni", "vultr",
 }
 
-// protocols are those that a job may ask its targets for: text and OpenMetrics.
-func protocols(j *config.ScrapeConfig) (out []config.ScrapeProtocol) {
+// Protocols are those that a job may ask its targets for: text and OpenMetrics.
+func Protocols(j *config.ScrapeConfig) (out []config.ScrapeProtocol) {
 	for _, p := range j.ScrapeProtocols {
 		if p != config.PrometheusProto {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// AsWritten replaces what variables were expanded to by what would stand in the file in their place: a scalar becomes its
+// text without a type, so that Prometheus' loader reads 010 as text where it wants text and as a number where it wants
+// one. Only a list or a map in brackets stays one.
+func AsWritten(value any) any {
+	switch v := value.(type) {
+	case xconfmap.ExpandedValue:
+		text := strings.TrimSpace(v.Original)
+		switch v.Value.(type) {
+		case nil:
+			return nil
+		case map[string]any, []any:
+			if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+				return AsWritten(v.Value)
+			}
+		}
+		return scalar(v.Original)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, item := range v {
+			out[key] = AsWritten(item)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = AsWritten(item)
+		}
+		return out
+	}
+	return value
+}
+
+// scalar is a text as it would be written: bare where that says the same, else in quotes.
+func scalar(text string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
+	var read yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &read); err != nil || len(read.Content) != 1 || read.Content[0].Kind != yaml.ScalarNode || read.Content[0].Value != text {
+		n.Tag, n.Style = "!!str", yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
+// TextOf is the text of a scalar, written or expanded.
+func TextOf(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case *yaml.Node:
+		return v.Value
+	}
+	return ""
+}
+
+// List is a value as a list; empty for what is none.
+func List(v any) []any {
+	l, _ := v.([]any)
+	return l
 }

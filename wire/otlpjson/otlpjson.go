@@ -1,4 +1,5 @@
-package file
+// Package otlpjson writes OTLP requests as OTLP/JSON, from their bytes.
+package otlpjson
 
 import (
 	"encoding/base64"
@@ -11,10 +12,10 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// AppendJSON appends a request as OTLP/JSON, the same bytes that pdata's marshaler makes of it: every field in the
+// Append appends a request as OTLP/JSON, the same bytes that pdata's marshaler makes of it: every field in the
 // order of the tables, absent and zero ones left out, 64-bit integers as strings, ids in hex. Fields that the tables
 // do not know are left out.
-func AppendJSON(dst []byte, s wire.Signal, r wire.Request) []byte {
+func Append(dst []byte, s wire.Signal, r wire.Request) []byte {
 	switch s {
 	case wire.Metrics:
 		return appendMessage(dst, metricsRequest, r)

@@ -1,4 +1,4 @@
-package file
+package otlpjson
 
 // kind says how a field is encoded, in protobuf and in JSON.
 type kind uint8

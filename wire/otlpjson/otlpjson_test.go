@@ -1,4 +1,4 @@
-package file
+package otlpjson
 
 import (
 	"encoding/json"
@@ -225,7 +225,7 @@ func TestJSONIsWhatPdataWrites(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, want := AppendJSON(nil, s, r), oracle(t, s, r)
+			got, want := Append(nil, s, r), oracle(t, s, r)
 			if string(got) != string(want) {
 				t.Errorf("%s:\n%s\nwant\n%s", s, got, want)
 			}
@@ -248,8 +248,21 @@ func FuzzJSON(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got, want := AppendJSON(nil, signal, r), oracle(t, signal, r); string(got) != string(want) {
+		if got, want := Append(nil, signal, r), oracle(t, signal, r); string(got) != string(want) {
 			t.Errorf("%s %x:\n%s\nwant\n%s", signal, body, got, want)
 		}
 	})
+}
+
+func BenchmarkAppend(b *testing.B) {
+	r, _, err := wire.Check(wire.Logs, logs(), wire.Limits{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = Append(dst[:0], wire.Logs, r)
+	}
+	b.SetBytes(int64(len(dst)))
 }

@@ -1,4 +1,4 @@
-package scrape
+package promfile
 
 import (
 	"fmt"
@@ -29,7 +29,7 @@ func faultsOf(section map[string]any) (errs []error) {
 		global = map[string]any{}
 	}
 	errs = append(errs, jobsFaults(section["scrape_configs"], "config::scrape_configs", global)...)
-	for i, pattern := range list(section["scrape_config_files"]) {
+	for i, pattern := range List(section["scrape_config_files"]) {
 		at := fmt.Sprintf("config::scrape_config_files::%d", i)
 		names, err := filepath.Glob(fmt.Sprint(pattern))
 		if err != nil {
@@ -80,7 +80,7 @@ func globalFaults(section map[string]any) (errs []error) {
 
 // jobsFaults finds those of a list of scrape configs.
 func jobsFaults(jobs any, path string, global map[string]any) (errs []error) {
-	for i, raw := range list(jobs) {
+	for i, raw := range List(jobs) {
 		at := fmt.Sprintf("%s::%d", path, i)
 		m, ok := raw.(map[string]any)
 		if !ok {
@@ -153,7 +153,7 @@ func keyFaults(job map[string]any, key, path string, err error, global map[strin
 		return faultsAt(err, path, job)
 	}
 	at := path + "::" + key
-	for i, item := range list(value) {
+	for i, item := range List(value) {
 		one[key] = []any{item}
 		if _, err := parse(withJob(global, one)); err != nil {
 			errs = append(errs, faultsAt(err, fmt.Sprintf("%s::%d", at, i), item)...)
@@ -189,7 +189,7 @@ func faultsAt(err error, path string, value any) (errs []error) {
 		at := path
 		if m := unknownField.FindStringSubmatch(text); m != nil {
 			text = fmt.Sprintf("unknown key %q: Prometheus has none of this name here", m[1])
-			if mechanism, is := strings.CutSuffix(m[1], "_sd_configs"); is && slices.Contains(discoveries, mechanism) {
+			if mechanism, is := strings.CutSuffix(m[1], "_sd_configs"); is && slices.Contains(Discoveries, mechanism) {
 				text = fmt.Sprintf("%q is a key of Prometheus, but this discovery is not supported: write static_configs, file_sd_configs or http_sd_configs", m[1])
 			}
 			if below := keyPath(value, m[1]); below != "" {
