@@ -306,7 +306,7 @@ func (g grafana) checkRules(t *testing.T) {
 			}
 		}
 	}
-	if n != 3 {
+	if n != 4 {
 		t.Errorf("the store has %d rules", n)
 	}
 }

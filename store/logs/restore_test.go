@@ -244,3 +244,31 @@ func TestStartWithManyStreams(t *testing.T) {
 	}
 	openIn(t, abandon(t, s), Options{})
 }
+
+// TestAdopt: after a removal while the process ran the library lists parts that are gone. They are taken out of its list.
+func TestAdopt(t *testing.T) {
+	s := open(t, Options{})
+	now := time.Now()
+	put(t, s, logstest.Lines(t, "svc", now, "gone"))
+	if err := s.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	dir := abandon(t, s)
+	parts, _ := filepath.Glob(filepath.Join(dir, "data", "partitions", "*", "*", "*", "metadata.json"))
+	if len(parts) < 2 {
+		t.Fatalf("parts %v", parts)
+	}
+	for _, p := range parts {
+		if err := os.RemoveAll(filepath.Dir(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, orphanFile), nil, 0o600); err != nil { // without it the library ends the process
+		t.Fatal(err)
+	}
+	again, _ := openIn(t, dir, Options{})
+	put(t, again, logstest.Lines(t, "svc", now, "new"))
+	if got := rowsOf(t, again, "*"); len(got) != 1 {
+		t.Errorf("%d rows", len(got))
+	}
+}
