@@ -49,6 +49,7 @@ service:
 // live is a running `sluice up` with something to do.
 type live struct {
 	store string // URL
+	otlp  string // URL
 	feed  func() // gives it something to do
 	stop  func()
 }
@@ -75,8 +76,8 @@ func startLive(t *testing.T) live {
 	ctx, cancel := context.WithCancel(context.Background())
 	var fed sync.WaitGroup
 	return live{
-		store: "http://" + store,
-		feed:  func() { fed.Go(func() { feed(ctx, t, filepath.Join(dir, "shop.log"), "http://"+otlp) }) },
+		store: "http://" + store, otlp: "http://" + otlp,
+		feed: func() { fed.Go(func() { feed(ctx, t, filepath.Join(dir, "shop.log"), "http://"+otlp) }) },
 		stop: func() {
 			cancel()
 			fed.Wait()
