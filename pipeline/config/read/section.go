@@ -68,6 +68,7 @@ func (r *Reader) Decode(s Section, fresh func() any) (value any, ok bool) {
 		err := confmap.NewFromStringMap(keys).Unmarshal(into)
 		if err == nil {
 			d.check(into)
+			d.files(keys, nil)
 			break
 		}
 		if !d.takeOut(keys, d.decodeFaults(err, nil)) {
