@@ -27,6 +27,7 @@ type Source struct {
 	View    pipeline.View
 	Version string
 	Stores  func() []Store
+	Ready   func() error // why nothing is stored
 }
 
 // Store is one signal's store.
@@ -40,6 +41,7 @@ type Store struct {
 type Status struct {
 	Version     string      `json:"version"`
 	Uptime      float64     `json:"uptime_seconds"`
+	NotReady    string      `json:"not_ready,omitempty"` // why nothing is stored
 	Unaccounted int64       `json:"unaccounted_items"`
 	Components  []Component `json:"components"`
 	Stores      []Store     `json:"stores"`
@@ -134,6 +136,9 @@ func (h *handler) read() Status {
 	s := Status{
 		Version: h.src.Version, Uptime: time.Since(h.started).Seconds(),
 		Unaccounted: h.src.View.Ledger.Unaccounted(), Stores: h.src.Stores(), Components: []Component{},
+	}
+	if err := h.src.Ready(); err != nil {
+		s.NotReady = err.Error()
 	}
 	accounts := h.src.View.Ledger.Read()
 	sort.SliceStable(accounts, func(i, j int) bool { return order(accounts[i]) < order(accounts[j]) })

@@ -49,6 +49,7 @@ service:
 // live is a running `sluice up` with something to do.
 type live struct {
 	store string // URL
+	otlp  string // URL
 	feed  func() // gives it something to do
 	stop  func()
 }
@@ -75,8 +76,8 @@ func startLive(t *testing.T) live {
 	ctx, cancel := context.WithCancel(context.Background())
 	var fed sync.WaitGroup
 	return live{
-		store: "http://" + store,
-		feed:  func() { fed.Go(func() { feed(ctx, t, filepath.Join(dir, "shop.log"), "http://"+otlp) }) },
+		store: "http://" + store, otlp: "http://" + otlp,
+		feed: func() { fed.Go(func() { feed(ctx, t, filepath.Join(dir, "shop.log"), "http://"+otlp) }) },
 		stop: func() {
 			cancel()
 			fed.Wait()
@@ -111,7 +112,8 @@ func unreliable(t *testing.T) string {
 	return srv.URL
 }
 
-// feed writes log lines of several levels and pushes logs, spans, a metric that the store has to drop, and nonsense.
+// feed writes log lines of several levels and pushes logs, spans, a metric that the store has to reject (Prometheus has no
+// deltas), and nonsense.
 func feed(ctx context.Context, t *testing.T, logFile, otlp string) {
 	f, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -131,7 +133,7 @@ func feed(ctx context.Context, t *testing.T, logFile, otlp string) {
 		post(ctx, t, otlp+"/v1/traces", fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"%032x","spanId":"%016x",`+
 			`"name":"order","startTimeUnixNano":"%d","endTimeUnixNano":"%d"}]}]}]}`, n+1, n+1, now-1e6, now), 200)
 		post(ctx, t, otlp+"/v1/metrics", fmt.Sprintf(`{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"orders","sum":`+
-			`{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"%d","asInt":"1"}]}}]}]}]}`, now), 200)
+			`{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"%d","asInt":"1"}]}}]}]}]}`, now), 400)
 		post(ctx, t, otlp+"/v1/logs", `{"resourceLogs":7}`, 400)
 		select {
 		case <-ctx.Done():
@@ -239,6 +241,7 @@ func TestEveryQueryHasData(t *testing.T) {
 	}
 	g.checkLabels(t, all)
 	g.checkRules(t)
+	g.checkTargets(t)
 	if n := g.figure(t, `sum(sluice_unaccounted_items)`); n != 0 {
 		t.Errorf("%g items are unaccounted for", n)
 	}

@@ -82,6 +82,13 @@ type Stopper interface {
 	Stop(ctx context.Context) error
 }
 
+// Readier is implemented by components that may be unable to take anything in for a time, such as a store whose disk is
+// full. While Ready answers an error, which says what to do, the process is not ready. It is called often, from the start
+// on until after the stop.
+type Readier interface {
+	Ready() error
+}
+
 // Drainer is implemented by exporters that repeat. Drain is called when a reload or the end begins, before any Stop: from
 // then on nobody is made to wait for a destination that is away.
 type Drainer interface {

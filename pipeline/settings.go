@@ -35,6 +35,8 @@ type View struct {
 	Ledger Reader
 	Config *Config             // the configuration of the component's own graph
 	Own    prometheus.Gatherer // our own metrics, as /metrics has them; nil where nothing serves them
+	// Components are the components of that graph, after it was built. Who asks looks for what they tell by a method.
+	Components func() []any
 }
 
 // Serve serves h, on the connections that the graph before this one left on that address when their terms are the

@@ -21,22 +21,25 @@ type disk struct {
 	parts    map[pipeline.Signal]part
 	free     func() (int64, error) // what the disk has left for us
 
-	low    atomic.Bool
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+	low     atomic.Bool
+	gone    atomic.Pointer[string] // a folder that was removed under the stores, for good
+	folders folders
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
 
 	dropped prometheus.Counter
 }
 
 // How often the disk is looked at. Free room can vanish quickly and costs one system call; the stores' own size
-// grows slowly.
+// grows slowly. A folder that was removed has to be there again before a library writes, which it does every few seconds.
 const (
-	checkFreeEvery = 5 * time.Second
-	checkSizeEvery = 30 * time.Second
+	checkFoldersEvery = 200 * time.Millisecond
+	checkFreeEvery    = time.Second
+	checkSizeEvery    = 30 * time.Second
 )
 
-// retryWhenFull is what a refused sender is told to wait: the next look at the disk is at most that far away.
-const retryWhenFull = checkFreeEvery
+// retryWhenFull is what a refused sender is told to wait. Nobody frees a disk faster.
+const retryWhenFull = 5 * time.Second
 
 func newDisk(s pipeline.Settings, cfg Config, dir string, parts map[pipeline.Signal]part) (*disk, error) {
 	d := &disk{
@@ -45,6 +48,7 @@ func newDisk(s pipeline.Settings, cfg Config, dir string, parts map[pipeline.Sig
 	if err := d.register(s.Metrics); err != nil {
 		return nil, err
 	}
+	d.folders.note(d.parts)
 	d.lookFree()
 	return d, nil
 }
@@ -53,13 +57,16 @@ func (d *disk) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
 	d.done.Go(func() {
-		free, size := time.NewTicker(checkFreeEvery), time.NewTicker(checkSizeEvery)
+		folders, free, size := time.NewTicker(checkFoldersEvery), time.NewTicker(checkFreeEvery), time.NewTicker(checkSizeEvery)
+		defer folders.Stop()
 		defer free.Stop()
 		defer size.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
+			case <-folders.C:
+				d.lookFolders()
 			case <-free.C:
 				d.lookFree()
 			case <-size.C:
@@ -76,12 +83,23 @@ func (d *disk) stop() {
 	}
 }
 
-// full refuses while the disk is below its floor.
-func (d *disk) full() error {
-	if !d.low.Load() {
-		return nil
+// ready is why nothing may be stored.
+func (d *disk) ready() error {
+	if path := d.gone.Load(); path != nil {
+		return fmt.Errorf("the folder %s was removed while it was in use; restart the process, which then begins with what is there", *path)
 	}
-	return pipeline.Refuse(retryWhenFull, fmt.Errorf("the disk of %s has less than %s left; free some, or lower min_free_disk", d.dir, d.cfg.MinFreeDisk))
+	if d.low.Load() {
+		return fmt.Errorf("the disk of %s has less than %s left; free some, or lower min_free_disk", d.dir, d.cfg.MinFreeDisk)
+	}
+	return nil
+}
+
+// check is ready after a look whether a folder is still there: what is written into a removed one is lost.
+func (d *disk) check(folder string) error {
+	if d.gone.Load() == nil && !d.folders.same(folder) {
+		d.lookFolders()
+	}
+	return d.ready()
 }
 
 func (d *disk) lookFree() {
@@ -112,6 +130,9 @@ func (d *disk) used() int64 {
 // trim removes the oldest unit of any store until all fit. A store whose oldest unit cannot be removed (it is the
 // one being written) is left alone.
 func (d *disk) trim(ctx context.Context) {
+	if d.gone.Load() != nil {
+		return
+	}
 	stuck := map[pipeline.Signal]bool{}
 	for d.used() > int64(d.cfg.MaxDisk) && ctx.Err() == nil {
 		sig, ok := d.oldest(stuck)

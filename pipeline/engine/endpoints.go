@@ -89,16 +89,41 @@ func stopOwn(srv *listen.Serving) {
 	}
 }
 
-// health answers 200 while batches are taken in, else 503. The body says which state it is, for people.
+// health answers 200 while batches are taken in, else 503. The body says which state it is and why, for people.
 func (s *Service) health(w http.ResponseWriter, _ *http.Request) {
-	state := s.State()
-	w.Header().Set("Content-Type", "application/json")
-	if state != StateReady {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	json.NewEncoder(w).Encode(map[string]any{
-		"status":            state.String(),
+	body := map[string]any{
+		"status":            s.State().String(),
 		"unaccounted_items": s.host.ledger.Unaccounted(),
 		"version":           s.host.version,
-	})
+	}
+	why := s.notReady()
+	w.Header().Set("Content-Type", "application/json")
+	if why != nil {
+		if len(why) > 0 {
+			body["status"], body["reasons"] = "not ready", why
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	json.NewEncoder(w).Encode(body)
+}
+
+// notReady is nil while batches are taken in. It is empty when the service is not in that state of its life, and else what
+// the components say that cannot take anything.
+func (s *Service) notReady() []string {
+	if s.State() != StateReady {
+		return []string{}
+	}
+	var why []string
+	if g := s.asked.Load(); g != nil {
+		for _, nodes := range [][]node{g.receivers, g.inner, g.exporters} {
+			for _, n := range nodes {
+				if r, is := n.value.(pipeline.Readier); is {
+					if err := r.Ready(); err != nil {
+						why = append(why, n.name+": "+err.Error())
+					}
+				}
+			}
+		}
+	}
+	return why
 }

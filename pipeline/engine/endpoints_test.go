@@ -3,6 +3,8 @@ package engine
 import (
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,4 +100,40 @@ func TestHealthPathAndProfiles(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestAComponentThatTakesNothing makes the process not ready, which says why.
+func TestAComponentThatTakesNothing(t *testing.T) {
+	k := &kit{outs: map[string]pipeline.Outputs{}}
+	s := newService(t)
+	cfg := k.config(pipe(t, "logs", "in", "mid", "out"))
+	cfg.Service.HealthEndpoint = "127.0.0.1:" + listentest.FreePort(t)
+	if err := s.Start(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop(t.Context())
+	check := func(code int, text string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		s.health(w, nil)
+		if w.Code != code || !strings.Contains(w.Body.String(), text) {
+			t.Errorf("health answers %d %s, want %d with %s", w.Code, w.Body, code, text)
+		}
+		gauges, err := s.Gatherer().Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range gauges {
+			if f.GetName() == "sluice_ready" && (f.Metric[0].Gauge.GetValue() == 1) != (code == 200) {
+				t.Errorf("sluice_ready is %v where health answers %d", f.Metric[0].Gauge.GetValue(), code)
+			}
+		}
+	}
+	check(200, `"status":"ready"`)
+	why := "the disk is full"
+	k.unready.Store(&why)
+	check(503, `"exporter/out: the disk is full"`)
+	check(503, `"status":"not ready"`)
+	k.unready.Store(nil)
+	check(200, `"status":"ready"`)
 }

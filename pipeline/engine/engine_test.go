@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,15 +57,23 @@ func (n *fake) Consume(ctx context.Context, b pipeline.Batch) error {
 	return n.next.Consume(ctx, b)
 }
 
+func (n *fake) Ready() error {
+	if why := n.kit.unready.Load(); why != nil {
+		return errors.New(*why)
+	}
+	return nil
+}
+
 type fakeConfig struct{ BuildFault, StartFault string }
 
 // kit is a set of components whose life is recorded.
 type kit struct {
-	onStop func(context.Context)
-	hold   chan struct{} // exporters answer when it is closed; nil: at once
-	mu     sync.Mutex
-	log    []string
-	outs   map[string]pipeline.Outputs
+	onStop  func(context.Context)
+	unready atomic.Pointer[string] // why no component takes anything
+	hold    chan struct{}          // exporters answer when it is closed; nil: at once
+	mu      sync.Mutex
+	log     []string
+	outs    map[string]pipeline.Outputs
 }
 
 func (k *kit) note(what string) {

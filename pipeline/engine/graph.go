@@ -247,7 +247,7 @@ func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.S
 			accounts = append(accounts, g.host.ledger.Account(kind, ledger.Key{Component: name, Pipeline: inPipeline, Signal: of}))
 		}
 	}
-	view := pipeline.View{Ledger: g.host.ledger, Config: g.cfg}
+	view := pipeline.View{Ledger: g.host.ledger, Config: g.cfg, Components: g.components}
 	if g.host.history != nil {
 		view.Own = g.host.history
 	}
@@ -256,6 +256,16 @@ func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.S
 		Log: log, Metrics: reg, Budget: g.host.budget, Listen: g.host.listeners.For(log, in.Place.String(), in.Embedded),
 		View: view, Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
 	}
+}
+
+// components are the values of all nodes, in data-path order.
+func (g *graph) components() (all []any) {
+	for _, nodes := range [][]node{g.receivers, g.inner, g.exporters} {
+		for _, n := range nodes {
+			all = append(all, n.value)
+		}
+	}
+	return all
 }
 
 // start starts everything, from the exporters upward. When one fails, what was started is stopped.

@@ -47,7 +47,7 @@ func (m *ownMetrics) register(reg *prometheus.Registry, s *Service) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_ready", Help: "1 while telemetry is taken in.",
 		}, func() float64 {
-			if s.State() == StateReady {
+			if s.notReady() == nil {
 				return 1
 			}
 			return 0

@@ -23,6 +23,7 @@ type Service struct {
 	host     host
 	registry *prometheus.Registry
 	state    atomic.Int32
+	asked    atomic.Pointer[graph] // for its readiness, while it runs
 	own      ownMetrics
 
 	mu       sync.Mutex // one of Start, Reload, Stop at a time
@@ -112,6 +113,7 @@ func (s *Service) run(ctx context.Context, cfg *pipeline.Config, g *graph) error
 		return err
 	}
 	s.cfg, s.graph, s.servers = cfg, g, servers
+	s.asked.Store(g)
 	return nil
 }
 
@@ -181,6 +183,7 @@ func (s *Service) halt(ctx context.Context) int64 {
 	if s.graph == nil {
 		return 0 // the last reload could not even go back
 	}
+	s.asked.Store(nil)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var refused atomic.Int64

@@ -36,7 +36,7 @@ func SettingsOf(l *ledger.Ledger, kind pipeline.Kind, id pipeline.ID, signals ..
 		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
 			return (&net.ListenConfig{}).Listen(ctx, network, address)
 		},
-		View: pipeline.View{Ledger: l, Config: &pipeline.Config{}}, Listeners: listen.New(), Estates: pipeline.NewEstates(),
+		View: pipeline.View{Ledger: l, Config: &pipeline.Config{}, Components: func() []any { return nil }}, Listeners: listen.New(), Estates: pipeline.NewEstates(),
 	}
 	var accounts []*ledger.Account
 	for _, sig := range signals {

@@ -3,6 +3,8 @@ package scrape
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	commonconfig "github.com/prometheus/common/config"
@@ -105,7 +107,11 @@ func (j *job) targetOf(b *labels.Builder, own, group model.LabelSet) (*target, e
 	if err != nil || l.IsEmpty() {
 		return nil, err
 	}
-	return newTarget(l, j.cfg.Params)
+	t, err := newTarget(l, j.cfg.Params)
+	if err == nil {
+		t.shown = promscrape.NewTarget(l, j.cfg, own, group)
+	}
+	return t, err
 }
 
 // overflow is the error of every scrape while there are too many targets, or nil.
@@ -113,6 +119,18 @@ func (j *job) overflow() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.full
+}
+
+// active are the targets as Prometheus' API shows them.
+func (j *job) active() []*promscrape.Target {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make([]*promscrape.Target, 0, len(j.loops))
+	for _, l := range j.loops {
+		out = append(out, l.target.shown)
+	}
+	slices.SortFunc(out, func(a, b *promscrape.Target) int { return strings.Compare(a.String(), b.String()) })
+	return out
 }
 
 // census counts targets for our own metrics.

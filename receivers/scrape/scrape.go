@@ -15,6 +15,7 @@ import (
 	"time"
 
 	commonconfig "github.com/prometheus/common/config"
+	promscrape "github.com/prometheus/prometheus/scrape"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
@@ -115,6 +116,16 @@ func (r *Receiver) Stop(ctx context.Context) error {
 		return nil
 	}
 	return r.out.Stop(ctx)
+}
+
+// Targets are the targets of each job as Prometheus' API shows them, and how many relabel_configs dropped.
+func (r *Receiver) Targets() (active map[string][]*promscrape.Target, dropped map[string]int) {
+	active, dropped = map[string][]*promscrape.Target{}, map[string]int{}
+	for name, j := range r.jobs {
+		active[name] = j.active()
+		_, dropped[name], _ = j.census()
+	}
+	return active, dropped
 }
 
 var (
