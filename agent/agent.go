@@ -5,20 +5,24 @@ package agent
 import (
 	_ "embed"
 
+	"github.com/sluiceio/sluice/connectors/forward"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
+	"github.com/sluiceio/sluice/exporters/nop"
 	"github.com/sluiceio/sluice/exporters/otlpgrpc"
 	"github.com/sluiceio/sluice/exporters/otlphttp"
 	"github.com/sluiceio/sluice/exporters/remotewrite"
 	"github.com/sluiceio/sluice/internal/command"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/receivers/host"
 	"github.com/sluiceio/sluice/receivers/journald"
+	nopreceiver "github.com/sluiceio/sluice/receivers/nop"
 	"github.com/sluiceio/sluice/receivers/otlp"
 	"github.com/sluiceio/sluice/receivers/scrape"
 	"github.com/sluiceio/sluice/receivers/tail"
@@ -35,10 +39,13 @@ func Components() []pipeline.Component {
 		tail.Component(),
 		journald.Component(),
 		otlp.Component(),
+		nopreceiver.Component(),
 
 		memorylimiter.Component(),
 		resource.Component(),
 		batch.Component(),
+
+		forward.Component(),
 
 		otlphttp.Component(),
 		otlpgrpc.Component(),
@@ -46,6 +53,7 @@ func Components() []pipeline.Component {
 		loki.Component(),
 		file.Component(),
 		debug.Component(),
+		nop.Component(),
 	}
 }
 
@@ -56,7 +64,7 @@ func Program() command.Program {
 		Doc: "sluice-agent reads a node: it scrapes Prometheus targets, tails logs, reads host metrics, takes OTLP from\n" +
 			"the applications beside it, and sends it all to a collector.",
 		Components: Components(),
-		Default:    config.Text{Name: "embedded default (agent)", YAML: defaultYAML},
+		Default:    read.Text{Name: "embedded default (agent)", YAML: defaultYAML},
 		Options:    config.Options{MetricsEndpoint: "127.0.0.1:8889", HealthEndpoint: "127.0.0.1:13134"},
 		GCPercent:  50, // what it keeps has no pointers and makes little garbage: memory is the dearer of the two
 	}

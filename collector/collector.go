@@ -5,18 +5,22 @@ package collector
 import (
 	_ "embed"
 
+	"github.com/sluiceio/sluice/connectors/forward"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
+	"github.com/sluiceio/sluice/exporters/nop"
 	"github.com/sluiceio/sluice/exporters/otlpgrpc"
 	"github.com/sluiceio/sluice/exporters/otlphttp"
 	"github.com/sluiceio/sluice/exporters/remotewrite"
 	"github.com/sluiceio/sluice/internal/command"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	nopreceiver "github.com/sluiceio/sluice/receivers/nop"
 	"github.com/sluiceio/sluice/receivers/otlp"
 	"github.com/sluiceio/sluice/receivers/scrape"
 	"github.com/sluiceio/sluice/store"
@@ -29,11 +33,14 @@ var defaultYAML []byte
 func Components() []pipeline.Component {
 	return []pipeline.Component{
 		otlp.Component(),
+		nopreceiver.Component(),
 		scrape.Component(), // for its own metrics, and small sites without agents
 
 		memorylimiter.Component(),
 		resource.Component(),
 		batch.Component(),
+
+		forward.Component(),
 
 		store.Component(),
 		otlphttp.Component(),
@@ -42,6 +49,7 @@ func Components() []pipeline.Component {
 		loki.Component(),
 		file.Component(),
 		debug.Component(),
+		nop.Component(),
 	}
 }
 
@@ -52,7 +60,7 @@ func Program() command.Program {
 		Doc: "sluice-collector receives telemetry from agents and applications, batches it and routes it to where it\n" +
 			"is stored; without a file it stores and serves it itself.",
 		Components: Components(),
-		Default:    config.Text{Name: "embedded default (collector)", YAML: defaultYAML},
+		Default:    read.Text{Name: "embedded default (collector)", YAML: defaultYAML},
 		Options:    config.Options{MetricsEndpoint: "127.0.0.1:8888", HealthEndpoint: "127.0.0.1:13133"},
 	}
 }

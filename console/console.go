@@ -27,6 +27,7 @@ type Source struct {
 	View    pipeline.View
 	Version string
 	Stores  func() []Store
+	Ready   func() error // why nothing is stored
 }
 
 // Store is one signal's store.
@@ -40,6 +41,7 @@ type Store struct {
 type Status struct {
 	Version     string      `json:"version"`
 	Uptime      float64     `json:"uptime_seconds"`
+	NotReady    string      `json:"not_ready,omitempty"` // why nothing is stored
 	Unaccounted int64       `json:"unaccounted_items"`
 	Components  []Component `json:"components"`
 	Stores      []Store     `json:"stores"`
@@ -128,15 +130,18 @@ func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
 }
 
 // order puts components in the direction in which data flows.
-var order = map[pipeline.Kind]int{pipeline.KindReceiver: 0, pipeline.KindProcessor: 1, pipeline.KindExporter: 2}
+func order(a pipeline.Statement) int { return slices.Index(pipeline.Kinds[:], a.Kind) }
 
 func (h *handler) read() Status {
 	s := Status{
 		Version: h.src.Version, Uptime: time.Since(h.started).Seconds(),
 		Unaccounted: h.src.View.Ledger.Unaccounted(), Stores: h.src.Stores(), Components: []Component{},
 	}
+	if err := h.src.Ready(); err != nil {
+		s.NotReady = err.Error()
+	}
 	accounts := h.src.View.Ledger.Read()
-	sort.SliceStable(accounts, func(i, j int) bool { return order[accounts[i].Kind] < order[accounts[j].Kind] })
+	sort.SliceStable(accounts, func(i, j int) bool { return order(accounts[i]) < order(accounts[j]) })
 	for _, a := range accounts {
 		if a.In.Items == 0 && a.Kind == pipeline.KindExporter && a.Held.Items == 0 && !h.fed(a) {
 			continue // a signal that this exporter could take and no pipeline gives it
@@ -154,7 +159,7 @@ func (h *handler) read() Status {
 }
 
 // fed is whether a pipeline gives the account's exporter its signal.
-func (h *handler) fed(a pipeline.Account) bool {
+func (h *handler) fed(a pipeline.Statement) bool {
 	for _, p := range h.src.View.Config.Pipelines {
 		if p.Signal == a.Signal && slices.Contains(names(p.Exporters), strings.TrimPrefix(a.Component, string(pipeline.KindExporter)+"/")) {
 			return true

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -24,13 +25,14 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 		return pipeline.Reject(2, pipeline.DropInvalid, context.Canceled)
 	}))
 	sink.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 7})
-	ledger.Settings(pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs, pipeline.Traces)
+	pipelinetest.SettingsOf(ledger, pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs, pipeline.Traces)
 	h := New(Source{
 		View: pipeline.View{Ledger: ledger, Config: &pipeline.Config{Instances: []pipeline.Instance{{Config: listening{}}}, Pipelines: []pipeline.PipelineConfig{{
 			ID: pipeline.ID{Type: "logs", Name: "<script>x</script>"}, Signal: pipeline.Logs,
 			Receivers: []pipeline.ID{{Type: "otlp"}}, Exporters: []pipeline.ID{{Type: "store"}},
 		}}}},
 		Version: "v9", Stores: func() []Store { return []Store{{Signal: "logs", Bytes: 5, Oldest: time.Unix(1, 0).UTC()}} },
+		Ready: func() error { return errors.New("the disk is <full>") },
 	})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
@@ -40,7 +42,7 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 func TestPageSaysWhatRunsAndTrustsNoName(t *testing.T) {
 	w := get(t, "/")
 	body := w.Body.String()
-	for _, want := range []string{"v9", "<code>otlp</code>", "logs/&lt;script&gt;", "/loki/api/v1/query_range", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9999"} {
+	for _, want := range []string{"v9", "<code>otlp</code>", "logs/&lt;script&gt;", "/loki/api/v1/query_range", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9999", "Nothing is stored: the disk is &lt;full&gt;"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -70,7 +72,7 @@ func TestStatus(t *testing.T) {
 	if len(idle) != 1 || idle[0] != "logs" {
 		t.Errorf("exporter/store is shown for %v, want logs", idle)
 	}
-	if !found || len(s.Stores) != 1 || s.Stores[0].Bytes != 5 {
+	if !found || len(s.Stores) != 1 || s.Stores[0].Bytes != 5 || s.NotReady != "the disk is <full>" {
 		t.Errorf("got %+v", s)
 	}
 }

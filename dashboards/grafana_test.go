@@ -306,7 +306,33 @@ func (g grafana) checkRules(t *testing.T) {
 			}
 		}
 	}
-	if n != 3 {
+	if n != 4 {
 		t.Errorf("the store has %d rules", n)
+	}
+}
+
+// checkTargets: the page of targets shows what this process scrapes.
+func (g grafana) checkTargets(t *testing.T) {
+	t.Helper()
+	var a struct {
+		Data struct {
+			ActiveTargets []struct {
+				DiscoveredLabels, Labels      map[string]string
+				ScrapePool, ScrapeURL, Health string
+				LastScrape                    time.Time
+			}
+			DroppedTargetCounts map[string]int
+		}
+	}
+	if err := g.get("/api/v1/targets", nil, &a); err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Data.ActiveTargets) != 1 {
+		t.Fatalf("%d targets", len(a.Data.ActiveTargets))
+	}
+	x := a.Data.ActiveTargets[0]
+	if x.ScrapePool != "sluice" || x.Health != "up" || x.Labels["job"] != "sluice" || x.DiscoveredLabels["__address__"] == "" || x.Labels["instance"] == "" ||
+		!strings.HasSuffix(x.ScrapeURL, "/metrics") || time.Since(x.LastScrape) > time.Minute {
+		t.Errorf("target %+v", x)
 	}
 }

@@ -18,8 +18,9 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/internal/allinone"
-	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
+	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
 // overlay is what differs from `sluice up`: free ports, short intervals, a file to tail, and an exporter over the
@@ -34,13 +35,10 @@ receivers:
   prometheus:
     config:
       global: {scrape_interval: 1s, scrape_timeout: 1s}
-      scrape_configs:
-        - job_name: sluice
-          static_configs: [{targets: ['%[2]s']}]
-  tail: {include: ['%[3]s/*.log'], poll_interval: 100ms}
+  tail: {include: ['%[2]s/*.log'], poll_interval: 100ms}
 exporters:
-  store: {endpoint: %[4]s}
-  otlp_http: {endpoint: '%[5]s', retry_on_failure: {initial_interval: 10ms}}
+  store: {endpoint: %[3]s}
+  otlp_http: {endpoint: '%[4]s', retry_on_failure: {initial_interval: 10ms}}
 extensions:
   health_check: {endpoint: 127.0.0.1:0}
 service:
@@ -51,6 +49,7 @@ service:
 // live is a running `sluice up` with something to do.
 type live struct {
 	store string // URL
+	otlp  string // URL
 	feed  func() // gives it something to do
 	stop  func()
 }
@@ -62,23 +61,23 @@ func startLive(t *testing.T) live {
 	otlp, own, store := freePort(t), freePort(t), freePort(t)
 	away := unreliable(t)
 	program := allinone.Program()
-	cfg, _, err := config.Load(t.Context(), config.Sources{Embedded: []config.Text{
+	cfg, _, err := config.Load(t.Context(), read.Sources{Embedded: []read.Text{
 		program.Default,
-		{Name: "test", YAML: fmt.Appendf(nil, overlay, otlp, own, dir, store, away)},
+		{Name: "test", YAML: fmt.Appendf(nil, overlay, otlp, dir, store, away)},
 	}}, program.Components, config.Options{MetricsEndpoint: own})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	service := pipeline.NewService(log, t.TempDir(), "test")
+	service := engine.NewService(log, t.TempDir(), "test")
 	if err := service.Start(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var fed sync.WaitGroup
 	return live{
-		store: "http://" + store,
-		feed:  func() { fed.Go(func() { feed(ctx, t, filepath.Join(dir, "shop.log"), "http://"+otlp) }) },
+		store: "http://" + store, otlp: "http://" + otlp,
+		feed: func() { fed.Go(func() { feed(ctx, t, filepath.Join(dir, "shop.log"), "http://"+otlp) }) },
 		stop: func() {
 			cancel()
 			fed.Wait()
@@ -113,7 +112,8 @@ func unreliable(t *testing.T) string {
 	return srv.URL
 }
 
-// feed writes log lines of several levels and pushes logs, spans, a metric that the store has to drop, and nonsense.
+// feed writes log lines of several levels and pushes logs, spans, a metric that the store has to reject (Prometheus has no
+// deltas), and nonsense.
 func feed(ctx context.Context, t *testing.T, logFile, otlp string) {
 	f, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -133,7 +133,7 @@ func feed(ctx context.Context, t *testing.T, logFile, otlp string) {
 		post(ctx, t, otlp+"/v1/traces", fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"%032x","spanId":"%016x",`+
 			`"name":"order","startTimeUnixNano":"%d","endTimeUnixNano":"%d"}]}]}]}`, n+1, n+1, now-1e6, now), 200)
 		post(ctx, t, otlp+"/v1/metrics", fmt.Sprintf(`{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"orders","sum":`+
-			`{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"%d","asInt":"1"}]}}]}]}]}`, now), 200)
+			`{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"%d","asInt":"1"}]}}]}]}]}`, now), 400)
 		post(ctx, t, otlp+"/v1/logs", `{"resourceLogs":7}`, 400)
 		select {
 		case <-ctx.Done():
@@ -241,6 +241,7 @@ func TestEveryQueryHasData(t *testing.T) {
 	}
 	g.checkLabels(t, all)
 	g.checkRules(t)
+	g.checkTargets(t)
 	if n := g.figure(t, `sum(sluice_unaccounted_items)`); n != 0 {
 		t.Errorf("%g items are unaccounted for", n)
 	}

@@ -95,7 +95,7 @@ func pipelineGlance() []panel {
 
 func pipelineAccounting() []panel {
 	const by = `component=~"$component"`
-	door := func(name string) string {
+	rate := func(name string) string {
 		return `sum by (component, pipeline, signal) (rate(sluice_component_` + name + `_items_total{` + by + `}[$__rate_interval]))`
 	}
 	each := func(name string) []query {
@@ -111,12 +111,12 @@ func pipelineAccounting() []panel {
 			about: "One row for each component and signal: in = out + refused + dropped + held. Out means answered as safe; delivered is what " +
 				"the destination of an exporter confirmed. Items each second, except held.",
 			queries: []query{
-				{expr: door("in"), legend: "In /s"},
-				{expr: door("out"), legend: "Out /s"},
-				{expr: door("refused"), legend: "Refused /s", alarm: warn},
+				{expr: rate("in"), legend: "In /s"},
+				{expr: rate("out"), legend: "Out /s"},
+				{expr: rate("refused"), legend: "Refused /s", alarm: warn},
 				{expr: `sum by (component, pipeline, signal) (sluice_component_dropped_items_total{` + by + `}) or ` + nowhere, legend: "Dropped since start", alarm: bad},
 				{expr: `sum by (component, pipeline, signal) (sluice_component_held_items{` + by + `})`, legend: "Held"},
-				{expr: door("delivered") + ` or ` + nowhere, legend: "Delivered /s"},
+				{expr: rate("delivered") + ` or ` + nowhere, legend: "Delivered /s"},
 			},
 		},
 		{

@@ -82,7 +82,7 @@ func TestDatasources(t *testing.T) {
 
 // lintCorrelations parses the queries that lead from a trace to logs and metrics, with a span's tags put in.
 func lintCorrelations(t *testing.T, f datasources) {
-	in := strings.NewReplacer("$${__tags}", `service_name="shop"`, "$${__trace.traceId}", "0102", "$$__tags", `job="shop"`)
+	in := strings.NewReplacer("$${__tags}", `service_name="shop"`, "$${__trace.traceId}", "0102", "$$__tags", `service_name="shop"`)
 	for _, d := range f.Datasources {
 		if d.Type != "tempo" {
 			continue

@@ -52,6 +52,12 @@ const newlyDropped = `sum by (job, instance, component, signal, reason) (
     increase(sluice_component_dropped_items_total{` + byAccident + `}[5m]) > 0
 )`
 
+// notReady are the processes that say that they take nothing in. One whose store takes nothing cannot store that either:
+// then all series of that name end, where there were some.
+const notReady = `(min by (job, instance) (sluice_ready) == 0)
+or
+  (absent_over_time(sluice_ready[5m]) and on () count(last_over_time(sluice_ready[1d])) > 0)`
+
 // RuleGroups are the rules as Prometheus knows them.
 func RuleGroups() rulefmt.RuleGroups {
 	return rulefmt.RuleGroups{Groups: []rulefmt.RuleGroup{
@@ -71,6 +77,14 @@ func RuleGroups() rulefmt.RuleGroups {
 					summary: "Sluice cannot say what became of some records.",
 					description: `The ledger of {{ $labels.job }} on {{ $labels.instance }} cannot explain {{ $value }} items: ` +
 						`they were neither delivered, nor refused, nor dropped for a reason, nor are they held. This is a bug.`,
+				}.rule(),
+				alert{
+					name: "SluiceIntakeStopped", severity: critical, lasting: 2 * time.Minute,
+					expr:    notReady,
+					summary: "Sluice takes no telemetry in.",
+					description: `{{ if $labels.instance }}{{ $labels.job }} on {{ $labels.instance }} is not ready{{ else }}` +
+						`No process has said for five minutes that it is ready, or its store does not take that in{{ end }}: ` +
+						`senders are told to try again, and what cannot wait is lost.`,
 				}.rule(),
 				alert{
 					name: "SluiceRecordsDropped", severity: warning, lasting: time.Minute,

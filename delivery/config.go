@@ -50,8 +50,8 @@ func (c *Config) Places() int {
 	return c.Queue.NumConsumers
 }
 
-// NotSupported names the keys of the Collector's exporters that ours do not have, and an exporter's own beside them.
-func NotSupported(more map[string]string) map[string]string {
+// Unsupported names the keys of the Collector's exporters that ours do not have, and an exporter's own beside them.
+func Unsupported(more map[string]string) map[string]string {
 	keys := map[string]string{
 		"auth":                   `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
 		"middlewares":            "extensions are not hosted; remove the key",

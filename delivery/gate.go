@@ -26,8 +26,8 @@ type waiter struct {
 	in     chan struct{} // closed when let in
 }
 
-// enter waits for a place. Its errors are errGateFull and the context's.
-func (g *gate) enter(ctx context.Context, weight int) error {
+// enter waits for a place until it is vain. Its errors are errGateFull, errUnanswered and the context's.
+func (g *gate) enter(ctx context.Context, weight int, vain <-chan struct{}) error {
 	g.mu.Lock()
 	if g.places > 0 && g.queue.Len() == 0 {
 		g.places--
@@ -44,10 +44,14 @@ func (g *gate) enter(ctx context.Context, weight int) error {
 	g.waiting += weight
 	g.mu.Unlock()
 
+	var err error
 	select {
 	case <-w.in:
 		return nil
 	case <-ctx.Done():
+		err = ctx.Err()
+	case <-vain:
+		err = errUnanswered
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -58,7 +62,7 @@ func (g *gate) enter(ctx context.Context, weight int) error {
 		g.queue.Remove(at)
 		g.waiting -= weight
 	}
-	return ctx.Err()
+	return err
 }
 
 // leave gives a place to who waits longest.

@@ -10,13 +10,13 @@ import (
 func TestGateLetsCallersInAsTheyCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := gate{places: 1}
-		if err := g.enter(t.Context(), 1); err != nil {
+		if err := g.enter(t.Context(), 1, nil); err != nil {
 			t.Fatal(err)
 		}
 		order := make(chan int, 3)
 		for i := range 3 {
 			go func() {
-				if err := g.enter(t.Context(), 1); err == nil {
+				if err := g.enter(t.Context(), 1, nil); err == nil {
 					order <- i
 				}
 			}()
@@ -38,22 +38,22 @@ func TestGateLetsCallersInAsTheyCame(t *testing.T) {
 func TestGateRefusesOverItsWeightButAlwaysTakesOneWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := gate{places: 1, maxWeight: 10}
-		_ = g.enter(t.Context(), 1)
+		_ = g.enter(t.Context(), 1, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		heavy := make(chan error, 1)
-		go func() { heavy <- g.enter(ctx, 99) }()
+		go func() { heavy <- g.enter(ctx, 99, nil) }()
 		synctest.Wait()
 		if g.callers() != 1 {
 			t.Fatal("a batch heavier than the whole queue does not wait")
 		}
-		if err := g.enter(t.Context(), 1); !errors.Is(err, errGateFull) {
+		if err := g.enter(t.Context(), 1, nil); !errors.Is(err, errGateFull) {
 			t.Fatalf("over the weight: %v", err)
 		}
 		cancel()
 		if err := <-heavy; !errors.Is(err, context.Canceled) {
 			t.Fatalf("a caller that left got %v", err)
 		}
-		go func() { heavy <- g.enter(t.Context(), 10) }()
+		go func() { heavy <- g.enter(t.Context(), 10, nil) }()
 		synctest.Wait()
 		g.leave()
 		if err := <-heavy; err != nil {
@@ -66,12 +66,12 @@ func TestGateRefusesOverItsWeightButAlwaysTakesOneWaiter(t *testing.T) {
 func TestGateKeepsPlacesOfCallersThatLeave(t *testing.T) {
 	g := gate{places: 1}
 	for range 2000 {
-		if err := g.enter(t.Context(), 1); err != nil {
+		if err := g.enter(t.Context(), 1, nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- g.enter(ctx, 1) }()
+		go func() { done <- g.enter(ctx, 1, nil) }()
 		go cancel()
 		g.leave()
 		if err := <-done; err == nil {

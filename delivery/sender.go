@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,11 +38,17 @@ type Sender struct {
 	idle     chan func()     // to a worker that waits for its next attempt
 	life     context.Context // ends when Stop has waited long enough
 	end      context.CancelFunc
+
+	away     atomic.Bool   // the last attempt found no destination that takes anything
+	answers  atomic.Int64  // of the destination, good or bad
+	draining chan struct{} // closed by Drain
+	vain     chan struct{} // closed during the drain of a destination that is away
+	drained  sync.Once
 }
 
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
-	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), idle: make(chan func())}
+	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
 	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error
 	if k.counters, err = newCounters(s.Metrics, k.gate.callers); err != nil {
@@ -52,7 +59,7 @@ func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
 }
 
 func (k *Sender) enter(ctx context.Context, items, bytes int) error {
-	err := k.gate.enter(ctx, k.opts.Queue.weight(items, bytes))
+	err := k.gate.enter(ctx, k.opts.Queue.weight(items, bytes), k.waits())
 	switch {
 	case err == nil:
 		return nil
@@ -77,13 +84,18 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload) err
 		}
 		out, stayed := k.attempt(ctx, at, p)
 		if !stayed {
-			return pipeline.Withdrawn(ctx)
+			return k.withdrawn(ctx, errUnanswered)
 		}
 		if err, ended := k.settle(p, out); ended {
 			giveBack(at, p)
 			return err
 		}
 		pause := wait.Next(out.After)
+		if k.isDraining() {
+			k.sent.keep(p)
+			giveBack(at, p)
+			return k.withdrawn(ctx, out.Err)
+		}
 		if why := k.giveUp(ctx, start, pause); why != "" {
 			k.sent.keep(p)
 			giveBack(at, p)
@@ -158,9 +170,51 @@ func (k *Sender) sleep(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	case <-ctx.Done():
+	case <-k.draining:
 	case <-k.life.Done():
 	}
 	return false
+}
+
+// drainGrace is how long a destination may leave requests unanswered during a drain before it counts as away.
+const drainGrace = 5 * time.Second
+
+// Drain is called when the process ends or reloads, before anybody is stopped: from then on a caller gets one attempt, and
+// nobody waits for a destination that is away. A reload waits for work; whoever is refused has its records still.
+func (k *Sender) Drain() {
+	k.drained.Do(func() {
+		close(k.draining)
+		if k.away.Load() {
+			close(k.vain)
+			return
+		}
+		answers := k.answers.Load()
+		time.AfterFunc(drainGrace, func() {
+			if k.away.Load() || k.answers.Load() == answers {
+				close(k.vain)
+			}
+		})
+	})
+}
+
+func (k *Sender) isDraining() bool {
+	select {
+	case <-k.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// waits is closed when it is vain to wait for the destination. One who comes after that has an attempt nevertheless: a
+// backlog that has nobody to refuse tries until the end.
+func (k *Sender) waits() <-chan struct{} {
+	select {
+	case <-k.vain:
+		return nil
+	default:
+		return k.vain
+	}
 }
 
 // withdrawn is the answer to a caller whose batch is given up between attempts.
@@ -168,8 +222,14 @@ func (k *Sender) withdrawn(ctx context.Context, last error) error {
 	if ctx.Err() == nil {
 		return pipeline.Refuse(0, fmt.Errorf("not delivered before the shutdown: %w", last))
 	}
+	if errors.Is(last, errUnanswered) {
+		return pipeline.Withdrawn(ctx)
+	}
 	return pipeline.Refuse(0, fmt.Errorf("%w; before that: %w", pipeline.Withdrawn(ctx), last))
 }
+
+// errUnanswered is what is known of an attempt that its caller does not wait for.
+var errUnanswered = errors.New("the destination has not answered")
 
 func giveBack(at *place, p *payload.Payload) {
 	p.Release()
@@ -214,6 +274,7 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *payload.Payload) (ou
 	case out := <-landing:
 		return out, true
 	case <-ctx.Done():
+	case <-k.waits():
 	}
 	p.Detach()
 	if state.CompareAndSwap(flying, abandoned) {
@@ -255,16 +316,29 @@ func (k *Sender) once(p *payload.Payload) answer.Outcome {
 	out := k.dest.Attempt(ctx, p)
 	k.counters.inFlight.Add(-1)
 	k.counters.attempted(p, out, time.Since(start))
+	k.away.Store(out.Verdict == answer.Retry || out.Verdict == answer.Misconfigured)
+	if !k.away.Load() {
+		k.answers.Add(1)
+	}
 	if k.life.Err() == nil { // what the end cuts off says nothing about the destination
 		k.notices.outcome(out)
 	}
 	return out
 }
 
-// Stop returns when no request is on the wire. When ctx ends first, those that are on the wire are cut off. Callers
-// must have stopped before.
+// Stop returns when no request is on the wire. When ctx ends first, or the destination is away, those that are on the wire
+// are cut off. Callers must have stopped before.
 func (k *Sender) Stop(ctx context.Context) error {
 	defer k.end()
+	ctx, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
+	go func() {
+		select {
+		case <-k.vain:
+			cut(errUnanswered)
+		case <-ctx.Done():
+		}
+	}()
 	if k.running.wait(ctx) {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
@@ -84,7 +85,7 @@ type rig struct {
 	*Sender
 	*destination
 	sink   pipeline.Sink
-	ledger *pipeline.Ledger
+	ledger *ledger.Ledger
 	reg    *prometheus.Registry
 }
 

@@ -30,6 +30,9 @@ type otlpSink struct {
 
 	wait   atomic.Int64 // how long each answer takes, in nanoseconds
 	status atomic.Int64 // answered instead of 200 when not 0
+
+	requests atomic.Int64
+	most     atomic.Int64 // requests over this many are answered 503; 0: no limit
 }
 
 func newOTLPSink(t testing.TB) *otlpSink {
@@ -50,6 +53,10 @@ func (s *otlpSink) serve(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(time.Duration(s.wait.Load()))
 	if code := s.status.Load(); code != 0 {
 		w.WriteHeader(int(code))
+		return
+	}
+	if n, most := s.requests.Add(1), s.most.Load(); most > 0 && n > most {
+		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
 	body, err := plain(r)

@@ -3,6 +3,9 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/sluiceio/sluice/wire"
 )
 
 // An Answer says what became of each item of a batch: those in Refused may be sent again, those in Rejected never, all
@@ -15,32 +18,77 @@ type Answer struct {
 	Rejected []Rejected // never; each with its Ranges, or with a Count of which nobody says which items it means
 }
 
-// Read is the answer that err is for a batch of so many items.
+// Read is the answer that err is for a batch of so many items. Of an error that wraps others, the outermost that is an
+// answer counts; of errors that were joined, one that is no rejection makes all of it a refusal: nobody says what it took.
 func Read(err error, items int) Answer {
 	a := Answer{Items: items}
-	if err == nil {
-		return a
-	}
-	var given *Answer
-	var rej *Rejected
-	var ref *Refused
-	switch {
-	case errors.As(err, &given) && given.Items == items:
-		return *given
-	case given != nil: // for another batch: somebody handed it on without translating it
-		a.refuseAll(&Refused{Err: err})
-	case errors.As(err, &rej):
-		a.reject(*rej)
-	case errors.As(err, &ref):
-		a.refuseAll(ref)
-	default:
-		a.refuseAll(&Refused{Err: err})
+	switch e := answerIn(err).(type) {
+	case nil:
+		if err != nil {
+			a.refuseAll(&Refused{Err: err})
+		}
+	case *Answer:
+		if e.Items != items { // for another batch: somebody handed it on without translating it
+			a.refuseAll(&Refused{Err: err})
+			break
+		}
+		return e.sound()
+	case *Rejected:
+		a.reject(*e)
+	case *Refused:
+		a.refuseAll(e)
 	}
 	return a
 }
 
+// answerIn finds the *Answer, *Rejected or *Refused that an error is, or nil.
+func answerIn(err error) error {
+	for err != nil {
+		switch e := err.(type) {
+		case *Answer, *Rejected, *Refused:
+			return err
+		case interface{ Unwrap() []error }:
+			var found error
+			for _, one := range e.Unwrap() {
+				in := answerIn(one)
+				if _, rejected := in.(*Rejected); !rejected {
+					if refused, is := in.(*Refused); is {
+						return &Refused{Err: err, After: refused.After, Overload: refused.Overload}
+					}
+					return &Refused{Err: err}
+				}
+				found = in
+			}
+			return found
+		}
+		err = errors.Unwrap(err)
+	}
+	return nil
+}
+
+// sound is the answer as it may be used: ranges within the batch, and a refusal for what is refused.
+func (a Answer) sound() Answer {
+	whole := AllItems(a.Items)
+	if a.Items > 0 {
+		a.Refused = a.Refused.Intersect(whole)
+		for i := range a.Rejected {
+			if r := &a.Rejected[i]; r.Ranges != nil && (r.Ranges[0].From < 0 || r.Ranges[len(r.Ranges)-1].To > a.Items) {
+				a.Rejected = slices.Clone(a.Rejected)
+				a.Rejected[i].Ranges = r.Ranges.Intersect(whole)
+			}
+		}
+	}
+	if a.Refusal == nil && len(a.Refused) > 0 {
+		a.Refusal = errNoReason
+	}
+	return a
+}
+
+// errNoReason stands for the refusal of who gave none.
+var errNoReason = &Refused{Err: errors.New("refused without a reason")}
+
 func (a *Answer) refuseAll(why *Refused) {
-	a.Refused, a.Refusal, a.Rejected = wholeRange(a.Items), why, nil
+	a.Refused, a.Refusal, a.Rejected = AllItems(a.Items), why, nil
 	if a.Items <= 0 {
 		a.Refused = Ranges{{0, 0}} // a batch without items is refused or taken as a whole
 	}
@@ -48,7 +96,7 @@ func (a *Answer) refuseAll(why *Refused) {
 
 func (a *Answer) reject(r Rejected) {
 	if r.Ranges == nil && (r.Count <= 0 || r.Count >= a.Items) {
-		r.Ranges, r.Count = wholeRange(a.Items), 0
+		r.Ranges, r.Count = AllItems(a.Items), 0
 	}
 	if r.Ranges != nil || r.Count > 0 {
 		a.Rejected = append(a.Rejected, r)
@@ -58,6 +106,9 @@ func (a *Answer) reject(r Rejected) {
 // Err is the answer as an error: nil when everything was taken, a *Refused or a *Rejected when one holds for all.
 func (a Answer) Err() error {
 	switch {
+	case a.Refusal == nil && len(a.Refused) > 0:
+		a.Refusal = errNoReason
+		return a.Err()
 	case a.Refusal == nil && len(a.Rejected) == 0:
 		return nil
 	case a.Refusal != nil && a.Refused.Len() == max(a.Items, 0):
@@ -143,9 +194,39 @@ func (a Answer) Uncounted() (out []Rejected) {
 	return out
 }
 
-// An ItemMap says where the items of a changed batch came from, in the order of the changed batch. Items of the batch
-// that were neither removed nor added need none.
+// An ItemMap says where the items of a changed batch came from, in the order of the changed batch. A nil map says that it is
+// not known. Items that were added stand behind all others and are not in it: when they are refused, the whole batch is.
 type ItemMap []Moved
+
+// MapOf is the map of what a pass of a wire.Editor over a batch of so many items has kept.
+func MapOf(kept wire.Kept, items int) ItemMap {
+	if kept == nil {
+		return ItemMap{{0, items}}
+	}
+	m := make(ItemMap, 0, len(kept))
+	for _, run := range kept {
+		m = append(m, Moved{From: run.Old, N: run.Count})
+	}
+	return m
+}
+
+// len is how many items of the changed batch have an origin.
+func (m ItemMap) len() (n int) {
+	for _, x := range m {
+		n += x.N
+	}
+	return n
+}
+
+// within is the map, or nil if it names items that a batch of so many does not have.
+func (m ItemMap) within(items int) ItemMap {
+	for _, x := range m {
+		if x.From < 0 || x.N < 0 || x.From+x.N > items {
+			return nil
+		}
+	}
+	return m
+}
 
 // Moved are N items that stood side by side from From on, and stand side by side where they are now.
 type Moved struct{ From, N int }
@@ -172,9 +253,13 @@ func (g *Gather) Add(err error, n int, m ItemMap) {
 		return
 	}
 	a := Read(err, n)
+	if m != nil {
+		m = m.within(g.items)
+	}
 	if a.Refusal != nil {
-		if m == nil {
-			g.Refuse(wholeRange(g.items), a.Refusal)
+		// Of items that the map does not have, nobody knows whose they are.
+		if last := len(a.Refused) - 1; m == nil || last >= 0 && a.Refused[last].To > m.len() {
+			g.Refuse(AllItems(g.items), a.Refusal)
 		} else {
 			g.Refuse(m.old(a.Refused), a.Refusal)
 		}
@@ -186,7 +271,9 @@ func (g *Gather) Add(err error, n int, m ItemMap) {
 		default:
 			r.Ranges = m.old(r.Ranges)
 		}
-		g.Reject(r)
+		if r.Len() > 0 {
+			g.Reject(r)
+		}
 	}
 }
 
@@ -219,6 +306,9 @@ func (g *Gather) Merge(o *Gather) {
 
 // Refuse adds items that may be sent again.
 func (g *Gather) Refuse(items Ranges, why *Refused) {
+	if why == nil {
+		why = errNoReason
+	}
 	g.refused = append(g.refused, items...)
 	if g.refusal == nil {
 		g.refusal = why
@@ -229,8 +319,12 @@ func (g *Gather) Refuse(items Ranges, why *Refused) {
 	g.refusal = &both
 }
 
-// Reject adds items that nobody will take. Those of one reason are told together, in the words of the first.
+// Reject adds items that nobody will take, by ranges or by count; here neither means none. Those of one reason are told
+// together, in the words of the first.
 func (g *Gather) Reject(r Rejected) {
+	if r.Len() == 0 {
+		return
+	}
 	for i := range g.losses {
 		l := &g.losses[i]
 		if l.Reason == r.Reason && (l.Ranges == nil) == (r.Ranges == nil) {

@@ -29,7 +29,7 @@ type Batch struct {
 
 // Cut is a batch of the items from from up to to, the latter not included, in a buffer of its own.
 func (b Batch) Cut(from, to int) Batch {
-	return b.CutRanges(nil, Ranges{{from, to}})
+	return b.CutRanges(nil, NewRanges([]Range{{max(from, 0), min(to, b.Items)}}))
 }
 
 // CutRanges is a batch of some of the items, appended to dst.
@@ -62,25 +62,20 @@ type Origin struct {
 
 // A Sink takes batches.
 //
-// Nil means that the batch is safe: delivered, or durable, or dropped on purpose and counted. The call is
-// synchronous up to that point, which is what lets a tailer move its checkpoint and a listener answer 200.
+// Nil means that the batch is safe: delivered, or durable, or dropped on purpose and counted. Until then the call waits,
+// which is what lets a tailer move its checkpoint and a listener answer 200. Other answers are a *Refused (try again), a
+// *Rejected (never), an *Answer when items met different fates, or another error, which counts as a Refused without a
+// delay. Read makes an Answer of each. Who hands on other items than it was given does so with HandOn.
 //
-// Any other answer is a *Refused (try again) or a *Rejected (never), an *Answer when items met different fates, or a
-// plain error, which counts as Refused without a delay. Read makes an Answer of each of them.
-//
-// A component that hands on other items than it was given (fewer, more, in another order) does so with HandOn, which
-// translates the answer.
-//
-// Consume never modifies b.Request, and holds no reference to it when it returns, in no goroutine and in no
-// transport: the caller reuses the buffer. Several calls may run at once.
+// Consume never modifies b.Request and keeps no reference to it, in no goroutine and no transport: the caller reuses
+// the buffer. Several calls may run at once.
 type Sink interface {
 	Consume(ctx context.Context, b Batch) error
 }
 
-// HandOn gives next a changed batch in place of one with other items, and translates the answer back. m says where the
-// items that next gets were in the batch of so many items that the caller gave; nil when that is not known, and then a
-// refusal refuses all of them and a rejection is a count. Items that are not in m count as taken: whoever removes them
-// books them with Settings.Drop.
+// HandOn gives next a changed batch and translates the answer back for the caller's batch of so many items. m says where the
+// items of b were in it; with a nil map a refusal refuses all of them and a rejection is a count. Items that are not in m
+// count as taken: whoever removes them books them with Settings.Drop.
 func HandOn(ctx context.Context, next Sink, b Batch, items int, m ItemMap) error {
 	err := next.Consume(ctx, b)
 	if err == nil {
@@ -96,42 +91,3 @@ type SinkFunc func(ctx context.Context, b Batch) error
 
 // Consume calls f.
 func (f SinkFunc) Consume(ctx context.Context, b Batch) error { return f(ctx, b) }
-
-// Outputs is what a receiver writes to: one Sink a signal. A signal that no pipeline of the receiver takes has
-// none, and For answers nil.
-type Outputs struct {
-	metrics, logs, traces Sink
-}
-
-// OutputsTo gives every listed signal the same sink. Tests use it; the graph fills Outputs itself.
-func OutputsTo(s Sink, signals ...Signal) Outputs {
-	var o Outputs
-	for _, sig := range signals {
-		o.set(sig, s)
-	}
-	return o
-}
-
-// For returns the sink of a signal, or nil if nothing takes it.
-func (o Outputs) For(s Signal) Sink {
-	switch s {
-	case Metrics:
-		return o.metrics
-	case Logs:
-		return o.logs
-	case Traces:
-		return o.traces
-	}
-	return nil
-}
-
-func (o *Outputs) set(s Signal, k Sink) {
-	switch s {
-	case Metrics:
-		o.metrics = k
-	case Logs:
-		o.logs = k
-	case Traces:
-		o.traces = k
-	}
-}

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// Budget is admission by bytes: what may be inside the process at once. A receiver reserves, once
-// for the whole way of a request (the inflated body, its merged copy, its compressed copy), before it inflates
-// anything. Nothing inside the pipeline waits for budget, so it cannot deadlock.
+// Budget is admission by bytes: what may be inside the process at once. A receiver reserves once for the whole way of a
+// request, before it inflates anything. Nothing inside the pipeline waits for budget, so it cannot deadlock.
 type Budget struct {
 	limit    atomic.Int64
 	used     atomic.Int64
@@ -35,25 +34,25 @@ func NewBudget(limit int64) *Budget {
 	return b
 }
 
-// Lease is a reservation. Its zero value holds nothing. It is not safe for concurrent use.
-type Lease struct {
+// Reservation is a reservation. Its zero value holds nothing. It is not safe for concurrent use.
+type Reservation struct {
 	b *Budget
 	n int64
 }
 
 // Reserve takes room for the whole way of a request of n inflated bytes, or refuses at once. n may be an
 // estimate; true it up with Resize.
-func (b *Budget) Reserve(n int) (Lease, error) {
-	l := Lease{b: b}
+func (b *Budget) Reserve(n int) (Reservation, error) {
+	l := Reservation{b: b}
 	return l, l.Resize(n)
 }
 
 // Resize makes the reservation that of a request of n inflated bytes. Growing may be refused, and then the
-// lease keeps what it had.
-func (l *Lease) Resize(n int) error { return l.Hold(int64(n) * wayFactor) }
+// reservation keeps what it had.
+func (l *Reservation) Resize(n int) error { return l.Hold(int64(n) * wayFactor) }
 
 // Hold makes the reservation n bytes as they are, for work whose need is known. Otherwise it is like Resize.
-func (l *Lease) Hold(n int64) error {
+func (l *Reservation) Hold(n int64) error {
 	more := n - l.n
 	if more > 0 {
 		if err := l.b.take(more, l.n); err != nil {
@@ -67,7 +66,7 @@ func (l *Lease) Hold(n int64) error {
 }
 
 // Release gives everything back. It may be called twice.
-func (l *Lease) Release() {
+func (l *Reservation) Release() {
 	if l.b != nil {
 		l.b.used.Add(-l.n)
 		l.n = 0
@@ -102,6 +101,15 @@ func noRoom(need, others, limit int64) error {
 	}
 	return fmt.Errorf("%w: this request needs %d bytes and others hold %d of %d", ErrNoBudget, need, others, limit)
 }
+
+// SetLimit changes how many bytes may be reserved.
+func (b *Budget) SetLimit(n int64) { b.limit.Store(n) }
+
+// SetPressure makes the budget refuse everything while the heap is over its limit. It answers what was set before.
+func (b *Budget) SetPressure(on bool) (before bool) { return b.pressure.Swap(on) }
+
+// Refusals is how often a reservation was refused.
+func (b *Budget) Refusals() int64 { return b.refused.Load() }
 
 // Used is how many bytes are reserved now; Limit is how many may be.
 func (b *Budget) Used() int64  { return b.used.Load() }

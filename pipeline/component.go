@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,8 +14,12 @@ type Kind string
 const (
 	KindReceiver  Kind = "receiver"
 	KindProcessor Kind = "processor"
+	KindConnector Kind = "connector"
 	KindExporter  Kind = "exporter"
 )
+
+// Kinds lists every kind, in data-path order.
+var Kinds = [...]Kind{KindReceiver, KindProcessor, KindConnector, KindExporter}
 
 // ID is a component's name in a configuration file: "otlp" or "otlp/edge".
 type ID struct {
@@ -40,25 +45,30 @@ func (i ID) String() string {
 }
 
 // A Component describes a type that a configuration file may name. It is a plain value: a daemon is a list of
-// them, and the graph knows nothing else about a component. Make one with Receiver, Processor or Exporter.
+// them, and the graph knows nothing else about a component. Make one with Receiver, Processor, Connector or Exporter.
 type Component struct {
 	Kind    Kind
 	Type    string
 	Aliases []string // older spellings of Type
-	Signals []Signal // what it can take or give
+	Signals []Signal // what it can take, and of a receiver what it can give
+	Ways    []Way    // of a connector; Signals are their From
 	Doc     string   // one line for `sluice components`
 
 	// Default returns a pointer to the configuration struct with its defaults set.
 	Default func() any
-	// NotDone names keys that the Collector's component of this type has and ours has not yet, as paths below the
+	// Unsupported names keys that the Collector's component of this type has and ours has not, as paths below the
 	// component ("sending_queue::storage"), and what to do instead. They fail the start by name, or warn under
 	// --allow-ignored-keys.
-	NotDone map[string]string
+	Unsupported map[string]string
 
 	buildReceiver  func(Settings, any, Outputs) (any, error)
 	buildProcessor func(Settings, any, Sink) (Sink, error)
+	buildConnector func(Settings, any, Outputs) (Sink, error)
 	buildExporter  func(Settings, any) (Sink, error)
 }
+
+// Way is a way through a connector: the signal of the pipeline that it takes from, and that of the pipelines it gives to.
+type Way struct{ From, To Signal }
 
 // Starter is implemented by components that have something to start. Start does not block; it is called from the
 // exporters upward, so that whatever a component writes to already runs.
@@ -70,6 +80,19 @@ type Starter interface {
 // called from the receivers downward. After a receiver's Stop it makes no more Consume calls.
 type Stopper interface {
 	Stop(ctx context.Context) error
+}
+
+// Readier is implemented by components that may be unable to take anything in for a time, such as a store whose disk is
+// full. While Ready answers an error, which says what to do, the process is not ready. It is called often, from the start
+// on until after the stop.
+type Readier interface {
+	Ready() error
+}
+
+// Drainer is implemented by exporters that repeat. Drain is called when a reload or the end begins, before any Stop: from
+// then on nobody is made to wait for a destination that is away.
+type Drainer interface {
+	Drain()
 }
 
 // Receiver describes a receiver type. One instance serves all pipelines that name it; build gets one output a
@@ -96,9 +119,27 @@ func ProcessorOf(typ string, defaults func() any, build func(Settings, any, Sink
 	return Component{Kind: KindProcessor, Type: typ, Signals: signals, Default: defaults, buildProcessor: build}
 }
 
-// NewProcessor makes one in front of next, as the graph does.
-func (c Component) NewProcessor(s Settings, config any, next Sink) (Sink, error) {
-	return c.buildProcessor(s, config, next)
+// Connector describes a connector type: the exporter of some pipelines and the receiver of others. There is one instance
+// for each signal that it takes, which may be a Starter and a Stopper; build gets the pipelines that receive from it.
+func Connector[C any](typ string, defaults func() *C, build func(Settings, *C, Outputs) (Sink, error), ways ...Way) Component {
+	return ConnectorOf(typ, func() any { return defaults() },
+		func(s Settings, c any, o Outputs) (Sink, error) { return build(s, c.(*C), o) }, ways...)
+}
+
+// ConnectorOf is Connector for a type whose configuration is known only at run time.
+func ConnectorOf(typ string, defaults func() any, build func(Settings, any, Outputs) (Sink, error), ways ...Way) Component {
+	c := Component{Kind: KindConnector, Type: typ, Ways: ways, Default: defaults, buildConnector: build}
+	for _, w := range ways {
+		if !c.Takes(w.From) {
+			c.Signals = append(c.Signals, w.From)
+		}
+	}
+	return c
+}
+
+// SameSignal are the ways of a connector that changes no signal.
+func SameSignal() []Way {
+	return []Way{{Metrics, Metrics}, {Logs, Logs}, {Traces, Traces}}
 }
 
 // Exporter describes an exporter type. One instance serves all pipelines and signals that name it; it may be a
@@ -113,6 +154,26 @@ func ExporterOf(typ string, defaults func() any, build func(Settings, any) (Sink
 	return Component{Kind: KindExporter, Type: typ, Signals: signals, Default: defaults, buildExporter: build}
 }
 
+// NewReceiver makes a receiver, as the graph does.
+func (c Component) NewReceiver(s Settings, config any, out Outputs) (any, error) {
+	return c.buildReceiver(s, config, out)
+}
+
+// NewProcessor makes a processor in front of next.
+func (c Component) NewProcessor(s Settings, config any, next Sink) (Sink, error) {
+	return c.buildProcessor(s, config, next)
+}
+
+// NewConnector makes a connector for one signal, that of s.
+func (c Component) NewConnector(s Settings, config any, out Outputs) (Sink, error) {
+	return c.buildConnector(s, config, out)
+}
+
+// NewExporter makes an exporter.
+func (c Component) NewExporter(s Settings, config any) (Sink, error) {
+	return c.buildExporter(s, config)
+}
+
 // WithAliases adds older spellings under which files may name the type.
 func (c Component) WithAliases(aliases ...string) Component {
 	c.Aliases = append(c.Aliases, aliases...)
@@ -125,18 +186,29 @@ func (c Component) WithDoc(doc string) Component {
 	return c
 }
 
-// WithNotDone names keys of the Collector's component that ours does not have yet.
-func (c Component) WithNotDone(keys map[string]string) Component {
-	c.NotDone = keys
+// WithUnsupported names keys of the Collector's component that ours does not have.
+func (c Component) WithUnsupported(keys map[string]string) Component {
+	c.Unsupported = keys
 	return c
 }
 
 // Takes reports whether the component handles the signal.
 func (c Component) Takes(s Signal) bool {
-	for _, t := range c.Signals {
-		if t == s {
-			return true
+	return slices.Contains(c.Signals, s)
+}
+
+// Leads reports whether a connector makes to out of from.
+func (c Component) Leads(from, to Signal) bool { return slices.Contains(c.Ways, Way{from, to}) }
+
+// Gives lists the signals of pipelines that may receive from the component: a receiver, or a connector.
+func (c Component) Gives() (out []Signal) {
+	if c.Kind != KindConnector {
+		return c.Signals
+	}
+	for _, w := range c.Ways {
+		if !slices.Contains(out, w.To) {
+			out = append(out, w.To)
 		}
 	}
-	return false
+	return out
 }

@@ -9,7 +9,7 @@ import (
 // reports every fault it finds with its place, so that building a graph only meets what cannot be seen in a file (a port
 // that is taken, a certificate that does not load).
 type Config struct {
-	Instances []Instance // receivers, processors, exporters that at least one pipeline names
+	Instances []Instance // components that at least one pipeline names
 	Pipelines []PipelineConfig
 	Service   ServiceConfig
 }
@@ -35,15 +35,17 @@ type PipelineConfig struct {
 
 // ServiceConfig is the part of the configuration that is about the process.
 type ServiceConfig struct {
-	Connectors      []ID          // declared connectors; the only type is forward
-	ShutdownTimeout time.Duration // how long SIGTERM may drain; default 30 s
+	ShutdownTimeout time.Duration // how long SIGTERM may drain; default 25 s
 	MetricsEndpoint string        // host:port of our own /metrics; empty: none
 	MetricsEmbedded bool          // the endpoint is the embedded default's
 	HealthEndpoint  string        // host:port of the health endpoint; empty: none
 	HealthEmbedded  bool
-	LogLevel        string // debug, info, warn, error
-	LogEncoding     string // text or json
-	MemoryLimit     MemoryLimit
+	HealthPath      string // where it answers
+	// ProfilesEndpoint is host:port of Go's profiles, at /debug/pprof/; empty: none.
+	ProfilesEndpoint string
+	LogLevel         string // debug, info, warn, error
+	LogEncoding      string // text or json
+	MemoryLimit      MemoryLimit
 }
 
 // MemoryLimit is what the memory_limiter section (Collector keys) asks for. The zero value means the default:

@@ -1,7 +1,5 @@
-// Package pipeline is the engine of Sluice: it turns a configuration into a graph of receivers, processors
-// and exporters, runs it, and accounts for every record that passes.
+// Package pipeline is the contract between components and the engine. Components import it; package engine runs them.
 //
-// Read it in this order: batch.go (what moves and the contract of a Sink), errors.go (what a Sink may answer),
-// component.go (what a component is to the engine), ledger.go (the accounting), graph.go (configuration into a
-// graph), service.go (start, reload, drain).
+// Read it in this order: batch.go (what moves, and the contract of a Sink), errors.go and answer.go (what a Sink may
+// answer), component.go (what a component is to the engine), settings.go and books.go (what a component is given).
 package pipeline

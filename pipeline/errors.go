@@ -18,7 +18,7 @@ type Refused struct {
 // Refuse makes a Refused.
 func Refuse(after time.Duration, err error) *Refused { return &Refused{Err: err, After: after} }
 
-func (r *Refused) Error() string { return r.Err.Error() }
+func (r *Refused) Error() string { return words(r.Err, "refused") }
 func (r *Refused) Unwrap() error { return r.Err }
 
 // Rejected is the answer "never": some items of the batch will not be taken by anybody on this way; the others, if
@@ -30,12 +30,20 @@ type Rejected struct {
 	Count  int    // how many, without Ranges; 0 means all
 }
 
+// words is the text of a cause, which may be missing.
+func words(cause error, verdict string) string {
+	if cause == nil {
+		return verdict + " without a reason"
+	}
+	return cause.Error()
+}
+
 // Reject makes a Rejected of a count; 0 means all items.
 func Reject(count int, why Reason, err error) *Rejected {
 	return &Rejected{Err: err, Count: count, Reason: why}
 }
 
-func (r *Rejected) Error() string { return r.Err.Error() }
+func (r *Rejected) Error() string { return words(r.Err, "rejected") }
 func (r *Rejected) Unwrap() error { return r.Err }
 
 // Len is how many items are named; 0 when it means all.
@@ -47,37 +55,34 @@ func (r *Rejected) Len() int {
 }
 
 // AsRefused returns what a caller that may send again has to know. Every error is one, unless it says that what was not
-// taken never will be; a nil error is none.
+// taken never will be; a nil error is none. See Read for errors that wrap others.
 func AsRefused(err error) (*Refused, bool) {
+	switch e := answerIn(err).(type) {
+	case *Answer:
+		a := e.sound()
+		return a.Refusal, a.Refusal != nil
+	case *Rejected:
+		return nil, false
+	case *Refused:
+		return e, true
+	}
 	if err == nil {
 		return nil, false
-	}
-	var a *Answer
-	var rej *Rejected
-	var ref *Refused
-	switch {
-	case errors.As(err, &a):
-		return a.Refusal, a.Refusal != nil
-	case errors.As(err, &rej):
-		return nil, false
-	case errors.As(err, &ref):
-		return ref, true
 	}
 	return &Refused{Err: err}, true
 }
 
 // AsRejected returns what will never be taken, if err is no refusal: all of it as one, in the words of the first.
 func AsRejected(err error) (*Rejected, bool) {
-	var a *Answer
-	var rej *Rejected
-	switch {
-	case errors.As(err, &a):
+	switch e := answerIn(err).(type) {
+	case *Answer:
+		a := e.sound()
 		if a.Refusal != nil || len(a.Rejected) == 0 {
 			return nil, false
 		}
 		return Reject(a.RejectedItems(), a.Rejected[0].Reason, err), true
-	case errors.As(err, &rej):
-		return rej, true
+	case *Rejected:
+		return e, true
 	}
 	return nil, false
 }
@@ -113,7 +118,7 @@ const (
 	DropUndivided   Reason = "rejected_undivided" // in a rejected request; not tried alone, since there were too many to try
 
 	// We could not hold it.
-	DropBacklogFull     Reason = "backlog_full"     // a source that cannot wait overran its hand-over
+	DropBacklogFull     Reason = "backlog_full"     // a source that cannot wait overran its backlog
 	DropShutdown        Reason = "shutdown_timeout" // not delivered when the drain's time ended
 	DropRotatedUnread   Reason = "rotated_unread"   // a file was removed before it was read to its end
 	DropTruncatedUnread Reason = "truncated_unread" // a file shrank before it was read to its end

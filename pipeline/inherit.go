@@ -2,36 +2,59 @@ package pipeline
 
 import "sync"
 
-// estates keeps what components of one graph leave for those of the same name in the next one, during a reload.
-type estates struct {
+// Estates keeps what components of one graph leave for those of the same name in the next one, during a reload.
+type Estates struct {
 	mu   sync.Mutex
-	left map[string]any // by Settings.Name
+	open bool // a reload is under way
+	left map[estateKey]any
 }
 
-func newEstates() *estates { return &estates{left: map[string]any{}} }
+type estateKey struct{ component, what string }
 
-// clear forgets what nobody took.
-func (e *estates) clear() {
+// NewEstates makes one that is empty.
+func NewEstates() *Estates { return &Estates{left: map[estateKey]any{}} }
+
+// Open begins a reload: what is left from now on will be asked for.
+func (e *Estates) Open() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.open = true
+}
+
+// Close ends a reload, and forgets what nobody took. A value with a method Forgotten is told.
+func (e *Estates) Close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.open = false
+	for _, v := range e.left {
+		if f, is := v.(interface{ Forgotten() }); is {
+			f.Forgotten()
+		}
+	}
 	clear(e.left)
 }
 
-// Leave keeps v for the component of the same kind and id in the graph that a reload starts next. It is for state that
-// would be costly or wrong to begin anew, and is called in Stop; v must not be used afterwards. When the process ends,
-// or the next graph has no such component, v is dropped.
-func (s Settings) Leave(v any) {
-	s.estates.mu.Lock()
-	defer s.estates.mu.Unlock()
-	s.estates.left[s.Name()] = v
+// Leave keeps v for the component of the same kind and id in the graph that a reload starts next; what tells several
+// values of a component apart. It is for state that would be costly or wrong to begin anew, and is called in Stop; v must not
+// be used afterwards. It reports false, and does nothing, when nobody will come: the process ends.
+func (s Settings) Leave(what string, v any) bool {
+	e := s.Estates
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.open {
+		e.left[estateKey{s.Name(), what}] = v
+	}
+	return e.open
 }
 
 // Inherit is what the component of the same kind and id left when the graph before this one stopped, or nil. It is
 // called in Start, and hands it over once.
-func (s Settings) Inherit() any {
-	s.estates.mu.Lock()
-	defer s.estates.mu.Unlock()
-	v := s.estates.left[s.Name()]
-	delete(s.estates.left, s.Name())
+func (s Settings) Inherit(what string) any {
+	e := s.Estates
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key := estateKey{s.Name(), what}
+	v := e.left[key]
+	delete(e.left, key)
 	return v
 }

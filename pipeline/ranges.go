@@ -18,8 +18,8 @@ func (r Ranges) Len() int {
 	return n
 }
 
-// wholeRange is all n items.
-func wholeRange(n int) Ranges {
+// AllItems is the range of all n items.
+func AllItems(n int) Ranges {
 	if n <= 0 {
 		return nil
 	}

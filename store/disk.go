@@ -15,57 +15,40 @@ import (
 
 // disk keeps the stores within their budget and the disk above its floor.
 type disk struct {
-	set   pipeline.Settings
-	cfg   Config
-	dir   string
-	parts map[pipeline.Signal]part
-	free  func() (int64, error) // what the disk has left for us
+	settings pipeline.Settings
+	cfg      Config
+	dir      string
+	parts    map[pipeline.Signal]part
+	free     func() (int64, error) // what the disk has left for us
 
-	low    atomic.Bool
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+	low     atomic.Bool
+	gone    atomic.Pointer[string] // a folder that was removed under the stores, for good
+	folders folders
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
 
 	dropped prometheus.Counter
 }
 
 // How often the disk is looked at. Free room can vanish quickly and costs one system call; the stores' own size
-// grows slowly.
+// grows slowly. A folder that was removed has to be there again before a library writes, which it does every few seconds.
 const (
-	checkFreeEvery = 5 * time.Second
-	checkSizeEvery = 30 * time.Second
+	checkFoldersEvery = 200 * time.Millisecond
+	checkFreeEvery    = time.Second
+	checkSizeEvery    = 30 * time.Second
 )
 
-// retryWhenFull is what a refused sender is told to wait: the next look at the disk is at most that far away.
-const retryWhenFull = checkFreeEvery
+// retryWhenFull is what a refused sender is told to wait. Nobody frees a disk faster.
+const retryWhenFull = 5 * time.Second
 
 func newDisk(s pipeline.Settings, cfg Config, dir string, parts map[pipeline.Signal]part) (*disk, error) {
 	d := &disk{
-		set: s, cfg: cfg, dir: dir, parts: parts, free: func() (int64, error) { return freeBytes(dir) },
-		dropped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_store_units_removed_total", Help: "Blocks and days that were removed to stay within max_disk.",
-		}),
+		settings: s, cfg: cfg, dir: dir, parts: parts, free: func() (int64, error) { return freeBytes(dir) },
 	}
-	for _, c := range []prometheus.Collector{
-		d.dropped,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_store_disk_bytes", Help: "What all stores together use.",
-		}, func() float64 { return float64(d.used()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_store_disk_limit_bytes", Help: "What all stores together may use.",
-		}, func() float64 { return float64(cfg.MaxDisk) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_store_disk_low", Help: "1 while the disk has less room than min_free_disk and nothing is taken in.",
-		}, func() float64 {
-			if d.low.Load() {
-				return 1
-			}
-			return 0
-		}),
-	} {
-		if err := s.Metrics.Register(c); err != nil {
-			return nil, err
-		}
+	if err := d.register(s.Metrics); err != nil {
+		return nil, err
 	}
+	d.folders.note(d.parts)
 	d.lookFree()
 	return d, nil
 }
@@ -74,13 +57,16 @@ func (d *disk) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
 	d.done.Go(func() {
-		free, size := time.NewTicker(checkFreeEvery), time.NewTicker(checkSizeEvery)
+		folders, free, size := time.NewTicker(checkFoldersEvery), time.NewTicker(checkFreeEvery), time.NewTicker(checkSizeEvery)
+		defer folders.Stop()
 		defer free.Stop()
 		defer size.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
+			case <-folders.C:
+				d.lookFolders()
 			case <-free.C:
 				d.lookFree()
 			case <-size.C:
@@ -97,18 +83,29 @@ func (d *disk) stop() {
 	}
 }
 
-// full refuses while the disk is below its floor.
-func (d *disk) full() error {
-	if !d.low.Load() {
-		return nil
+// ready is why nothing may be stored.
+func (d *disk) ready() error {
+	if path := d.gone.Load(); path != nil {
+		return fmt.Errorf("the folder %s was removed while it was in use; restart the process, which then begins with what is there", *path)
 	}
-	return pipeline.Refuse(retryWhenFull, fmt.Errorf("the disk of %s has less than %s left; free some, or lower min_free_disk", d.dir, d.cfg.MinFreeDisk))
+	if d.low.Load() {
+		return fmt.Errorf("the disk of %s has less than %s left; free some, or lower min_free_disk", d.dir, d.cfg.MinFreeDisk)
+	}
+	return nil
+}
+
+// check is ready after a look whether a folder is still there: what is written into a removed one is lost.
+func (d *disk) check(folder string) error {
+	if d.gone.Load() == nil && !d.folders.same(folder) {
+		d.lookFolders()
+	}
+	return d.ready()
 }
 
 func (d *disk) lookFree() {
 	left, err := d.free()
 	if err != nil {
-		d.set.Log.Warn("cannot read the free space of the disk", "error", err)
+		d.settings.Log.Warn("cannot read the free space of the disk", "error", err)
 		return
 	}
 	low := left < int64(d.cfg.MinFreeDisk)
@@ -116,9 +113,9 @@ func (d *disk) lookFree() {
 		return
 	}
 	if low {
-		d.set.Log.Warn("the disk has less free space than min_free_disk; nothing is stored until it has", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
+		d.settings.Log.Warn("the disk has less free space than min_free_disk; nothing is stored until it has", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
 	} else {
-		d.set.Log.Info("the disk has free space again; storing resumes", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
+		d.settings.Log.Info("the disk has free space again; storing resumes", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
 	}
 }
 
@@ -133,24 +130,27 @@ func (d *disk) used() int64 {
 // trim removes the oldest unit of any store until all fit. A store whose oldest unit cannot be removed (it is the
 // one being written) is left alone.
 func (d *disk) trim(ctx context.Context) {
+	if d.gone.Load() != nil {
+		return
+	}
 	stuck := map[pipeline.Signal]bool{}
 	for d.used() > int64(d.cfg.MaxDisk) && ctx.Err() == nil {
 		sig, ok := d.oldest(stuck)
 		if !ok {
-			d.set.Log.Warn("the stores exceed max_disk, and only data that is still being written is left", "used_bytes", d.used(), "max_disk", d.cfg.MaxDisk)
+			d.settings.Log.Warn("the stores exceed max_disk, and only data that is still being written is left", "used_bytes", d.used(), "max_disk", d.cfg.MaxDisk)
 			return
 		}
 		before := d.parts[sig].DiskBytes()
 		through, err := d.parts[sig].DropOldest(ctx)
 		if err != nil {
-			d.set.Log.Warn("cannot remove the oldest data of a store", "signal", sig, "error", err)
+			d.settings.Log.Warn("cannot remove the oldest data of a store", "signal", sig, "error", err)
 		}
 		if err != nil || d.parts[sig].DiskBytes() >= before {
 			stuck[sig] = true
 			continue
 		}
 		d.dropped.Inc()
-		d.set.Log.Info("removed the oldest data to stay within max_disk", "signal", sig, "through", through)
+		d.settings.Log.Info("removed the oldest data to stay within max_disk", "signal", sig, "through", through)
 	}
 }
 

@@ -9,10 +9,14 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"time"
+
+	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/sluiceio/sluice/api/loki"
 	"github.com/sluiceio/sluice/api/prometheus"
@@ -33,27 +37,35 @@ type part interface {
 	DiskBytes() int64
 	DropOldest(ctx context.Context) (freedThrough time.Time, err error)
 	Oldest() (time.Time, bool)
+	// Folders are those that have to be there as long as the part is open.
+	Folders() []string
+	// Ready returns why nothing is taken, with what to do about it.
+	Ready() error
 	Close() error
 }
 
 // Exporter is the embedded store as the graph sees it.
 type Exporter struct {
-	set  pipeline.Settings
-	cfg  Config
-	dir  string
-	lock io.Closer
-	srv  *listen.Serving
+	settings pipeline.Settings
+	cfg      Config
+	dir      string
+	lock     io.Closer
+	srv      *listen.Serving
 
-	parts map[pipeline.Signal]part
-	apis  map[string]http.Handler // by path
-	disk  *disk
+	parts   map[pipeline.Signal]part
+	folders map[pipeline.Signal]string
+	apis    map[string]http.Handler // by path
+	disk    *disk
 }
 
 // New makes the exporter; it opens its files in Start.
 func New(s pipeline.Settings, cfg *Config) (pipeline.Sink, error) {
-	e := &Exporter{set: s, cfg: *cfg, dir: cfg.Directory, parts: map[pipeline.Signal]part{}, apis: map[string]http.Handler{}}
+	e := &Exporter{settings: s, cfg: *cfg, dir: cfg.Directory, parts: map[pipeline.Signal]part{}, apis: map[string]http.Handler{}}
 	if e.dir == "" {
 		e.dir = s.DataDir
+	}
+	e.folders = map[pipeline.Signal]string{
+		pipeline.Metrics: filepath.Join(e.dir, "metrics"), pipeline.Logs: filepath.Join(e.dir, "logs"), pipeline.Traces: filepath.Join(e.dir, "traces"),
 	}
 	if e.dir == "" {
 		return nil, errors.New(`"directory" is empty and the process has no data directory; write one`)
@@ -66,7 +78,7 @@ func (e *Exporter) Start(ctx context.Context) error {
 	if err := e.open(); err != nil {
 		return errors.Join(err, e.close())
 	}
-	d, err := newDisk(e.set, e.cfg, e.dir, e.parts)
+	d, err := newDisk(e.settings, e.cfg, e.dir, e.parts)
 	if err != nil {
 		return errors.Join(err, e.close())
 	}
@@ -93,46 +105,59 @@ func (e *Exporter) open() error {
 }
 
 func (e *Exporter) openMetrics() error {
-	dir, o := filepath.Join(e.dir, "metrics"), metrics.DefaultOptions()
+	dir, o := e.folders[pipeline.Metrics], metrics.DefaultOptions()
 	o.Retention, o.MaxSeries, o.RuleFiles = time.Duration(e.cfg.Retention), e.cfg.MaxSeries, e.cfg.RuleFiles
 	if e.cfg.ShippedRules {
 		o.RulesFS = rules.Files()
 	}
-	m, err := metrics.Open(e.set, dir, o)
+	m, err := metrics.Open(e.settings, dir, o)
 	if err != nil {
 		return err
 	}
 	e.parts[pipeline.Metrics] = m
-	e.apis["/api/v1/"] = prometheus.New(e.set, m, prometheus.Status{
+	e.apis["/api/v1/"] = prometheus.New(e.settings, m, prometheus.Status{
 		Dir: dir, Retention: o.Retention, Lookback: metrics.Lookback, EvaluationInterval: o.EvaluationInterval,
-		RuleFiles: o.RuleFiles,
+		RuleFiles: o.RuleFiles, Scrapers: e.scrapers,
 	})
 	return nil
 }
 
+// scrapers are the receivers of the running graph that scrape.
+func (e *Exporter) scrapers() (out []prometheus.Scraper) {
+	for _, c := range e.settings.View.Components() {
+		if s, is := c.(prometheus.Scraper); is {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 func (e *Exporter) openLogs() (err error) {
-	l, err := logs.Open(e.set, filepath.Join(e.dir, "logs"), logs.Options{
+	l, err := logs.Open(e.settings, e.folders[pipeline.Logs], logs.Options{
 		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.LogsMemory),
 	})
 	if err != nil {
 		return err
 	}
 	e.parts[pipeline.Logs] = l
-	e.apis["/loki/"], err = loki.New(e.set, l)
+	e.apis["/loki/"], err = loki.New(e.settings, l)
 	return err
 }
 
 func (e *Exporter) openTraces() error {
-	t, err := traces.Open(e.set, filepath.Join(e.dir, "traces"), traces.Options{
+	t, err := traces.Open(e.settings, e.folders[pipeline.Traces], traces.Options{
 		Retention: time.Duration(e.cfg.Retention), MemoryBytes: int64(e.cfg.TracesMemory),
 	})
 	if err != nil {
 		return err
 	}
 	e.parts[pipeline.Traces] = t
-	e.apis["/tempo/"] = tempo.New(e.set, t)
+	e.apis["/tempo/"] = tempo.New(e.settings, t)
 	return nil
 }
+
+// compressionLevel of answers to who asks for gzip: of JSON, most of what can be had is had here.
+const compressionLevel = 2
 
 func (e *Exporter) serve(ctx context.Context) error {
 	mux := http.NewServeMux()
@@ -140,17 +165,21 @@ func (e *Exporter) serve(ctx context.Context) error {
 		mux.Handle(path, api)
 	}
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is healthy.\n")) })
-	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Sluice is ready.\n")) })
-	mux.Handle("/", console.New(console.Source{View: e.set.View, Version: e.set.Version, Stores: e.report}))
-	srv, err := e.set.Serve(ctx, listen.HTTP{
+	mux.HandleFunc("GET /-/ready", e.serveReady)
+	mux.Handle("/", console.New(console.Source{View: e.settings.View, Version: e.settings.Version, Stores: e.report, Ready: e.Ready}))
+	compress, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(compressionLevel))
+	if err != nil {
+		return fmt.Errorf("BUG: the compression of answers: %w", err)
+	}
+	srv, err := e.settings.Serve(ctx, listen.HTTP{
 		Network: "tcp", Address: e.cfg.Endpoint,
-		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
+		Server: &http.Server{Handler: compress(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
 	})
 	if err != nil {
 		return err
 	}
 	e.srv = srv
-	e.set.Log.Info("store listening; open it in a browser", "address", "http://"+srv.Addr().String(), "directory", e.dir)
+	e.settings.Log.Info("store listening; open it in a browser", "address", "http://"+srv.Addr().String(), "directory", e.dir)
 	return nil
 }
 
@@ -169,10 +198,27 @@ func (e *Exporter) report() []console.Store {
 
 // Consume stores the batch; nil means that it survives the end of the process.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
-	if err := e.disk.full(); err != nil {
-		return err
+	if err := e.disk.check(e.folders[b.Signal]); err != nil {
+		return pipeline.Refuse(retryWhenFull, err)
 	}
 	return e.parts[b.Signal].Append(ctx, b)
+}
+
+// Ready returns why nothing can be stored.
+func (e *Exporter) Ready() error {
+	errs := []error{e.disk.ready()}
+	for _, sig := range pipeline.Signals {
+		errs = append(errs, e.parts[sig].Ready())
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Exporter) serveReady(w http.ResponseWriter, _ *http.Request) {
+	if err := e.Ready(); err != nil {
+		http.Error(w, "Sluice is not ready: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Write([]byte("Sluice is ready.\n"))
 }
 
 // Stop serves no more and closes the stores, behind the last query: it reads what is closed.
@@ -190,7 +236,11 @@ func (e *Exporter) close() error {
 	}
 	for _, sig := range pipeline.Signals {
 		if p := e.parts[sig]; p != nil {
-			errs = append(errs, p.Close())
+			err := p.Close()
+			if e.disk != nil && e.disk.gone.Load() != nil && errors.Is(err, fs.ErrNotExist) {
+				err = nil // said already
+			}
+			errs = append(errs, err)
 		}
 	}
 	if e.lock != nil {
@@ -204,4 +254,5 @@ var (
 	_ pipeline.Sink    = (*Exporter)(nil)
 	_ pipeline.Starter = (*Exporter)(nil)
 	_ pipeline.Stopper = (*Exporter)(nil)
+	_ pipeline.Readier = (*Exporter)(nil)
 )

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +103,8 @@ func (d *days) DiskBytes() (n int64) {
 	}
 	return n
 }
+func (d *days) Folders() []string         { return []string{"."} }
+func (d *days) Ready() error              { return nil }
 func (d *days) Oldest() (time.Time, bool) { return d.oldest, len(d.sizes) > 0 }
 func (d *days) DropOldest(context.Context) (time.Time, error) {
 	if d.fail != nil {
@@ -154,19 +157,30 @@ func TestBelowTheFloorNothingIsTaken(t *testing.T) {
 	left := int64(1000)
 	d.cfg.MinFreeDisk = 500
 	d.free = func() (int64, error) { return left, nil }
-	e := &Exporter{disk: d, parts: map[pipeline.Signal]part{pipeline.Logs: &days{}}}
+	e := &Exporter{disk: d, parts: map[pipeline.Signal]part{pipeline.Metrics: &days{}, pipeline.Logs: &days{}, pipeline.Traces: &days{}}}
+	ready := func(want int) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		e.serveReady(w, nil)
+		if w.Code != want || want != 200 && !strings.Contains(w.Body.String(), "min_free_disk") {
+			t.Errorf("ready answers %d %s", w.Code, w.Body)
+		}
+	}
 	consume := func() error { return e.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Items: 1}) }
 	d.lookFree()
 	if err := consume(); err != nil {
 		t.Error(err)
 	}
+	ready(200)
 	left = 400
 	d.lookFree()
+	ready(503)
 	if ref, again := pipeline.AsRefused(consume()); !again || ref.After == 0 || !strings.Contains(ref.Error(), "min_free_disk") {
 		t.Errorf("got %v, want a refusal that names the key", ref)
 	}
 	left = 600
 	d.lookFree()
+	ready(200)
 	if err := consume(); err != nil {
 		t.Errorf("after there was room again: %v", err)
 	}

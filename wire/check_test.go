@@ -144,7 +144,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// A damaged request makes cursors stop, not panic: Check has to be the only door, but a hole in the wall should not
+// A damaged request makes cursors stop, not panic: every body has to come through Check, but a mistake should not
 // cost the process.
 func TestCursorsSurviveDamage(t *testing.T) {
 	for seed := range uint64(1000) {

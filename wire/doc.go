@@ -7,4 +7,7 @@
 //
 // The canonical form, the closed list of what is refused beyond what pdata refuses, and measured figures are in
 // README.md. The package imports the standard library only.
+//
+// It is one package, large as it is: check, cursors, edits and split share one table of the schema, helpers that must
+// inline, and the generator of the differential tests.
 package wire

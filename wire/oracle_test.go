@@ -80,7 +80,7 @@ func onlyWire(err error) bool {
 }
 
 // compare holds Check against the oracles for one body: pdata decides what is accepted and what it means, the
-// protobuf library must take everything that left by our door. It returns the canonical request, or nil.
+// protobuf library must take everything that Check let through. It returns the canonical request, or nil.
 func compare(t testing.TB, s Signal, body []byte) (_ Request, accepted bool) {
 	t.Helper()
 	sent := bytes.Clone(body)

@@ -3,7 +3,7 @@ package loki
 import (
 	"cmp"
 	"context"
-	"maps"
+	"hash/maphash"
 	"runtime"
 	"slices"
 	"strconv"
@@ -27,60 +27,52 @@ func (r request) selectors(name string) ([]logql.Selector, error) {
 	return out, nil
 }
 
+// streams reads a question about streams, whose selectors are in the parameter name.
+func (r request) streams(name string) (logql.StreamQuery, error) {
+	start, end, err := r.between(defaultIndexRange)
+	if err != nil {
+		return logql.StreamQuery{}, err
+	}
+	sel, err := r.selectors(name)
+	return logql.StreamQuery{Selectors: sel, From: start.UnixNano(), To: end.UnixNano()}, err
+}
+
 // labels answers with the names of stream labels.
 func (a *api) labels(ctx context.Context, r request) ([]byte, error) {
-	return a.labelList(ctx, r, func(l logql.Label) string { return l.Name })
+	q, err := r.streams("query")
+	if err != nil {
+		return nil, err
+	}
+	names, err := a.reader.LabelNames(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return newAnswer(r).names(names), nil
 }
 
 // labelValues answers with the values of one.
 func (a *api) labelValues(ctx context.Context, r request) ([]byte, error) {
-	name := r.http.PathValue("name")
-	return a.labelList(ctx, r, func(l logql.Label) string {
-		if l.Name != name {
-			return ""
-		}
-		return l.Value
-	})
-}
-
-func (a *api) labelList(ctx context.Context, r request, take func(logql.Label) string) ([]byte, error) {
-	start, end, err := r.between(defaultIndexRange)
+	q, err := r.streams("query")
 	if err != nil {
 		return nil, err
 	}
-	sel, err := r.selectors("query")
+	values, err := a.reader.LabelValues(ctx, q, r.http.PathValue("name"))
 	if err != nil {
 		return nil, err
 	}
-	streams, err := a.reader.Streams(ctx, sel, start.UnixNano(), end.UnixNano())
-	if err != nil {
-		return nil, err
-	}
-	set := map[string]bool{}
-	for _, labels := range streams {
-		for _, l := range labels {
-			if v := take(l); v != "" {
-				set[v] = true
-			}
-		}
-	}
-	return newAnswer(r).names(slices.Sorted(maps.Keys(set))), nil
+	return newAnswer(r).names(values), nil
 }
 
 // series answers with the label sets of streams.
 func (a *api) series(ctx context.Context, r request) ([]byte, error) {
-	start, end, err := r.between(defaultIndexRange)
-	if err != nil {
-		return nil, err
-	}
-	sel, err := r.selectors("match[]")
-	if err == nil && len(sel) == 0 {
-		sel, err = r.selectors("match")
+	q, err := r.streams("match[]")
+	if err == nil && len(q.Selectors) == 0 {
+		q, err = r.streams("match")
 	}
 	if err != nil {
 		return nil, err
 	}
-	streams, err := a.reader.Streams(ctx, sel, start.UnixNano(), end.UnixNano())
+	streams, err := a.reader.Streams(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +90,9 @@ func compareLabels(a, b []logql.Label) int {
 	})
 }
 
+// maxStreams bounds how many streams are counted, of each of which a hash is kept: 100 MiB of them.
+const maxStreams = 4_000_000
+
 // indexStats answers with how much a selector selects. A stream counts as one chunk: the store has none of Loki's.
 func (a *api) indexStats(ctx context.Context, r request) ([]byte, error) {
 	start, end, err := r.between(defaultRange)
@@ -108,13 +103,20 @@ func (a *api) indexStats(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var streams, rows, size uint64
-	err = a.reader.Sizes(ctx, logql.SizeQuery{Selector: sel, From: start.UnixNano(), To: end.UnixNano()}, func(z logql.StreamSize) {
-		streams, rows, size = streams+1, rows+z.Rows, size+z.Bytes
+	var rows, size uint64
+	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{}
+	err = a.reader.Sizes(ctx, logql.SizeQuery{Selector: sel, From: start.UnixNano(), To: end.UnixNano(), Labels: []string{}}, func(z logql.StreamSize) error {
+		rows, size = rows+z.Rows, size+z.Bytes
+		seen[maphash.String(seed, z.Stream)] = struct{}{}
+		if len(seen) > maxStreams {
+			return badRequest("more than %d streams; select fewer, or a shorter range", maxStreams)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	streams := uint64(len(seen))
 	out := newAnswer(r)
 	for i, f := range []struct {
 		name string

@@ -29,11 +29,14 @@ type Reader interface {
 	Lines(ctx context.Context, q logql.LineQuery) ([]logql.Stream, error)
 	// Evaluate computes a metric query.
 	Evaluate(ctx context.Context, e logql.Expr, steps logql.Steps) (logql.Result, error)
-	// Streams returns the labels of the streams that have rows in from <= t <= to and that any of the selectors selects, or
-	// of all when there is none.
-	Streams(ctx context.Context, selectors []logql.Selector, from, to int64) ([][]logql.Label, error)
-	// Sizes calls f for each stream that is selected, and each part of the range.
-	Sizes(ctx context.Context, q logql.SizeQuery, f func(logql.StreamSize)) error
+	// Streams returns the labels of streams.
+	Streams(ctx context.Context, q logql.StreamQuery) ([][]logql.Label, error)
+	// LabelNames returns the names of the labels of streams, sorted, and LabelValues the values of one.
+	LabelNames(ctx context.Context, q logql.StreamQuery) ([]string, error)
+	LabelValues(ctx context.Context, q logql.StreamQuery, name string) ([]string, error)
+	// Sizes calls f, once at a time, for pieces of each stream that is selected and each part of the range. An error of f
+	// ends it.
+	Sizes(ctx context.Context, q logql.SizeQuery, f func(logql.StreamSize) error) error
 }
 
 // api is the API over one store.

@@ -72,7 +72,7 @@ func (r reader) Begin(ctx context.Context) (context.Context, func(), error) {
 	return ctx, func() {}, r.begin
 }
 
-func (r reader) Streams(context.Context, []logql.Selector, int64, int64) ([][]logql.Label, error) {
+func (r reader) LabelNames(context.Context, logql.StreamQuery) ([]string, error) {
 	return nil, r.read
 }
 

@@ -41,6 +41,12 @@ func (a *api) volumeRange(ctx context.Context, r request) ([]byte, error) {
 	return newAnswer(r).matrix(logql.Result{Series: series}, steps), nil
 }
 
+// What the groups of an answer may take in memory, and what one takes beside its values and labels.
+const (
+	maxVolumeBytes = 128 << 20
+	groupBytes     = 48
+)
+
 // volumes groups streams as Loki does: by the labels in targetLabels, else by those that the selector names, else by
 // all; or with aggregateBy=labels by the name of each label alone.
 func (a *api) volumes(ctx context.Context, r request, q logql.SizeQuery, steps logql.Steps) ([]logql.Series, error) {
@@ -72,28 +78,22 @@ func (a *api) volumes(ctx context.Context, r request, q logql.SizeQuery, steps l
 			fold.By = append(fold.By, m.Name)
 		}
 	}
-	q.Selector = sel
-	groups := map[string]*logql.Series{}
-	add := func(labels []logql.Label, z logql.StreamSize) {
-		key := string(logql.AppendKey(nil, labels))
-		g := groups[key]
-		if g == nil {
-			g = &logql.Series{Labels: labels, Values: make([]float64, steps.Count)}
-			groups[key] = g
-		}
-		g.Values[min(z.Part, steps.Count-1)] += float64(z.Bytes)
-	}
-	err = a.reader.Sizes(ctx, q, func(z logql.StreamSize) {
-		labels := fold.Labels(nil, z.Labels)
+	q.Selector, q.Labels = sel, fold.By // none: all
+	groups := volumeGroups{at: map[string]int{}, steps: steps.Count, room: maxVolumeBytes}
+	var labels []logql.Label
+	err = a.reader.Sizes(ctx, q, func(z logql.StreamSize) error {
+		labels = fold.Labels(labels[:0], z.Labels)
 		if !apart {
-			add(labels, z)
-			return
+			return groups.add(labels, z)
 		}
 		for _, l := range labels {
-			add([]logql.Label{{Name: l.Name}}, z)
+			if err := groups.add([]logql.Label{{Name: l.Name}}, z); err != nil {
+				return err
+			}
 		}
+		return nil
 	})
-	return largest(groups, limit), err
+	return groups.largest(limit), err
 }
 
 // withTargets selects, as Loki does, only streams that have each of the labels that the selector does not name.
@@ -111,29 +111,55 @@ func withTargets(sel logql.Selector, targets []string) (logql.Selector, error) {
 	return sel, nil
 }
 
-// largest sorts groups by their sum and keeps the first ones. Parts without bytes have no value.
-func largest(groups map[string]*logql.Series, limit int) []logql.Series {
-	type total struct {
-		series logql.Series
-		sum    float64
+// volumeGroups are sums of bytes by group and part, side by side: there may be as many groups as streams.
+type volumeGroups struct {
+	at    map[string]int // by key of the labels, where in sums the first part is
+	sums  []float64
+	steps int
+	room  int // bytes
+	key   []byte
+}
+
+func (g *volumeGroups) add(labels []logql.Label, z logql.StreamSize) error {
+	g.key = logql.AppendKey(g.key[:0], labels)
+	at, known := g.at[string(g.key)]
+	if !known {
+		if g.room -= len(g.key) + groupBytes + 8*g.steps; g.room < 0 {
+			return badRequest("the groups need more than %d bytes; name fewer in targetLabels, or ask for a longer step or fewer streams", maxVolumeBytes)
+		}
+		at = len(g.sums)
+		g.at[string(g.key)] = at
+		g.sums = append(g.sums, make([]float64, g.steps)...)
 	}
-	var all []total
-	for _, g := range groups {
-		t := total{series: *g}
-		for i, v := range g.Values {
+	g.sums[at+min(z.Part, g.steps-1)] += float64(z.Bytes)
+	return nil
+}
+
+// largest are the groups with the largest sums. Parts without bytes have no value.
+func (g *volumeGroups) largest(limit int) []logql.Series {
+	type total struct {
+		key string
+		at  int
+		sum float64
+	}
+	all := make([]total, 0, len(g.at))
+	for key, at := range g.at {
+		t := total{key: key, at: at}
+		for _, v := range g.sums[at : at+g.steps] {
 			t.sum += v
-			if v == 0 {
-				g.Values[i] = logql.Absent()
-			}
 		}
 		all = append(all, t)
 	}
-	slices.SortFunc(all, func(a, b total) int {
-		return cmp.Or(-cmp.Compare(a.sum, b.sum), compareLabels(a.series.Labels, b.series.Labels))
-	})
-	out := make([]logql.Series, 0, len(all))
+	slices.SortFunc(all, func(a, b total) int { return cmp.Or(-cmp.Compare(a.sum, b.sum), cmp.Compare(a.key, b.key)) })
+	out := make([]logql.Series, 0, min(limit, len(all)))
 	for _, t := range all[:min(limit, len(all))] {
-		out = append(out, t.series)
+		values := g.sums[t.at : t.at+g.steps]
+		for i, v := range values {
+			if v == 0 {
+				values[i] = logql.Absent()
+			}
+		}
+		out = append(out, logql.Series{Labels: logql.ParseKey(t.key), Values: values})
 	}
 	return out
 }

@@ -57,18 +57,21 @@ func New(settings pipeline.Settings, r Reader, s Status) http.Handler {
 // newAPI wraps Prometheus' own API. This is the only place that knows its constructor, whose arguments change with
 // every release.
 func newAPI(settings pipeline.Settings, r Reader, s Status, opened time.Time) http.Handler {
-	none, metadata := targets{}, newMetadataTarget(families{r})
+	if s.Scrapers == nil {
+		s.Scrapers = func() []Scraper { return nil }
+	}
+	targets, metadata := scraped{s.Scrapers}, newMetadataTarget(families{r})
 	api := v1.NewAPI(
 		r.Engine(),
 		r,        // queryable
 		nil, nil, // appendables: write endpoints are off
 		r, // exemplars
-		func(context.Context) v1.ScrapePoolsRetriever { return none },
+		func(context.Context) v1.ScrapePoolsRetriever { return targets },
 		func(ctx context.Context) v1.TargetRetriever {
 			if ctx.Value(metadataKey{}) != nil {
 				return metadata
 			}
-			return none
+			return targets
 		},
 		func(context.Context) v1.AlertmanagerRetriever { return noAlertmanagers{} },
 		s.config,

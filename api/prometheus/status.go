@@ -23,6 +23,7 @@ type Status struct {
 	Lookback           time.Duration // how far back a query looks for the newest value of a series
 	EvaluationInterval time.Duration // of rule groups that name none
 	RuleFiles          []string
+	Scrapers           func() []Scraper // the receivers that scrape beside the store; nil: none
 }
 
 var errReadOnly = errors.New("the API of the store is read-only")

@@ -2,6 +2,8 @@ package prometheus
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
@@ -10,7 +12,48 @@ import (
 	"github.com/prometheus/prometheus/scrape"
 )
 
-var errNoScraping = errors.New("the store scrapes nothing; the receivers do")
+var errNoSteps = errors.New("the embedded store does not show the steps of relabelling")
+
+// A Scraper is a receiver that scrapes: its targets by job, and how many were dropped by relabelling.
+type Scraper interface {
+	Targets() (active map[string][]*scrape.Target, dropped map[string]int)
+}
+
+// scraped is what the receivers beside the store scrape, as Prometheus' API takes it.
+type scraped struct{ scrapers func() []Scraper }
+
+// TargetsActive implements v1.TargetRetriever.
+func (s scraped) TargetsActive() map[string][]*scrape.Target {
+	all := map[string][]*scrape.Target{}
+	for _, r := range s.scrapers() {
+		active, _ := r.Targets()
+		for job, targets := range active {
+			all[job] = append(all[job], targets...)
+		}
+	}
+	return all
+}
+
+// TargetsDropped implements v1.TargetRetriever. Dropped targets are only counted.
+func (scraped) TargetsDropped() map[string][]*scrape.Target { return nil }
+
+// TargetsDroppedCounts implements v1.TargetRetriever.
+func (s scraped) TargetsDroppedCounts() map[string]int {
+	all := map[string]int{}
+	for _, r := range s.scrapers() {
+		_, dropped := r.Targets()
+		for job, n := range dropped {
+			all[job] += n
+		}
+	}
+	return all
+}
+
+// ScrapePoolConfig implements v1.TargetRetriever.
+func (scraped) ScrapePoolConfig(string) (*config.ScrapeConfig, error) { return nil, errNoSteps }
+
+// ScrapePools implements v1.ScrapePoolsRetriever.
+func (s scraped) ScrapePools() []string { return slices.Sorted(maps.Keys(s.TargetsActive())) }
 
 // families is the metadata of a store to the API.
 type families struct{ Reader }
@@ -46,29 +89,19 @@ func (f families) SizeMetadata() (n int) {
 // LengthMetadata implements scrape.MetricMetadataStore.
 func (f families) LengthMetadata() int { return len(f.Families()) }
 
-// targets is what Prometheus' API takes for a scrape manager. Its metadata endpoint asks the targets, so one that
-// stands for the whole store answers there; everywhere else there are none.
-type targets struct{ active map[string][]*scrape.Target }
-
-func newMetadataTarget(f families) targets {
+// newMetadataTarget is what the metadata endpoint sees, which asks targets: one that stands for the whole store.
+func newMetadataTarget(f families) everything {
 	t := scrape.NewTarget(labels.FromStrings(model.AddressLabel, "store"), &config.ScrapeConfig{}, nil, nil)
 	t.SetMetadataStore(f)
-	return targets{active: map[string][]*scrape.Target{"store": {t}}}
+	return everything{target: t}
+}
+
+type everything struct {
+	scraped
+	target *scrape.Target
 }
 
 // TargetsActive implements v1.TargetRetriever.
-func (t targets) TargetsActive() map[string][]*scrape.Target { return t.active }
-
-// TargetsDropped implements v1.TargetRetriever.
-func (t targets) TargetsDropped() map[string][]*scrape.Target { return nil }
-
-// TargetsDroppedCounts implements v1.TargetRetriever.
-func (t targets) TargetsDroppedCounts() map[string]int { return map[string]int{} }
-
-// ScrapePoolConfig implements v1.TargetRetriever.
-func (t targets) ScrapePoolConfig(string) (*config.ScrapeConfig, error) {
-	return nil, errNoScraping
+func (e everything) TargetsActive() map[string][]*scrape.Target {
+	return map[string][]*scrape.Target{"store": {e.target}}
 }
-
-// ScrapePools implements v1.ScrapePoolsRetriever.
-func (t targets) ScrapePools() []string { return nil }

@@ -99,7 +99,7 @@ func (w *jsonWriter) base64(b []byte) {
 	w.comma = true
 }
 
-// quoted writes a string. What is not UTF-8, which wire repaired at the door, would become U+FFFD here too.
+// quoted writes a string. What is not UTF-8, which wire.Check repaired, would become U+FFFD here too.
 func (w *jsonWriter) quoted(s []byte) {
 	const hexDigits = "0123456789abcdef"
 	w.b = append(w.b, '"')

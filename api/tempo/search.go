@@ -19,6 +19,19 @@ type readMetrics struct {
 	TotalJobs       int    `json:"totalJobs"`
 }
 
+// An extent says that an answer is not all there is, in the words of a trace that is not whole. Grafana passes over it.
+type extent struct {
+	Status  string `json:"status,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+func extentOf(c traceql.Cost) extent {
+	if c.Partial == "" {
+		return extent{}
+	}
+	return extent{"PARTIAL", c.Partial}
+}
+
 func metricsOf(c traceql.Cost) readMetrics {
 	return readMetrics{c.Traces, strconv.Itoa(c.Spans), strconv.FormatInt(c.Bytes, 10), 1, 1}
 }
@@ -54,5 +67,6 @@ func (a *api) serveSearch(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, struct {
 		Traces  []foundTrace `json:"traces"`
 		Metrics readMetrics  `json:"metrics"`
-	}{found, metricsOf(cost)})
+		extent
+	}{found, metricsOf(cost), extentOf(cost)})
 }

@@ -78,7 +78,8 @@ func (a *api) serveTagsV2(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, struct {
 		Scopes  []scopeTags `json:"scopes"`
 		Metrics readMetrics `json:"metrics"`
-	}{list, metricsOf(cost)})
+		extent
+	}{list, metricsOf(cost), extentOf(cost)})
 }
 
 // serveTagsV1 answers without scopes; intrinsics are in it only when they are asked for.
@@ -99,7 +100,8 @@ func (a *api) serveTagsV1(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, struct {
 		TagNames []string    `json:"tagNames"`
 		Metrics  readMetrics `json:"metrics"`
-	}{slices.Sorted(maps.Keys(all)), metricsOf(cost)})
+		extent
+	}{slices.Sorted(maps.Keys(all)), metricsOf(cost), extentOf(cost)})
 }
 
 // A tagValue is a value of a tag as text with its type.
@@ -137,7 +139,8 @@ func (a *api) serveTagValuesV2(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, struct {
 		TagValues []tagValue  `json:"tagValues"`
 		Metrics   readMetrics `json:"metrics"`
-	}{list, metricsOf(cost)})
+		extent
+	}{list, metricsOf(cost), extentOf(cost)})
 }
 
 // serveTagValuesV1 takes names without scope: service.name, or an intrinsic.
@@ -158,5 +161,6 @@ func (a *api) serveTagValuesV1(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, struct {
 		TagValues []string    `json:"tagValues"`
 		Metrics   readMetrics `json:"metrics"`
-	}{slices.Compact(texts), metricsOf(cost)})
+		extent
+	}{slices.Compact(texts), metricsOf(cost), extentOf(cost)})
 }

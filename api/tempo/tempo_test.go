@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/traces"
 	"github.com/sluiceio/sluice/store/traces/traceql"
@@ -23,7 +24,7 @@ var update = flag.Bool("update", false, "write what the cases answer into testda
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // open opens a store whose clock stands at Epoch, closed with the test, and the API over it.
-func open(t testing.TB, o traces.Options) (*traces.Store, http.Handler, *pipeline.Ledger) {
+func open(t testing.TB, o traces.Options) (*traces.Store, http.Handler, *ledger.Ledger) {
 	t.Helper()
 	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
 	o.Now = tracestest.NewClock().Now

@@ -44,6 +44,9 @@ function show(s) {
   const gap = document.getElementById('unaccounted');
   gap.textContent = s.unaccounted_items.toLocaleString();
   gap.className = s.unaccounted_items ? 'bad' : 'good';
+  const trouble = document.getElementById('notready');
+  trouble.textContent = s.not_ready ? `Nothing is stored: ${s.not_ready}` : '';
+  trouble.hidden = !s.not_ready;
   const seconds = before ? s.uptime_seconds - before.at : 0;
   fill('components', s.components.map((c) => row([
     [c.name + (c.pipeline ? ` in ${c.pipeline}` : '')], [c.signal], [rate(c, seconds), 'n'],

@@ -25,6 +25,10 @@ const (
 	defaultTimeout = 30 * time.Second
 	// Bodies go around the write buffer, except over TLS and HTTP/2; the Collector has 512 KiB a connection.
 	defaultWriteBuffer = 32 << 10
+	// A connection over HTTP/2 on which nothing comes for so long is asked if it lives, and given up when it does not say so.
+	// Without that, one whose other end went silent would be used for ever: a timeout ends only the request.
+	defaultReadIdle = 10 * time.Second
+	defaultPing     = 5 * time.Second
 	// A rotated client certificate is seen within this; the Collector never looks unless told to.
 	defaultReload = time.Minute
 )
@@ -38,6 +42,7 @@ func DefaultConfig() Config {
 func DefaultClient() confighttp.ClientConfig {
 	c := confighttp.NewDefaultClientConfig()
 	c.Timeout, c.WriteBufferSize, c.TLS.ReloadInterval = defaultTimeout, defaultWriteBuffer, defaultReload
+	c.HTTP2ReadIdleTimeout, c.HTTP2PingTimeout = defaultReadIdle, defaultPing
 	return c
 }
 

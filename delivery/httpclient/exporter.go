@@ -41,6 +41,9 @@ func (e *Exporter) Init(s pipeline.Settings, c *Config, p Protocol, d delivery.D
 	return err
 }
 
+// Drain implements pipeline.Drainer.
+func (e *Exporter) Drain() { e.sender.Drain() }
+
 // Consume implements pipeline.Sink: waiting, retry, dividing and the answer are the sender's.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error { return e.sender.Send(ctx, b) }
 

@@ -3,6 +3,7 @@ package debug
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -34,7 +35,7 @@ func Default() *Config {
 // Validate names every fault by its key.
 func (c *Config) Validate() error {
 	var errs []error
-	switch c.Verbosity {
+	switch c.Verbosity = strings.ToLower(c.Verbosity); c.Verbosity {
 	case basic, normal, detailed:
 	default:
 		errs = append(errs, fmt.Errorf(`"verbosity" is %q; write basic, normal or detailed`, c.Verbosity))
@@ -51,8 +52,10 @@ func (c *Config) Validate() error {
 // Component describes the exporter to the engine.
 func Component() pipeline.Component {
 	return pipeline.Exporter("debug", Default, New, pipeline.Signals[:]...).
+		WithAliases("logging").
 		WithDoc("shows what arrives, on the terminal").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
+			"loglevel":      "write verbosity: basic, normal or detailed",
 			"sending_queue": "requests are shown before they are answered; remove the key",
 			"output_paths":  "write use_internal_logger: false for stdout, and redirect it",
 		})

@@ -100,7 +100,7 @@ func (c *Config) permissions() (fs.FileMode, error) {
 func Component() pipeline.Component {
 	return pipeline.Exporter("file", Default, New, pipeline.Signals[:]...).
 		WithDoc("writes requests to a file, as OTLP/JSON lines or as protobuf").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"compression": "compress the rotated files from outside, or remove the key",
 			"encoding":    "encoding extensions are not hosted; write format: json or proto",
 			"group_by":    "name one file exporter for each file and route to them",

@@ -14,6 +14,7 @@ import (
 	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/otlpjson"
 )
 
 // Exporter is the component.
@@ -54,7 +55,7 @@ func (e *Exporter) Start(context.Context) error {
 }
 
 func (e *Exporter) openLocked(truncate bool) error {
-	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
+	flags := os.O_RDWR | os.O_CREATE | os.O_APPEND
 	if truncate {
 		flags |= os.O_TRUNC
 	}
@@ -62,11 +63,35 @@ func (e *Exporter) openLocked(truncate bool) error {
 	if err != nil {
 		return fmt.Errorf("cannot open the file: %w", err)
 	}
-	info, err := f.Stat()
-	if err != nil {
+	if e.size, err = e.mend(f); err != nil {
 		return errors.Join(fmt.Errorf("cannot look at the file: %w", err), f.Close())
 	}
-	e.file, e.size = f, info.Size()
+	e.file = f
+	return nil
+}
+
+// followLocked opens the file anew when another program has renamed or removed it: what is written to the old one would
+// be gone with it. It also notices that the file was cut.
+func (e *Exporter) followLocked() error {
+	now, err := os.Stat(e.config.Path)
+	if err == nil {
+		var open os.FileInfo
+		if open, err = e.file.Stat(); err == nil && os.SameFile(now, open) {
+			e.size = min(e.size, now.Size())
+			return nil
+		}
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot look at the file: %w", err)
+	}
+	old := e.file
+	if err := e.openLocked(false); err != nil {
+		return err
+	}
+	e.settings.Log.Warn("another program has renamed or removed the file; it is opened anew", "path", e.config.Path)
+	if err := errors.Join(old.Sync(), old.Close()); err != nil {
+		e.settings.Log.Warn("cannot close the file that was renamed or removed", "path", e.config.Path, "error", err)
+	}
 	return nil
 }
 
@@ -91,16 +116,19 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
+// lengthSize is the size of the length in front of a protobuf record.
+const lengthSize = 4
+
 // encode makes the record of a request.
 func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
 	if e.config.Format == formatProto {
-		r := e.pool.Get(4 + len(b.Request))
+		r := e.pool.Get(lengthSize + len(b.Request))
 		r.B = binary.BigEndian.AppendUint32(r.B, uint32(len(b.Request)))
 		r.B = append(r.B, b.Request...)
 		return r
 	}
 	r := e.pool.Get(2 * len(b.Request))
-	r.B = append(AppendJSON(r.B, b.Signal, b.Request), '\n')
+	r.B = append(otlpjson.Append(r.B, b.Signal, b.Request), '\n')
 	return r
 }
 
@@ -110,6 +138,9 @@ func (e *Exporter) write(record []byte) (upTo int64, err error) {
 	defer e.mu.Unlock()
 	if e.file == nil {
 		return 0, errors.New("cannot write: the exporter does not run")
+	}
+	if err := e.followLocked(); err != nil {
+		return 0, err
 	}
 	if r := e.config.Rotation.Get(); r != nil && e.size > 0 && e.size+int64(len(record)) > int64(r.MaxMegabytes)<<20 {
 		if err := e.rotateLocked(r); err != nil {

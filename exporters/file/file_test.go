@@ -263,15 +263,76 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 }
 
-func BenchmarkAppendJSON(b *testing.B) {
-	r, _, err := wire.Check(wire.Logs, logs(), wire.Limits{})
-	if err != nil {
-		b.Fatal(err)
+// TestAKillCostsNothingAcknowledged: at the next start the half record is cut off, and what comes next can be read.
+func TestAKillCostsNothingAcknowledged(t *testing.T) {
+	for _, format := range []string{formatJSON, formatProto} {
+		path := filepath.Join(t.TempDir(), "out")
+		put := func(text string) {
+			e := start(t, "path: "+path+"\nformat: "+format+"\n")
+			if err := e.Consume(t.Context(), record(t, text)); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put("first")
+		one, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for cut := range len(one) {
+			if err := os.WriteFile(path, append(append([]byte(nil), one...), one[:cut]...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			put("first")
+			if got, err := os.ReadFile(path); err != nil || string(got) != string(one)+string(one) {
+				t.Fatalf("%s, %d bytes of a torn record: the file is %q (%v)", format, cut, got, err)
+			}
+		}
 	}
-	var dst []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = AppendJSON(dst[:0], wire.Logs, r)
+}
+
+// TestTheFileIsFollowed: a file that is renamed or removed by another program is opened anew.
+func TestTheFileIsFollowed(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "logs", "out.json")
+	e := start(t, "path: "+path+"\ncreate_directory: true\nrotation: {}\n")
+	put := func(text string) error { return e.Consume(t.Context(), record(t, text)) }
+	if err := put("one"); err != nil {
+		t.Fatal(err)
 	}
-	b.SetBytes(int64(len(dst)))
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("two"); err != nil {
+		t.Fatal(err)
+	}
+	if got := lines(t, path); len(got) != 1 || !strings.Contains(got[0], "two") {
+		t.Errorf("after a rename the file has %q", got)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("three"); err != nil {
+		t.Fatal(err)
+	}
+	if got := lines(t, path); len(got) != 1 || !strings.Contains(got[0], "three") {
+		t.Errorf("after a removal the file has %q", got)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("four"); err != nil {
+		t.Fatal(err)
+	}
+	if got := lines(t, path); len(got) != 1 || !strings.Contains(got[0], "four") {
+		t.Errorf("after it was emptied the file has %q", got)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "logs")); err != nil {
+		t.Fatal(err)
+	}
+	if _, again := pipeline.AsRefused(put("five")); !again {
+		t.Error("without its folder the record was taken")
+	}
 }

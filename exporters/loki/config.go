@@ -80,7 +80,7 @@ func (c *Config) target() (*url.URL, error) {
 func Component() pipeline.Component {
 	return pipeline.Exporter("loki", Default, New, pipeline.Logs).
 		WithDoc("pushes logs to Loki, with structured metadata").
-		WithNotDone(delivery.NotSupported(map[string]string{
+		WithUnsupported(delivery.Unsupported(map[string]string{
 			"default_labels_enabled": `streams have Loki's own labels for OTLP; write "index_attributes" and "labels"`,
 		}))
 }

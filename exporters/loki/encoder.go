@@ -152,8 +152,8 @@ func (e *encoder) stream() int {
 func (e *encoder) readScope(body []byte) {
 	e.scope.reset()
 	s := wire.ParseScope(body)
-	e.scope.add([]byte("scope_name"), s.Name)
-	e.scope.add([]byte("scope_version"), s.Version)
+	e.scope.add(nil, []byte("scope_name"), s.Name)
+	e.scope.add(nil, []byte("scope_version"), s.Version)
 	for attrs := s.Attributes(); attrs.Next(); {
 		e.attribute(&e.scope, nil, attrs.Key(), attrs.Value())
 	}
@@ -170,14 +170,14 @@ func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	name := e.name[at:]
 	switch v.Kind() {
 	case wire.ValueString:
-		to.add(name, v.Str())
+		to.add(key, name, v.Str())
 	case wire.ValueMap:
 		for m := v.Map(); m.Next(); {
 			e.attribute(to, name, m.Key(), m.Value())
 		}
 	default:
 		e.text = v.AppendText(e.text[:0])
-		to.add(name, e.text)
+		to.add(key, name, e.text)
 	}
 	e.name = e.name[:at]
 }
@@ -193,10 +193,10 @@ func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	from := int32(len(e.arena))
 	e.arena = appendTime(e.arena, timeOf(l, now))
 	e.arena = wire.AppendBytes(e.arena, fieldEntryLine, line)
-	// Of labels with the same name the nearest counts: the record's, then the scope's, then the resource's.
+	// Of attributes with the same key the nearest counts: the record's, then the scope's, then the resource's.
+	e.record.addAll(&e.scope)
+	e.record.addAll(&e.resource)
 	e.arena = append(e.arena, e.record.frames...)
-	e.arena = e.scope.appendTo(e.arena, &e.record)
-	e.arena = e.resource.appendTo(e.arena, &e.record, &e.scope)
 
 	n := int32(len(e.entries))
 	e.entries = append(e.entries, entry{from: from, to: int32(len(e.arena))})
@@ -214,25 +214,25 @@ func (e *encoder) readRecord(l *wire.Log) {
 	r.reset()
 	if l.SeverityNumber != 0 {
 		e.text = strconv.AppendInt(e.text[:0], int64(l.SeverityNumber), 10)
-		r.add([]byte("severity_number"), e.text)
+		r.add(nil, []byte("severity_number"), e.text)
 	}
-	r.add([]byte("severity_text"), l.SeverityText)
+	r.add(nil, []byte("severity_text"), l.SeverityText)
 	e.text = hex.AppendEncode(e.text[:0], l.TraceID)
-	r.add([]byte("trace_id"), e.text)
+	r.add(nil, []byte("trace_id"), e.text)
 	e.text = hex.AppendEncode(e.text[:0], l.SpanID)
-	r.add([]byte("span_id"), e.text)
+	r.add(nil, []byte("span_id"), e.text)
 	if l.Flags != 0 {
 		e.text = strconv.AppendUint(e.text[:0], uint64(l.Flags), 10)
-		r.add([]byte("flags"), e.text)
+		r.add(nil, []byte("flags"), e.text)
 	}
 	if l.Time != 0 && l.ObservedTime != 0 {
 		e.text = strconv.AppendUint(e.text[:0], l.ObservedTime, 10)
-		r.add([]byte("observed_timestamp"), e.text)
+		r.add(nil, []byte("observed_timestamp"), e.text)
 	}
-	r.add([]byte("event_name"), l.EventName)
+	r.add(nil, []byte("event_name"), l.EventName)
 	if l.DroppedAttributes != 0 {
 		e.text = strconv.AppendUint(e.text[:0], uint64(l.DroppedAttributes), 10)
-		r.add([]byte("dropped_attributes_count"), e.text)
+		r.add(nil, []byte("dropped_attributes_count"), e.text)
 	}
 	for attrs := l.Attributes(); attrs.Next(); {
 		e.attribute(r, nil, attrs.Key(), attrs.Value())

@@ -83,17 +83,28 @@ func appendSelector(dst []byte, labels []label) []byte {
 	return append(dst, '}')
 }
 
+// extracted is what Loki appends to a name that is taken.
+const extracted = "_extracted"
+
 // pairs are labels of structured metadata, framed as fields of an entry, names unique.
 type pairs struct {
 	frames []byte
-	names  []nameAt
+	keys   []byte // of the attributes
+	names  []pair
 	mask   uint64 // of the names; two equal names have a bit in common
+	taken  []byte // scratch
 }
 
-// nameAt is where in frames a name stands, and where its frame begins and ends.
-type nameAt struct{ from, to, frame, end int32 }
+// pair is where the parts of a label stand: its name and its value in frames, in keys the key that it was made of.
+type pair struct{ name, value, key span }
 
-func (p *pairs) reset() { p.frames, p.names, p.mask = p.frames[:0], p.names[:0], 0 }
+type span struct{ from, to int32 }
+
+func (s span) of(b []byte) []byte { return b[s.from:s.to] }
+
+func (p *pairs) reset() {
+	p.frames, p.keys, p.names, p.mask = p.frames[:0], p.keys[:0], p.names[:0], 0
+}
 
 // bit is a hash of a name into one of 64 bits. Most entries have no bit twice, and need no comparison at all.
 func bit(name []byte) uint64 {
@@ -101,50 +112,65 @@ func bit(name []byte) uint64 {
 	return 1 << ((uint(name[0]) + uint(name[n/2])*3 + uint(name[n-1])*7 + uint(n)*13) & 63)
 }
 
-// has reports whether a name is there already.
-func (p *pairs) has(name []byte) bool {
-	for _, n := range p.names {
-		if bytes.Equal(p.frames[n.from:n.to], name) {
-			return true
+// find returns the label of a name, nil if there is none.
+func (p *pairs) find(name []byte) *pair {
+	for i := range p.names {
+		if bytes.Equal(p.names[i].name.of(p.frames), name) {
+			return &p.names[i]
 		}
 	}
-	return false
+	return nil
 }
 
-// add appends a label unless its name is there; the first one counts.
-func (p *pairs) add(name, value []byte) {
+// add appends a label, under another name if another key became the same one. Of the same key the first counts. What is
+// no attribute has no key.
+func (p *pairs) add(key, name, value []byte) {
 	if len(value) == 0 {
 		return
 	}
 	b := bit(name)
-	if p.mask&b != 0 && p.has(name) {
-		return
+	for p.mask&b != 0 {
+		there := p.find(name)
+		if there == nil {
+			break
+		}
+		if len(key) > 0 && bytes.Equal(there.key.of(p.keys), key) || bytes.Equal(there.value.of(p.frames), value) {
+			return
+		}
+		p.taken = append(append(p.taken[:0], name...), extracted...)
+		name = p.taken
+		b = bit(name)
 	}
 	p.mask |= b
-	frame := int32(len(p.frames))
-	p.frames = wire.AppendTag(p.frames, fieldEntryMetadata, wire.TypeBytes)
 	n, v := len(name), len(value)
+	p.frames = wire.AppendTag(p.frames, fieldEntryMetadata, wire.TypeBytes)
 	p.frames = wire.AppendVarint(p.frames, uint64(2+wire.SizeVarint(uint64(n))+n+wire.SizeVarint(uint64(v))+v))
 	p.frames = wire.AppendBytes(p.frames, fieldPairName, name)
-	to := int32(len(p.frames))
+	nameEnd := int32(len(p.frames))
 	p.frames = wire.AppendBytes(p.frames, fieldPairValue, value)
-	p.names = append(p.names, nameAt{to - int32(n), to, frame, int32(len(p.frames))})
+	end := int32(len(p.frames))
+	k := int32(len(p.keys))
+	p.keys = append(p.keys, key...)
+	p.names = append(p.names, pair{span{nameEnd - int32(n), nameEnd}, span{end - int32(v), end}, span{k, int32(len(p.keys))}})
 }
 
-// appendTo appends the labels whose names before does not have.
-func (p *pairs) appendTo(dst []byte, before ...*pairs) []byte {
-	clash := false
-	for _, b := range before {
-		clash = clash || b.mask&p.mask != 0
-	}
-	if !clash {
-		return append(dst, p.frames...)
-	}
-	for _, n := range p.names {
-		name := p.frames[n.from:n.to]
-		if !slices.ContainsFunc(before, func(b *pairs) bool { return b.has(name) }) {
-			dst = append(dst, p.frames[n.frame:n.end]...)
+// addAll adds the labels of another set.
+func (p *pairs) addAll(o *pairs) {
+	if p.mask&o.mask != 0 {
+		for _, x := range o.names {
+			p.add(x.key.of(o.keys), x.name.of(o.frames), x.value.of(o.frames))
 		}
+		return
 	}
-	return dst
+	if len(o.names) == 0 {
+		return
+	}
+	p.mask |= o.mask
+	frames, keys := int32(len(p.frames)), int32(len(p.keys))
+	p.frames, p.keys = append(p.frames, o.frames...), append(p.keys, o.keys...)
+	for _, x := range o.names {
+		p.names = append(p.names, pair{x.name.plus(frames), x.value.plus(frames), x.key.plus(keys)})
+	}
 }
+
+func (s span) plus(n int32) span { return span{s.from + n, s.to + n} }

@@ -20,6 +20,7 @@ import (
 	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
@@ -37,7 +38,7 @@ func (taker) Attempt(context.Context, *payload.Payload) answer.Outcome {
 	return answer.Outcome{Code: "204"}
 }
 
-func start(t testing.TB, yaml string) (pipeline.Sink, *pipeline.Ledger) {
+func start(t testing.TB, yaml string) (pipeline.Sink, *ledger.Ledger) {
 	t.Helper()
 	c := configured(t, yaml)
 	if err := c.Validate(); err != nil {

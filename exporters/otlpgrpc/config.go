@@ -25,6 +25,8 @@ type Config struct {
 const (
 	defaultTimeout     = 5 * time.Second // the Collector's
 	defaultWriteBuffer = 512 << 10       // the Collector's; grpc-go writes what it holds at once
+	// How long a silent destination has to answer a ping, which grpc sends after 10 s at the earliest; the Collector has 10 s.
+	defaultPing = 5 * time.Second
 	// A rotated client certificate is seen within this; the Collector never looks unless told to.
 	defaultReload = time.Minute
 )
@@ -35,6 +37,9 @@ func Default() *Config {
 	c.WriteBufferSize = defaultWriteBuffer
 	c.Compression = configcompression.TypeGzip
 	c.TLS.ReloadInterval = defaultReload
+	if k := c.Keepalive.GetOrInsertDefault(); k != nil {
+		k.Timeout = defaultPing
+	}
 	return c
 }
 
@@ -68,5 +73,5 @@ func Component() pipeline.Component {
 	return pipeline.Exporter("otlp_grpc", Default, New, pipeline.Signals[:]...).
 		WithAliases("otlp").
 		WithDoc("sends OTLP over gRPC as it came, compressed once").
-		WithNotDone(delivery.NotSupported(nil))
+		WithUnsupported(delivery.Unsupported(nil))
 }

@@ -5,14 +5,23 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
+
+// connecting bounds how long a destination that is back waits for us: grpc's own defaults let the pauses between two
+// attempts grow to two minutes.
+var connecting = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 500 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+	MinConnectTimeout: 3 * time.Second,
+}
 
 // dialer says how to make a connection of the Collector's client configuration, without its instrumentation, compression
 // and headers. A connection has goroutines before it connects, so it is not made for a graph that only is checked.
@@ -39,6 +48,7 @@ func dialer(s pipeline.Settings, c *Config, encoding string) (func() (*grpc.Clie
 		grpc.WithUserAgent(agent),
 		// Repeating is ours. What grpc repeats by itself, the server provably did not process.
 		grpc.WithDisableRetry(),
+		grpc.WithConnectParams(connecting),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.WaitForReady(c.WaitForReady)),
 	}
 	if encoding != "" {

@@ -132,6 +132,9 @@ func delay(st *status.Status) time.Duration {
 	return 0
 }
 
+// Drain implements pipeline.Drainer.
+func (e *Exporter) Drain() { e.sender.Drain() }
+
 // Stop implements pipeline.Stopper.
 func (e *Exporter) Stop(ctx context.Context) error {
 	return errors.Join(e.sender.Stop(ctx), e.conn.Close())

@@ -22,13 +22,19 @@ type Config struct {
 	LogsEndpoint string `mapstructure:"logs_endpoint"`
 	// TracesEndpoint is the whole URL for traces, instead of endpoint with /v1/traces.
 	TracesEndpoint string `mapstructure:"traces_endpoint"`
-	// Encoding of a request; proto is the only one.
+	// Encoding of a request: proto, or json, which costs several times the CPU and bytes.
 	Encoding string `mapstructure:"encoding"`
 }
 
+// The encodings.
+const (
+	encodingProto = "proto"
+	encodingJSON  = "json"
+)
+
 // Default is the Collector's, with the deviations that README.md names.
 func Default() *Config {
-	c := &Config{Config: httpclient.DefaultConfig(), Encoding: "proto"}
+	c := &Config{Config: httpclient.DefaultConfig(), Encoding: encodingProto}
 	c.Compression = configcompression.TypeGzip
 	return c
 }
@@ -47,8 +53,8 @@ func (c *Config) Validate() error {
 			errs = append(errs, httpclient.CheckURL(e.key, e.value))
 		}
 	}
-	if c.Encoding != "proto" {
-		errs = append(errs, fmt.Errorf(`"encoding" is %q; only proto is supported; write proto or remove the key`, c.Encoding))
+	if c.Encoding != encodingProto && c.Encoding != encodingJSON {
+		errs = append(errs, fmt.Errorf(`"encoding" is %q; write proto or json`, c.Encoding))
 	}
 	return errors.Join(append(errs, httpclient.CheckClient(&c.ClientConfig), c.Config.Config.Validate())...)
 }
@@ -72,7 +78,7 @@ func Component() pipeline.Component {
 	return pipeline.Exporter("otlp_http", Default, New, pipeline.Signals[:]...).
 		WithAliases("otlphttp").
 		WithDoc("sends OTLP over HTTP as it came, compressed once").
-		WithNotDone(delivery.NotSupported(map[string]string{
+		WithUnsupported(delivery.Unsupported(map[string]string{
 			"profiles_endpoint": "profiles are not a signal yet; remove the key",
 		}))
 }

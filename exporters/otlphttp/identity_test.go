@@ -117,7 +117,7 @@ func TestRedirects(t *testing.T) {
 
 func TestConfigNamesEveryFault(t *testing.T) {
 	c := Default()
-	c.Encoding, c.Compression, c.LogsEndpoint, c.Timeout, c.ProxyURL = "json", "lz4", "localhost:4318", -1, "::"
+	c.Encoding, c.Compression, c.LogsEndpoint, c.Timeout, c.ProxyURL = "xml", "lz4", "localhost:4318", -1, "::"
 	c.TLS.CertFile = "cert.pem"
 	err := c.Validate()
 	if err == nil {

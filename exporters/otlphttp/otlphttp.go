@@ -11,12 +11,14 @@ import (
 	"github.com/sluiceio/sluice/delivery/httpclient"
 	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/otlpjson"
 )
 
 // Exporter is the component.
 type Exporter struct {
 	httpclient.Exporter
 	compressor *payload.Compressor
+	payload    func(pipeline.Batch) *payload.Payload
 	targets    [pipeline.Traces + 1]*url.URL // by signal; nil where none is configured
 }
 
@@ -32,7 +34,12 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	if e.compressor, err = payload.NewCompressor(c.Compression, int(c.CompressionParams.Level), &e.Pool); err != nil {
 		return nil, err
 	}
-	if err = e.Init(s, &c.Config, httpclient.Protocol{Encoding: e.compressor.Encoding()}, e); err != nil {
+	protocol := httpclient.Protocol{Encoding: e.compressor.Encoding()}
+	e.payload = e.compressor.Payload
+	if c.Encoding == encodingJSON {
+		protocol.ContentType, e.payload = "application/json", e.json
+	}
+	if err = e.Init(s, &c.Config, protocol, e); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -48,7 +55,18 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 
 // Encode implements delivery.Destination.
 func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
-	return delivery.One(b, e.compressor.Payload), nil
+	return delivery.One(b, e.payload), nil
+}
+
+// json makes the payload of a batch as OTLP/JSON.
+func (e *Exporter) json(b pipeline.Batch) *payload.Payload {
+	text := e.Pool.Get(2 * len(b.Request))
+	text.B = otlpjson.Append(text.B, b.Signal, b.Request)
+	if e.compressor.Encoding() == "" {
+		return payload.Own(b, text)
+	}
+	defer text.Release()
+	return payload.Own(b, e.compressor.Compress(text.B))
 }
 
 // Attempt implements delivery.Destination.

@@ -265,3 +265,33 @@ func TestAnEarlyAnswerOverHTTP2(t *testing.T) {
 		t.Errorf("refused after %s", took)
 	}
 }
+
+// TestJSON: with encoding json the body is OTLP/JSON, compressed or not, and what it says is what came.
+func TestJSON(t *testing.T) {
+	logs := plogotlp.NewExportRequest()
+	logs.Logs().ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr("as text")
+	body, err := logs.MarshalProto()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []configcompression.Type{"none", "gzip", "zstd"} {
+		var contentType string
+		var got []byte
+		srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			contentType, got = r.Header.Get("Content-Type"), inflated(t, r)
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte("{}"))
+		})
+		sink := start(t, func(c *Config) { c.Endpoint, c.Compression, c.Encoding = srv.URL, typ, "json" })
+		if err := sink.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: body, Items: 1}); err != nil {
+			t.Fatal(err)
+		}
+		read := plogotlp.NewExportRequest()
+		if err := read.UnmarshalJSON(got); err != nil || contentType != "application/json" {
+			t.Fatalf("%s, %q: %v of %s", typ, contentType, err, got)
+		}
+		if again, _ := read.MarshalProto(); !bytes.Equal(again, body) {
+			t.Errorf("%s: another request arrived", typ)
+		}
+	}
+}

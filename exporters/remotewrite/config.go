@@ -33,6 +33,8 @@ type Config struct {
 	AddMetricSuffixes bool `mapstructure:"add_metric_suffixes"`
 	// PromoteResourceAttributes become labels of every series of the resource.
 	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
+	// ResourceToTelemetry makes labels of all resource attributes.
+	ResourceToTelemetry ResourceToTelemetry `mapstructure:"resource_to_telemetry_conversion"`
 	// TargetInfo is about the series that holds the other attributes of a resource.
 	TargetInfo TargetInfo `mapstructure:"target_info"`
 	// SendMetadata adds type, help and unit of each metric to the requests.
@@ -55,6 +57,14 @@ type Queue struct {
 	// NumConsumers is in how many shards series are sent. A series always goes to the same one, and a shard has one
 	// request on the wire.
 	NumConsumers int `mapstructure:"num_consumers"`
+}
+
+// ResourceToTelemetry is the section resource_to_telemetry_conversion.
+type ResourceToTelemetry struct {
+	// Enabled makes a label of each resource attribute, on every series of the resource.
+	Enabled bool `mapstructure:"enabled"`
+	// ExcludeServiceAttributes leaves out what job and instance are made of.
+	ExcludeServiceAttributes bool `mapstructure:"exclude_service_attributes"`
 }
 
 // TargetInfo is the section target_info.
@@ -143,15 +153,14 @@ func Component() pipeline.Component {
 	return pipeline.Exporter("prometheus_remote_write", Default, New, pipeline.Metrics).
 		WithAliases("prometheusremotewrite").
 		WithDoc("writes metrics to Prometheus, Mimir, VictoriaMetrics and others by remote write 1.0").
-		WithNotDone(map[string]string{
-			"auth":                             `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
-			"middlewares":                      "extensions are not hosted; remove the key",
-			"sending_queue":                    `write "remote_write_queue"`,
-			"wal":                              "a queue on disk is not supported; callers wait, and nothing is answered before it is delivered",
-			"namespace":                        "rename metrics where they are made",
-			"export_created_metric":            "start times are not exported; remove the key",
-			"resource_to_telemetry_conversion": `name the attributes in "promote_resource_attributes"`,
-			"translation_strategy":             `names are UnderscoreEscapingWithSuffixes; write "add_metric_suffixes: false" for names without suffixes`,
-			"disable_scope_info":               "scope labels are not written; remove the key",
+		WithUnsupported(map[string]string{
+			"auth":                  `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
+			"middlewares":           "extensions are not hosted; remove the key",
+			"sending_queue":         `write "remote_write_queue"`,
+			"wal":                   "a queue on disk is not supported; callers wait, and nothing is answered before it is delivered",
+			"namespace":             "rename metrics where they are made",
+			"export_created_metric": "start times are not exported; remove the key",
+			"translation_strategy":  `names are UnderscoreEscapingWithSuffixes; write "add_metric_suffixes: false" for names without suffixes`,
+			"disable_scope_info":    "scope labels are not written; remove the key",
 		})
 }

@@ -67,6 +67,8 @@ type sample struct {
 func newEncoder(c *Config) *encoder {
 	p := prom.DefaultConfig()
 	p.PromoteResourceAttributes = c.PromoteResourceAttributes
+	p.PromoteAll = c.ResourceToTelemetry.Enabled && !c.ResourceToTelemetry.ExcludeServiceAttributes
+	p.PromoteAllButService = c.ResourceToTelemetry.Enabled && c.ResourceToTelemetry.ExcludeServiceAttributes
 	p.AddMetricSuffixes = c.AddMetricSuffixes
 	p.TargetInfo = c.TargetInfo.Enabled
 	p.ExternalLabels = c.ExternalLabels

@@ -28,17 +28,18 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
 // start makes the exporter, stopped with the test.
-func start(t testing.TB, change func(*Config)) (pipeline.Sink, *pipeline.Ledger) {
+func start(t testing.TB, change func(*Config)) (pipeline.Sink, *ledger.Ledger) {
 	t.Helper()
 	return startGathering(t, change, flushArena)
 }
 
 // startGathering makes the exporter with so many bytes of labels gathered before requests are made of them.
-func startGathering(t testing.TB, change func(*Config), flushAt int) (pipeline.Sink, *pipeline.Ledger) {
+func startGathering(t testing.TB, change func(*Config), flushAt int) (pipeline.Sink, *ledger.Ledger) {
 	t.Helper()
 	c := Default()
 	change(c)

@@ -9,6 +9,7 @@ import (
 	"github.com/sluiceio/sluice/internal/command"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 //go:embed default.yaml
@@ -36,7 +37,7 @@ func Program() command.Program {
 		Doc: "sluice stores and shows what this machine and its applications tell: `sluice up`, then look at\n" +
 			"http://127.0.0.1:7700. The other verbs check and print configurations of any Sluice daemon.",
 		Components: Components(),
-		Default:    config.Text{Name: "embedded default (up)", YAML: defaultYAML},
+		Default:    read.Text{Name: "embedded default (up)", YAML: defaultYAML},
 		Options:    config.Options{MetricsEndpoint: "127.0.0.1:8888", HealthEndpoint: "127.0.0.1:13133"},
 		Up:         true,
 	}

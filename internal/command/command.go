@@ -17,6 +17,7 @@ import (
 	"github.com/sluiceio/sluice/internal/build"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // Exit codes. 78 is EX_CONFIG of sysexits(3).
@@ -32,7 +33,7 @@ type Program struct {
 	Name       string
 	Doc        string // what the root command says of itself
 	Components []pipeline.Component
-	Default    config.Text    // runs when no --config is given
+	Default    read.Text      // runs when no --config is given
 	Options    config.Options // the endpoints of the embedded default
 	Up         bool           // the program runs under the verb `up`, with the flags of a laptop
 
@@ -88,7 +89,7 @@ func (e errUsage) Error() string { return e.cause.Error() }
 func (e errUsage) Unwrap() error { return e.cause }
 
 func (c *cli) exit(err error) int {
-	var faults config.Faults
+	var faults read.Faults
 	var usage errUsage
 	switch {
 	case err == nil:

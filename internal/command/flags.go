@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // flags are those of every verb.
@@ -21,26 +22,26 @@ type flags struct {
 	set          []string
 	allowIgnored bool
 	dataDir      string
-	overlay      []config.Text // made from the flags of `up`
+	overlay      []read.Text // made from the flags of `up`
 }
 
 func (f *flags) register(set *pflag.FlagSet) {
 	set.StringArrayVar(&f.config, "config", nil, "configuration `FILE` (or file:, env:, yaml: URI); repeatable, later ones win; without it the embedded default runs")
 	set.StringArrayVar(&f.set, "set", nil, "override one key with `KEY=VALUE`, as in exporters.otlp_http.endpoint=http://host:4318; repeatable")
-	set.BoolVar(&f.allowIgnored, "allow-ignored-keys", false, "keys of the Collector that are not supported warn instead of failing")
+	set.BoolVar(&f.allowIgnored, "allow-ignored-keys", false, "warn about keys of the Collector that are not supported instead of failing")
 	set.StringVar(&f.dataDir, "data-dir", "", "`FOLDER` for checkpoints and stores (default: below /var/lib when that is writable, else below your home)")
 }
 
 // sources are where the configuration comes from: the embedded default only when no file is named.
-func (c *cli) sources() config.Sources {
-	src := config.Sources{Config: c.flags.config, Set: c.flags.set}
+func (c *cli) sources() read.Sources {
+	src := read.Sources{Config: c.flags.config, Set: c.flags.set}
 	if len(src.Config) == 0 {
-		src.Embedded = append([]config.Text{c.Default}, c.flags.overlay...)
+		src.Embedded = append([]read.Text{c.Default}, c.flags.overlay...)
 	}
 	return src
 }
 
-func (c *cli) load(ctx context.Context) (*pipeline.Config, []config.Warning, error) {
+func (c *cli) load(ctx context.Context) (*pipeline.Config, []read.Warning, error) {
 	o := c.Options
 	o.AllowIgnoredKeys = c.flags.allowIgnored
 	return config.Load(ctx, c.sources(), c.Components, o)
@@ -81,7 +82,7 @@ func writable(dir string) error {
 // listComponents prints the list in data-path order, as a table for people.
 func (c *cli) listComponents() error {
 	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	for _, kind := range []pipeline.Kind{pipeline.KindReceiver, pipeline.KindProcessor, pipeline.KindExporter} {
+	for _, kind := range pipeline.Kinds {
 		fmt.Fprintf(w, "%ss\n", strings.ToUpper(string(kind)[:1])+string(kind)[1:])
 		for _, comp := range c.Components {
 			if comp.Kind == kind {
@@ -94,8 +95,17 @@ func (c *cli) listComponents() error {
 
 func row(w io.Writer, c pipeline.Component) {
 	var signals []string
-	for _, s := range c.Signals {
-		signals = append(signals, s.String())
+	for _, w := range c.Ways {
+		if w.From != w.To {
+			signals = append(signals, w.From.String()+"->"+w.To.String())
+		} else {
+			signals = append(signals, w.From.String())
+		}
+	}
+	if c.Kind != pipeline.KindConnector {
+		for _, s := range c.Signals {
+			signals = append(signals, s.String())
+		}
 	}
 	name := c.Type
 	if len(c.Aliases) > 0 {

@@ -2,6 +2,8 @@ package command
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,6 +15,7 @@ import (
 	"github.com/sluiceio/sluice/internal/build"
 	"github.com/sluiceio/sluice/internal/stdlog"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
 // memoryShare is how much of the cgroup's limit the Go heap may use; the rest is for stacks, the kernel's socket
@@ -41,10 +44,10 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before the start, which may take long: until then a SIGHUP would kill
 	defer signal.Stop(hup)
-	service := pipeline.NewService(log, dir, build.Version())
+	service := engine.NewService(log, dir, build.Version())
 	if err := service.Start(ctx, cfg); err != nil {
 		if ctx.Err() != nil {
-			log.Info("stopped before the start was over", "reason", err)
+			log.Info("told to stop before the start was complete", "reason", err)
 			return nil
 		}
 		return err
@@ -54,7 +57,10 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	for {
 		select {
 		case <-hup:
-			c.reload(ctx, log, service)
+			if err := c.reload(ctx, log, service); err != nil {
+				c.stop(log, service)
+				return err
+			}
 		case <-ctx.Done():
 			c.stop(log, service)
 			return nil
@@ -62,8 +68,9 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	}
 }
 
-// reload validates first: a file with a fault changes nothing.
-func (c *cli) reload(ctx context.Context, log *slog.Logger, service *pipeline.Service) {
+// reload validates first: a file with a fault changes nothing. Its error is the end of the process: nothing runs any more, and
+// whoever supervises it can start it anew.
+func (c *cli) reload(ctx context.Context, log *slog.Logger, service *engine.Service) error {
 	cfg, warnings, err := c.load(ctx)
 	for _, w := range warnings {
 		log.Warn("configuration", "warning", w.String())
@@ -73,15 +80,19 @@ func (c *cli) reload(ctx context.Context, log *slog.Logger, service *pipeline.Se
 	} else {
 		service.ReloadFailed()
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, engine.ErrNothingRuns):
+		return fmt.Errorf("reload failed: %w", err)
+	case err != nil:
 		log.Error("reload failed; the running configuration stays", "error", err)
-		return
+	default:
+		log.Info("reloaded", "pipelines", len(cfg.Pipelines))
 	}
-	log.Info("reloaded", "pipelines", len(cfg.Pipelines))
+	return nil
 }
 
 // stop drains and says what it left, in the last line of the log.
-func (c *cli) stop(log *slog.Logger, service *pipeline.Service) {
+func (c *cli) stop(log *slog.Logger, service *engine.Service) {
 	log.Info("draining", "timeout", service.Config().Service.ShutdownTimeout)
 	left := service.Stop(context.Background())
 	log.Info("stopped",

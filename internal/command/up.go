@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sluiceio/sluice/internal/listen"
-	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // laptop is what the flags of `up` ask for.
@@ -38,7 +38,7 @@ func (c *cli) up() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c.flags.overlay = []config.Text{text}
+			c.flags.overlay = []read.Text{text}
 			return c.runDaemon(cmd.Context())
 		},
 	}
@@ -86,36 +86,44 @@ type document struct {
 			Include []string `yaml:"include"`
 			Exclude []string `yaml:"exclude,omitempty"`
 		} `yaml:"tail"`
-		Prometheus struct {
-			Config struct {
-				ScrapeConfigs []map[string]any `yaml:"scrape_configs"`
-			} `yaml:"config"`
-		} `yaml:"prometheus"`
+		Flags map[string]any `yaml:"prometheus/flags,omitempty"`
 	} `yaml:"receivers"`
 	Exporters struct {
 		Store map[string]any `yaml:"store,omitempty"`
 	} `yaml:"exporters,omitempty"`
+	Service struct {
+		Pipelines map[string]struct {
+			Receivers []string `yaml:"receivers"`
+		} `yaml:"pipelines,omitempty"`
+	} `yaml:"service,omitempty"`
 }
 
 // overlay turns the flags into configuration over the embedded default.
-func (c *cli) overlay(l laptop, changed func(string) bool) (config.Text, error) {
+func (c *cli) overlay(l laptop, changed func(string) bool) (read.Text, error) {
 	var d document
 	if err := yaml.Unmarshal(c.Default.YAML, &d); err != nil {
-		return config.Text{}, fmt.Errorf("BUG: the embedded default is not YAML: %w", err)
+		return read.Text{}, fmt.Errorf("BUG: the embedded default is not YAML: %w", err)
 	}
 	d.Exporters.Store = map[string]any{}
 	for _, g := range l.logs {
 		abs, err := filepath.Abs(g)
 		if err != nil {
-			return config.Text{}, err
+			return read.Text{}, err
 		}
 		d.Receivers.Tail.Include = append(d.Receivers.Tail.Include, abs)
 	}
 	d.Receivers.Tail.Exclude = append(d.Receivers.Tail.Exclude, ownOutput()...)
+	metrics := d.Service.Pipelines["metrics"]
+	d.Service.Pipelines = nil
 	if len(l.scrape) > 0 {
-		d.Receivers.Prometheus.Config.ScrapeConfigs = append(d.Receivers.Prometheus.Config.ScrapeConfigs, map[string]any{
-			"job_name": "scrape", "static_configs": []map[string]any{{"targets": l.scrape}},
-		})
+		// A receiver of its own: --set of the other one's scrape_configs takes nothing away from it.
+		d.Receivers.Flags = map[string]any{"config": map[string]any{"scrape_configs": []map[string]any{{
+			"job_name": "scrape", "scrape_interval": "15s", "static_configs": []map[string]any{{"targets": l.scrape}},
+		}}}}
+		metrics.Receivers = append(metrics.Receivers, "prometheus/flags")
+		d.Service.Pipelines = map[string]struct {
+			Receivers []string `yaml:"receivers"`
+		}{"metrics": metrics}
 	}
 	if changed("retention") {
 		d.Exporters.Store["retention"] = l.retention
@@ -124,7 +132,7 @@ func (c *cli) overlay(l laptop, changed func(string) bool) (config.Text, error) 
 		d.Exporters.Store["max_disk"] = l.maxDisk
 	}
 	text, err := yaml.Marshal(d)
-	return config.Text{Name: "the flags of " + c.Name + " up", YAML: text}, err
+	return read.Text{Name: "the flags of " + c.Name + " up", YAML: text}, err
 }
 
 // ownOutput names the files that our own standard output and error go to: tailing them would feed on itself.

@@ -3,13 +3,16 @@
 package inflate
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zlib"
+	"github.com/pierrec/lz4/v4"
 )
 
 // ErrTooLarge is in the error for a body that inflates beyond the limit.
@@ -19,25 +22,25 @@ var ErrTooLarge = errors.New("the body is larger than the limit once inflated")
 var ErrEncoding = errors.New("unknown content encoding")
 
 // Encodings are what Read takes besides no encoding, as an Accept-Encoding value.
-const Encodings = "gzip, zstd"
-
-// maxWindow bounds what one zstd stream may make us allocate before it yields a byte; 8 MiB is what RFC 8878 asks
-// decoders to support.
-const maxWindow = 8 << 20
+const Encodings = "gzip, zstd, deflate, zlib, snappy, lz4"
 
 const (
-	firstRead     = 32 << 10 // room that a body of unknown length gets first
-	firstDeclared = 64 << 10 // the same for one whose length is declared: connections that send nothing hold no more
+	firstRead     = 16 << 10 // room that a body of unknown length gets first
+	firstDeclared = 16 << 10 // the same for one whose length is declared: connections that send nothing hold no more
 	declared      = 1 << 20  // a sender who filled that is believed up to here, so that usual bodies grow once
 )
+
+// SnappyFramed is snappy's framing format, which gRPC calls "snappy" and the Collector's HTTP servers
+// "x-snappy-framed". It is taken, too, but not advertised.
+const SnappyFramed = "x-snappy-framed"
 
 // Limits bounds one Read.
 type Limits struct {
 	Max  int               // bytes of inflated output; more is ErrTooLarge
-	Grow func(n int) error // asked before the buffer grows to n bytes; its error ends the read. May be nil
+	Grow func(n int) error // asked before n bytes are held, compressed ones too; its error ends the read. May be nil
 }
 
-// Read reads body to its end, inflating by encoding ("", "identity", "gzip", "zstd"), into dst's storage, which
+// Read reads body to its end, inflating by encoding ("", "identity", one of Encodings, SnappyFramed), into dst's storage, which
 // grows as needed. sizeHint is the expected inflated size, 0 or less if unknown; a wrong hint costs time, never memory
 // that has not been asked for.
 func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits) ([]byte, error) {
@@ -47,7 +50,15 @@ func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits)
 	case "gzip":
 		return readGzip(dst, body, sizeHint, lim)
 	case "zstd":
-		return readZstd(dst, body, sizeHint, lim)
+		return readZstd(dst, body, lim)
+	case SnappyFramed:
+		return readSnappy(dst, body, sizeHint, lim)
+	case "snappy":
+		return readSnappyBlock(dst, body, lim)
+	case "zlib", "deflate": // both mean zlib, as in RFC 9110 and the Collector
+		return readZlib(dst, body, sizeHint, lim)
+	case "lz4":
+		return readLZ4(dst, body, sizeHint, lim)
 	}
 	return dst[:0], fmt.Errorf("%w %q; use %s or none", ErrEncoding, encoding, Encodings)
 }
@@ -63,25 +74,96 @@ func readGzip(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, err
 	return readAll(dst, z, sizeHint, lim)
 }
 
-var zstdReaders = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		panic("BUG: the zstd options are fixed: " + err.Error())
-	}
-	return d
-}}
+var snappyReaders = sync.Pool{New: func() any { return snappy.NewReader(nil) }}
 
-func readZstd(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
-	d := zstdReaders.Get().(*zstd.Decoder)
-	defer func() {
-		if d.Reset(nil) == nil { // lets go of body
-			zstdReaders.Put(d)
-		}
-	}()
-	if err := d.Reset(body); err != nil {
-		return dst[:0], fmt.Errorf("cannot read the zstd header: %w", err)
+func readSnappy(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
+	z := snappyReaders.Get().(*snappy.Reader)
+	defer snappyReaders.Put(z)
+	z.Reset(body)
+	return readAll(dst, z, sizeHint, lim)
+}
+
+// readSnappyBlock reads one snappy block, which says in front how much it inflates to; or frames, which some clients call the
+// same.
+func readSnappyBlock(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
+	buf := packedBodies.Get()
+	defer packedBodies.Put(buf)
+	packed, err := readAll(*buf, body, 0, Limits{Max: snappy.MaxEncodedLen(lim.Max), Grow: lim.Grow})
+	*buf = packed
+	if err != nil {
+		return dst[:0], err
 	}
-	return readAll(dst, d, sizeHint, lim)
+	if bytes.HasPrefix(packed, []byte("\xff\x06\x00\x00sNaPpY")) {
+		return Bytes(dst, packed, SnappyFramed, lim)
+	}
+	if len(packed) == 0 {
+		return dst[:0], nil
+	}
+	n, err := snappy.DecodedLen(packed)
+	switch {
+	case err != nil:
+		return dst[:0], fmt.Errorf("cannot read the body: %w", err)
+	case n > maxSnappyRatio*len(packed):
+		return dst[:0], errors.New("cannot read the body: the snappy block claims to be larger than it can be")
+	case n > lim.Max:
+		return dst[:0], fmt.Errorf("%w of %d bytes", ErrTooLarge, lim.Max)
+	}
+	if lim.Grow != nil {
+		if err := lim.Grow(n + len(packed)); err != nil {
+			return dst[:0], err
+		}
+	}
+	if cap(dst) < n {
+		dst = make([]byte, n)
+	}
+	got, err := snappy.Decode(dst[:n], packed)
+	if err != nil {
+		return dst[:0], fmt.Errorf("cannot read the body: %w", err)
+	}
+	return got, nil
+}
+
+// maxSnappyRatio bounds what a block may claim: a copy of two bytes makes 64.
+const maxSnappyRatio = 64
+
+var zlibReaders sync.Pool
+
+func readZlib(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
+	z, is := zlibReaders.Get().(io.ReadCloser)
+	var err error
+	if is {
+		err = z.(zlib.Resetter).Reset(body, nil)
+	} else {
+		z, err = zlib.NewReader(body)
+	}
+	if err != nil {
+		return dst[:0], fmt.Errorf("cannot read the zlib header: %w", err)
+	}
+	defer zlibReaders.Put(z)
+	return readAll(dst, z, sizeHint, lim)
+}
+
+// lz4Blocks is what a reader of LZ4 frames may hold besides its output: a block and its source, 4 MiB each at most.
+const lz4Blocks = 8 << 20
+
+func readLZ4(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
+	both := lim
+	if lim.Grow != nil {
+		both.Grow = func(n int) error { return lim.Grow(n + lz4Blocks) }
+	}
+	return readAll(dst, lz4.NewReader(body), sizeHint, both)
+}
+
+// Bytes is Read for a body that is in memory already. What it asks for includes body.
+func Bytes(dst, body []byte, encoding string, lim Limits) ([]byte, error) {
+	if encoding == "zstd" {
+		return inflateZstd(dst, body, lim)
+	}
+	both := lim
+	if lim.Grow != nil {
+		both.Grow = func(n int) error { return lim.Grow(n + len(body)) }
+	}
+	return Read(dst, bytes.NewReader(body), encoding, 0, both)
 }
 
 // readAll reads to the end in steps that at least double, so that a lying or absent hint costs at most one copy a step.

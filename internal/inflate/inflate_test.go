@@ -9,7 +9,10 @@ import (
 	"testing/iotest"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 )
 
 func deflate(t testing.TB, encoding string, plain []byte) []byte {
@@ -25,6 +28,14 @@ func deflate(t testing.TB, encoding string, plain []byte) []byte {
 			t.Fatal(err)
 		}
 		w = z
+	case SnappyFramed:
+		w = snappy.NewBufferedWriter(&b)
+	case "zlib", "deflate":
+		w = zlib.NewWriter(&b)
+	case "lz4":
+		w = lz4.NewWriter(&b)
+	case "snappy":
+		return snappy.Encode(nil, plain)
 	default:
 		return plain
 	}
@@ -38,7 +49,7 @@ func deflate(t testing.TB, encoding string, plain []byte) []byte {
 }
 
 func TestRead(t *testing.T) {
-	for _, enc := range []string{"", "identity", "gzip", "zstd"} {
+	for _, enc := range []string{"", "identity", "gzip", "zstd", "zlib", "deflate", "lz4", "snappy", SnappyFramed} {
 		for _, n := range []int{0, 1, firstRead - 1, firstRead, firstRead + 1, 300_000} {
 			plain := bytes.Repeat([]byte("0123456789"), n/10+1)[:n]
 			for _, hint := range []int{0, 1, n, 2 * n} {
@@ -58,7 +69,7 @@ func TestRead(t *testing.T) {
 
 func TestLimitIsOnTheInflatedSize(t *testing.T) {
 	const limit = 100_000
-	for _, enc := range []string{"", "gzip", "zstd"} {
+	for _, enc := range []string{"", "gzip", "zstd", SnappyFramed} {
 		exact := deflate(t, enc, make([]byte, limit))
 		if got, err := Read(nil, bytes.NewReader(exact), enc, 0, Limits{Max: limit}); err != nil || len(got) != limit {
 			t.Errorf("%q: exactly the limit: %d bytes, %v", enc, len(got), err)
@@ -66,7 +77,7 @@ func TestLimitIsOnTheInflatedSize(t *testing.T) {
 		var most int
 		_, err := Read(nil, bytes.NewReader(deflate(t, enc, make([]byte, 50*limit))), enc, 0,
 			Limits{Max: limit, Grow: func(n int) error { most = max(most, n); return nil }})
-		if !errors.Is(err, ErrTooLarge) || most > limit {
+		if !errors.Is(err, ErrTooLarge) || most > limit+1<<10 { // the compressed body is held, too
 			t.Errorf("%q: a bomb: %v, grew to %d", enc, err, most)
 		}
 	}
@@ -94,7 +105,7 @@ func TestUnknownEncoding(t *testing.T) {
 // FuzzRead: whatever comes, no panic, never more than the limit, and a reader from the pool is as good as new
 // afterwards.
 func FuzzRead(f *testing.F) {
-	for _, enc := range []string{"gzip", "zstd"} {
+	for _, enc := range []string{"gzip", "zstd", SnappyFramed} {
 		f.Add(enc, deflate(f, enc, []byte("hello hello hello")))
 		f.Add(enc, deflate(f, enc, make([]byte, 1<<16))[:20])
 	}
@@ -147,7 +158,7 @@ func TestADeclaredLengthIsNotTrusted(t *testing.T) {
 		{0, 20 << 20, firstDeclared, 1},
 		{firstDeclared, 20 << 20, declared, 2},
 		{declared, 20 << 20, 2 * declared, 3},
-		{60_000, 60_000, 60_001, 1},
+		{10_000, 10_000, 10_001, 1},
 		{350_000, 350_000, 350_001, 2},
 		{3 << 20, 3 << 20, 3<<20 + 1, 4},
 	} {

@@ -2,7 +2,8 @@
 // has lives in Listeners; a graph has it lent and gives it back.
 //
 // Read it in this order: listeners.go (what there is, and who may have it), socket.go (a socket that is lent),
-// serving.go (what a component serves, and its hold on that), site.go (a server that is lent).
+// serving.go (what a component serves, and its hold on that), site.go (a server that is lent), fore.go (what stands in
+// front of it for plain requests).
 package listen
 
 import (
@@ -11,9 +12,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Listeners keeps the process' listening sockets across graphs, and the HTTP servers on them with their
@@ -51,7 +54,7 @@ func (l *Listeners) Listen(ctx context.Context, network, address string) (net.Li
 		return s.lend()
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, network, address)
-	if errors.Is(err, syscall.EADDRINUSE) && l.closeIdle(address) {
+	if errors.Is(err, syscall.EADDRINUSE) && (l.closeIdle(address) || removeStale(ctx, network, address)) {
 		ln, err = (&net.ListenConfig{}).Listen(ctx, network, address)
 	}
 	if err != nil {
@@ -127,13 +130,32 @@ func (l *Listeners) For(log *slog.Logger, place string, embedded bool) Func {
 		ln, err := l.Listen(ctx, network, address)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			if embedded {
-				log.Warn("port taken; left out", "address", address, "fix", "free the port, or name another one in a --config file")
+				log.Warn("another process uses the port; nothing listens there", "address", address, "fix", "free the port, or set another one in a --config file")
 				return nil, ErrLeftOut
 			}
 			return nil, fmt.Errorf("%s: %w; free the port or name another one", place, err)
 		}
 		return ln, err
 	}
+}
+
+// removeStale removes the file of a Unix socket that nobody serves: a process that was killed leaves it behind, and the
+// kernel then calls the address taken.
+func removeStale(ctx context.Context, network, address string) bool {
+	if !strings.HasPrefix(network, "unix") {
+		return false
+	}
+	if info, err := os.Lstat(address); err != nil || info.Mode()&os.ModeSocket == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err == nil {
+		c.Close()
+		return false
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) && os.Remove(address) == nil
 }
 
 // closeIdle closes the sockets that an earlier graph had on the port of address and nobody uses now: after

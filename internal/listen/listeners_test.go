@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,7 +101,7 @@ func TestATakenPort(t *testing.T) {
 		return log.String(), err
 	}
 	log, err := open(true)
-	if err != ErrLeftOut || !strings.Contains(log, "left out") || !strings.Contains(log, other.Addr().String()) {
+	if err != ErrLeftOut || !strings.Contains(log, "another process uses the port") || !strings.Contains(log, other.Addr().String()) {
 		t.Errorf("embedded: got %v, log %q", err, log)
 	}
 	log, err = open(false)
@@ -110,5 +112,37 @@ func TestATakenPort(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}
+	}
+}
+
+// TestAStaleUnixSocket: a process that was killed leaves its socket's file. It is taken over, unless somebody serves it or it is
+// something else.
+func TestAStaleUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "otlp.sock")
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := New()
+	defer l.Close()
+	if _, err := l.Listen(t.Context(), "unix", path); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a socket that is served was taken: %v", err)
+	}
+	left.SetUnlinkOnClose(false)
+	left.Close()
+	ln, err := l.Listen(t.Context(), "unix", path)
+	if err != nil {
+		t.Fatalf("a stale socket is in the way: %v", err)
+	}
+	ln.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Listen(t.Context(), "unix", file); err == nil {
+		t.Error("a file was taken for a socket")
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "precious" {
+		t.Errorf("the file holds %q, %v", b, err)
 	}
 }

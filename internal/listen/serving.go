@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"reflect"
 	"sync/atomic"
+
+	"github.com/sluiceio/sluice/internal/listen/http1"
 )
 
 // HTTP is what a component wants to have served: a server that nobody started yet, and where.
@@ -15,6 +17,9 @@ type HTTP struct {
 	Network, Address string
 	Server           *http.Server // its handler and its timeouts; the handler may be served by an earlier graph's server
 	TLS              *tls.Config  // nil for plain text
+	// Plain, when not nil, serves the plain requests among those that the server's handler would serve, at less cost.
+	// There must be no TLS then, no ReadTimeout, and keep-alives must be on.
+	Plain http1.Handler
 	// Terms is what else a client's connection was opened under, such as the TLS section of the file. Like the
 	// timeouts and the client CAs it must be equal for connections to outlive a reload (reflect.DeepEqual).
 	Terms any
@@ -28,7 +33,7 @@ func (h HTTP) sameTerms(o HTTP) bool {
 	a, b := h.Server, o.Server
 	return a.ReadTimeout == b.ReadTimeout && a.ReadHeaderTimeout == b.ReadHeaderTimeout &&
 		a.WriteTimeout == b.WriteTimeout && a.IdleTimeout == b.IdleTimeout && a.MaxHeaderBytes == b.MaxHeaderBytes &&
-		(h.TLS == nil) == (o.TLS == nil) && (h.TLS == nil || h.TLS.ClientCAs.Equal(o.TLS.ClientCAs)) &&
+		(h.Plain == nil) == (o.Plain == nil) && (h.TLS == nil) == (o.TLS == nil) && (h.TLS == nil || h.TLS.ClientCAs.Equal(o.TLS.ClientCAs)) &&
 		reflect.DeepEqual(h.Terms, o.Terms)
 }
 
@@ -36,6 +41,7 @@ func (h HTTP) sameTerms(o HTTP) bool {
 type Serving struct {
 	site    *site
 	handler http.Handler
+	plain   http1.Handler
 	inside  int           // requests that the handler is answering; guarded by the site's mutex
 	empty   chan struct{} // closed when no more come and the last one has left
 	stopped atomic.Bool
@@ -52,6 +58,7 @@ func (v *Serving) Stop(ctx context.Context) {
 		<-v.empty
 		return
 	}
+	s.hurry(v)
 	if s.home.keeps(s) {
 		s.vacate()
 		if v.emptyBefore(ctx) {

@@ -131,6 +131,7 @@ func TestOtherTermsEndTheConnections(t *testing.T) {
 		func(h *HTTP) { h.Terms = "other" },
 		func(h *HTTP) { h.Server.ReadTimeout = time.Minute },
 		func(h *HTTP) { h.TLS = &tls.Config{} },
+		func(h *HTTP) { h.Plain = says1("") },
 		func(h *HTTP) { h.Address = "0.0.0.0" + h.Address[len("127.0.0.1"):] },
 	} {
 		l, address := testListeners(t)

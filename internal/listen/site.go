@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/listen/http1"
 )
 
 // gapPatience is how long a request that comes between two graphs waits for the next one. SDKs give up after 10 s
@@ -21,6 +23,7 @@ type site struct {
 	key  string
 	spec HTTP // under which its connections were opened
 	ln   net.Listener
+	fore *http1.Server              // nil when the server has its connections from ln itself
 	tls  atomic.Pointer[tls.Config] // of the next handshake
 
 	mu      sync.Mutex
@@ -37,9 +40,19 @@ func newSite(home *Listeners, key string, ln net.Listener, h HTTP) (*site, *Serv
 	if h.TLS != nil {
 		ln = tls.NewListener(ln, &tls.Config{GetConfigForClient: s.handshake})
 	}
+	failed := func(err error) { h.log.Error("stopped serving", "address", ln.Addr().String(), "error", err) }
+	if h.Plain != nil {
+		s.fore = s.newFore()
+		ln = s.fore.Rest()
+		go func() {
+			if err := s.fore.Serve(); err != nil {
+				failed(err)
+			}
+		}()
+	}
 	go func() {
 		if err := h.Server.Serve(ln); err != http.ErrServerClosed {
-			h.log.Error("stopped serving", "address", ln.Addr().String(), "error", err)
+			failed(err)
 		}
 	}()
 	return s, v
@@ -64,7 +77,7 @@ func (s *site) lend(h HTTP) *Serving {
 		return nil
 	}
 	s.tls.Store(h.TLS)
-	s.serving = &Serving{site: s, handler: h.Server.Handler, empty: make(chan struct{})}
+	s.serving = &Serving{site: s, handler: h.Server.Handler, plain: h.Plain, empty: make(chan struct{})}
 	s.notify()
 	return s.serving
 }
@@ -105,10 +118,37 @@ func (s *site) close(ctx context.Context) {
 	s.over = true
 	s.notify()
 	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.whenQuiet(ctx, cancel)
+	fore := s.shutFore(ctx)
 	if s.spec.Server.Shutdown(ctx) != nil {
 		s.spec.Server.Close()
 	}
 	s.ln.Close() // Serve may not have run yet, and then the server does not know its listener
+	fore()
+}
+
+// quietTime is how long a server that shuts down waits for connections on which nobody asks: half a header on one is no
+// work, and net/http would wait for the rest of it.
+const quietTime = time.Second
+
+// whenQuiet calls end once no request was inside for quietTime.
+func (s *site) whenQuiet(ctx context.Context, end func()) {
+	const step = quietTime / 10
+	for quiet := time.Duration(0); quiet < quietTime; quiet += step {
+		select {
+		case <-time.After(step):
+		case <-ctx.Done():
+			return
+		}
+		s.mu.Lock()
+		if s.serving != nil && s.serving.inside > 0 {
+			quiet = -step
+		}
+		s.mu.Unlock()
+	}
+	end()
 }
 
 // retire is close for a server that no component has.
@@ -126,7 +166,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if v == nil {
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "the configuration is being replaced; send it again", http.StatusServiceUnavailable)
+		http.Error(w, replaced, http.StatusServiceUnavailable)
 		return
 	}
 	defer s.leave(v)

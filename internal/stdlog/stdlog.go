@@ -25,7 +25,7 @@ import (
 const (
 	noise       = "INFO: metrics: disable exposing PSI metrics"
 	unsolicited = "Unsolicited response received on idle HTTP channel"
-	seldom      = time.Minute
+	interval    = time.Minute
 )
 
 var std = quiet(log.Default())
@@ -62,7 +62,7 @@ func (f *filter) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	if at := bytes.Index(line, []byte(unsolicited)); at >= 0 {
-		if time.Since(f.told) < seldom {
+		if time.Since(f.told) < interval {
 			return len(line), nil
 		}
 		f.told = time.Now()

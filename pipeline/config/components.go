@@ -5,15 +5,16 @@ import (
 	"strings"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // kinds are the sections that hold components, in data-path order.
-var kinds = []pipeline.Kind{pipeline.KindReceiver, pipeline.KindProcessor, pipeline.KindExporter}
+var kinds = pipeline.Kinds[:]
 
 // sectionOf is the name of the section of a kind.
 func sectionOf(k pipeline.Kind) string { return string(k) + "s" }
 
-// readComponents reads receivers, processors and exporters.
+// readComponents reads the sections of components.
 func (l *loader) readComponents() {
 	l.declared = map[pipeline.Kind][]*declaration{}
 	for _, kind := range kinds {
@@ -28,24 +29,24 @@ func (l *loader) readComponents() {
 
 // entries lists what a section of components declares. Names that are none are reported.
 func (l *loader) entries(name string) []*declaration {
-	value := plain(l.raw[name])
+	value := read.Unwrap(l.Raw[name])
 	m, isMap := value.(map[string]any)
 	if !isMap {
 		if value != nil {
-			l.fault(l.tree.at(name), "wants component names with their settings, found %s", l.found([]string{name}, value, false))
+			l.Fault(l.Tree.At(name), "expected component names with their settings, found %s", l.Found([]string{name}, value, false))
 		}
 		return nil
 	}
 	var list []*declaration
-	for _, key := range orderedKeys(l.tree.find(name), m) {
-		d := &declaration{spelled: key, at: l.tree.at(name, key)}
+	for _, key := range read.OrderedKeys(l.Tree.Find(name), m) {
+		d := &declaration{spelled: key, At: l.Tree.At(name, key)}
 		id, err := pipeline.ParseID(key)
 		if err != nil {
-			l.fault(d.at, "%s", err)
+			l.Fault(d.At, "%s", err)
 			d.faulty = true
 		}
-		d.ID, d.Place = id, d.at.place
-		d.Embedded = l.tree.find(name, key).isEmbedded()
+		d.ID, d.Place = id, d.At.Place
+		d.Embedded = l.Tree.Find(name, key).IsEmbedded()
 		list = append(list, d)
 	}
 	return list
@@ -54,18 +55,18 @@ func (l *loader) entries(name string) []*declaration {
 func (l *loader) readComponent(kind pipeline.Kind, d *declaration) {
 	component, ok := l.component(kind, d.ID.Type)
 	if !ok {
-		l.fault(d.at, "%s", l.unknownType(kind, d.ID.Type))
+		l.Fault(d.At, "%s", l.unknownType(kind, d.ID.Type))
 		d.faulty = true
 		return
 	}
 	d.Component = component
-	value, ok := l.decode(l.section(sectionOf(kind), d, component.NotDone), component.Default)
+	value, ok := l.Decode(l.Section(sectionOf(kind), d, component.Unsupported), component.Default)
 	d.Config, d.faulty = value, !ok
 }
 
-func (l *loader) section(name string, d *declaration, notDone map[string]string) section {
-	m, _ := plain(l.raw[name]).(map[string]any)
-	return section{path: []string{name, d.spelled}, raw: m[d.spelled], notDone: notDone}
+func (l *loader) Section(name string, d *declaration, unsupported map[string]string) read.Section {
+	m, _ := read.Unwrap(l.Raw[name]).(map[string]any)
+	return read.Section{Path: []string{name, d.spelled}, Raw: m[d.spelled], Unsupported: unsupported}
 }
 
 // component finds a type, or the type that has this alias.
@@ -94,28 +95,25 @@ func (l *loader) unknownType(kind pipeline.Kind, typ string) string {
 	types, aliases := l.typeNames(kind)
 	all := append(slices.Clone(types), aliases...)
 	for _, name := range all {
-		if normal(name) == normal(typ) {
-			return "unknown " + string(kind) + " type; did you mean " + quote(name) + "?"
+		if read.Normal(name) == read.Normal(typ) {
+			return "unknown " + string(kind) + " type; did you mean " + read.Quote(name) + "?"
 		}
 	}
 	if text, known := knownType(kind, typ); known {
 		if text == "" || !l.has(text) {
-			return notDone + "; take it out, and out of the pipelines that name it"
+			return read.Unsupported + "; take it out, and out of the pipelines that name it"
 		}
-		return notDone + "; use " + text
+		return read.Unsupported + "; use " + text
 	}
 	for _, other := range kinds {
 		if _, ok := l.component(other, typ); ok {
 			return typ + " is a " + string(other) + "; move it to " + sectionOf(other)
 		}
 	}
-	if typ == pipeline.ConnectorForward {
-		return "forward is a connector; move it to connectors"
+	if best := read.Nearest(typ, all); best != "" {
+		return "unknown " + string(kind) + " type; did you mean " + read.Quote(best) + "?"
 	}
-	if best := nearest(typ, all); best != "" {
-		return "unknown " + string(kind) + " type; did you mean " + quote(best) + "?"
-	}
-	return "unknown " + string(kind) + " type; " + meant(typ, types)
+	return "unknown " + string(kind) + " type; " + read.Meant(typ, types)
 }
 
 // has reports whether the daemon has what an advice such as "the tail receiver" names.
@@ -129,7 +127,7 @@ func (l *loader) has(advice string) bool {
 }
 
 // find returns the declaration that a pipeline's list means.
-func find(list []*declaration, id pipeline.ID) *declaration {
+func Find(list []*declaration, id pipeline.ID) *declaration {
 	for _, d := range list {
 		if d.ID == id {
 			return d

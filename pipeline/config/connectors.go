@@ -1,68 +1,78 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// readConnectors reads connectors, of which there is one type.
-func (l *loader) readConnectors() {
-	for _, d := range l.entries("connectors") {
-		l.forwards = append(l.forwards, d)
-		if d.faulty {
-			continue
-		}
-		if d.ID.Type != pipeline.ConnectorForward {
-			d.faulty = true
-			if _, known := knownConnectors[normal(d.ID.Type)]; known {
-				l.fault(d.at, notDone+"; the only connector is forward")
-				continue
-			}
-			l.fault(d.at, "unknown connector type; the only connector is forward")
-			continue
-		}
-		_, ok := l.decode(l.section("connectors", d, nil), func() any { return &struct{}{} })
-		d.faulty = !ok
+// checkNames reports connectors that bear the name of a receiver or an exporter: in a pipeline's lists nobody could tell
+// them apart.
+func (l *loader) checkNames() {
+	for _, d := range l.declared[pipeline.KindConnector] {
 		for _, kind := range []pipeline.Kind{pipeline.KindReceiver, pipeline.KindExporter} {
-			if other := find(l.declared[kind], d.ID); other != nil {
-				l.fault(d.at, "%s is declared under %s too (%s); give one of them another name", d.ID, sectionOf(kind), other.Place)
+			if other := Find(l.declared[kind], d.ID); other != nil && !d.faulty {
+				l.Fault(d.At, "%s is declared under %s too (%s); give one of them another name", d.ID, sectionOf(kind), other.Place)
 				d.faulty = true
 			}
 		}
 	}
 }
 
-// checkForwards sees to it that what one pipeline hands to a connector another takes, signal by signal.
-func (l *loader) checkForwards() {
-	for _, d := range l.forwards {
+// checkConnectors sees to it that what a pipeline hands to a connector another takes, and the other way round.
+func (l *loader) checkConnectors() {
+	for _, d := range l.declared[pipeline.KindConnector] {
 		if !d.used || d.faulty {
 			continue
 		}
-		l.cfg.Service.Connectors = append(l.cfg.Service.Connectors, d.ID)
 		for _, sig := range pipeline.Signals {
-			var from, to []string
-			for _, p := range l.cfg.Pipelines {
-				if p.Signal != sig {
-					continue
+			var to, from []pipeline.Signal // the other ends of what is taken as sig, and of what is given as sig
+			for _, w := range d.Component.Ways {
+				if w.From == sig {
+					to = append(to, w.To)
 				}
-				if contains(p.Exporters, d.ID) {
-					from = append(from, p.ID.String())
-				}
-				if contains(p.Receivers, d.ID) {
-					to = append(to, p.ID.String())
+				if w.To == sig {
+					from = append(from, w.From)
 				}
 			}
-			switch {
-			case len(from) > 0 && len(to) == 0:
-				l.fault(d.at, "pipeline %s exports %s to it, but no pipeline of %s receives from it; list it under the receivers of one",
-					strings.Join(from, ", "), sig, sig)
-			case len(to) > 0 && len(from) == 0:
-				l.fault(d.at, "pipeline %s receives %s from it, but no pipeline of %s exports to it; list it under the exporters of one",
-					strings.Join(to, ", "), sig, sig)
+			feeds, fed := l.ends(d.ID, []pipeline.Signal{sig})
+			_, takers := l.ends(d.ID, to)
+			givers, _ := l.ends(d.ID, from)
+			if len(feeds) > 0 && len(to) > 0 && len(takers) == 0 {
+				l.Fault(d.At, "pipeline %s exports %s to it, but no pipeline of %s receives from it; list it under the receivers of one",
+					strings.Join(feeds, ", "), sig, either(to))
+			}
+			if len(fed) > 0 && len(from) > 0 && len(givers) == 0 {
+				l.Fault(d.At, "pipeline %s receives %s from it, but no pipeline of %s exports to it; list it under the exporters of one",
+					strings.Join(fed, ", "), sig, either(from))
 			}
 		}
 	}
+}
+
+// ends lists the pipelines of some signals that export to a connector, and those that receive from it.
+func (l *loader) ends(id pipeline.ID, signals []pipeline.Signal) (feed, fed []string) {
+	for _, p := range l.cfg.Pipelines {
+		if !slices.Contains(signals, p.Signal) {
+			continue
+		}
+		if slices.Contains(p.Exporters, id) {
+			feed = append(feed, p.ID.String())
+		}
+		if slices.Contains(p.Receivers, id) {
+			fed = append(fed, p.ID.String())
+		}
+	}
+	return feed, fed
+}
+
+func either(signals []pipeline.Signal) string {
+	var names []string
+	for _, sig := range signals {
+		names = append(names, sig.String())
+	}
+	return strings.Join(names, " or ")
 }
 
 // step is one hop from a pipeline through a connector into the next.
@@ -104,11 +114,12 @@ func (l *loader) steps(i int) []step {
 	var list []step
 	p := l.cfg.Pipelines[i]
 	for _, id := range p.Exporters {
-		if find(l.forwards, id) == nil {
+		d := Find(l.declared[pipeline.KindConnector], id)
+		if d == nil {
 			continue
 		}
 		for j, q := range l.cfg.Pipelines {
-			if q.Signal == p.Signal && contains(q.Receivers, id) {
+			if d.Component.Leads(p.Signal, q.Signal) && slices.Contains(q.Receivers, id) {
 				list = append(list, step{i, j, id})
 			}
 		}
@@ -129,6 +140,6 @@ func (l *loader) cycle(trail []step) {
 		way.WriteString(p.ID.String() + " (" + p.Place.String() + ") -> " + s.by.String() + " -> ")
 	}
 	first := l.cfg.Pipelines[last.to].ID.String()
-	spot := l.tree.at("service", "pipelines", first)
-	l.fault(spot, "pipelines feed themselves: %s; take one connector out of the circle", way.String()+first)
+	spot := l.Tree.At("service", "pipelines", first)
+	l.Fault(spot, "pipelines feed themselves: %s; take one connector out of the loop", way.String()+first)
 }

@@ -2,24 +2,51 @@ package config
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // healthKeys is the extension health_check.
 type healthKeys struct {
 	Endpoint string `mapstructure:"endpoint"`
+	Path     string `mapstructure:"path"`
+}
+
+// Validate reports a path that cannot be one.
+func (k *healthKeys) Validate() error {
+	if !strings.HasPrefix(k.Path, "/") || strings.ContainsAny(k.Path, "{} ?#") {
+		return fmt.Errorf(`"path" is %q; write a path that begins with /, such as /healthz`, k.Path)
+	}
+	return nil
+}
+
+// profileKeys is the extension pprof.
+type profileKeys struct {
+	Endpoint string `mapstructure:"endpoint"`
 }
 
 const (
-	healthCheck           = "health_check"
-	defaultHealthEndpoint = "localhost:13133"
+	healthCheck             = "health_check"
+	defaultHealthEndpoint   = "localhost:13133"
+	profiling               = "pprof"
+	defaultProfilesEndpoint = "localhost:1777"
 )
 
-// healthNotDone are the keys of the Collector's health_check that ours does not have.
-var healthNotDone = map[string]string{
-	"path":                     "take it out; the health page is at /",
+// unsupportedInProfiles are the keys of the Collector's pprof that ours does not have.
+var unsupportedInProfiles = map[string]string{
+	"block_profile_fraction": "take it out; only what is recorded anyway is served",
+	"mutex_profile_fraction": "take it out; only what is recorded anyway is served",
+	"save_to_file":           "take it out, and fetch /debug/pprof/profile",
+	"dialer":                 "take it out",
+}
+
+// unsupportedInHealth are the keys of the Collector's health_check that ours does not have.
+var unsupportedInHealth = map[string]string{
 	"response_body":            "take it out; the answer is ours",
 	"check_collector_pipeline": "take it out; it does nothing in the Collector either",
 	"tls":                      "take it out; health is answered in the clear",
@@ -32,29 +59,44 @@ var healthNotDone = map[string]string{
 	"component_health":         "take it out",
 }
 
-// readExtensions reads extensions, of which there is one type.
+// readExtensions reads extensions, of which there are two types.
 func (l *loader) readExtensions() {
 	for _, d := range l.entries("extensions") {
 		l.extensions = append(l.extensions, d)
 		if d.faulty {
 			continue
 		}
-		if d.ID.Type == healthCheck {
+		switch d.ID.Type {
+		case healthCheck:
 			l.healthCheck(d)
+			continue
+		case profiling:
+			l.profiling(d)
 			continue
 		}
 		d.faulty = true
-		if advice, known := knownExtensions[normal(d.ID.Type)]; known {
-			l.ignorable(l.allowIgnored, d.at, notDone+"; "+advice)
+		typ := read.Normal(d.ID.Type)
+		if advice, known := knownExtensions[typ]; known {
+			l.Ignorable(l.AllowIgnored || slices.Contains(harmlessExtensions, typ), d.At, read.Unsupported+"; "+advice)
 			continue
 		}
-		l.fault(d.at, "unknown extension type; the only extension is health_check")
+		l.Fault(d.At, "unknown extension type; the extensions are health_check and pprof")
 	}
 }
 
+func (l *loader) profiling(d *declaration) {
+	section := l.Section("extensions", d, unsupportedInProfiles)
+	section.Lenient = true
+	value, ok := l.Decode(section, func() any { return &profileKeys{Endpoint: defaultProfilesEndpoint} })
+	d.Config = value
+	d.faulty = !ok || l.endpoint([]string{"extensions", d.spelled, "endpoint"}, value.(*profileKeys).Endpoint) == ""
+}
+
 func (l *loader) healthCheck(d *declaration) {
-	value, ok := l.decode(l.section("extensions", d, healthNotDone), func() any {
-		return &healthKeys{Endpoint: cmp.Or(l.options.HealthEndpoint, defaultHealthEndpoint)}
+	section := l.Section("extensions", d, unsupportedInHealth)
+	section.Lenient = true
+	value, ok := l.Decode(section, func() any {
+		return &healthKeys{Endpoint: cmp.Or(l.options.HealthEndpoint, defaultHealthEndpoint), Path: "/"}
 	})
 	d.Config = value
 	d.faulty = !ok || l.endpoint([]string{"extensions", d.spelled, "endpoint"}, value.(*healthKeys).Endpoint) == ""
@@ -63,37 +105,43 @@ func (l *loader) healthCheck(d *declaration) {
 // runExtensions checks service.extensions. An extension runs only when it is listed there, as in the Collector.
 func (l *loader) runExtensions(names []string) {
 	path := []string{"service", "extensions"}
-	var running *declaration
+	running := map[string]bool{}
 	for i, name := range names {
-		spot := l.tree.at(extend(path, strconv.Itoa(i))...)
-		spot.path = path
+		spot := l.Tree.At(read.Extend(path, strconv.Itoa(i))...)
+		spot.Path = path
 		id, err := pipeline.ParseID(name)
 		if err != nil {
-			l.fault(spot, "%s", err)
+			l.Fault(spot, "%s", err)
 			continue
 		}
-		d := find(l.extensions, id)
+		d := Find(l.extensions, id)
 		switch {
 		case d == nil:
-			l.fault(spot, "%s is not declared under extensions; declare it there, or take it out", id)
+			l.Fault(spot, "%s is not declared under extensions; declare it there, or take it out", id)
 		case d.used:
-			l.fault(spot, "%s is listed twice; take one out", id)
-		case d.Config != nil && running != nil:
-			l.fault(spot, "%s is a second health_check; there is one, take the other out", id)
+			l.Fault(spot, "%s is listed twice; take one out", id)
+		case d.Config != nil && running[d.ID.Type]:
+			l.Fault(spot, "%s is a second %s; only one is supported, take the other out", id, d.ID.Type)
 		}
 		if d == nil {
 			continue
 		}
 		d.used = true
-		if keys, is := d.Config.(*healthKeys); is && running == nil {
-			running = d
-			l.cfg.Service.HealthEndpoint = keys.Endpoint
+		if running[d.ID.Type] {
+			continue
+		}
+		running[d.ID.Type] = d.Config != nil
+		switch keys := d.Config.(type) {
+		case *healthKeys:
+			l.cfg.Service.HealthEndpoint, l.cfg.Service.HealthPath = keys.Endpoint, keys.Path
 			l.cfg.Service.HealthEmbedded = d.Embedded
+		case *profileKeys:
+			l.cfg.Service.ProfilesEndpoint = keys.Endpoint
 		}
 	}
 	for _, d := range l.extensions {
 		if !d.used && !d.faulty && !d.Embedded {
-			l.warn(d.at, "it is not listed in service::extensions, so it is not started; list it there or take it out")
+			l.Warn(d.At, "it is not listed in service::extensions, so it is not started; list it there or take it out")
 		}
 	}
 }

@@ -210,17 +210,20 @@ func fakes() []pipeline.Component {
 	all := []pipeline.Signal{pipeline.Metrics, pipeline.Logs, pipeline.Traces}
 	return []pipeline.Component{
 		pipeline.Receiver("otlp", defaultOTLP, noReceiver, all...).
-			WithNotDone(map[string]string{"protocols::grpc::keepalive": "take it out; the defaults of gRPC hold"}),
+			WithUnsupported(map[string]string{"protocols::grpc::keepalive": "take it out; the defaults of gRPC hold"}),
 		pipeline.Receiver("prometheus", func() *prometheusConfig { return &prometheusConfig{} }, noReceiver, pipeline.Metrics),
 		pipeline.Receiver("tail", func() *tailConfig { return &tailConfig{StartAt: "end", Poll: time.Second} }, noReceiver, pipeline.Logs),
 		pipeline.Receiver("host", func() *hostConfig { return &hostConfig{} }, noReceiver, pipeline.Metrics),
 		pipeline.Processor("batch", func() *batchConfig { return &batchConfig{Timeout: time.Second, Size: 8192} }, noProcessor, all...).
-			WithNotDone(map[string]string{"metadata_keys": "split by tenant instead, which is always on"}),
+			WithUnsupported(map[string]string{"metadata_keys": "split by tenant instead, which is always on"}),
 		pipeline.Processor("resource", func() *resourceConfig { return &resourceConfig{} }, noProcessor, all...).
-			WithNotDone(map[string]string{"attributes::*::from_context": "write value instead"}),
+			WithUnsupported(map[string]string{"attributes::*::from_context": "write value instead"}),
 		pipeline.Processor("memory_limiter", func() *limiterConfig { return &limiterConfig{} }, noProcessor, all...),
+		pipeline.Connector("forward", func() *struct{} { return &struct{}{} }, noConnector, pipeline.SameSignal()...),
+		pipeline.Connector("counts", func() *struct{} { return &struct{}{} }, noConnector,
+			pipeline.Way{From: pipeline.Logs, To: pipeline.Metrics}, pipeline.Way{From: pipeline.Traces, To: pipeline.Metrics}),
 		pipeline.Exporter("otlp_http", defaultHTTP, noExporter, all...).WithAliases("otlphttp").
-			WithNotDone(map[string]string{
+			WithUnsupported(map[string]string{
 				"sending_queue":                "take it out; batches are held by the batch processor",
 				"middlewares":                  "take it out",
 				"retry_on_failure::multiplier": "take it out; waiting times double",
@@ -244,6 +247,10 @@ func noReceiver[C any](pipeline.Settings, *C, pipeline.Outputs) (any, error) { r
 
 func noProcessor[C any](_ pipeline.Settings, _ *C, next pipeline.Sink) (pipeline.Sink, error) {
 	return next, errNotBuilt
+}
+
+func noConnector(pipeline.Settings, *struct{}, pipeline.Outputs) (pipeline.Sink, error) {
+	return nil, errNotBuilt
 }
 
 func noExporter[C any](pipeline.Settings, *C) (pipeline.Sink, error) { return nil, errNotBuilt }

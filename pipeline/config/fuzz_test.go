@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // canary is a secret that nothing may print.
@@ -45,13 +47,13 @@ func FuzzLoad(f *testing.F) {
 		if strings.Contains(text, "file:") || strings.Contains(set, "file:") {
 			t.Skip("a fuzzer has no business reading the machine's files")
 		}
-		src := Sources{
-			Embedded: []Text{{"secrets", []byte("exporters: {otlp_http: {token: " + canary + ", headers: {x: " + canary + "}}, other: {password: " + canary + "}}")}},
+		src := read.Sources{
+			Embedded: []read.Text{{Name: "secrets", YAML: []byte("exporters: {otlp_http: {token: " + canary + ", headers: {x: " + canary + "}}, other: {password: " + canary + "}}")}},
 			Config:   []string{"yaml:" + text},
 			Set:      []string{set},
 		}
 		cfg, warnings, err := Load(t.Context(), src, fakes(), Options{})
-		var faults Faults
+		var faults read.Faults
 		if err != nil && !errors.As(err, &faults) {
 			t.Fatalf("%T is no Faults", err)
 		}
@@ -70,7 +72,7 @@ func FuzzLoad(f *testing.F) {
 		if strings.Contains(string(printed), canary) {
 			t.Errorf("print-config shows a secret:\n%s", printed)
 		}
-		again, err := Print(t.Context(), Sources{Config: []string{"yaml:" + string(printed)}}, fakes())
+		again, err := Print(t.Context(), read.Sources{Config: []string{"yaml:" + string(printed)}}, fakes())
 		if err != nil {
 			t.Fatalf("what was printed does not read: %v\n%s", err, printed)
 		}
@@ -93,23 +95,23 @@ func FuzzTree(f *testing.F) {
 		if strings.Contains(first+second, "$") {
 			t.Skip("what is expanded has no nodes")
 		}
-		found := &report{}
-		res, broken := resolve(t.Context(), Sources{Config: []string{"yaml:" + first, "yaml:" + second}}, found)
-		if broken || len(found.faults) > 0 {
+		found := &read.Report{}
+		res, broken := read.Resolve(t.Context(), read.Sources{Config: []string{"yaml:" + first, "yaml:" + second}}, found)
+		if broken || len(found.Faults) > 0 {
 			t.Skip("not a configuration")
 		}
-		if want, got := any(res.raw), plainTree(res.tree); !reflect.DeepEqual(keysOnly(want), got) {
+		if want, got := any(res.Raw), plainTree(res.Tree); !reflect.DeepEqual(keysOnly(want), got) {
 			t.Errorf("confmap has %v, the tree has %v", keysOnly(want), got)
 		}
 	})
 }
 
 // plainTree and keysOnly make comparable maps of keys of a tree of nodes and of a decoded value.
-func plainTree(n *node) any {
-	if n.isMap() || len(n.kids) > 0 {
+func plainTree(n *read.Node) any {
+	if n.IsMap() || len(n.Kids) > 0 {
 		m := map[string]any{}
-		for _, kid := range n.kids {
-			m[kid.key] = plainTree(kid)
+		for _, kid := range n.Kids {
+			m[kid.Key] = plainTree(kid)
 		}
 		return m
 	}
@@ -117,7 +119,7 @@ func plainTree(n *node) any {
 }
 
 func keysOnly(value any) any {
-	switch v := plain(value).(type) {
+	switch v := read.Unwrap(value).(type) {
 	case map[string]any:
 		m := map[string]any{}
 		for key, below := range v {

@@ -1,6 +1,9 @@
 package config
 
-import "github.com/sluiceio/sluice/pipeline"
+import (
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
+)
 
 // The types that the Collector and its contrib repository have, spelled without underscores so that both the older
 // and the newer names are found (hostmetrics, host_metrics). The value is what to use here instead, as "the NAME
@@ -10,11 +13,13 @@ import "github.com/sluiceio/sluice/pipeline"
 func knownType(kind pipeline.Kind, typ string) (instead string, known bool) {
 	switch kind {
 	case pipeline.KindReceiver:
-		instead, known = knownReceivers[normal(typ)]
+		instead, known = knownReceivers[read.Normal(typ)]
 	case pipeline.KindProcessor:
-		instead, known = knownProcessors[normal(typ)]
+		instead, known = knownProcessors[read.Normal(typ)]
+	case pipeline.KindConnector:
+		instead, known = knownConnectors[read.Normal(typ)]
 	case pipeline.KindExporter:
-		instead, known = knownExporters[normal(typ)]
+		instead, known = knownExporters[read.Normal(typ)]
 	}
 	return instead, known
 }
@@ -29,7 +34,7 @@ var knownReceivers = map[string]string{
 	"googlecloudspanner": "", "haproxy": "", "hostmetrics": "the host receiver", "httpcheck": "", "iis": "",
 	"influxdb": "", "jaeger": "the otlp receiver", "jmx": "", "journald": "the journald receiver", "k8scluster": "",
 	"k8sevents": "", "k8sobjects": "", "kafka": "", "kafkametrics": "", "kubeletstats": "the prometheus receiver",
-	"loki": "the lokipush receiver", "memcached": "", "mongodb": "", "mongodbatlas": "", "mysql": "",
+	"loki": "", "memcached": "", "mongodb": "", "mongodbatlas": "", "mysql": "",
 	"namedpipe": "", "netflow": "", "nginx": "", "nsxt": "", "ntp": "", "opencensus": "the otlp receiver",
 	"oracledb": "", "osquery": "", "otelarrow": "the otlp receiver", "otlpjsonfile": "", "podman": "",
 	"postgresql": "", "prometheus": "", "prometheusremotewrite": "", "prometheussimple": "the prometheus receiver",
@@ -47,7 +52,7 @@ var knownProcessors = map[string]string{
 	"dnslookup": "", "filter": "", "geoip": "", "groupbyattrs": "", "groupbytrace": "", "interval": "", "isolationforest": "",
 	"k8sattributes": "", "logdedup": "", "logstransform": "", "lookup": "", "memorylimiter": "",
 	"metricsgeneration": "", "metricstarttime": "", "metricstransform": "", "probabilisticsampler": "",
-	"redaction": "the redact processor", "remotetap": "", "resource": "", "resourcedetection": "", "routing": "",
+	"redaction": "", "remotetap": "", "resource": "", "resourcedetection": "", "routing": "",
 	"schema": "", "span": "", "spanpruning": "", "sumologic": "", "tailsampling": "", "transform": "", "unroll": "",
 }
 
@@ -58,7 +63,7 @@ var knownExporters = map[string]string{
 	"elasticsearch": "", "faro": "", "file": "the file exporter", "googlecloud": "", "googlecloudpubsub": "",
 	"googlecloudstorage": "", "googlemanagedprometheus": "", "honeycombmarker": "", "influxdb": "",
 	"jaeger": "the otlp_grpc exporter", "kafka": "", "loadbalancing": "", "logging": "the debug exporter",
-	"logicmonitor": "", "logzio": "", "loki": "", "mezmo": "", "nop": "", "opencensus": "the otlp_grpc exporter",
+	"logicmonitor": "", "logzio": "", "loki": "", "mezmo": "", "opencensus": "the otlp_grpc exporter",
 	"opensearch": "", "otelarrow": "the otlp_grpc exporter", "otlp": "", "otlphttp": "", "prometheus": "",
 	"prometheusremotewrite": "", "pulsar": "", "rabbitmq": "", "sapm": "the otlp_http exporter", "sentry": "",
 	"signalfx": "", "skywalking": "", "splunkhec": "", "stef": "", "sumologic": "", "syslog": "",
@@ -66,18 +71,21 @@ var knownExporters = map[string]string{
 }
 
 var knownConnectors = map[string]string{
-	"count": "", "datadog": "", "exceptions": "", "failover": "", "grafanacloud": "", "metricsaslogs": "",
+	"count": "", "datadog": "", "exceptions": "", "failover": "", "forward": "", "grafanacloud": "", "metricsaslogs": "",
 	"otlpjson": "", "roundrobin": "", "routing": "", "servicegraph": "", "signaltometrics": "", "slowsql": "",
 	"spanmetrics": "", "sum": "",
 }
+
+// harmlessExtensions are those that nothing needs: they are warned of and ignored.
+var harmlessExtensions = []string{"zpages", "memoryballast", "filestorage", "cgroupruntime"}
 
 // knownExtensions say what to do without them.
 var knownExtensions = map[string]string{
 	"ack": "take it out", "asapclient": "take it out", "avrologencoding": "take it out",
 	"awsproxy": "take it out", "awss3provider": "take it out",
 	"azureauth":        "take it out, and set the headers of the exporter",
-	"basicauth":        "take it out, and set the header Authorization of the exporter",
-	"bearertokenauth":  "take it out, and set the header Authorization of the exporter",
+	"basicauth":        "take it out, and set basic_auth of the exporter",
+	"bearertokenauth":  "take it out, and set bearer_token_file of the exporter",
 	"cfgardenobserver": "take it out", "cgroupruntime": "take it out; memory and CPU limits are followed without it",
 	"dbstorage": "take it out", "dockerobserver": "take it out", "ecsobserver": "take it out", "ecstaskobserver": "take it out",
 	"filestorage":                 "take it out; state is kept in the data directory without it",
@@ -92,7 +100,6 @@ var knownExtensions = map[string]string{
 	"memorylimiter": "use the processor memory_limiter",
 	"oauth2client":  "take it out, and set the headers of the exporter",
 	"oidc":          "take it out", "opamp": "take it out", "otlpencoding": "take it out",
-	"pprof":        "take it out",
 	"redisstorage": "take it out", "remotetap": "take it out",
 	"sigv4auth": "take it out", "skywalkingencoding": "take it out", "solarwindsapmsettings": "take it out",
 	"sumologic": "take it out", "textencoding": "take it out", "zipkinencoding": "take it out",

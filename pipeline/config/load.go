@@ -1,15 +1,16 @@
 // Package config turns the command line's sources of configuration into a checked pipeline.Config. It reports every
 // fault at once, each with its file and line, its path and what to write instead.
 //
-// Merging, ${...} and decoding are the Collector's confmap; beside it a tree of YAML nodes remembers where each key
-// was written. Read it in this order: load.go, source.go and tree.go (files into a tree), expand.go (confmap), section.go
-// with shape.go (one section into a Go struct), components.go, pipelines.go and service.go (what a file says).
+// Package read makes Go values of files and remembers places; this one knows what the sections mean: components.go,
+// connectors.go, pipelines.go, service.go and extensions.go.
 package config
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // Options are what the command line says about reading a configuration, and what the daemon does when no source
@@ -22,20 +23,20 @@ type Options struct {
 
 // Load reads, merges, expands, decodes and checks a configuration against the components that the daemon has. The
 // error, if any, is a Faults; the warnings stand in either case. Load opens no port and starts nothing.
-func Load(ctx context.Context, src Sources, components []pipeline.Component, o Options) (*pipeline.Config, []Warning, error) {
-	found := &report{}
-	res, broken := resolve(ctx, src, found)
+func Load(ctx context.Context, src read.Sources, components []pipeline.Component, o Options) (*pipeline.Config, []read.Warning, error) {
+	found := &read.Report{}
+	res, broken := read.Resolve(ctx, src, found)
 	if broken {
-		warnings, faults := found.finish(nil)
+		warnings, faults := found.Finish(nil)
 		return nil, warnings, faults
 	}
 	l := &loader{
-		reader:     &reader{report: found, resolved: res, allowIgnored: o.AllowIgnoredKeys},
+		Reader:     &read.Reader{Report: found, Resolved: res, AllowIgnored: o.AllowIgnoredKeys},
 		components: components,
 		options:    o,
 	}
 	cfg := l.load()
-	warnings, faults := found.finish(l.secrets)
+	warnings, faults := found.Finish(l.Secrets)
 	if len(faults) > 0 {
 		return nil, warnings, faults
 	}
@@ -44,12 +45,11 @@ func Load(ctx context.Context, src Sources, components []pipeline.Component, o O
 
 // loader is the work of one Load after the sources were resolved.
 type loader struct {
-	*reader
+	*read.Reader
 	components []pipeline.Component
 	options    Options
 
 	declared   map[pipeline.Kind][]*declaration
-	forwards   []*declaration // connectors
 	extensions []*declaration
 	cfg        pipeline.Config
 }
@@ -58,7 +58,7 @@ type loader struct {
 type declaration struct {
 	pipeline.Instance
 	spelled string // the key as the file has it
-	at      at
+	At      read.At
 	used    bool
 	faulty  bool // reported already; no pipeline should complain again
 }
@@ -67,13 +67,13 @@ type declaration struct {
 var sectionNames = []string{"receivers", "processors", "exporters", "connectors", "extensions", "service"}
 
 func (l *loader) load() *pipeline.Config {
-	for _, key := range orderedKeys(l.tree, l.raw) {
-		if !contains(sectionNames, key) {
-			l.fault(l.tree.at(key), "unknown section; %s", meant(key, sectionNames))
+	for _, key := range read.OrderedKeys(l.Tree, l.Raw) {
+		if !slices.Contains(sectionNames, key) {
+			l.Fault(l.Tree.At(key), "unknown section; %s", read.Meant(key, sectionNames))
 		}
 	}
 	l.readComponents()
-	l.readConnectors()
+	l.checkNames()
 	l.readExtensions()
 	l.readService()
 	l.warnUnused()
@@ -89,25 +89,16 @@ func (l *loader) load() *pipeline.Config {
 
 // warnUnused reports what is configured in vain. The embedded default is not the user's to tidy.
 func (l *loader) warnUnused() {
-	if l.isGone("service", "pipelines") {
+	if l.IsGone("service", "pipelines") {
 		return // a list that could not be read may have named it
 	}
-	lists := append([]*declaration{}, l.forwards...)
+	var lists []*declaration
 	for _, kind := range kinds {
 		lists = append(lists, l.declared[kind]...)
 	}
 	for _, d := range lists {
 		if !d.used && !d.faulty && !d.Embedded {
-			l.warn(d.at, "no pipeline uses it, so it is not started; name it in service::pipelines or take it out")
+			l.Warn(d.At, "no pipeline uses it, so it is not started; name it in service::pipelines or take it out")
 		}
 	}
-}
-
-func contains[T comparable](list []T, v T) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 var update = flag.Bool("update", false, "write what came out as what is wanted into testdata")
@@ -61,12 +62,12 @@ func TestCases(t *testing.T) {
 
 func runCase(t *testing.T, archive *txtar.Archive) string {
 	t.Chdir(t.TempDir())
-	var src Sources
+	var src read.Sources
 	for _, f := range archive.Files {
 		switch f.Name {
 		case "want":
 		case "embedded.yaml":
-			src.Embedded = []Text{{Name: "embedded default", YAML: f.Data}}
+			src.Embedded = []read.Text{{Name: "embedded default", YAML: f.Data}}
 		default:
 			if err := os.WriteFile(f.Name, f.Data, 0o600); err != nil {
 				t.Fatal(err)
@@ -87,7 +88,7 @@ func runCase(t *testing.T, archive *txtar.Archive) string {
 	return ""
 }
 
-func command(t *testing.T, verb, args string, src Sources) string {
+func command(t *testing.T, verb, args string, src read.Sources) string {
 	t.Helper()
 	opts := Options{MetricsEndpoint: "127.0.0.1:8888"}
 	words := append(strings.Fields(args), "")
@@ -116,7 +117,7 @@ func command(t *testing.T, verb, args string, src Sources) string {
 	}
 	cfg, warnings, err := Load(t.Context(), src, fakes(), opts)
 	if err != nil {
-		var faults Faults
+		var faults read.Faults
 		if !errors.As(err, &faults) {
 			t.Fatalf("%v is no Faults", err)
 		}
@@ -145,9 +146,6 @@ func inShort(out *bytes.Buffer, cfg *pipeline.Config) {
 		fmt.Fprintf(out, "pipeline %s at %s: %v -> %v -> %v\n", p.ID, p.Place, p.Receivers, p.Processors, p.Exporters)
 	}
 	s := cfg.Service
-	if len(s.Connectors) > 0 {
-		fmt.Fprintf(out, "connectors %v\n", s.Connectors)
-	}
 	fmt.Fprintf(out, "metrics %q%s, health %q%s, logs %s %s, drain %s", s.MetricsEndpoint, embedded(s.MetricsEmbedded),
 		s.HealthEndpoint, embedded(s.HealthEmbedded), s.LogLevel, s.LogEncoding, s.ShutdownTimeout)
 	if s.MemoryLimit != (pipeline.MemoryLimit{}) {

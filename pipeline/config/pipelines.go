@@ -1,10 +1,12 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // pipelineKeys is one entry of service.pipelines.
@@ -22,11 +24,11 @@ func (l *loader) readPipelines(pipelines map[string]pipelineKeys) {
 		raw[name] = nil
 	}
 	if len(pipelines) == 0 {
-		l.fault(l.tree.at(where...), "there are no pipelines, so nothing would run; add one, such as logs: {receivers: [...], exporters: [...]}")
+		l.Fault(l.Tree.At(where...), "there are no pipelines, so nothing would run; add one, such as logs: {receivers: [...], exporters: [...]}")
 		return
 	}
-	for _, name := range orderedKeys(l.tree.find(where...), raw) {
-		path := extend(where, name)
+	for _, name := range read.OrderedKeys(l.Tree.Find(where...), raw) {
+		path := read.Extend(where, name)
 		p, ok := l.pipelineName(name, path)
 		if !ok {
 			l.markUsed(pipelines[name])
@@ -38,29 +40,29 @@ func (l *loader) readPipelines(pipelines map[string]pipelineKeys) {
 		p.Exporters = l.refs(&p, pipeline.KindExporter, keys.Exporters)
 		l.cfg.Pipelines = append(l.cfg.Pipelines, p)
 	}
-	l.checkForwards()
+	l.checkConnectors()
 	l.checkCycles()
 	l.memoryLimit()
 }
 
 func (l *loader) pipelineName(name string, path []string) (pipeline.PipelineConfig, bool) {
-	spot := l.tree.at(path...)
+	spot := l.Tree.At(path...)
 	id, err := pipeline.ParseID(name)
 	if err != nil {
-		l.fault(spot, "%q is not a pipeline name; write metrics, logs or traces, and /name to tell two apart", name)
+		l.Fault(spot, "%q is not a pipeline name; write metrics, logs or traces, and /name to tell two apart", name)
 		return pipeline.PipelineConfig{}, false
 	}
 	var names []string
 	for _, sig := range pipeline.Signals {
 		if id.Type == sig.String() {
-			return pipeline.PipelineConfig{ID: id, Signal: sig, Place: spot.place}, true
+			return pipeline.PipelineConfig{ID: id, Signal: sig, Place: spot.Place}, true
 		}
 		names = append(names, sig.String())
 	}
 	if id.Type == "profiles" {
-		l.fault(spot, notDone+"; take the pipeline out")
+		l.Warn(spot, read.Unsupported+"; the pipeline is not run: take it out")
 	} else {
-		l.fault(spot, "%q is not a signal; %s", id.Type, meant(id.Type, names))
+		l.Fault(spot, "%q is not a signal; %s", id.Type, read.Meant(id.Type, names))
 	}
 	return pipeline.PipelineConfig{}, false
 }
@@ -84,24 +86,24 @@ func (l *loader) markUsed(keys pipelineKeys) {
 // refs checks one list of a pipeline.
 func (l *loader) refs(p *pipeline.PipelineConfig, kind pipeline.Kind, names []string) []pipeline.ID {
 	path := []string{"service", "pipelines", p.ID.String(), sectionOf(kind)}
-	if len(names) == 0 && l.isGone(path...) {
+	if len(names) == 0 && l.IsGone(path...) {
 		return nil
 	}
 	if len(names) == 0 && kind != pipeline.KindProcessor {
-		l.fault(l.tree.at(path...), "a pipeline needs at least one %s; %s", kind, l.offer(kind))
+		l.Fault(l.Tree.At(path...), "a pipeline needs at least one %s; %s", kind, l.offer(kind))
 		return nil
 	}
 	var ids []pipeline.ID
 	for i, name := range names {
-		spot := l.tree.at(extend(path, strconv.Itoa(i))...)
-		spot.path = path
+		spot := l.Tree.At(read.Extend(path, strconv.Itoa(i))...)
+		spot.Path = path
 		id, err := pipeline.ParseID(name)
 		if err != nil {
-			l.fault(spot, "%s", err)
+			l.Fault(spot, "%s", err)
 			continue
 		}
-		if contains(ids, id) {
-			l.fault(spot, "%s is listed twice; take one out", id)
+		if slices.Contains(ids, id) {
+			l.Fault(spot, "%s is listed twice; take one out", id)
 			continue
 		}
 		ids = append(ids, id)
@@ -111,61 +113,63 @@ func (l *loader) refs(p *pipeline.PipelineConfig, kind pipeline.Kind, names []st
 }
 
 // ref checks one name in a list of a pipeline.
-func (l *loader) ref(spot at, p *pipeline.PipelineConfig, kind pipeline.Kind, id pipeline.ID) {
+func (l *loader) ref(spot read.At, p *pipeline.PipelineConfig, kind pipeline.Kind, id pipeline.ID) {
 	d := l.lookup(kind, id)
 	if d == nil {
-		l.fault(spot, "%s", l.undeclared(kind, id))
+		l.Fault(spot, "%s", l.undeclared(kind, id))
 		return
 	}
 	d.used = true
-	if d.Component.Type == "" || d.Component.Takes(p.Signal) {
+	signals, verb := d.Component.Signals, "takes"
+	if kind == pipeline.KindReceiver {
+		signals, verb = d.Component.Gives(), "gives"
+	}
+	if d.Component.Type == "" || slices.Contains(signals, p.Signal) {
 		return
 	}
-	var signals []string
-	for _, sig := range d.Component.Signals {
-		signals = append(signals, sig.String())
+	var names []string
+	for _, sig := range signals {
+		names = append(names, sig.String())
 	}
-	verb := "takes"
-	if kind == pipeline.KindReceiver {
-		verb = "gives"
-	}
-	l.fault(spot, "%s %s %s only %s; take it out of this pipeline of %s", kind, id, verb, strings.Join(signals, " and "), p.Signal)
+	l.Fault(spot, "%s %s %s only %s; take it out of this pipeline of %s", d.Component.Kind, id, verb, strings.Join(names, " and "), p.Signal)
 }
 
 // lookup finds what a name in a pipeline's list of a kind means: a component, or a connector at either end.
 func (l *loader) lookup(kind pipeline.Kind, id pipeline.ID) *declaration {
-	if d := find(l.declared[kind], id); d != nil {
+	if d := Find(l.declared[kind], id); d != nil {
 		return d
 	}
 	if kind == pipeline.KindProcessor {
 		return nil
 	}
-	return find(l.forwards, id)
+	return Find(l.declared[pipeline.KindConnector], id)
 }
 
 // undeclared says what to write for a name that nothing declares.
 func (l *loader) undeclared(kind pipeline.Kind, id pipeline.ID) string {
+	if Find(l.declared[pipeline.KindConnector], id) != nil {
+		return id.String() + " is a connector; list it under the exporters of one pipeline and the receivers of another"
+	}
 	for _, other := range kinds {
-		if other != kind && find(l.declared[other], id) != nil {
+		if other != kind && Find(l.declared[other], id) != nil {
 			return id.String() + " is not declared under " + sectionOf(kind) + " but under " + sectionOf(other) + "; list it there"
 		}
 	}
-	if best := nearest(id.String(), l.names(kind)); best != "" {
-		return id.String() + " is not declared under " + sectionOf(kind) + "; did you mean " + quote(best) + "?"
+	if best := read.Nearest(id.String(), l.names(kind)); best != "" {
+		return id.String() + " is not declared under " + sectionOf(kind) + "; did you mean " + read.Quote(best) + "?"
 	}
 	return id.String() + " is not declared under " + sectionOf(kind) + "; declare it there, or take it out of the pipeline"
 }
 
 // names lists what a pipeline may name in its list of a kind.
 func (l *loader) names(kind pipeline.Kind) []string {
-	var names []string
-	for _, d := range l.declared[kind] {
-		if d.Component.Type != "" {
-			names = append(names, d.ID.String())
-		}
-	}
+	may := l.declared[kind]
 	if kind != pipeline.KindProcessor {
-		for _, d := range l.forwards {
+		may = append(slices.Clone(may), l.declared[pipeline.KindConnector]...)
+	}
+	var names []string
+	for _, d := range may {
+		if d.Component.Type != "" {
 			names = append(names, d.ID.String())
 		}
 	}

@@ -12,25 +12,26 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // Print returns the merged and expanded configuration as YAML, in the order of the files, with secrets redacted:
 // what the components' structs hold in configopaque types, what bears the name of a secret, and the passwords of
 // URLs. Apart from these it is a configuration again: a literal $ is written $$. It does not check; its error is a
 // Faults about sources that cannot be read, merged or expanded.
-func Print(ctx context.Context, src Sources, components []pipeline.Component) ([]byte, error) {
-	found := &report{}
-	res, _ := resolve(ctx, src, found)
-	if _, faults := found.finish(nil); len(faults) > 0 {
+func Print(ctx context.Context, src read.Sources, components []pipeline.Component) ([]byte, error) {
+	found := &read.Report{}
+	res, _ := read.Resolve(ctx, src, found)
+	if _, faults := found.Finish(nil); len(faults) > 0 {
 		return nil, faults
 	}
-	p := printer{loader: loader{reader: &reader{report: found, resolved: res}, components: components}}
+	p := printer{loader: loader{Reader: &read.Reader{Report: found, Resolved: res}, components: components}}
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	names := append([]string{}, sectionNames...)
-	for _, name := range append(names, orderedKeys(res.tree, res.raw)...) {
-		if value, ok := res.raw[name]; ok {
-			delete(res.raw, name)
-			root.Content = append(root.Content, scalarNode(name), p.section(name, value))
+	for _, name := range append(names, read.OrderedKeys(res.Tree, res.Raw)...) {
+		if value, ok := res.Raw[name]; ok {
+			delete(res.Raw, name)
+			root.Content = append(root.Content, scalarNode(name), p.Section(name, value))
 		}
 	}
 	var out bytes.Buffer
@@ -46,42 +47,42 @@ func Print(ctx context.Context, src Sources, components []pipeline.Component) ([
 type printer struct{ loader }
 
 // section prints a section of the file: those that hold components with what the components' types say.
-func (p *printer) section(name string, value any) *yaml.Node {
-	n := p.tree.child(name)
+func (p *printer) Section(name string, value any) *yaml.Node {
+	n := p.Tree.Child(name)
 	if name == "service" {
-		return p.value(value, n, secrecy{shape: shapeOf(reflect.TypeFor[serviceKeys]())})
+		return p.value(value, n, read.Secrecy{Shape: read.ShapeOf(reflect.TypeFor[serviceKeys]())})
 	}
-	m, isMap := plain(value).(map[string]any)
+	m, isMap := read.Unwrap(value).(map[string]any)
 	if !isMap {
-		return p.value(value, n, secrecy{})
+		return p.value(value, n, read.Secrecy{})
 	}
 	out := &yaml.Node{Kind: yaml.MappingNode}
-	for _, key := range orderedKeys(n, m) {
-		var s secrecy
+	for _, key := range read.OrderedKeys(n, m) {
+		var s read.Secrecy
 		typ, _, _ := strings.Cut(key, "/")
 		for _, kind := range kinds {
 			if c, ok := p.component(kind, typ); ok && sectionOf(kind) == name {
-				s.shape = shapeOf(reflect.TypeOf(c.Default()))
+				s.Shape = read.ShapeOf(reflect.TypeOf(c.Default()))
 			}
 		}
-		out.Content = append(out.Content, scalarNode(key), p.value(m[key], n.child(key), s))
+		out.Content = append(out.Content, scalarNode(key), p.value(m[key], n.Child(key), s))
 	}
 	return out
 }
 
-func (p *printer) value(value any, n *node, s secrecy) *yaml.Node {
-	switch v := plain(value).(type) {
+func (p *printer) value(value any, n *read.Node, s read.Secrecy) *yaml.Node {
+	switch v := read.Unwrap(value).(type) {
 	case map[string]any:
 		out := &yaml.Node{Kind: yaml.MappingNode}
-		for _, key := range orderedKeys(n, v) {
-			out.Content = append(out.Content, scalarNode(key), p.value(v[key], n.child(key), s.child(key)))
+		for _, key := range read.OrderedKeys(n, v) {
+			out.Content = append(out.Content, scalarNode(key), p.value(v[key], n.Child(key), s.Child(key)))
 		}
 		return out
 	case []any:
 		out := &yaml.Node{Kind: yaml.SequenceNode}
 		for i, item := range v {
 			index := strconv.Itoa(i)
-			out.Content = append(out.Content, p.value(item, n.child(index), s.child(index)))
+			out.Content = append(out.Content, p.value(item, n.Child(index), s.Child(index)))
 		}
 		return out
 	case nil:
@@ -91,22 +92,22 @@ func (p *printer) value(value any, n *node, s secrecy) *yaml.Node {
 	case string:
 		return textNode(hide(v, s))
 	default:
-		if s.hides() {
-			return textNode(redacted)
+		if s.Hides() {
+			return textNode(read.Redacted)
 		}
-		if e, ok := value.(xconfmap.ExpandedValue); ok && s.shape.kind() == reflect.String {
+		if e, ok := value.(xconfmap.ExpandedValue); ok && s.Shape.Kind() == reflect.String {
 			return textNode(e.Original) // 0123 from a variable is a text here, and a number elsewhere
 		}
 		return scalarNode(v)
 	}
 }
 
-func hide(text string, s secrecy) string {
-	if s.hides() {
-		return redacted
+func hide(text string, s read.Secrecy) string {
+	if s.Hides() {
+		return read.Redacted
 	}
-	if p := passwordOf(text); p != "" {
-		return strings.Replace(text, ":"+p+"@", ":"+redacted+"@", 1)
+	if p := read.PasswordOf(text); p != "" {
+		return strings.Replace(text, ":"+p+"@", ":"+read.Redacted+"@", 1)
 	}
 	return text
 }

@@ -2,12 +2,14 @@ package config
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // serviceKeys is the section service.
@@ -45,10 +47,11 @@ type readerKeys struct {
 	} `mapstructure:"pull"`
 }
 
-const defaultShutdownTimeout = 30 * time.Second
+// defaultShutdownTimeout is below the 30 s after which Kubernetes kills.
+const defaultShutdownTimeout = 25 * time.Second
 
-// serviceNotDone are the keys of the Collector's service section that mean nothing here.
-var serviceNotDone = map[string]string{
+// unsupportedInService are the keys of the Collector's service section that mean nothing here.
+var unsupportedInService = map[string]string{
 	"telemetry::traces":                    "Sluice does not trace itself; take it out",
 	"telemetry::resource":                  "take it out; our own metrics carry no resource",
 	"telemetry::logs::sampling":            "take it out; repeated lines are limited without it",
@@ -75,14 +78,14 @@ var serviceNotDone = map[string]string{
 
 // readService reads the section service.
 func (l *loader) readService() {
-	value, ok := l.decode(section{path: []string{"service"}, raw: l.raw["service"], notDone: serviceNotDone}, func() any {
+	value, ok := l.Decode(read.Section{Path: []string{"service"}, Raw: l.Raw["service"], Unsupported: unsupportedInService, Lenient: true}, func() any {
 		return &serviceKeys{ShutdownTimeout: defaultShutdownTimeout}
 	})
 	keys := value.(*serviceKeys)
 	s := &l.cfg.Service
 	s.ShutdownTimeout = keys.ShutdownTimeout
 	if keys.ShutdownTimeout < 0 {
-		l.fault(l.tree.at("service", "shutdown_timeout"), "cannot be negative; write a duration such as 30s")
+		l.Fault(l.Tree.At("service", "shutdown_timeout"), "cannot be negative; write a duration such as 30s")
 	}
 	l.logs(keys.Telemetry.Logs)
 	l.metrics(keys.Telemetry.Metrics)
@@ -99,12 +102,12 @@ func (l *loader) logs(keys logKeys) {
 	switch level := strings.ToLower(keys.Level); {
 	case level == "":
 		s.LogLevel = "info"
-	case contains(levels, level):
+	case slices.Contains(levels, level):
 		s.LogLevel = level
 	case level == "warning":
 		s.LogLevel = "warn"
 	default:
-		l.fault(l.tree.at(extend(path, "level")...), "%q is not a level; %s", keys.Level, meant(keys.Level, levels))
+		l.Fault(l.Tree.At(read.Extend(path, "level")...), "%q is not a level; %s", keys.Level, read.Meant(keys.Level, levels))
 	}
 	switch encodings := []string{"console", "text", "json"}; strings.ToLower(keys.Encoding) {
 	case "", "console", "text":
@@ -112,7 +115,7 @@ func (l *loader) logs(keys logKeys) {
 	case "json":
 		s.LogEncoding = "json"
 	default:
-		l.fault(l.tree.at(extend(path, "encoding")...), "%q is not an encoding; %s", keys.Encoding, meant(keys.Encoding, encodings))
+		l.Fault(l.Tree.At(read.Extend(path, "encoding")...), "%q is not an encoding; %s", keys.Encoding, read.Meant(keys.Encoding, encodings))
 	}
 }
 
@@ -120,10 +123,10 @@ func (l *loader) logs(keys logKeys) {
 func (l *loader) metrics(keys metricKeys) {
 	path := []string{"service", "telemetry", "metrics"}
 	s := &l.cfg.Service
-	n := l.tree.find(path...)
+	n := l.Tree.Find(path...)
 	s.MetricsEmbedded = true
 	for _, key := range []string{"address", "readers"} {
-		if kid := n.child(key); kid != nil && !kid.isEmbedded() {
+		if kid := n.Child(key); kid != nil && !kid.IsEmbedded() {
 			s.MetricsEmbedded = false
 		}
 	}
@@ -131,28 +134,28 @@ func (l *loader) metrics(keys metricKeys) {
 	switch level := strings.ToLower(keys.Level); {
 	case level == "none":
 		return
-	case level != "" && !contains(levels, level):
-		l.fault(l.tree.at(extend(path, "level")...), "%q is not a level; %s", keys.Level, meant(keys.Level, levels))
+	case level != "" && !slices.Contains(levels, level):
+		l.Fault(l.Tree.At(read.Extend(path, "level")...), "%q is not a level; %s", keys.Level, read.Meant(keys.Level, levels))
 	}
 	s.MetricsEndpoint = l.options.MetricsEndpoint
 	if keys.Address != "" {
-		s.MetricsEndpoint = l.endpoint(extend(path, "address"), keys.Address)
-		if n.child("readers").isEmbedded() && !n.child("address").isEmbedded() {
+		s.MetricsEndpoint = l.endpoint(read.Extend(path, "address"), keys.Address)
+		if n.Child("readers").IsEmbedded() && !n.Child("address").IsEmbedded() {
 			return // what the user says goes before what the command brings
 		}
 	}
 	if len(keys.Readers) == 0 {
-		if n.child("readers") != nil && keys.Address == "" {
+		if n.Child("readers") != nil && keys.Address == "" {
 			s.MetricsEndpoint = "" // readers: [] is how the Collector turns them off
 		}
 		return
 	}
-	readers := extend(path, "readers")
+	readers := read.Extend(path, "readers")
 	if len(keys.Readers) > 1 {
-		l.fault(l.tree.at(extend(readers, "1")...), "there is one reader of our own metrics; take the others out")
+		l.Fault(l.Tree.At(read.Extend(readers, "1")...), "only one reader of our own metrics is supported; take the others out")
 	}
-	if keys.Address != "" && !n.child("address").isEmbedded() {
-		l.fault(l.tree.at(extend(path, "address")...), "readers say the address too; take one of them out")
+	if keys.Address != "" && !n.Child("address").IsEmbedded() {
+		l.Fault(l.Tree.At(read.Extend(path, "address")...), "the address is set here and under readers; take one of them out")
 	}
 	p := keys.Readers[0].Pull.Exporter.Prometheus
 	host, port, err := net.SplitHostPort(s.MetricsEndpoint)
@@ -165,13 +168,13 @@ func (l *loader) metrics(keys metricKeys) {
 	if p.Port != 0 {
 		port = strconv.Itoa(p.Port)
 	}
-	s.MetricsEndpoint = l.endpoint(extend(readers, "0", "pull", "exporter", "prometheus"), net.JoinHostPort(host, port))
+	s.MetricsEndpoint = l.endpoint(read.Extend(readers, "0", "pull", "exporter", "prometheus"), net.JoinHostPort(host, port))
 }
 
 // endpoint checks host:port.
 func (l *loader) endpoint(path []string, text string) string {
 	if err := listen.CheckAddress(text, "localhost:8888"); err != nil {
-		l.fault(l.tree.at(path...), "%s", err)
+		l.Fault(l.Tree.At(path...), "%s", err)
 		return ""
 	}
 	return text
@@ -196,7 +199,7 @@ func (l *loader) memoryLimit() {
 			continue
 		}
 		if m.MemoryLimit() != l.cfg.Service.MemoryLimit {
-			l.fault(d.at, "there is one memory limit for the process and %s (%s) sets another; use that one in every pipeline", first.ID, first.Place)
+			l.Fault(d.At, "the process has one memory limit, and %s (%s) sets another; use that one in every pipeline", first.ID, first.Place)
 		}
 	}
 }

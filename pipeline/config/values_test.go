@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 // load reads one YAML text that must be without fault.
 func load(t *testing.T, text string, sets ...string) *pipeline.Config {
 	t.Helper()
-	cfg, _, err := Load(t.Context(), Sources{Config: []string{"yaml:" + text}, Set: sets}, fakes(), Options{})
+	cfg, _, err := Load(t.Context(), read.Sources{Config: []string{"yaml:" + text}, Set: sets}, fakes(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ service:
 		{"service.telemetry.metrics.address=127.0.0.1:9", true, true, true, false},
 		{"service.telemetry.metrics.level=basic", true, true, true, true},
 	} {
-		src := Sources{Embedded: []Text{{"embedded default", []byte(text)}}, Set: []string{c.set}}
+		src := read.Sources{Embedded: []read.Text{{Name: "embedded default", YAML: []byte(text)}}, Set: []string{c.set}}
 		cfg, _, err := Load(t.Context(), src, fakes(), Options{})
 		if err != nil {
 			t.Errorf("%s: %v", c.set, err)
@@ -122,13 +123,13 @@ service:
 func TestDefaultsOfTheDaemon(t *testing.T) {
 	const text = `yaml:{extensions: {health_check: }, receivers: {otlp: {protocols: {grpc: }}}, exporters: {debug: },
 service: {extensions: [health_check], pipelines: {logs: {receivers: [otlp], exporters: [debug]}}}}`
-	cfg, _, err := Load(t.Context(), Sources{Config: []string{text}}, fakes(), Options{MetricsEndpoint: "127.0.0.1:8889", HealthEndpoint: "127.0.0.1:13134"})
+	cfg, _, err := Load(t.Context(), read.Sources{Config: []string{text}}, fakes(), Options{MetricsEndpoint: "127.0.0.1:8889", HealthEndpoint: "127.0.0.1:13134"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := pipeline.ServiceConfig{
-		MetricsEndpoint: "127.0.0.1:8889", MetricsEmbedded: true, HealthEndpoint: "127.0.0.1:13134",
-		LogLevel: "info", LogEncoding: "text", ShutdownTimeout: 30 * time.Second,
+		MetricsEndpoint: "127.0.0.1:8889", MetricsEmbedded: true, HealthEndpoint: "127.0.0.1:13134", HealthPath: "/",
+		LogLevel: "info", LogEncoding: "text", ShutdownTimeout: 25 * time.Second,
 	}
 	if !reflect.DeepEqual(cfg.Service, want) {
 		t.Errorf("got %+v, want %+v", cfg.Service, want)
@@ -137,8 +138,8 @@ service: {extensions: [health_check], pipelines: {logs: {receivers: [otlp], expo
 
 // The error of Load can be taken apart by those who want to show it otherwise.
 func TestFaultsAreStructured(t *testing.T) {
-	_, _, err := Load(t.Context(), Sources{Config: []string{"yaml:receivers: {oltp: }"}}, fakes(), Options{})
-	var faults Faults
+	_, _, err := Load(t.Context(), read.Sources{Config: []string{"yaml:receivers: {oltp: }"}}, fakes(), Options{})
+	var faults read.Faults
 	if !errors.As(err, &faults) {
 		t.Fatalf("got %v, want Faults", err)
 	}
@@ -163,7 +164,7 @@ func TestMeasure(t *testing.T) {
 		"self":        {"a: &a {b: *a}", "contains itself"},
 		"self merged": {"a: &a {<<: *a}", "contains itself"},
 	} {
-		_, _, err := Load(t.Context(), Sources{Config: []string{"yaml:" + c.text}}, fakes(), Options{})
+		_, _, err := Load(t.Context(), read.Sources{Config: []string{"yaml:" + c.text}}, fakes(), Options{})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v, want one fault that says %q", name, err, c.want)
 		}
@@ -176,7 +177,7 @@ func TestNearest(t *testing.T) {
 		"enpoint": "endpoint", "endpiont": "endpoint", "sendBatchSize": "send_batch_size", "send-batch-size": "send_batch_size",
 		"tsl": "tls", "includes": "include", "exclude": "include", "verbosity": "", "x": "", "TIMEOUT": "timeout", "": "",
 	} {
-		if got := nearest(word, names); got != want {
+		if got := read.Nearest(word, names); got != want {
 			t.Errorf("nearest(%q) is %q, want %q", word, got, want)
 		}
 	}
@@ -189,7 +190,7 @@ func TestSecretNames(t *testing.T) {
 		"password_file": false, "bearer_token_file": false, "token_url": false, "credentials_file": false, "key": false,
 		"endpoint": false, "timeout": false, "secretName": false, "authorization_type": false,
 	} {
-		if got := isSecretName(name); got != want {
+		if got := read.IsSecretName(name); got != want {
 			t.Errorf("isSecretName(%q) is %v, want %v", name, got, want)
 		}
 	}

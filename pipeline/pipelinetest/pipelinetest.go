@@ -5,22 +5,45 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 )
 
 // Settings are those of a component named typ in a graph of its own, logging to the test. The ledger is the one
 // that its Drop and Delivered calls are booked in.
-func Settings(t testing.TB, kind pipeline.Kind, typ string) (pipeline.Settings, *pipeline.Ledger) {
+func Settings(t testing.TB, kind pipeline.Kind, typ string) (pipeline.Settings, *ledger.Ledger) {
 	t.Helper()
-	l := pipeline.NewLedger()
-	s := l.Settings(kind, pipeline.ID{Type: typ}, pipeline.Signals[:]...)
+	l := ledger.New()
+	s := SettingsOf(l, kind, pipeline.ID{Type: typ}, pipeline.Signals[:]...)
 	s.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.DataDir = t.TempDir()
 	return s, l
+}
+
+// SettingsOf are those of a component with an account of a ledger for each signal, for processes without a test.
+func SettingsOf(l *ledger.Ledger, kind pipeline.Kind, id pipeline.ID, signals ...pipeline.Signal) pipeline.Settings {
+	s := pipeline.Settings{
+		ID: id, Kind: kind, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+		Budget: pipeline.NewBudget(1 << 30), Version: "test",
+		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(ctx, network, address)
+		},
+		View: pipeline.View{Ledger: l, Config: &pipeline.Config{}, Components: func() []any { return nil }}, Listeners: listen.New(), Estates: pipeline.NewEstates(),
+	}
+	var accounts []*ledger.Account
+	for _, sig := range signals {
+		accounts = append(accounts, l.Account(kind, ledger.Key{Component: s.Name(), Signal: sig}))
+	}
+	s.Books = ledger.NewBooks(s.Name(), accounts...)
+	return s
 }
 
 // Recorder keeps a copy of every batch. Answer, when set, decides what Consume returns; the batch is kept only

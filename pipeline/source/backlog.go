@@ -22,8 +22,10 @@ import (
 // kernel, wake-ups, headers) is more than what a target's metrics cost.
 //
 // It is memory only: what waits here when the process dies is gone, and what waits when the drain's time ends is
-// counted as shutdown_timeout.
+// counted as shutdown_timeout. A reload does not wait for a destination that is away: what it refuses goes to the Backlog
+// of the next graph.
 type Backlog struct {
+	settings  pipeline.Settings
 	next      pipeline.Sink
 	signal    pipeline.Signal
 	account   pipeline.Holding
@@ -38,9 +40,25 @@ type Backlog struct {
 	stop context.CancelCauseFunc
 	done chan struct{}
 
-	drains chan struct{} // closed when nothing more comes
-	once   sync.Once
+	drains  chan struct{} // closed when nothing more comes
+	once    sync.Once
+	handsOn bool // what is refused then goes to the next graph; set before drains is closed
 }
+
+// rest is what a Backlog leaves to the one of the next graph.
+type rest struct {
+	account pipeline.Holding
+	queue   []pipeline.Batch
+}
+
+// Forgotten implements what pipeline.Estates asks for: the receiver is not in the next graph.
+func (r *rest) Forgotten() {
+	for _, b := range r.queue {
+		r.account.Evict(pipeline.DropShutdown, b.Items, len(b.Request))
+	}
+}
+
+func (h *Backlog) estate() string { return "backlog of " + h.signal.String() }
 
 const (
 	// backlogLinger is how long the first batch waits for others. Nobody reads what was scraped within this time.
@@ -52,7 +70,7 @@ const (
 // NewBacklog makes one in front of an output of the receiver that s belongs to. maxBytes bounds what waits.
 func NewBacklog(s pipeline.Settings, next pipeline.Sink, sig pipeline.Signal, maxBytes int) *Backlog {
 	h := &Backlog{
-		next: next, signal: sig, account: s.Holding(sig), maxBytes: maxBytes, maxMerged: min(maxMergedBytes, maxBytes/8),
+		settings: s, next: next, signal: sig, account: s.Holding(sig), maxBytes: maxBytes, maxMerged: min(maxMergedBytes, maxBytes/8),
 		wake: make(chan struct{}, 1), done: make(chan struct{}), drains: make(chan struct{}),
 	}
 	return h
@@ -79,6 +97,13 @@ func gone(b pipeline.Batch) {
 func (h *Backlog) Start(context.Context) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	h.stop = cancel
+	if r, is := h.settings.Inherit(h.estate()).(*rest); is {
+		h.queue = r.queue
+		for _, b := range r.queue {
+			h.bytes += len(b.Request)
+		}
+		h.notify()
+	}
 	go h.run(h.account.Booked(ctx))
 	return nil
 }
@@ -121,12 +146,17 @@ func (h *Backlog) notify() {
 	}
 }
 
-// Stop sends what waits, until ctx ends; the rest is dropped and counted.
+// Stop sends what waits, until ctx ends; the rest is dropped and counted. In a reload it sends until the pipeline refuses
+// something, and leaves the rest to the next graph.
 func (h *Backlog) Stop(ctx context.Context) error {
 	if h.stop == nil {
 		return nil
 	}
-	h.once.Do(func() { close(h.drains) })
+	r := &rest{account: h.account}
+	h.once.Do(func() {
+		h.handsOn = h.settings.Leave(h.estate(), r)
+		close(h.drains)
+	})
 	h.notify()
 	select {
 	case <-h.done:
@@ -139,8 +169,9 @@ func (h *Backlog) Stop(ctx context.Context) error {
 	left := h.queue
 	h.queue, h.bytes = nil, 0
 	h.mu.Unlock()
-	for _, b := range left {
-		h.account.Evict(pipeline.DropShutdown, b.Items, len(b.Request))
+	r.queue = left
+	if !h.handsOn {
+		r.Forgotten()
 	}
 	return nil
 }
@@ -214,13 +245,34 @@ func (h *Backlog) send(ctx context.Context, b pipeline.Batch) bool {
 			return true
 		}
 		b = h.settle(b, a)
+		if h.draining() && h.handsOn {
+			h.putBack(b)
+			return false
+		}
 		select {
 		case <-time.After(pause.Next(a.Refusal.After)):
+		case <-h.handing():
 		case <-ctx.Done():
 			h.account.Evict(pipeline.DropShutdown, b.Items, len(b.Request))
 			return false
 		}
 	}
+}
+
+// handing wakes a wait for the next attempt when Stop is called: there is one more at once.
+func (h *Backlog) handing() <-chan struct{} {
+	if h.draining() {
+		return nil
+	}
+	return h.drains
+}
+
+// putBack makes a batch the oldest of the queue again.
+func (h *Backlog) putBack(b pipeline.Batch) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.queue = append([]pipeline.Batch{b}, h.queue...)
+	h.bytes += len(b.Request)
 }
 
 // settle books what became of the items that were not refused, and returns the batch of the others.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -156,4 +157,70 @@ func lines(r wire.Request) (out []string) {
 		}
 	}
 	return out
+}
+
+// TestAReloadTakesTheBacklogAlong: what the destination refuses is not waited for, nor dropped, but delivered by the next
+// graph; and counted as lost when the next graph has no such receiver.
+func TestAReloadTakesTheBacklogAlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := testSettings(pipeline.KindReceiver)
+		var away atomic.Bool
+		var got atomic.Int64
+		away.Store(true)
+		sink := s.Entrance(pipeline.Logs, pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
+			if away.Load() {
+				return pipeline.Refuse(0, errors.New("away"))
+			}
+			got.Add(int64(b.Items))
+			return nil
+		}))
+		run := func() *Backlog {
+			h := NewBacklog(s, sink, pipeline.Logs, 1<<20)
+			if err := h.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return h
+		}
+		first := run()
+		for range 5 {
+			put(first, pipeline.Batch{Request: make(wire.Request, 100), Items: 10})
+			time.Sleep(time.Second)
+		}
+		s.Estates.Open()
+		begin := time.Now()
+		if err := first.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("the reload waited %s for a destination that is away", took)
+		}
+		second := run()
+		s.Estates.Close()
+		away.Store(false)
+		time.Sleep(time.Minute)
+		if got.Load() != 50 {
+			t.Errorf("%d items arrived of 50", got.Load())
+		}
+		away.Store(true)
+		put(second, pipeline.Batch{Request: make(wire.Request, 100), Items: 7})
+		time.Sleep(time.Second)
+		s.Estates.Open()
+		if err := second.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.Estates.Close() // without a successor
+		if n := l.Unaccounted(); n != 0 {
+			t.Errorf("%d items unaccounted for", n)
+		}
+		dropped := int64(0)
+		for _, a := range l.Read() {
+			dropped += a.Dropped[pipeline.DropShutdown].Items
+			if a.Held.Items != 0 {
+				t.Errorf("%s holds %d items", a.Component, a.Held.Items)
+			}
+		}
+		if dropped != 7 {
+			t.Errorf("%d items dropped as shutdown_timeout, want 7", dropped)
+		}
+	})
 }

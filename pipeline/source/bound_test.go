@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -75,12 +77,12 @@ func batchOf(items int) pipeline.Batch {
 	return pipeline.Batch{Signal: pipeline.Logs, Request: make(wire.Request, items*10), Items: items}
 }
 
-func testSettings(kind pipeline.Kind) (pipeline.Settings, *pipeline.Ledger) {
-	l := pipeline.NewLedger()
-	return l.Settings(kind, pipeline.ID{Type: "x"}, pipeline.Signals[:]...), l
+func testSettings(kind pipeline.Kind) (pipeline.Settings, *ledger.Ledger) {
+	l := ledger.New()
+	return pipelinetest.SettingsOf(l, kind, pipeline.ID{Type: "x"}, pipeline.Signals[:]...), l
 }
 
-func accountOf(t *testing.T, l *pipeline.Ledger, component string) pipeline.Account {
+func accountOf(t *testing.T, l *ledger.Ledger, component string) pipeline.Statement {
 	t.Helper()
 	for _, a := range l.Read() {
 		if a.Component == component && a.Signal == pipeline.Logs {
@@ -88,7 +90,7 @@ func accountOf(t *testing.T, l *pipeline.Ledger, component string) pipeline.Acco
 		}
 	}
 	t.Fatalf("no account of %s", component)
-	return pipeline.Account{}
+	return pipeline.Statement{}
 }
 
 // TestAReceiverThatWrapsItsOutput: the books stay those of the receiver, and nothing is dropped in silence.

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	offerMin = 100 * time.Millisecond
-	offerMax = 15 * time.Second
+	repeatMin = 100 * time.Millisecond
+	repeatMax = 15 * time.Second
 	// patienceMax bounds what a destination may ask a source to wait.
 	patienceMax = 5 * time.Minute
 )
@@ -34,25 +34,25 @@ func NewSubmitter(s pipeline.Settings, next pipeline.Sink, refused prometheus.Co
 }
 
 // Backoff is the waits between the attempts of one batch.
-func (o *Submitter) Backoff() backoff.Backoff { return backoff.Backoff{Min: offerMin, Max: offerMax} }
+func (s *Submitter) Backoff() backoff.Backoff { return backoff.Backoff{Min: repeatMin, Max: repeatMax} }
 
 // Submit is one attempt. The reservation of memory lasts as long as the call: a batch that waits for its next attempt must
 // not keep the receivers beside this one out.
-func (o *Submitter) Submit(ctx context.Context, b pipeline.Batch) error {
-	lease, err := o.settings.Budget.Reserve(len(b.Request))
+func (s *Submitter) Submit(ctx context.Context, b pipeline.Batch) error {
+	reservation, err := s.settings.Budget.Reserve(len(b.Request))
 	if err != nil {
 		return err
 	}
-	defer lease.Release()
-	return o.next.Consume(ctx, b)
+	defer reservation.Release()
+	return s.next.Consume(ctx, b)
 }
 
 // Pause follows a refused attempt: it waits until the next one is due or ctx ends. The log has one line a minute.
-func (o *Submitter) Pause(ctx context.Context, err error, pause *backoff.Backoff) {
-	o.refused.Inc()
+func (s *Submitter) Pause(ctx context.Context, err error, pause *backoff.Backoff) {
+	s.refused.Inc()
 	if !errors.Is(err, context.Canceled) {
-		if suppressed, due := o.told.Now(); due {
-			o.settings.Log.Warn("the pipeline refuses records; they are sent again, and reading is paused meanwhile", "error", err, "suppressed", suppressed)
+		if suppressed, due := s.told.Now(); due {
+			s.settings.Log.Warn("the pipeline refuses records; they are sent again, and reading is paused meanwhile", "error", err, "suppressed", suppressed)
 		}
 	}
 	asked := time.Duration(0)

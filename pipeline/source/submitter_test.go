@@ -29,7 +29,7 @@ func TestASubmitterRepeatsWhatIsRefused(t *testing.T) {
 			return time.Since(begin)
 		}
 		busy := errors.New("busy")
-		if d := waited(t.Context(), errors.New("plain")); d > offerMin {
+		if d := waited(t.Context(), errors.New("plain")); d > repeatMin {
 			t.Errorf("the first pause took %s", d)
 		}
 		if d := waited(t.Context(), pipeline.Refuse(20*time.Second, busy)); d < 20*time.Second || d > 21*time.Second {

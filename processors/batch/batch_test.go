@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -51,7 +52,7 @@ func bodies(r wire.Request) []string {
 	return out
 }
 
-func newProcessor(t *testing.T, cfg *Config, next pipeline.Sink) (*Processor, *pipeline.Ledger) {
+func newProcessor(t *testing.T, cfg *Config, next pipeline.Sink) (*Processor, *ledger.Ledger) {
 	t.Helper()
 	s, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, "batch")
 	p, err := New(s, cfg, next)

@@ -54,7 +54,7 @@ func (c *Config) Validate() error {
 func Component() pipeline.Component {
 	return pipeline.Processor("batch", Default, New, pipeline.Signals[:]...).
 		WithDoc("merges requests of many clients; nothing is acknowledged early, and a lone client never waits").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"metadata_keys":              "not supported; remove the key",
 			"metadata_cardinality_limit": "remove the key; it belongs to metadata_keys",
 		})

@@ -1,9 +1,9 @@
 package batch
 
-import "github.com/sluiceio/sluice/pipeline"
+import "github.com/sluiceio/sluice/pipeline/ledger"
 
 // repeated is how many items were delivered after their caller had been refused.
-func repeated(l *pipeline.Ledger) (n int64) {
+func repeated(l *ledger.Ledger) (n int64) {
 	for _, a := range l.Read() {
 		n += a.DeliveredAfterRefusal
 	}

@@ -11,7 +11,7 @@ import (
 type Config struct {
 	// CheckInterval is how often the heap is looked at.
 	CheckInterval time.Duration `mapstructure:"check_interval"`
-	// LimitMiB is the hard limit on the heap, in MiB.
+	// LimitMiB is what the process may use, in MiB.
 	LimitMiB uint32 `mapstructure:"limit_mib"`
 	// SpikeLimitMiB is how far below the hard limit intake is refused, in MiB; 0 means a fifth of the limit.
 	SpikeLimitMiB uint32 `mapstructure:"spike_limit_mib"`
@@ -64,7 +64,7 @@ func (c *Config) MemoryLimit() pipeline.MemoryLimit {
 func Component() pipeline.Component {
 	return pipeline.Processor("memory_limiter", Default, New, pipeline.Metrics, pipeline.Logs, pipeline.Traces).
 		WithDoc("sets the memory budget of the process; refusing happens at the receivers").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"min_gc_interval_when_soft_limited": "take it out; garbage is collected before intake is refused, at most once a second",
 			"min_gc_interval_when_hard_limited": "take it out; garbage is collected before intake is refused, at most once a second",
 		})

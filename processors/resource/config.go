@@ -44,6 +44,8 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New(`"attributes" is empty; list at least one {key, action}`))
 	}
 	for i, a := range c.Attributes {
+		a.Action = strings.ToLower(a.Action) // as in the Collector
+		c.Attributes[i].Action = a.Action
 		for _, e := range a.faults() {
 			errs = append(errs, fmt.Errorf(`"attributes[%d]": %s`, i, e))
 		}
@@ -82,7 +84,7 @@ func (a Action) faults() (out []string) {
 func Component() pipeline.Component {
 	return pipeline.Processor("resource", Default, New, pipeline.Signals[:]...).
 		WithDoc("inserts, updates and deletes resource attributes, once per resource and not per record").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"attributes::*::pattern":        "name the key to delete in full",
 			"attributes::*::converted_type": "write the value in the type you want with upsert",
 			"attributes::*::from_context":   "the connection's metadata cannot be copied yet; remove the action",

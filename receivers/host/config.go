@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"time"
-
-	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -105,7 +104,7 @@ func (c *Config) Validate() error {
 	}
 	for key, names := range map[string][]string{"collectors": c.Collectors, "exclude": c.Exclude} {
 		for _, name := range names {
-			if kingpin.CommandLine.GetFlag("collector."+name) == nil {
+			if !isCollector(name) {
 				errs = append(errs, fmt.Errorf(`%q names %q, which the node exporter does not have; see its README for the names`, key, name))
 			}
 		}
@@ -114,6 +113,16 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New(`"exclude" leaves no collector; name one in "collectors"`))
 	}
 	return errors.Join(errs...)
+}
+
+const notSupported = "the receiver host is not supported on this system (" + runtime.GOOS + "); it reads nothing, take it out"
+
+// Warnings says that there will be nothing where the receiver cannot work. It is no fault, so that one file serves a fleet.
+func (c *Config) Warnings() []string {
+	if supported {
+		return nil
+	}
+	return []string{notSupported}
 }
 
 // enabled is the list of collectors that run.

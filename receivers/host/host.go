@@ -32,18 +32,17 @@ const (
 
 // Receiver reads the machine at an interval.
 type Receiver struct {
-	set      pipeline.Settings
+	settings pipeline.Settings
 	cfg      Config
 	instance string
 	backlog  *source.Backlog
 
-	registry    *prometheus.Registry
-	collections prometheus.Counter
-	failures    prometheus.Counter // of collectors
-	template    *template.Template
-	body        []byte // the template's spare buffer
-	odd         string // the last fault of the registry that was said
-	blind       bool   // no collector gave anything at the last reading
+	registry *prometheus.Registry
+	metrics
+	template *template.Template
+	body     []byte // the template's spare buffer
+	odd      string // the last fault of the registry that was said
+	blind    bool   // no collector gave anything at the last reading
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -59,14 +58,8 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 		}
 		instance = name
 	}
-	r := &Receiver{set: s, cfg: *cfg, instance: instance}
-	r.collections = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_host_collections_total", Help: "Times the machine was read.",
-	})
-	r.failures = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_host_collector_failures_total", Help: "Collectors that failed or took too long, summed over the readings.",
-	})
-	s.Metrics.MustRegister(r.collections, r.failures)
+	r := &Receiver{settings: s, cfg: *cfg, instance: instance}
+	r.register(s.Metrics)
 	r.backlog = source.NewBacklog(s, out.For(pipeline.Metrics), pipeline.Metrics, cfg.BacklogBytes)
 	r.template = template.New(template.Settings{
 		Scope:      scopeName,
@@ -78,12 +71,16 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 
 // Start reads the machine at once and then at every interval.
 func (r *Receiver) Start(ctx context.Context) error {
+	if !supported {
+		r.settings.Log.Warn(notSupported)
+		return nil
+	}
 	if err := r.open(); err != nil {
 		return err
 	}
 	for key, path := range map[string]string{"procfs": r.cfg.Procfs, "sysfs": r.cfg.Sysfs, "rootfs": r.cfg.Rootfs} {
 		if _, err := os.Stat(path); err != nil {
-			r.set.Log.Error(key+" cannot be read: mount the node's file system there; until then what reads it fails", "error", err)
+			r.settings.Log.Error(key+" cannot be read: mount the node's file system there; until then what reads it fails", "error", err)
 		}
 	}
 	if err := r.backlog.Start(ctx); err != nil {
@@ -132,9 +129,9 @@ func (r *Receiver) read() {
 	if blind := res.Err != nil; blind != r.blind {
 		r.blind = blind
 		if blind {
-			r.set.Log.Warn("cannot read the machine", "error", res.Err)
+			r.settings.Log.Warn("cannot read the machine", "error", res.Err)
 		} else {
-			r.set.Log.Info("the machine can be read again")
+			r.settings.Log.Info("the machine can be read again")
 		}
 	}
 	r.backlog.Put(res.Items, res.Size, r.template.AppendRequest)
@@ -149,7 +146,7 @@ func (r *Receiver) gather() ([]byte, error) {
 	}
 	if err != nil && err.Error() != r.odd { // such as one series in two text files
 		r.odd = err.Error()
-		r.set.Log.Warn("some of the machine's metrics are left out", "error", err)
+		r.settings.Log.Warn("some of the machine's metrics are left out", "error", err)
 	}
 	b := bytes.NewBuffer(r.body[:0])
 	enc := expfmt.NewEncoder(b, expfmt.NewFormat(expfmt.TypeTextPlain))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 const (
@@ -88,4 +90,25 @@ func (c *Config) arguments(cursor string) []string {
 		return append(args, "--no-tail")
 	}
 	return append(args, "--lines=1")
+}
+
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	return pipeline.Receiver("journald", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+		return New(s, c, out)
+	}, pipeline.Logs).WithDoc("The systemd journal, by journalctl, with its cursor kept after delivery").WithUnsupported(map[string]string{
+		"files":                 "take it out, and name the folder of the journal files as directory",
+		"matches":               "take it out; filter with units, identifiers and priority",
+		"grep":                  "take it out; filter with units, identifiers and priority",
+		"dmesg":                 "take it out; kernel messages are read already, with journald.transport kernel",
+		"merge":                 "take it out; the journals that journalctl finds are merged",
+		"all":                   "take it out; fields are not shortened below 4 KiB, messages not below 64 KiB",
+		"convert_message_bytes": "take it out; messages are always text",
+		"root_path":             "take it out, and name the host's folder of journal files as directory",
+		"storage":               "take it out; the cursor is kept in the data directory, or in checkpoint_dir",
+		"retry_on_failure":      "take it out; what is refused is repeated until it is taken",
+		"operators":             "take it out; records are not parsed",
+		"attributes":            "take it out; attributes of records cannot be added here",
+		"resource":              "take it out, and use the resource processor",
+	})
 }

@@ -16,48 +16,25 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/sluiceio/sluice/internal/statefile"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
 )
-
-// Component describes the receiver to the engine.
-func Component() pipeline.Component {
-	return pipeline.Receiver("journald", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
-		return New(s, c, out)
-	}, pipeline.Logs).WithDoc("The systemd journal, by journalctl, with its cursor kept after delivery").WithNotDone(map[string]string{
-		"files":                 "name the folder of the journal files as directory",
-		"matches":               "filter with units, identifiers and priority, or behind the receiver with a filter processor",
-		"grep":                  "filter behind the receiver with a filter processor",
-		"dmesg":                 "kernel messages are read already, with journald.transport kernel",
-		"merge":                 "leave it out: the journals that journalctl finds are merged",
-		"all":                   "leave it out: fields are not shortened below 4 KiB, messages not below 64 KiB",
-		"convert_message_bytes": "leave it out: messages are always text",
-		"root_path":             "name the host's folder of journal files as directory",
-		"storage":               "leave it out: the cursor is kept in the data directory, or in checkpoint_dir",
-		"retry_on_failure":      "leave it out: what is refused is repeated until it is taken",
-		"operators":             "change records behind the receiver with processors",
-		"attributes":            "use the attributes processor",
-		"resource":              "use the resource processor",
-	})
-}
 
 // batchSize is how many bytes of records make a request at most; a longer entry is one alone.
 const batchSize = 256 << 10
 
 // Receiver follows the journal: one goroutine reads, one sends, one keeps the cursor, and each has at most one batch.
 type Receiver struct {
-	settings pipeline.Settings
-	cfg      *Config
-	next     pipeline.Sink
-	writer   *writer
-	cursor   cursorFile
-	offers   *source.Submitter
-	read     []byte // cursor of the last entry that was read
+	settings  pipeline.Settings
+	cfg       *Config
+	next      pipeline.Sink
+	writer    *writer
+	cursor    cursorFile
+	submitter *source.Submitter
+	read      []byte // cursor of the last entry that was read
 
-	entries, truncated, repaired, restarts, cursorFailures prometheus.Counter
+	metrics
 
 	full chan *batch // read, to be sent
 	free chan *batch
@@ -91,17 +68,8 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	if dir != "" {
 		r.cursor.path = filepath.Join(dir, strings.ReplaceAll(s.ID.String(), "/", "-")+".checkpoint")
 	}
-	counter := func(name, help string) prometheus.Counter {
-		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_journald_" + name, Help: help})
-		s.Metrics.MustRegister(c)
-		return c
-	}
-	r.entries = counter("entries_total", "Entries read.")
-	r.truncated = counter("truncated_entries_total", "Entries whose message was cut at 64 KiB.")
-	r.repaired = counter("repaired_fields_total", "Fields whose invalid UTF-8 was replaced by U+FFFD.")
-	r.restarts = counter("journalctl_exits_total", "Times that journalctl ended and was started again.")
-	r.offers = source.NewSubmitter(s, r.next, counter("refused_requests_total", "Requests that were refused and are repeated."))
-	r.cursorFailures = counter("checkpoint_failures_total", "Cursor files that could not be written, or were damaged when they were read.")
+	refused := r.register(s.Metrics)
+	r.submitter = source.NewSubmitter(s, r.next, refused)
 	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
 	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())
 	return r, nil

@@ -16,10 +16,10 @@ func (r *Receiver) send() {
 // deliver repeats a batch until it is taken (true) or the receiver stops. What is rejected counts as taken: it is booked
 // in the receiver's account, by its reason.
 func (r *Receiver) deliver(b *batch) bool {
-	backoff := r.offers.Backoff()
+	backoff := r.submitter.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items}
 	for r.readingCtx.Err() == nil {
-		err := r.offers.Submit(r.sendingCtx, records)
+		err := r.submitter.Submit(r.sendingCtx, records)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
 				r.settings.Log.Warn("entries were rejected", "error", err)
@@ -27,7 +27,7 @@ func (r *Receiver) deliver(b *batch) bool {
 			return true
 		}
 		records = records.Remaining(err)
-		r.offers.Pause(r.readingCtx, err, &backoff)
+		r.submitter.Pause(r.readingCtx, err, &backoff)
 	}
 	return false
 }

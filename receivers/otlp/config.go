@@ -23,7 +23,7 @@ type Config struct {
 	// Shorter client deadlines win. The default is below the 10 s after which SDKs give up by themselves.
 	RequestTimeout time.Duration `mapstructure:"request_timeout"`
 
-	grpcReadTimeout time.Duration // how long a message may take to come; fixed, shorter in tests
+	patience time.Duration // how long a message may take to come, however small; fixed, shorter in tests
 }
 
 // Protocols are the two ways in.
@@ -45,20 +45,22 @@ type HTTPConfig struct {
 }
 
 const (
-	defaultMaxBody        = 20 << 20         // the Collector's max_request_body_size
-	defaultMaxMessageMiB  = 4                // grpc-go's own default
-	defaultReadTimeout    = 30 * time.Second // the Collector has none; slow senders hold a reservation
+	defaultMaxBody        = 20 << 20 // the Collector's max_request_body_size
+	defaultMaxMessageMiB  = 4        // gRPC's
+	defaultPatience       = 30 * time.Second
 	defaultHeaderTimeout  = 10 * time.Second
 	defaultRequestTimeout = 8 * time.Second
 	defaultStreams        = 250
-	grpcReadBuffer        = 512 << 10 // the Collector's
+	defaultReadBuffer     = 32 << 10 // the Collector's 512 KiB are for each connection; ours is borrowed while it reads
+	minReadBuffer         = 4 << 10
+	maxReadBuffer         = 1 << 20
 )
 
 // Default has both protocols described and none on, as in the Collector: naming a protocol switches it on.
 func Default() *Config {
 	g := configgrpc.NewDefaultServerConfig()
 	g.NetAddr = confignet.AddrConfig{Endpoint: "127.0.0.1:4317", Transport: confignet.TransportTypeTCP}
-	g.ReadBufferSize = grpcReadBuffer
+	g.ReadBufferSize = defaultReadBuffer
 	g.MaxRecvMsgSizeMiB = defaultMaxMessageMiB
 	g.MaxConcurrentStreams = defaultStreams
 
@@ -68,10 +70,9 @@ func Default() *Config {
 	}
 	h.NetAddr.Endpoint = "127.0.0.1:4318"
 	h.MaxRequestBodySize = defaultMaxBody
-	h.ReadTimeout = defaultReadTimeout
 	h.ReadHeaderTimeout = defaultHeaderTimeout
 	return &Config{
-		RequestTimeout: defaultRequestTimeout, grpcReadTimeout: defaultReadTimeout,
+		RequestTimeout: defaultRequestTimeout, patience: defaultPatience,
 		Protocols: Protocols{GRPC: configoptional.Default(g), HTTP: configoptional.Default(h)},
 	}
 }
@@ -129,7 +130,7 @@ func Component() pipeline.Component {
 	const noExtension = "authenticate in front of Sluice, or with tls::client_ca_file; extensions are not hosted yet"
 	return pipeline.Receiver("otlp", Default, New, pipeline.Signals[:]...).
 		WithDoc("takes OTLP over gRPC and HTTP (protobuf and JSON; none, gzip, zstd) as bytes").
-		WithNotDone(map[string]string{
+		WithUnsupported(map[string]string{
 			"protocols::grpc::auth":                   noExtension,
 			"protocols::http::auth":                   noExtension,
 			"protocols::grpc::middlewares":            noExtension,

@@ -8,98 +8,110 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/config/configgrpc"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc"
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/experimental"
-	"google.golang.org/grpc/mem"
-	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/tap"
-	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sluiceio/sluice/internal/inflate"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/otlp/grpcserver"
 	"github.com/sluiceio/sluice/wire"
 )
 
-// grpcServer is the OTLP/gRPC listener. Messages reach it as the frames they came in: Export is registered as a
-// stream of one message, so that the reservation comes before the message, and the codec decodes nothing.
+// grpcServer is the OTLP/gRPC listener.
 type grpcServer struct {
 	cfg configgrpc.ServerConfig
 	set pipeline.Settings
 	in  *intake
-	srv *grpc.Server
+	opt grpcserver.Options
+	srv *grpcserver.Server
 	ln  net.Listener
+}
 
-	readTimeout time.Duration
+// exportServices are where the signals are sent to.
+var exportServices = map[string]wire.Signal{
+	"/opentelemetry.proto.collector.logs.v1.LogsService/Export":       wire.Logs,
+	"/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": wire.Metrics,
+	"/opentelemetry.proto.collector.trace.v1.TraceService/Export":     wire.Traces,
 }
 
 func newGRPC(s pipeline.Settings, cfg *Config, in *intake) *grpcServer {
-	g := &grpcServer{cfg: *cfg.Protocols.GRPC.Get(), set: s, in: in, readTimeout: cfg.grpcReadTimeout}
-	if g.cfg.MaxRecvMsgSizeMiB <= 0 {
-		g.cfg.MaxRecvMsgSizeMiB = defaultMaxMessageMiB // grpc-go takes that much; it is what has to be reserved
+	g := &grpcServer{cfg: *cfg.Protocols.GRPC.Get(), set: s, in: in}
+	g.opt = grpcserver.Options{
+		Handlers: map[string]grpcserver.Handler{}, StatusOf: g.statusOf, Budget: s.Budget, Log: s.Log,
+		NotHTTP2:    notHTTP2(cfg.HTTPEndpoint()),
+		MaxMessage:  orDefault(g.cfg.MaxRecvMsgSizeMiB, defaultMaxMessageMiB) << 20,
+		MaxStreams:  orDefault(int(g.cfg.MaxConcurrentStreams), defaultStreams),
+		ReadBuffer:  min(max(orDefault(g.cfg.ReadBufferSize, defaultReadBuffer), minReadBuffer), maxReadBuffer),
+		CallTimeout: cfg.RequestTimeout, Patience: cfg.patience, Keepalive: keepaliveOf(&g.cfg),
+	}
+	for path, sig := range exportServices {
+		g.opt.Handlers[path] = func(ctx context.Context, message []byte, peer string) ([]byte, error) {
+			return g.export(ctx, sig, message, peer)
+		}
 	}
 	return g
 }
 
-// limitCall ends a call whose message does not come: it holds a reservation from its start. The stream's own end
-// ends the timer.
-func (g *grpcServer) limitCall(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.readTimeout+g.in.timeout)
-	context.AfterFunc(ctx, cancel)
-	return ctx, nil
+func orDefault(n, otherwise int) int {
+	if n <= 0 {
+		return otherwise
+	}
+	return n
 }
 
-// Flow-control windows. The defaults of 64 KiB make a sender of one large request wait for the reader every few
-// frames; static windows also spare the bandwidth estimation's pings.
-const (
-	streamWindow     = 1 << 20
-	connectionWindow = 4 << 20
-)
+// notHTTP2 is what a client is told that took this port for that of OTLP/HTTP.
+func notHTTP2(httpEndpoint string) string {
+	const here = "this port takes OTLP/gRPC (HTTP/2) only; "
+	if httpEndpoint == "" {
+		return here + "protocols::http of this receiver, which takes OTLP/HTTP, is not configured"
+	}
+	return here + "OTLP/HTTP is taken at " + httpEndpoint
+}
 
-// streamWorkers are goroutines that serve one call after the other. A call for which none is free gets a goroutine of
-// its own, whose stack has to grow anew, and a worker is busy until the destination has answered.
-const streamWorkers = 32
+// keepaliveOf has grpc-go's defaults.
+func keepaliveOf(c *configgrpc.ServerConfig) grpcserver.Keepalive {
+	k := grpcserver.Keepalive{Time: 2 * time.Hour, Timeout: 20 * time.Second, MinTime: 5 * time.Minute}
+	if !c.Keepalive.HasValue() {
+		return k
+	}
+	if p := c.Keepalive.Get().ServerParameters; p.HasValue() {
+		p := p.Get()
+		k.MaxConnectionIdle, k.MaxConnectionAge, k.MaxConnectionAgeGrace = p.MaxConnectionIdle, p.MaxConnectionAge, p.MaxConnectionAgeGrace
+		if p.Time > 0 {
+			k.Time = max(p.Time, time.Second)
+		}
+		if p.Timeout > 0 {
+			k.Timeout = p.Timeout
+		}
+	}
+	if p := c.Keepalive.Get().EnforcementPolicy; p.HasValue() {
+		p := p.Get()
+		k.PermitWithoutStream = p.PermitWithoutStream
+		if p.MinTime > 0 {
+			k.MinTime = p.MinTime
+		}
+	}
+	return k
+}
 
 // start opens the listener and serves.
 func (g *grpcServer) start(ctx context.Context) error {
-	srv, err := g.cfg.ToServer(ctx, nil, telemetry(),
-		configgrpc.WithGrpcServerOption(grpc.ForceServerCodecV2(rawCodec{})),
-		configgrpc.WithGrpcServerOption(grpc.InTapHandle(g.limitCall)),
-		configgrpc.WithGrpcServerOption(grpc.InitialWindowSize(streamWindow)),
-		configgrpc.WithGrpcServerOption(grpc.InitialConnWindowSize(connectionWindow)),
-		configgrpc.WithGrpcServerOption(grpc.NumStreamWorkers(streamWorkers)),
-		configgrpc.WithGrpcServerOption(experimental.BufferPool(&framePool{})),
-	)
-	if err != nil {
-		return err
+	if g.cfg.TLS.HasValue() {
+		t, err := g.cfg.TLS.Get().LoadTLSConfig(ctx)
+		if err != nil {
+			return err
+		}
+		t.NextProtos = []string{http2.NextProtoTLS}
+		g.opt.TLS = t
 	}
 	ln, err := g.set.Listen(ctx, string(g.cfg.NetAddr.Transport), g.cfg.NetAddr.Endpoint)
 	if err != nil {
-		srv.Stop()
 		return err
 	}
-	for _, s := range []struct {
-		name   string
-		signal wire.Signal
-	}{
-		{"opentelemetry.proto.collector.logs.v1.LogsService", wire.Logs},
-		{"opentelemetry.proto.collector.metrics.v1.MetricsService", wire.Metrics},
-		{"opentelemetry.proto.collector.trace.v1.TraceService", wire.Traces},
-	} {
-		srv.RegisterService(&grpc.ServiceDesc{
-			ServiceName: s.name,
-			HandlerType: (*any)(nil),
-			Streams: []grpc.StreamDesc{{
-				StreamName: "Export", ClientStreams: true, ServerStreams: true,
-				Handler: func(_ any, stream grpc.ServerStream) error { return g.export(s.signal, stream) },
-			}},
-		}, nil)
-	}
 	g.set.Log.Info("OTLP/gRPC listening", "address", ln.Addr().String())
-	g.srv, g.ln = srv, ln
+	g.srv, g.ln = grpcserver.New(g.opt), ln
 	go func() {
-		if err := srv.Serve(ln); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		if err := g.srv.Serve(ln); err != nil {
 			g.set.Log.Error("OTLP/gRPC stopped serving", "error", err)
 		}
 	}()
@@ -111,93 +123,56 @@ func (g *grpcServer) stop(ctx context.Context) {
 	if g.srv == nil {
 		return
 	}
-	done := make(chan struct{})
-	go func() {
-		g.srv.GracefulStop()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		g.srv.Stop()
-		<-done
-	}
+	g.srv.Stop(ctx)
 	g.ln.Close() // Serve may not have run yet, and then the server does not know its listener
 }
 
 // export serves one Export call.
-func (g *grpcServer) export(sig wire.Signal, stream grpc.ServerStream) error {
-	lease, err := g.in.budget.Reserve(g.cfg.MaxRecvMsgSizeMiB << 20)
-	if err != nil {
-		return toStatus(err)
-	}
-	defer lease.Release()
-	var frames mem.BufferSlice
-	if err := stream.RecvMsg(&frames); err != nil {
-		return err
-	}
-	n := frames.Len()
-	if err := lease.Resize(n); err != nil {
-		frames.Free()
-		return toStatus(err)
-	}
-	buf := buffers.Get().(*[]byte)
-	body := contiguous(*buf, frames, n)
-	defer func() { release(buf, body) }()
-
-	rejected, err := g.in.take(stream.Context(), sig, body, peerOf(stream.Context()))
-	message, is := partialOf(err)
+func (g *grpcServer) export(ctx context.Context, sig wire.Signal, message []byte, peer string) ([]byte, error) {
+	rejected, err := g.in.take(ctx, sig, message, peer)
+	text, is := partialOf(err)
 	if err != nil && !is {
-		return toStatus(err)
+		return nil, err
 	}
-	response := mem.BufferSlice{mem.SliceBuffer(appendPartial(nil, rejected, message))}
-	return stream.SendMsg(&response)
+	return appendPartial(nil, rejected, text), nil
 }
 
-// contiguous copies the frames behind each other into dst's storage and gives them back.
-func contiguous(dst []byte, frames mem.BufferSlice, n int) []byte {
-	if cap(dst) < n {
-		dst = make([]byte, n)
-	}
-	dst = dst[:n]
-	frames.CopyTo(dst)
-	frames.Free()
-	return dst
-}
-
-func peerOf(ctx context.Context) string {
-	if p, ok := peer.FromContext(ctx); ok {
-		return p.Addr.String()
-	}
-	return ""
-}
-
-// toStatus turns a sink's answer, or our own, into a gRPC status. A refusal always carries RetryInfo:
-// RESOURCE_EXHAUSTED without it means "never" to an OTLP client.
-func toStatus(err error) error {
-	ref, again := pipeline.AsRefused(err)
-	if !again {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
-	var invalid errInvalid
+// statusOf is the status of a sink's answer, or of our own. A refusal always carries RetryInfo: RESOURCE_EXHAUSTED
+// without it means "never" to an OTLP client.
+func (g *grpcServer) statusOf(err error) *grpcserver.Status {
 	var none errNoPipeline
+	ref, again := pipeline.AsRefused(err)
 	switch {
-	case errors.As(err, &invalid):
-		return status.Error(codes.InvalidArgument, invalid.Error())
 	case errors.As(err, &none):
-		return status.Error(codes.Unimplemented, none.Error())
+		return &grpcserver.Status{Code: codes.Unimplemented, Message: none.Error()}
+	case errors.Is(err, inflate.ErrTooLarge):
+		return &grpcserver.Status{Code: codes.ResourceExhausted, Message: err.Error() + "; send smaller batches, or raise max_recv_msg_size_mib"}
+	case errors.Is(err, grpcserver.ErrCorrupt):
+		err = g.in.notOTLP(err)
+		fallthrough
+	case !again, errors.As(err, new(errInvalid)):
+		return &grpcserver.Status{Code: codes.InvalidArgument, Message: err.Error()}
 	}
-	code := codes.Unavailable
+	st := &grpcserver.Status{Code: codes.Unavailable, Message: grpcserver.Shorten(ref.Error())}
 	if ref.Overload {
-		code = codes.ResourceExhausted
+		st.Code = codes.ResourceExhausted
 	}
-	st, detailErr := status.New(code, ref.Error()).WithDetails(&errdetails.RetryInfo{
-		RetryDelay: durationpb.New(max(ref.After, minRetry)),
-	})
-	if detailErr != nil {
-		return status.Error(code, ref.Error())
-	}
-	return st.Err()
+	st.Details = retryInfo(st, max(ref.After, minRetry))
+	return st
+}
+
+// retryInfo is a google.rpc.Status with a google.rpc.RetryInfo
+// (https://github.com/googleapis/googleapis/blob/master/google/rpc).
+func retryInfo(st *grpcserver.Status, after time.Duration) []byte {
+	dst := wire.AppendUint(nil, 1, uint64(st.Code))
+	dst = wire.AppendString(dst, 2, st.Message)
+	dst, details := wire.BeginMessage(dst, 3)
+	dst = wire.AppendString(dst, 1, "type.googleapis.com/google.rpc.RetryInfo")
+	dst, info := wire.BeginMessage(dst, 2)
+	dst, delay := wire.BeginMessage(dst, 1)
+	dst = wire.AppendUint(dst, 1, uint64(after/time.Second))
+	dst = wire.AppendUint(dst, 2, uint64(after%time.Second))
+	return wire.EndMessage(wire.EndMessage(wire.EndMessage(dst, delay), info), details)
 }
 
 // minRetry is the delay told when the sink named none.
@@ -214,19 +189,4 @@ func rpcCode(httpStatus int) codes.Code {
 		return codes.Unimplemented
 	}
 	return codes.InvalidArgument
-}
-
-// rawCodec moves messages as frames. It answers to the name that OTLP clients ask for.
-type rawCodec struct{}
-
-func (rawCodec) Name() string { return "proto" }
-
-func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	return *v.(*mem.BufferSlice), nil
-}
-
-func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	data.Ref()
-	*v.(*mem.BufferSlice) = data
-	return nil
 }

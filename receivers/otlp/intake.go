@@ -61,7 +61,7 @@ func (in *intake) notOTLP(cause error) error {
 	return errInvalid{cause}
 }
 
-// take checks a protobuf body and hands it on. It returns how many items of it were rejected, if others were taken (then the error is
+// take checks a protobuf body and hands it on; ctx has the deadline of that. It returns how many items of it were rejected, if others were taken (then the error is
 // a partial).
 func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer string) (int, error) {
 	sink := in.out.For(sig)
@@ -78,8 +78,6 @@ func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer s
 	if info.Items == 0 {
 		return 0, nil // a client's probe; there is nothing to deliver
 	}
-	ctx, cancel := context.WithTimeout(ctx, in.timeout)
-	defer cancel()
 	err = sink.Consume(ctx, pipeline.Batch{
 		Signal: sig, Request: req, Items: info.Items, Origin: pipeline.Origin{Peer: peer},
 	})

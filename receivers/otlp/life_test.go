@@ -3,6 +3,7 @@ package otlp
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -12,7 +13,9 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -81,29 +84,20 @@ func TestAfterStopNobodyIsInside(t *testing.T) {
 	}
 }
 
-// TestACallWithoutAMessageDoesNotHoldItsReservation: a client that opens a call and falls silent.
-func TestACallWithoutAMessageDoesNotHoldItsReservation(t *testing.T) {
-	s := start(t, &pipelinetest.Counter{}, func(c *Config, _ *pipeline.Settings) {
-		c.grpcReadTimeout, c.RequestTimeout = 100*time.Millisecond, 100*time.Millisecond
-	})
-	conn, err := grpc.NewClient(s.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+// TestACallWithoutAMessageHoldsNothing: a client that opens a call and falls silent is told to come again.
+func TestACallWithoutAMessageHoldsNothing(t *testing.T) {
+	s := start(t, &pipelinetest.Counter{}, func(c *Config, _ *pipeline.Settings) { c.patience = 100 * time.Millisecond })
+	desc := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
+	stream, err := dial(t, s.grpc).NewStream(t.Context(), desc, "/opentelemetry.proto.collector.logs.v1.LogsService/Export")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	desc := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
-	if _, err := conn.NewStream(t.Context(), desc, "/opentelemetry.proto.collector.logs.v1.LogsService/Export"); err != nil {
-		t.Fatal(err)
+	if err := stream.RecvMsg(&emptypb.Empty{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("answered %v, want UNAVAILABLE", err)
 	}
-	seen := false
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		used := s.budget.Used()
-		seen = seen || used > 0
-		if seen && used == 0 {
-			return
-		}
+	if used := s.budget.Used(); used != 0 {
+		t.Errorf("%d bytes are reserved", used)
 	}
-	t.Errorf("the silent call was admitted: %v; %d bytes are still reserved", seen, s.budget.Used())
 }
 
 // TestPathsThatServeMuxRefuses are faults of the configuration, not a panic at the start.
@@ -142,4 +136,35 @@ func TestALimitOfZeroIsTheDefault(t *testing.T) {
 func sampleBody() (string, error) {
 	b, err := plogotlp.NewExportRequestFromLogs(sampleLogs(2)).MarshalProto()
 	return string(b), err
+}
+
+// TestStopDoesNotWaitForBodies: a call and a request whose bodies do not come do not hold a reload.
+func TestStopDoesNotWaitForBodies(t *testing.T) {
+	s := start(t, &pipelinetest.Counter{}, nil)
+	stream, err := dial(t, s.grpc).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, exportLogs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := declare(t, s, 1000)
+	half, err := net.Dial("tcp", strings.TrimPrefix(s.http, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer half.Close()
+	half.Write([]byte("POST /v1/logs HTTP/1.1\r\n"))
+	time.Sleep(50 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	begin := time.Now()
+	s.receiver.Stop(ctx)
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("Stop took %s", took)
+	}
+	if err := stream.RecvMsg(&emptypb.Empty{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("gRPC answered %v, want UNAVAILABLE", err)
+	}
+	body.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if text, _ := io.ReadAll(body); !strings.Contains(string(text), " 503 ") || !strings.Contains(string(text), "Retry-After: 1\r\n") {
+		t.Errorf("HTTP answered %q", text)
+	}
 }

@@ -7,6 +7,10 @@ import (
 	"time"
 
 	promconfig "github.com/prometheus/prometheus/config"
+
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
+
+	"github.com/sluiceio/sluice/pipeline"
 )
 
 // Config is what a user sets: the keys of the Collector's prometheus receiver that are done, and ours.
@@ -14,6 +18,9 @@ type Config struct {
 	// Config is a Prometheus configuration: global, scrape_configs and scrape_config_files. Prometheus' own loader
 	// reads it. A literal $ is written $$, as everywhere in the file.
 	Config map[string]any `mapstructure:"config"`
+	// ScrapeSelf is the name of a job that reads this process' own metrics in memory, whatever their port is; empty means
+	// none. Its interval is the global one, its instance the host's name.
+	ScrapeSelf string `mapstructure:"scrape_self"`
 	// InitialScrapeOffset is waited before the first scrape of a target, on top of its place in the interval.
 	InitialScrapeOffset time.Duration `mapstructure:"initial_scrape_offset"`
 	// DiscoveryReloadOnStartup scrapes discovered targets as soon as they are known, not after discovery has collected
@@ -25,7 +32,7 @@ type Config struct {
 	// MaxBodyBytes bounds the inflated body of targets whose scrape config sets no body_size_limit.
 	MaxBodyBytes int `mapstructure:"max_body_bytes"`
 
-	loaded *loaded // by Validate, or by New where a test did not call it
+	loaded *promfile.File // by Validate, or by New where a test did not call it
 }
 
 // Default is the configuration without a file.
@@ -45,7 +52,14 @@ func (c *Config) Validate() error {
 	if c.InitialScrapeOffset < 0 {
 		errs = append(errs, fmt.Errorf(`"initial_scrape_offset" is %s: write 0s or more`, c.InitialScrapeOffset))
 	}
-	l, err := load(c.Config)
+	if c.Config != nil {
+		c.Config = promfile.AsWritten(c.Config).(map[string]any)
+	}
+	section, err := c.withSelf()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	l, err := promfile.Load(section)
 	c.loaded = l
 	return errors.Join(append(errs, err)...)
 }
@@ -56,15 +70,15 @@ func (c *Config) Warnings() []string {
 	if global, _ := c.Config["global"].(map[string]any); global["query_log_file"] != nil {
 		out = append(out, "config::global::query_log_file: does nothing here: nothing is queried; take it out")
 	}
-	for i, sc := range list(c.Config["scrape_configs"]) {
+	for i, sc := range promfile.List(c.Config["scrape_configs"]) {
 		m, _ := sc.(map[string]any)
 		for _, key := range []string{"relabel_configs", "metric_relabel_configs"} {
-			for j, rule := range list(m[key]) {
+			for j, rule := range promfile.List(m[key]) {
 				out = append(out, emptyReplacement(rule, fmt.Sprintf("config::scrape_configs::%d::%s::%d", i, key, j))...)
 			}
 		}
-		for _, p := range list(m["scrape_protocols"]) {
-			if p == string(promconfig.PrometheusProto) {
+		for _, p := range promfile.List(m["scrape_protocols"]) {
+			if promfile.TextOf(p) == string(promconfig.PrometheusProto) {
 				out = append(out, fmt.Sprintf(`config::scrape_configs::%d::scrape_protocols: %s is not asked for: write text protocols only`, i, p))
 			}
 		}
@@ -77,14 +91,26 @@ func (c *Config) Warnings() []string {
 func emptyReplacement(rule any, path string) []string {
 	m, _ := rule.(map[string]any)
 	r, set := m["replacement"]
-	action, _ := m["action"].(string)
+	action := promfile.TextOf(m["action"])
 	if !set || r != nil && r != "" || action != "" && !strings.EqualFold(action, "replace") {
 		return nil
 	}
 	return []string{path + `::replacement: is empty, so the rule removes the label: write $$1 for the first group of the regex, or use action labeldrop`}
 }
 
-func list(v any) []any {
-	l, _ := v.([]any)
-	return l
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	return pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+		return New(s, c, out)
+	}, pipeline.Metrics).
+		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
+		WithUnsupported(map[string]string{
+			"target_allocator":        "name the targets in scrape_configs, or shard with the relabel action hashmod",
+			"api_server":              "take it out; the targets are in our own metrics",
+			"trim_metric_suffixes":    "take it out; names stay as they are exposed",
+			"use_start_time_metric":   "take it out; no start time is made up",
+			"scrape_on_shutdown":      "take it out; the next process goes on with the same series",
+			"start_time_metric_regex": "take it out; no start time is made up",
+			"ignore_metadata":         "take it out",
+		})
 }

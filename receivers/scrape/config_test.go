@@ -12,13 +12,15 @@ import (
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
 // read loads a configuration file as the daemons do.
-func read(t *testing.T, yaml string) (*pipeline.Config, []config.Warning, error) {
+func loadYAML(t *testing.T, yaml string) (*pipeline.Config, []read.Warning, error) {
 	t.Helper()
 	return config.Load(context.Background(),
-		config.Sources{Config: []string{write(t, yaml)}},
+		read.Sources{Config: []string{write(t, yaml)}},
 		[]pipeline.Component{Component(), debug.Component()}, config.Options{})
 }
 
@@ -54,7 +56,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 	f := func(section string, wants ...string) {
 		t.Helper()
 		yaml := "receivers:\n  prometheus:\n" + section + tailYAML
-		_, _, err := read(t, yaml)
+		_, _, err := loadYAML(t, yaml)
 		if err == nil {
 			t.Errorf("no fault in\n%s", section)
 			return
@@ -84,7 +86,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 		"config::scrape_configs::0::scrape_native_histograms | not supported",
 		"config::scrape_configs::1::scrape_failure_log_file | not supported",
 		"config::scrape_configs::1::scrape_protocols | none of them")
-	for _, d := range discoveries {
+	for _, d := range promfile.Discoveries {
 		key := d + "_sd_configs"
 		f(jobs+"        - job_name: a\n          "+key+": [{role: pod}, {role: node}]\n", "config::scrape_configs::0::"+key+" | not supported: write static_configs, file_sd_configs or http_sd_configs")
 	}
@@ -114,7 +116,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 // TestFaultsHaveLines: the place is that in the user's file, not in what the loader was given.
 func TestFaultsHaveLines(t *testing.T) {
 	yaml := "receivers:\n  prometheus:\n    config:\n      scrape_configs:\n        - job_name: a\n          static_configs:\n            - targets: [x]\n          metrics_pth: /x\n" + tailYAML
-	_, _, err := read(t, yaml)
+	_, _, err := loadYAML(t, yaml)
 	if want := "a.yaml:8: "; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q in %v (the key is in line %d)", want, err, line(yaml, "metrics_pth"))
 	}
@@ -134,22 +136,22 @@ func TestDollarsAndWarnings(t *testing.T) {
             - {source_labels: [__address__], regex: '(.*):.*', target_label: instance, replacement: '$$1'}
             - {source_labels: [__address__], target_label: x, replacement: ''}
 ` + tailYAML
-	cfg, warnings, err := read(t, yaml)
+	cfg, warnings, err := loadYAML(t, yaml)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := cfg.Instances[slices.IndexFunc(cfg.Instances, func(i pipeline.Instance) bool { return i.ID.Type == "prometheus" })].Config.(*Config)
-	j := c.loaded.jobs[0]
+	j := c.loaded.Jobs[0]
 	if got := j.RelabelConfigs[0].Replacement; got != "$1" {
 		t.Errorf("$$1 arrives as %q", got)
 	}
-	if got := c.loaded.jobs[0].ServiceDiscoveryConfigs; len(got) != 1 {
+	if got := c.loaded.Jobs[0].ServiceDiscoveryConfigs; len(got) != 1 {
 		t.Errorf("discovery is %v", got)
 	}
-	if !slices.ContainsFunc(warnings, func(w config.Warning) bool { return strings.Contains(w.String(), "query_log_file: does nothing") }) {
+	if !slices.ContainsFunc(warnings, func(w read.Warning) bool { return strings.Contains(w.String(), "query_log_file: does nothing") }) {
 		t.Errorf("no warning of query_log_file in %v", warnings)
 	}
-	found := slices.ContainsFunc(warnings, func(w config.Warning) bool {
+	found := slices.ContainsFunc(warnings, func(w read.Warning) bool {
 		return strings.Contains(w.String(), "a.yaml:11: receivers::prometheus::config::scrape_configs::0::relabel_configs::1::replacement: is empty")
 	})
 	if !found {
@@ -168,7 +170,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal("README.md has no example")
 	}
 	for _, b := range blocks {
-		if _, _, err := read(t, b[1]); err != nil {
+		if _, _, err := loadYAML(t, b[1]); err != nil {
 			t.Errorf("%v in\n%s", err, b[1])
 		}
 	}

@@ -1,12 +1,19 @@
 package scrape
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
+
+	"github.com/sluiceio/sluice/internal/throttle"
 )
 
 // manager makes Prometheus' discovery manager, or none: jobs whose targets are all written in the file need none, which
@@ -30,7 +37,7 @@ func (r *Receiver) manager() (*discovery.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start service discovery: %w", err)
 	}
-	m := discovery.NewManager(r.ctx, seldomLog(r.settings.Log), reg, sd, discovery.Name("scrape"), discovery.Updatert(r.gather))
+	m := discovery.NewManager(r.ctx, throttledLog(r.settings.Log), reg, sd, discovery.Name("scrape"), discovery.Updatert(r.gather))
 	if m == nil {
 		return nil, errors.New("cannot start service discovery: see the log")
 	}
@@ -72,4 +79,82 @@ func (r *Receiver) discover(m *discovery.Manager) {
 			}
 		}
 	})
+}
+
+// throttledLog is a log for service discovery, in which a warning or an error that repeats itself is written once in a while.
+// The library complains about a broken file of file_sd at every event in the file's folder: 22,000 lines a second
+// where our own log is written in there, each of which is the next event.
+func throttledLog(log *slog.Logger) *slog.Logger {
+	return slog.New(throttled{Handler: log.Handler(), lines: &lines{}})
+}
+
+type throttled struct {
+	slog.Handler
+	lines  *lines
+	prefix string // what With has put before every line
+}
+
+func (s throttled) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		key := r.Level.String() + s.prefix + " " + r.Message
+		var line strings.Builder
+		line.WriteString(key)
+		r.Attrs(func(a slog.Attr) bool {
+			line.WriteString(" " + a.String())
+			return true
+		})
+		skipped, due := s.lines.of(line.String(), key).Now()
+		if !due {
+			return nil
+		}
+		if skipped > 0 {
+			r = r.Clone()
+			r.AddAttrs(slog.Int("suppressed", skipped))
+		}
+	}
+	return s.Handler.Handle(ctx, r)
+}
+
+func (s throttled) WithAttrs(attrs []slog.Attr) slog.Handler {
+	for _, a := range attrs {
+		s.prefix += " " + a.String()
+	}
+	s.Handler = s.Handler.WithAttrs(attrs)
+	return s
+}
+
+func (s throttled) WithGroup(name string) slog.Handler {
+	s.prefix += " " + name
+	s.Handler = s.Handler.WithGroup(name)
+	return s
+}
+
+const (
+	// linesMax bounds how many different lines are remembered; past it those of one message count as one.
+	linesMax = 256
+	// linesFor is how long a line is remembered at least; longer than one is kept back.
+	linesFor = time.Minute
+)
+
+// lines remembers what was written.
+type lines struct {
+	mu    sync.Mutex
+	since time.Time
+	known map[string]*throttle.Line
+}
+
+// of is the memory of a line; message is the line without what makes it different from its like.
+func (l *lines) of(line, message string) *throttle.Line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); l.known == nil || len(l.known) >= linesMax && now.Sub(l.since) >= linesFor {
+		l.since, l.known = now, map[string]*throttle.Line{}
+	}
+	if l.known[line] == nil && len(l.known) >= linesMax {
+		line = message
+	}
+	if l.known[line] == nil {
+		l.known[line] = &throttle.Line{}
+	}
+	return l.known[line]
 }

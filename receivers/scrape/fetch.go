@@ -6,36 +6,44 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 
 	"github.com/sluiceio/sluice/internal/inflate"
+	"github.com/sluiceio/sluice/wire/template"
 )
 
 // fetcher brings the body of one target.
 type fetcher struct {
 	client  *http.Client
 	request *http.Request
-	plain   *plain // the shorter way; nil if there is none
-	limit   int    // of the inflated body; a body as large as it is too large, as in Prometheus
-	last    int    // length of the last body
+	direct  *direct // the shorter way; nil if there is none
+	limit   int     // of the inflated body; a body as large as it is too large, as in Prometheus
+	last    int     // length of the last body
 	buffers *bufferPool
+	own     bool // the metrics of this process
+	from    prometheus.Gatherer
 }
 
 // newFetcher prepares the request, which is the same every time.
 func newFetcher(j *job, t *target) (*fetcher, error) {
+	if j.cfg.JobName == j.r.cfg.ScrapeSelf {
+		return &fetcher{own: true, from: j.r.settings.View.Own, buffers: &j.r.buffers}, nil
+	}
 	req, err := http.NewRequest(http.MethodGet, t.url, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the request: %w", err)
 	}
 	encoding := "identity"
 	// Nothing is gained from compressing what does not leave the host, and it costs more than all the rest.
-	if j.cfg.EnableCompression && (j.r.loaded.compressed[j.cfg.JobName] || !t.isLocal()) {
+	if j.cfg.EnableCompression && (j.r.loaded.Compressed[j.cfg.JobName] || !t.isLocal()) {
 		encoding = "gzip"
 	}
 	req.Header.Set("Accept", j.accept)
@@ -46,26 +54,26 @@ func newFetcher(j *job, t *target) (*fetcher, error) {
 	if limit <= 0 {
 		limit = j.r.cfg.MaxBodyBytes
 	}
-	return &fetcher{client: j.client, request: req, plain: newPlain(j, req), limit: limit, buffers: &j.r.buffers}, nil
+	return &fetcher{client: j.client, request: req, direct: newDirect(j, req), limit: limit, buffers: &j.r.buffers}, nil
 }
 
 // get asks the target. A target that redirects once is asked by the job's client for as long as it is a target: that
 // follows, from the first request again.
 func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
-	if f.plain != nil {
-		resp, err := f.plain.get(ctx)
+	if f.direct != nil {
+		resp, err := f.direct.get(ctx)
 		if !errors.Is(err, errRedirected) {
 			return resp, err
 		}
-		f.plain = nil
+		f.direct = nil
 	}
 	return f.client.Do(f.request.WithContext(ctx))
 }
 
 // close gives up the connection to the target. The client's are the job's.
 func (f *fetcher) close() {
-	if f.plain != nil {
-		f.plain.close()
+	if f.direct != nil {
+		f.direct.close()
 	}
 }
 
@@ -86,6 +94,11 @@ func acceptHeader(ps []config.ScrapeProtocol, escaping model.EscapingScheme) str
 
 // fetch returns the inflated body in a buffer of the pool, and its Content-Type.
 func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, err error) {
+	if f.own {
+		body, contentType, err = ownMetrics(f.from, f.buffers.get(f.last))
+		f.last = len(body)
+		return f.buffers.fit(body), contentType, err
+	}
 	resp, err := f.get(ctx)
 	if err != nil {
 		return nil, "", &failure{reasonOf(ctx, err, reasonConnect), err}
@@ -161,4 +174,59 @@ func (p *bufferPool) put(b []byte) {
 		b = b[:0]
 		p.classes[class].Put(&b)
 	}
+}
+
+// reason says why a scrape failed. The list is closed: it is a label of our own metrics.
+type reason string
+
+const (
+	reasonConnect     reason = "connect"      // no connection, or it broke
+	reasonTimeout     reason = "timeout"      // scrape_timeout
+	reasonStatus      reason = "status"       // an answer other than 200
+	reasonBodySize    reason = "body_size"    // body_size_limit
+	reasonFormat      reason = "format"       // a content type or encoding that is not read
+	reasonInvalid     reason = "invalid"      // the exposition has a fault
+	reasonSampleLimit reason = "sample_limit" //
+	reasonLabelLimit  reason = "label_limit"  // one of the three limits on labels
+	reasonTargetLimit reason = "target_limit" // the job has too many targets
+)
+
+// reasons is the closed list.
+var reasons = [...]reason{
+	reasonConnect, reasonTimeout, reasonStatus, reasonBodySize, reasonFormat, reasonInvalid, reasonSampleLimit,
+	reasonLabelLimit, reasonTargetLimit,
+}
+
+// failure is why a scrape failed.
+type failure struct {
+	reason reason
+	err    error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// reasonOf tells a timeout from another error.
+func reasonOf(ctx context.Context, err error, other reason) reason {
+	var n net.Error
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout() {
+		return reasonTimeout
+	}
+	return other
+}
+
+// reasonFor is the reason in an error of a scrape, wherever it comes from.
+func reasonFor(err error) reason {
+	var f *failure
+	switch {
+	case errors.As(err, &f):
+		return f.reason
+	case errors.Is(err, template.ErrSampleLimit):
+		return reasonSampleLimit
+	case errors.Is(err, template.ErrLabelLimit):
+		return reasonLabelLimit
+	case errors.Is(err, template.ErrFormat):
+		return reasonFormat
+	}
+	return reasonInvalid
 }

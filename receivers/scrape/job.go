@@ -3,6 +3,8 @@ package scrape
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	commonconfig "github.com/prometheus/common/config"
@@ -12,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	promscrape "github.com/prometheus/prometheus/scrape"
 
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 	"github.com/sluiceio/sluice/wire/template"
 )
 
@@ -43,7 +46,7 @@ func newJob(r *Receiver, c *config.ScrapeConfig) (*job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read metric_name_escaping_scheme of job %q: %w", c.JobName, err)
 	}
-	return &job{r: r, cfg: c, client: client, accept: acceptHeader(protocols(c), escaping), loops: map[uint64]*loop{}}, nil
+	return &job{r: r, cfg: c, client: client, accept: acceptHeader(promfile.Protocols(c), escaping), loops: map[uint64]*loop{}}, nil
 }
 
 // sync makes the targets of the groups those of the job: new ones are scraped from now on, those that are not among
@@ -104,7 +107,11 @@ func (j *job) targetOf(b *labels.Builder, own, group model.LabelSet) (*target, e
 	if err != nil || l.IsEmpty() {
 		return nil, err
 	}
-	return newTarget(l, j.cfg.Params)
+	t, err := newTarget(l, j.cfg.Params)
+	if err == nil {
+		t.shown = promscrape.NewTarget(l, j.cfg, own, group)
+	}
+	return t, err
 }
 
 // overflow is the error of every scrape while there are too many targets, or nil.
@@ -112,6 +119,18 @@ func (j *job) overflow() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.full
+}
+
+// active are the targets as Prometheus' API shows them.
+func (j *job) active() []*promscrape.Target {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make([]*promscrape.Target, 0, len(j.loops))
+	for _, l := range j.loops {
+		out = append(out, l.target.shown)
+	}
+	slices.SortFunc(out, func(a, b *promscrape.Target) int { return strings.Compare(a.String(), b.String()) })
+	return out
 }
 
 // census counts targets for our own metrics.
@@ -127,7 +146,7 @@ func (j *job) templateSettings(t *target) template.Settings {
 	return template.Settings{
 		Scope:            ScopeName,
 		Target:           t.public,
-		External:         j.r.loaded.global.ExternalLabels,
+		External:         j.r.loaded.Global.ExternalLabels,
 		Relabel:          c.MetricRelabelConfigs,
 		HonorLabels:      c.HonorLabels,
 		HonorTimestamps:  c.HonorTimestamps,

@@ -30,7 +30,12 @@ func newLoop(j *job, t *target) *loop {
 }
 
 // inherit goes on where another loop of the target stopped.
-func (l *loop) inherit(old *loop) { l.state, l.last, l.up = old.state, old.last, old.up }
+func (l *loop) inherit(old *loop) {
+	l.state, l.last, l.up = old.state, old.last, old.up
+	if was := old.target.shown; !was.LastScrape().IsZero() {
+		l.target.shown.Report(was.LastScrape(), was.LastScrapeDuration(), was.LastError())
+	}
+}
 
 // end tells the loop that its target is gone. It does not wait.
 func (l *loop) end() { l.once.Do(func() { close(l.gone) }) }
@@ -113,6 +118,7 @@ func (l *loop) scrape(at time.Time) {
 	res := l.state.Scrape(in)
 	l.mu.Unlock()
 	l.last = begin
+	l.target.shown.Report(begin, time.Since(begin), res.Err)
 	r.buffers.put(res.Free)
 	r.out.Put(res.Items, res.Size, l.state.AppendRequest)
 	r.metrics.add(&res)

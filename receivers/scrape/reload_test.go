@@ -83,6 +83,7 @@ func throughReloads(t *testing.T, texts ...string) *history {
 		go func() { _ = server.Serve(network) }()
 		settings, _ := pipelinetest.Settings(t, pipeline.KindReceiver, "prometheus")
 		settings.Log = slog.New(slog.DiscardHandler)
+		settings.Estates.Open()
 		for _, text := range texts {
 			cfg := Default()
 			if err := yaml.Unmarshal([]byte("global: {scrape_interval: 10s}\nscrape_configs:\n"+text), &cfg.Config); err != nil {

@@ -3,7 +3,7 @@
 //
 // A sample's way: discover.go hears of a target, job.go makes it one (relabelling, limits, sharding), loop.go
 // scrapes it on time, fetch.go brings the body, package template patches the target's OTLP bytes with it, and the
-// hand-over of package pipeline delivers a copy without ever making a scrape wait.
+// backlog of package pipeline/source delivers a copy without ever making a scrape wait.
 package scrape
 
 import (
@@ -15,37 +15,22 @@ import (
 	"time"
 
 	commonconfig "github.com/prometheus/common/config"
+	promscrape "github.com/prometheus/prometheus/scrape"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
 // ScopeName is the instrumentation scope of scraped metrics.
 const ScopeName = "github.com/sluiceio/sluice/receivers/scrape"
-
-// Component describes the receiver to the engine.
-func Component() pipeline.Component {
-	return pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
-		return New(s, c, out)
-	}, pipeline.Metrics).
-		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
-		WithNotDone(map[string]string{
-			"target_allocator":        "name the targets in scrape_configs, or shard with the relabel action hashmod",
-			"api_server":              "take it out; the targets are in our own metrics",
-			"trim_metric_suffixes":    "take it out; names stay as they are exposed",
-			"scrape_on_shutdown":      "take it out; the next process goes on with the same series",
-			"use_start_time_metric":   "take it out; no start time is made up",
-			"start_time_metric_regex": "take it out; no start time is made up",
-			"ignore_metadata":         "take it out",
-		})
-}
 
 // Receiver scrapes targets. It has one goroutine for discovery and one for each target, so that a slow target
 // delays no other.
 type Receiver struct {
 	settings pipeline.Settings
 	cfg      *Config
-	loaded   *loaded
+	loaded   *promfile.File
 	metrics  *metrics
 	out      *source.Backlog
 	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
@@ -78,7 +63,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 		return nil, fmt.Errorf("cannot learn the host's name: %w", err)
 	}
 	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, host, cfg.loaded.global.ExternalLabels.String())
+	_, _ = fmt.Fprint(h, host, cfg.loaded.Global.ExternalLabels.String())
 	r := &Receiver{settings: s, cfg: cfg, loaded: cfg.loaded, seed: h.Sum64(), jobs: map[string]*job{}, dial: dial, gather: 5 * time.Second}
 	if cfg.DiscoveryReloadOnStartup {
 		r.gather = 250 * time.Millisecond
@@ -87,7 +72,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	if next := out.For(pipeline.Metrics); next != nil {
 		r.out = source.NewBacklog(s, next, pipeline.Metrics, cfg.BacklogBytes)
 	}
-	for _, c := range cfg.loaded.jobs {
+	for _, c := range cfg.loaded.Jobs {
 		j, err := newJob(r, c)
 		if err != nil {
 			return nil, err
@@ -111,7 +96,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.stop() // and with it what the manager may have begun
 		return err
 	}
-	if e, is := r.settings.Inherit().(estate); is {
+	if e, is := r.settings.Inherit("targets").(estate); is {
 		r.adopt(e)
 	}
 	r.discover(m)
@@ -123,7 +108,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
-	r.settings.Leave(r.leave())
+	r.settings.Leave("targets", r.leave())
 	for _, j := range r.jobs {
 		j.client.CloseIdleConnections()
 	}
@@ -131,6 +116,16 @@ func (r *Receiver) Stop(ctx context.Context) error {
 		return nil
 	}
 	return r.out.Stop(ctx)
+}
+
+// Targets are the targets of each job as Prometheus' API shows them, and how many relabel_configs dropped.
+func (r *Receiver) Targets() (active map[string][]*promscrape.Target, dropped map[string]int) {
+	active, dropped = map[string][]*promscrape.Target{}, map[string]int{}
+	for name, j := range r.jobs {
+		active[name] = j.active()
+		_, dropped[name], _ = j.census()
+	}
+	return active, dropped
 }
 
 var (

@@ -25,6 +25,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire/prom"
 )
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 }
 
 // start runs a receiver with this Prometheus configuration.
-func start(t *testing.T, text string, sink pipeline.Sink, dial func(context.Context, string, string) (net.Conn, error)) (*Receiver, *pipeline.Ledger) {
+func start(t *testing.T, text string, sink pipeline.Sink, dial func(context.Context, string, string) (net.Conn, error)) (*Receiver, *ledger.Ledger) {
 	t.Helper()
 	cfg := Default()
 	cfg.BacklogBytes = 1 << 20

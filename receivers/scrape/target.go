@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+	promscrape "github.com/prometheus/prometheus/scrape"
 )
 
 // target is one endpoint: labels after relabelling, those for scraping included.
@@ -17,7 +18,8 @@ type target struct {
 	labels   labels.Labels
 	public   labels.Labels // without those that begin with __: the labels of its series
 	url      string
-	hash     uint64 // of labels and url: its identity
+	hash     uint64             // of labels and url: its identity
+	shown    *promscrape.Target // for Prometheus' API: what became of the last scrape
 	interval time.Duration
 	timeout  time.Duration
 }

@@ -24,13 +24,6 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/tracker"
 )
 
-// Component describes the receiver to the engine.
-func Component() pipeline.Component {
-	return pipeline.Receiver("tail", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
-		return New(s, c, out)
-	}, pipeline.Logs).WithDoc("Log files: plain and Kubernetes container logs, with rotation, checkpoint after delivery")
-}
-
 // Receiver follows files. It has one goroutine for the tracker, one for the checkpoint, and those of the reader.
 type Receiver struct {
 	next       pipeline.Sink

@@ -242,12 +242,12 @@ func TestOneLineACause(t *testing.T) {
 	})
 }
 
-// TestBudget: a full budget refuses at our door; the file waits until there is room.
+// TestBudget: a full budget refuses what is read; the file waits until there is room.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.settings.Budget = pipeline.NewBudget(1000)
-		lease, err := w.settings.Budget.Reserve(300)
+		reservation, err := w.settings.Budget.Reserve(300)
 		w.must(err)
 		w.write("a.log", "one\n")
 		w.start()
@@ -255,7 +255,7 @@ func TestBudget(t *testing.T) {
 		if got := w.bodies(); got != "" || w.counters()["refused_requests_total"] == 0 {
 			t.Errorf("%q came through a full budget; %v", got, w.counters())
 		}
-		lease.Release()
+		reservation.Release()
 		time.Sleep(30 * time.Second)
 		if got := w.bodies(); got != "one" {
 			t.Error(got)

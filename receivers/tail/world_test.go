@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -58,7 +59,7 @@ type world struct {
 	dir      string
 	cfg      *Config
 	settings pipeline.Settings
-	ledger   *pipeline.Ledger
+	ledger   *ledger.Ledger
 	registry *prometheus.Registry
 	receiver *Receiver
 	rejected int // records in rejected batches

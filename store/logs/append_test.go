@@ -9,6 +9,7 @@ import (
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/store/logs/logstest"
 	"github.com/sluiceio/sluice/store/logs/rows"
 	"github.com/sluiceio/sluice/wire/loki"
@@ -16,7 +17,7 @@ import (
 )
 
 // droppedFor reads from the ledger how many items were dropped for a reason.
-func droppedFor(t *testing.T, l *pipeline.Ledger, why pipeline.Reason) int {
+func droppedFor(t *testing.T, l *ledger.Ledger, why pipeline.Reason) int {
 	t.Helper()
 	n := 0
 	for _, a := range l.Read() {

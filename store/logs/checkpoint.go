@@ -22,7 +22,7 @@ func (s *Store) checkpoint() error {
 }
 
 func (s *Store) checkpointLocked() error {
-	if records, _ := s.wal.State(); records == 0 && s.wal.Healthy() {
+	if records, _ := s.wal.State(); records == 0 && s.wal.Healthy() || s.orphaned.Load() {
 		return nil
 	}
 	start := time.Now()

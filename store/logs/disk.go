@@ -42,6 +42,9 @@ func (s *Store) stats() (logstorage.StorageStats, bool) {
 	if s.closed {
 		return st, false
 	}
+	if _, err := os.Stat(s.partitions()); err != nil {
+		return st, false // the library asks for the room of the disk by that name, and ends the process
+	}
 	s.engine.UpdateStats(&st)
 	return st, true
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
@@ -44,31 +45,24 @@ func lastOf[T any](s []T, n int) []T { return s[max(0, len(s)-n):] }
 // labels are asked for and not in the index.
 func (s *Store) healDay(day int64) (int, error) {
 	from, to := day*rows.NsPerDay, (day+1)*rows.NsPerDay-1
-	ids := func(of string) (map[string]bool, error) {
-		set := map[string]bool{}
-		q := engine.Query{Text: "* | uniq by (" + of + ")", From: from, To: to}
-		return set, s.engine.Each(s.running, q, func(row map[string]string) error {
-			set[row[rows.FieldStreamID]] = true
-			return nil
-		})
-	}
-	all, err := ids(rows.FieldStreamID)
-	if err != nil {
+	lost := map[string]bool{}
+	if err := s.eachStreamID(engine.Query{Text: "* | fields " + rows.FieldStreamID, From: from, To: to}, func(id string) {
+		if !lost[id] {
+			lost[strings.Clone(id)] = true
+		}
+	}); err != nil {
 		return 0, err
 	}
-	registered, err := ids(rows.FieldStreamID + ", " + rows.FieldStream)
-	if err != nil {
+	registered := engine.Query{Text: "* | fields " + rows.FieldStreamID + ", " + rows.FieldStream, From: from, To: to}
+	if err := s.eachStreamID(registered, func(id string) { delete(lost, id) }); err != nil {
 		return 0, err
 	}
-	fields := rows.FieldTime
+	fields := rows.FieldTime + ", " + rows.FieldLabels
 	for _, label := range rows.StreamLabels() {
 		fields += ", " + engine.Quote(label)
 	}
 	n := 0
-	for id := range all {
-		if registered[id] {
-			continue
-		}
+	for id := range lost {
 		n++
 		q := engine.Query{Text: rows.FieldStreamID + ":" + engine.Quote(id) + " | fields " + fields + " | limit 1", From: from, To: to}
 		if err := s.engine.Each(s.running, q, s.register); err != nil {
@@ -76,6 +70,20 @@ func (s *Store) healDay(day int64) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// eachStreamID calls f with the ids of streams, one at a time, of some more than once. A block is rows of one stream. It is
+// not left to the library's uniq, which takes only so many.
+func (s *Store) eachStreamID(q engine.Query, f func(id string)) error {
+	var mu sync.Mutex
+	return s.engine.Blocks(s.running, q, func(_ int, b *logstorage.DataBlock) error {
+		if c := b.GetColumnByName(rows.FieldStreamID); c != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			f(c.Values[0])
+		}
+		return nil
+	})
 }
 
 // register adds a marker to the stream of a row.
@@ -86,7 +94,7 @@ func (s *Store) register(row map[string]string) error {
 	}
 	var fields []logstorage.Field
 	for _, label := range rows.StreamLabels() {
-		if v := row[label]; v != "" {
+		if v := row[label]; v != "" && rows.IsNamed(row[rows.FieldLabels], label) {
 			fields = append(fields, logstorage.Field{Name: label, Value: v})
 		}
 	}

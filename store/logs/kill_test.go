@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/logs/logstest"
 	"github.com/sluiceio/sluice/store/logs/rows"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -27,7 +29,7 @@ const killDir = "SLUICE_TEST_KILL_DIR"
 // appendUntilKilled is the child: it appends numbered rows without end, new streams among them, rows of yesterday, and
 // now and then enough for the library to write parts on its own, and says after each answer which numbers are safe.
 func appendUntilKilled(dir string) {
-	settings := pipeline.NewLedger().Settings(pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs)
+	settings := pipelinetest.SettingsOf(ledger.New(), pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Logs)
 	settings.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	s, err := Open(settings, dir, Options{CheckpointBytes: 256 << 10})
 	if err != nil {

@@ -57,6 +57,7 @@ type Store struct {
 	names    *rows.Names
 	teller   rejects.Teller
 	removed  atomic.Int64 // records before were removed to make room, ns
+	orphaned atomic.Bool  // see orphan.go
 	engine   engine.Engine
 
 	// Searcher answers between Begin and its end.
@@ -108,6 +109,9 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	st.running, st.cancel = context.WithCancelCause(context.Background())
 	var err error
 	if st.names, err = rows.OpenNames(filepath.Join(dir, "names")); err != nil {
+		return nil, err
+	}
+	if err = st.adopt(); err != nil {
 		return nil, err
 	}
 	if st.engine, err = engine.Open(filepath.Join(dir, "data"), o.Retention, o.MemoryBytes); err != nil {

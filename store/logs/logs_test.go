@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluiceio/sluice/api/loki"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/logs/engine"
 	"github.com/sluiceio/sluice/store/logs/logstest"
@@ -31,7 +32,7 @@ func open(t testing.TB, o Options) *Store {
 	return s
 }
 
-func openIn(t testing.TB, dir string, o Options) (*Store, *pipeline.Ledger) {
+func openIn(t testing.TB, dir string, o Options) (*Store, *ledger.Ledger) {
 	t.Helper()
 	settings, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
 	s, err := Open(settings, dir, o)

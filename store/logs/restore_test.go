@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/logs/logstest"
 	"github.com/sluiceio/sluice/store/logs/rows"
+	"go.opentelemetry.io/collector/pdata/plog"
 )
 
 // abandon leaves a store as a killed process would: the files stay, nothing is written out. The library's lock on the
@@ -86,7 +88,16 @@ func TestReplayKeepsTimes(t *testing.T) {
 func TestHeal(t *testing.T) {
 	s := open(t, Options{})
 	now := time.Now()
-	put(t, s, logstest.Lines(t, "lost", now, "one", "two"))
+	put(t, s, logstest.Batch(t, func(l plog.Logs) {
+		rl := l.ResourceLogs().AppendEmpty()
+		rl.Resource().Attributes().PutStr("service.name", "lost")
+		for _, text := range []string{"one", "two"} {
+			r := rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+			r.SetTimestamp(logstest.Time(now))
+			r.Body().SetStr(text)
+			r.Attributes().PutStr("k8s.pod.name", "metadata, no label of the stream")
+		}
+	}))
 	if err := s.checkpoint(); err != nil {
 		t.Fatal(err)
 	}
@@ -212,5 +223,52 @@ func TestMaxBytes(t *testing.T) {
 	s.sweep()
 	if days := s.engine.PartitionList(); len(days) != 1 || days[0] != rows.DayName(rows.DayOf(now.UnixNano())) {
 		t.Errorf("days left: %v", days)
+	}
+}
+
+// TestStartWithManyStreams: a start after a crash looks for streams that the index has lost, however many there are.
+func TestStartWithManyStreams(t *testing.T) {
+	s := open(t, Options{})
+	now := time.Now()
+	for i := range 20 {
+		put(t, s, logstest.Batch(t, func(l plog.Logs) {
+			for k := range 10_000 {
+				rl := l.ResourceLogs().AppendEmpty()
+				rl.Resource().Attributes().PutStr("k8s.pod.name", fmt.Sprint("a-pod-with-a-name-of-the-usual-length-", i, "-", k))
+				rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetTimestamp(logstest.Time(now))
+			}
+		}))
+	}
+	if err := s.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	openIn(t, abandon(t, s), Options{})
+}
+
+// TestAdopt: after a removal while the process ran the library lists parts that are gone. They are taken out of its list.
+func TestAdopt(t *testing.T) {
+	s := open(t, Options{})
+	now := time.Now()
+	put(t, s, logstest.Lines(t, "svc", now, "gone"))
+	if err := s.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	dir := abandon(t, s)
+	parts, _ := filepath.Glob(filepath.Join(dir, "data", "partitions", "*", "*", "*", "metadata.json"))
+	if len(parts) < 2 {
+		t.Fatalf("parts %v", parts)
+	}
+	for _, p := range parts {
+		if err := os.RemoveAll(filepath.Dir(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, orphanFile), nil, 0o600); err != nil { // without it the library ends the process
+		t.Fatal(err)
+	}
+	again, _ := openIn(t, dir, Options{})
+	put(t, again, logstest.Lines(t, "svc", now, "new"))
+	if got := rowsOf(t, again, "*"); len(got) != 1 {
+		t.Errorf("%d rows", len(got))
 	}
 }

@@ -36,14 +36,13 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	}
 	w := s.writer
 	w.begin(ctx, time.Now())
-	report, err := w.translator.Walk(b.Request, w)
-	if err != nil {
+	if _, err := w.translator.Walk(b.Request, w); err != nil {
 		return pipeline.Refuse(time.Second, errors.Join(fmt.Errorf("cannot append: %w", err), w.app.Rollback()))
 	}
 	if err := w.app.Commit(); err != nil {
 		return pipeline.Refuse(time.Second, fmt.Errorf("cannot write the metric store: %w", err))
 	}
-	return w.settle(b, &report)
+	return w.settle(b)
 }
 
 // writer appends the samples of one batch after the other. It is used under Store.turn.

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/metrics/metricstest"
 )
@@ -32,7 +33,7 @@ func childDir() string { return os.Getenv(childVariable) }
 // runChild appends numbered samples, one batch after the other, and says after each which one is acknowledged.
 func runChild(dir string) {
 	t := &testing.B{}
-	s := pipeline.NewLedger().Settings(pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Metrics)
+	s := pipelinetest.SettingsOf(ledger.New(), pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Metrics)
 	s.Log = slog.New(slog.DiscardHandler)
 	st, err := Open(s, dir, Options{})
 	if err != nil {

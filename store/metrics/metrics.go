@@ -151,6 +151,12 @@ func (s *Store) Close() error {
 	return errors.Join(s.engine.Close(), s.db.Close())
 }
 
+// Folders are those that have to be there as long as the store is open.
+func (s *Store) Folders() []string { return []string{s.dir, filepath.Join(s.dir, "wal")} }
+
+// Ready returns why no samples are taken; there is nothing.
+func (s *Store) Ready() error { return nil }
+
 // DiskBytes returns the size of all files of the store.
 func (s *Store) DiskBytes() int64 {
 	var n int64

@@ -29,6 +29,15 @@ func (r *refusals) add(s *prom.Sample, why pipeline.Reason) {
 	r.Add(why, s.Point, 0, func() string { return s.Labels.String() })
 }
 
+// Refused implements prom.Refuser: points that cannot be samples.
+func (w *writer) Refused(point int, why prom.Why, metric string) {
+	reason := pipeline.DropUnsupported
+	if why == prom.WhyName || why == prom.WhyLabel || why == prom.WhyBuckets {
+		reason = pipeline.DropInvalid
+	}
+	w.refusals.Add(reason, point, 0, func() string { return metric + ": " + why.String() })
+}
+
 // words is what is wrong with the points of each reason.
 func words(o Options) map[pipeline.Reason]string {
 	return map[pipeline.Reason]string{
@@ -43,15 +52,8 @@ func words(o Options) map[pipeline.Reason]string {
 }
 
 // settle books a batch that was committed, and is the answer for it.
-func (w *writer) settle(b pipeline.Batch, report *prom.Report) error {
+func (w *writer) settle(b pipeline.Batch) error {
 	s := w.store
-	report.EachRefused(func(why prom.Why, points int, metric string) {
-		reason := pipeline.DropUnsupported
-		if why == prom.WhyName || why == prom.WhyLabel || why == prom.WhyBuckets {
-			reason = pipeline.DropInvalid
-		}
-		w.refusals.AddCount(reason, points, func() string { return metric + ": " + why.String() })
-	})
 	lost := min(w.refusals.Items(), b.Items)
 	s.settings.Delivered(pipeline.Metrics, b.Items-lost, int(int64(len(b.Request))*int64(b.Items-lost)/int64(max(1, b.Items))))
 	s.metrics.samples.Add(float64(w.samples))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluiceio/sluice/api/prometheus"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/metrics/metricstest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // open opens a store that is closed with the test.
-func open(t testing.TB, dir string, o Options) (*Store, *pipeline.Ledger) {
+func open(t testing.TB, dir string, o Options) (*Store, *ledger.Ledger) {
 	t.Helper()
 	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
 	st, err := Open(s, dir, o)

@@ -17,7 +17,6 @@ type List struct{ kinds []kind }
 type kind struct {
 	why     pipeline.Reason
 	ranges  []pipeline.Range
-	count   int // items of which only the number is known
 	bytes   int
 	example string
 }
@@ -35,11 +34,6 @@ func (l *List) Add(why pipeline.Reason, item, bytes int, example func() string) 
 		return
 	}
 	k.ranges = append(k.ranges, pipeline.Range{From: item, To: item + 1})
-}
-
-// AddCount adds items of which only the number is known.
-func (l *List) AddCount(why pipeline.Reason, items int, example func() string) {
-	l.kind(why, example).count += items
 }
 
 func (l *List) kind(why pipeline.Reason, example func() string) *kind {
@@ -76,8 +70,7 @@ func (l *List) Bytes() (n int) {
 	return n
 }
 
-func (k *kind) items() int {
-	n := k.count
+func (k *kind) items() (n int) {
 	for _, r := range k.ranges {
 		n += r.To - r.From
 	}
@@ -107,12 +100,7 @@ func (t *Teller) Answer(items int, l *List) error {
 			text = "cannot be stored: " + string(k.why)
 		}
 		err := fmt.Errorf("%s %s: %d, such as %s", t.What, text, k.items(), k.example)
-		if len(k.ranges) > 0 {
-			g.Reject(pipeline.Rejected{Reason: k.why, Ranges: pipeline.NewRanges(append([]pipeline.Range(nil), k.ranges...)), Err: err})
-		}
-		if k.count > 0 {
-			g.Reject(*pipeline.Reject(k.count, k.why, err))
-		}
+		g.Reject(pipeline.Rejected{Reason: k.why, Ranges: pipeline.NewRanges(append([]pipeline.Range(nil), k.ranges...)), Err: err})
 		if left, due := t.line(k.why).Now(); due {
 			t.Log.Warn(t.What+" were not stored: they "+text, "reason", string(k.why), "items", k.items(), "example", k.example, "suppressed", left)
 		}

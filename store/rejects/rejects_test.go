@@ -27,32 +27,26 @@ func TestAnswer(t *testing.T) {
 		l.Add(pipeline.DropTooOld, 2, 10, example("second"))
 		l.Add(pipeline.DropInvalid, 3, 5, example("third"))
 		l.Add(pipeline.DropTooOld, 6, 10, example("fourth"))
-		l.AddCount(pipeline.DropUnsupported, 2, example("fifth"))
-		if l.Items() != 6 || l.Bytes() != 35 {
+		if l.Items() != 4 || l.Bytes() != 35 {
 			t.Errorf("%d items, %d bytes", l.Items(), l.Bytes())
 		}
 		a := pipeline.Read(teller.Answer(10, &l), 10)
-		if a.Refusal != nil || a.RejectedItems() != 6 || a.Taken() != 4 || len(a.Rejected) != 3 {
+		if a.Refusal != nil || a.RejectedItems() != 4 || a.Taken() != 6 || len(a.Rejected) != 2 {
 			t.Fatalf("answer %+v", a)
 		}
 		for _, r := range a.Rejected {
-			switch r.Reason {
-			case pipeline.DropTooOld:
+			if r.Reason == pipeline.DropTooOld {
 				if r.Ranges.Len() != 3 || r.Ranges[0] != (pipeline.Range{From: 1, To: 3}) {
 					t.Errorf("ranges %v", r.Ranges)
 				}
 				if got := r.Err.Error(); got != "spans are older than a day: 3, such as first" {
 					t.Errorf("the sender reads %q", got)
 				}
-			case pipeline.DropUnsupported:
-				if r.Ranges != nil || r.Count != 2 {
-					t.Errorf("a count became %+v", r)
-				}
 			}
 		}
 	}
-	if n := strings.Count(log.String(), "\n"); n != 3 || !strings.Contains(log.String(), "example=first") {
-		t.Errorf("%d lines for three reasons twice:\n%s", n, log.String())
+	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "example=first") {
+		t.Errorf("%d lines for two reasons twice:\n%s", n, log.String())
 	}
 	// A whole batch.
 	l.Reset()

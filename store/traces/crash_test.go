@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/traces/tracestest"
 )
 
@@ -27,7 +29,7 @@ const writers = 3
 // runChild appends numbered traces and says which are acknowledged. Half of trace n comes with the batch of n, half
 // with that of n+1, an hour later by its own clock, so that batches hold several traces and traces several fragments.
 func runChild(dir string) {
-	s := pipeline.NewLedger().Settings(pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Traces)
+	s := pipelinetest.SettingsOf(ledger.New(), pipeline.KindExporter, pipeline.ID{Type: "store"}, pipeline.Traces)
 	s.Log = slog.New(slog.DiscardHandler)
 	st, err := Open(s, dir, Options{Now: tracestest.NewClock().Now})
 	if err != nil {

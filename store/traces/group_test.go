@@ -106,7 +106,7 @@ span 3/1 - seven server -6s 1s
 	}
 }
 
-// FuzzFragments takes any body that the door takes: fragments and refusals together are all of its spans.
+// FuzzFragments takes any body that wire.Check takes: fragments and refusals together are all of its spans.
 func FuzzFragments(f *testing.F) {
 	for _, text := range []string{
 		"span 1/1 - a server -5s 1s", "resource a=1\nspan 1/1 - a server -5s 1s\nspan 2/1 - b server -5s 1s\nspan 1/2 1 c client 0s 0s",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/sluiceio/sluice/store/traces/traceql"
@@ -118,6 +119,9 @@ func (r *searcher) decide(ctx context.Context, id traceql.ID) error {
 	t, err := r.store.traceAt(ctx, id, places)
 	if err != nil {
 		return err
+	}
+	if t.partial {
+		r.cost.Partial = fmt.Sprintf("of a trace larger than %d bytes not more was looked at", r.store.options.MaxTraceBytes)
 	}
 	if m, ok := r.match(t); ok {
 		r.found = append(r.found, id)

@@ -3,6 +3,7 @@ package traces
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -23,11 +24,10 @@ type keySet struct {
 	keys  map[string]string // each key to itself
 	last  [32]string
 	limit int
+	over  bool // there are more
 }
 
 func newKeySet(limit int) keySet { return keySet{keys: map[string]string{}, limit: limit} }
-
-func (s *keySet) full() bool { return len(s.keys) >= s.limit }
 
 // add adds the keys of one list of attributes.
 func (s *keySet) add(c wire.Attributes) {
@@ -37,8 +37,8 @@ func (s *keySet) add(c wire.Attributes) {
 		}
 		key, known := s.keys[string(c.Key())]
 		if !known {
-			if s.full() {
-				continue
+			if s.over = len(s.keys) >= s.limit; s.over {
+				return
 			}
 			key = string(c.Key())
 			s.keys[key] = key
@@ -55,8 +55,11 @@ func (s *Store) Tags(ctx context.Context, q traceql.TagScan) (traceql.Tags, trac
 			resource.add(wire.ResourceAttributes(v.resource))
 		}
 		span.add(v.span.Attributes())
-		return !resource.full() || !span.full()
+		return !resource.over || !span.over
 	})
+	if resource.over || span.over {
+		cost.Partial = moreThan(q.Limit, "names")
+	}
 	return traceql.Tags{
 		Resource: slices.Collect(maps.Keys(resource.keys)), Span: slices.Collect(maps.Keys(span.keys)),
 	}, cost, err
@@ -77,9 +80,16 @@ func (s *Store) TagValues(ctx context.Context, q traceql.TagScan, f traceql.Fiel
 	seen := valueSet{limit: q.Limit, values: map[string]map[string]struct{}{}}
 	cost, err := s.tagSpans(ctx, q, func(v *view, _ bool) bool {
 		seen.addField(v, f)
-		return seen.count < q.Limit && seen.bytes < maxTagBytes
+		return !seen.over
 	})
+	if seen.over {
+		cost.Partial = moreThan(seen.count, "values")
+	}
 	return seen.list(), cost, err
+}
+
+func moreThan(n int, what string) string {
+	return fmt.Sprintf("there are more %s than these %d; ask for a shorter range, or with a narrower q", what, n)
 }
 
 // tagSpans visits the spans that the filter lets through, until visit answers false.
@@ -105,7 +115,10 @@ func (s *Store) tagSpans(ctx context.Context, q traceql.TagScan, visit func(v *v
 				}
 			}
 		}
-		return cost.Bytes < maxTagScanBytes, nil
+		if cost.Bytes >= maxTagScanBytes {
+			cost.Partial = fmt.Sprintf("only the newest %d MiB of the range were read", maxTagScanBytes>>20)
+		}
+		return cost.Partial == "", nil
 	})
 	return cost, err
 }
@@ -116,6 +129,7 @@ type valueSet struct {
 	count  int
 	bytes  int
 	limit  int
+	over   bool // there are more
 	text   []byte
 }
 
@@ -185,11 +199,15 @@ func (s *valueSet) add(typ string, text []byte) {
 		of = map[string]struct{}{}
 		s.values[typ] = of
 	}
-	if _, known := of[string(text)]; !known && s.count < s.limit {
-		of[string(text)] = struct{}{}
-		s.count++
-		s.bytes += len(text)
+	if _, known := of[string(text)]; known {
+		return
 	}
+	if s.over = s.count >= s.limit || s.bytes+len(text) > maxTagBytes; s.over {
+		return
+	}
+	of[string(text)] = struct{}{}
+	s.count++
+	s.bytes += len(text)
 }
 
 func (s *valueSet) list() []traceql.TagValue {

@@ -29,6 +29,7 @@ type Store struct {
 	settings pipeline.Settings
 	teller   rejects.Teller
 	options  Options
+	dir      string
 	db       *pebble.DB
 
 	// life is held for reading by whatever uses db, and for writing by Close.
@@ -60,7 +61,7 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the trace store in %s: %w", dir, err)
 	}
-	st := &Store{settings: s, options: o, db: db, queries: make(chan struct{}, o.MaxQueries)}
+	st := &Store{settings: s, options: o, dir: dir, db: db, queries: make(chan struct{}, o.MaxQueries)}
 	st.teller = rejects.Teller{Log: s.Log, What: "spans", Words: map[pipeline.Reason]string{
 		pipeline.DropInvalid: "have no valid trace id and span id, or no time",
 		pipeline.DropTooOld:  "are older than the retention of " + o.Retention.String(),
@@ -172,6 +173,9 @@ func (s *Store) Ready() error {
 	}
 	return nil
 }
+
+// Folders are those that have to be there as long as the store is open.
+func (s *Store) Folders() []string { return []string{s.dir} }
 
 // DiskBytes is what the store takes on disk, the write-ahead log included, of which up to three memtables' worth stays
 // for ever. Tables that are being deleted do not count, so that whoever frees space by DropOldest sees its effect at once.

@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/sluiceio/sluice/api/tempo"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/store/traces/traceql"
 	"github.com/sluiceio/sluice/store/traces/tracestest"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 // open opens a store whose clock stands at tracestest.Epoch, and closes it when the test ends.
-func open(t testing.TB, dir string, o Options) (*Store, *tracestest.Clock, *pipeline.Ledger) {
+func open(t testing.TB, dir string, o Options) (*Store, *tracestest.Clock, *ledger.Ledger) {
 	t.Helper()
 	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
 	c := tracestest.NewClock()
@@ -266,17 +267,17 @@ func TestQueriesEndWithTheirClientAndTheStore(t *testing.T) {
 	}
 }
 
-// TestLedgerCloses sends good and bad spans through a door as the graph has it.
+// TestLedgerCloses sends good and bad spans through an entrance as the graph has it.
 func TestLedgerCloses(t *testing.T) {
 	st, _, ledger := open(t, t.TempDir(), Options{})
-	door := st.settings.Entrance(pipeline.Traces, pipeline.SinkFunc(st.Append))
+	entrance := st.settings.Entrance(pipeline.Traces, pipeline.SinkFunc(st.Append))
 	b := tracestest.BatchOf(t, tracestest.SpanText(t, "span 1/1 - a server -5s 1s\nspan 0/1 - b server -5s 1s\nspan 2/1 - c server -900h 1s"))
-	if r, is := pipeline.AsRejected(door.Consume(t.Context(), b)); !is || r.Len() != 2 {
+	if r, is := pipeline.AsRejected(entrance.Consume(t.Context(), b)); !is || r.Len() != 2 {
 		t.Fatalf("the sender is told %v, want that two spans were rejected", r)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := door.Consume(ctx, b); err == nil {
+	if err := entrance.Consume(ctx, b); err == nil {
 		t.Error("a caller that is gone is answered nil")
 	}
 	delivered, drops := tracestest.Account(ledger)

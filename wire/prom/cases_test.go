@@ -15,7 +15,7 @@ import (
 var update = flag.Bool("update", false, "write what the cases answer into testdata; read the diff")
 
 // TestCases runs testdata/*.txtar: a request as OTLP/JSON, and what a walk yields. Lines of a section "config" are
-// "promote NAME", "external NAME=VALUE", "no suffixes" and "no target_info", over a configuration that promotes
+// "promote NAME", "promote-all", "promote-all but service", "external NAME=VALUE", "no suffixes" and "no target_info", over a configuration that promotes
 // nothing.
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -67,6 +67,8 @@ func configure(t *testing.T, c *Config, text string) {
 		switch key {
 		case "promote":
 			c.PromoteResourceAttributes = append(c.PromoteResourceAttributes, value)
+		case "promote-all":
+			c.PromoteAll, c.PromoteAllButService = value == "", value == "but service"
 		case "external":
 			if c.ExternalLabels == nil {
 				c.ExternalLabels = map[string]string{}

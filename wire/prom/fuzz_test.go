@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 )
 
-// FuzzWalk walks whatever passes the door: the cache and the slow path say the same, label sets are well-formed, and
+// FuzzWalk walks whatever passes wire.Check: the cache and the slow path say the same, label sets are well-formed, and
 // every point is accounted for.
 func FuzzWalk(f *testing.F) {
 	for seed := range uint64(20) {
@@ -30,7 +30,7 @@ func FuzzWalk(f *testing.F) {
 		}
 		want, report := lines(t, reference, r)
 		if report.Points != info.Items {
-			t.Fatalf("%d points, the door counted %d", report.Points, info.Items)
+			t.Fatalf("%d points, wire.Check counted %d", report.Points, info.Items)
 		}
 		for range 2 {
 			got, again := lines(t, cached, r)

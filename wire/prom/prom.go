@@ -24,6 +24,8 @@ const TypeKey = "prometheus.type"
 type Config struct {
 	// PromoteResourceAttributes names the resource attributes that become labels of every series of the resource.
 	PromoteResourceAttributes []string
+	// PromoteAll makes labels of all resource attributes; PromoteAllButService leaves those out that job and instance are made of.
+	PromoteAll, PromoteAllButService bool
 	// AddMetricSuffixes adds the unit and, to counters, _total to names.
 	AddMetricSuffixes bool
 	// TargetInfo writes one target_info series a resource, which holds the attributes that are not promoted.
@@ -92,6 +94,12 @@ type Sink interface {
 	Sample(s *Sample) error
 }
 
+// A Refuser is a Sink that wants to know which points became no samples; in order, like Sample. The metric's name is valid
+// until it returns.
+type Refuser interface {
+	Refused(point int, w Why, metric string)
+}
+
 // SinkFunc makes a function a Sink.
 type SinkFunc func(s *Sample) error
 
@@ -126,6 +134,7 @@ type Translator struct {
 
 	// Of the walk that runs.
 	sink             Sink
+	refuser          Refuser // the sink, if it is one
 	report           Report
 	at               place
 	sample           Sample
@@ -174,7 +183,8 @@ func (t *Translator) CacheBytes() int { return t.budget.size() }
 // report and does not stop the rest; the error is the sink's own.
 func (t *Translator) Walk(r wire.Request, sink Sink) (Report, error) {
 	t.sink, t.report = sink, Report{}
-	defer func() { t.sink = nil }()
+	t.refuser, _ = sink.(Refuser)
+	defer func() { t.sink, t.refuser = nil, nil }()
 	for rs := r.Resources(); rs.Next(); {
 		if err := t.walkResource(&rs); err != nil {
 			return t.report, err

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 )
 
-// request encodes pdata and takes it through the door.
+// request encodes pdata and checks it as a receiver does.
 func request(t testing.TB, md pmetric.Metrics) wire.Request {
 	t.Helper()
 	body, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto()

@@ -44,7 +44,7 @@ func (t *Translator) learnResource(body []byte) *resource {
 		r.instance = t.string(instance)
 	}
 	for a := attributes(); a.Next(); {
-		if !t.promote[string(a.Key())] {
+		if !t.promotes(string(a.Key())) {
 			continue
 		}
 		if name, err := t.labelName.Build(string(a.Key())); err == nil {
@@ -55,6 +55,17 @@ func (t *Translator) learnResource(body []byte) *resource {
 		r.info = t.learnInfo(r, attributes())
 	}
 	return r
+}
+
+// promotes says whether a resource attribute becomes a label of every series.
+func (t *Translator) promotes(key string) bool {
+	switch {
+	case t.promote[key], t.cfg.PromoteAll:
+		return true
+	case t.cfg.PromoteAllButService:
+		return key != serviceName && key != serviceNamespace && key != serviceInstance
+	}
+	return false
 }
 
 // learnInfo returns the labels of the target_info of a resource, nil if it has no identity or nothing beside it. An attribute whose key

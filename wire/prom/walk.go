@@ -81,8 +81,11 @@ func (t *Translator) walkMetric(m *wire.Metric) error {
 
 // refuse counts a point that cannot be a sample.
 func (t *Translator) refuse(w Why) {
-	t.report.Points++
 	t.report.refuse(w, t.at.metric.name)
+	if t.refuser != nil {
+		t.refuser.Refused(t.report.Points, w, t.at.metric.name)
+	}
+	t.report.Points++
 }
 
 // begin starts the samples of a point.

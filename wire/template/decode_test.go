@@ -32,7 +32,7 @@ func (p point) String() string {
 	return fmt.Sprintf("%s %s @%d", p.series, v, p.ms)
 }
 
-// decode reads a request as the series that a Prometheus reader makes of it. It fails on bytes that the door of our
+// decode reads a request as the series that a Prometheus reader makes of it. It fails on bytes that our
 // own pipeline would refuse or change.
 func decode(t testing.TB, request []byte) []point {
 	t.Helper()

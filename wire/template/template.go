@@ -12,6 +12,8 @@
 //
 // The series, samples and stale markers are those that Prometheus' scrape loop would append for the same bodies.
 // That includes its less obvious rules; they are named where they are followed.
+//
+// It is one package, large as it is: one state machine over the lines of a body, whose tables every step reads and writes.
 package template
 
 import (

@@ -62,6 +62,11 @@ func (c *Client) Handshake(conf *tls.Config) tls.ConnectionState {
 // Send sends a request and does not wait.
 func (c *Client) Send() { io.WriteString(c.conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") }
 
+// Post sends a request with an empty body and does not wait.
+func (c *Client) Post() {
+	io.WriteString(c.conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: x\r\nContent-Length: 0\r\n\r\n")
+}
+
 // Answer is the status and the body, or the error that ended the connection.
 func (c *Client) Answer() string {
 	c.t.Helper()

@@ -89,7 +89,7 @@ func TestRequestIsOTLP(t *testing.T) {
 		b := NewPool(64 << 10).Get(e)
 		body := bytes.Repeat([]byte{'x'}, size)
 		sets := NewAttributes()
-		b.add(0, 11, sets[plain][0], body)
+		b.add(0, 11, sets[noStream][0], body)
 		b.add(7, 12, sets[stdout][0], body)
 		b.add(1<<63, 13, sets[stderr][1], body)
 		b.Seal(e)

@@ -19,10 +19,10 @@ const (
 )
 
 // Attributes are the encoded attributes of a record, by what is known about its line.
-type Attributes [plain + 1][2][]byte // by source; by whether it was truncated
+type Attributes [noStream + 1][2][]byte // by source; by whether it was truncated
 
-// plain stands beside stdout and stderr for a line that names no stream.
-const plain = streams
+// noStream stands beside stdout and stderr for a line that names no stream.
+const noStream = streams
 
 // NewAttributes encodes them. One serves all files.
 func NewAttributes() *Attributes {
@@ -30,7 +30,7 @@ func NewAttributes() *Attributes {
 	for source := range s {
 		for _, truncated := range []int{0, 1} {
 			var a []byte
-			if source != plain {
+			if source != noStream {
 				a = wire.AppendStringAttribute(a, wire.FieldLogAttributes, "log.iostream", []string{stdout: "stdout", stderr: "stderr"}[source])
 			}
 			if truncated == 1 {
@@ -155,13 +155,13 @@ func (l *Lines) line(line []byte, start int64) {
 		l.auto, l.cri = false, IsCRI(line)
 	}
 	if !l.cri {
-		l.record(0, plain, line)
+		l.record(0, noStream, line)
 		return
 	}
 	var c criLine
 	if !parseCRI(line, &l.clock, &c) {
 		l.counts.Malformed++
-		l.record(0, plain, line)
+		l.record(0, noStream, line)
 		return
 	}
 	p := &l.parts[c.stream]

@@ -12,7 +12,7 @@ import (
 )
 
 // A file's content may move to another file: cp and truncate (copytruncate), cp and rm, a restored backup. A copy is known by
-// its content, see docs/decisions/0013-a-copy-is-known-by-its-content.md: while the original has the content the copy is
+// its content, see docs/decisions/0014-a-copy-is-known-by-its-content.md: while the original has the content the copy is
 // not read; when the original lost it, the copy is read from where we were.
 
 // rewrite is a file whose content became another one. old is the former content: it belongs to no file until a copy is found.

@@ -4,6 +4,8 @@
 // and [Evaluator] does the arithmetic of metric queries over the series that its Leaf function returns. The subset is
 // closed: what LogQL has and is not supported here is refused by name and position, so that a query never answers
 // something else than what it asks.
+//
+// It is one package of fourteen files because a node of the syntax tree evaluates itself.
 package logql
 
 import (

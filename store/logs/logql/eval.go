@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Steps are the instants at which a metric query is evaluated, in nanoseconds since 1970.
@@ -177,6 +178,17 @@ func AppendKey(to []byte, ls []Label) []byte {
 		to = append(to, 0xff)
 	}
 	return to
+}
+
+// ParseKey returns the labels that AppendKey made a key of.
+func ParseKey(key string) (ls []Label) {
+	for key != "" {
+		var l Label
+		l.Name, key, _ = strings.Cut(key, "\xff")
+		l.Value, key, _ = strings.Cut(key, "\xff")
+		ls = append(ls, l)
+	}
+	return ls
 }
 
 // combine folds the members of a group into one, step by step.

@@ -57,7 +57,7 @@ func (j *jsonReader) object(r *Row) error {
 		if err != nil || kind == '[' || kind == 'n' || len(r.name) == 0 {
 			return err
 		}
-		text, err := plain(raw)
+		text, err := unquoted(raw)
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (j *jsonReader) fields(field func(key string) error) error {
 		if err != nil {
 			return err
 		}
-		key, err := plain(raw)
+		key, err := unquoted(raw)
 		if err != nil {
 			return err
 		}
@@ -206,8 +206,8 @@ func (j *jsonReader) take(c byte) bool {
 	return false
 }
 
-// plain is the text of a value: a string without its quotes and escapes, anything else as it stands.
-func plain(raw string) (string, error) {
+// unquoted is the text of a value: a string without its quotes and escapes, anything else as it stands.
+func unquoted(raw string) (string, error) {
 	if raw == "" || raw[0] != '"' {
 		return raw, nil
 	}
@@ -278,7 +278,7 @@ func extractJSON(r *Row, extract []Extraction) {
 			continue
 		}
 		if err == nil {
-			raw, err = plain(raw)
+			raw, err = unquoted(raw)
 		}
 		if err != nil {
 			r.fail(ParserError, err.Error())

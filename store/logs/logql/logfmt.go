@@ -78,7 +78,7 @@ func quotedValue(key, s string) (_, value, rest string, ok bool) {
 			if escaped {
 				v, err := strconv.Unquote(s[:i+1])
 				if err != nil {
-					v, err = plain(s[:i+1])
+					v, err = unquoted(s[:i+1])
 				}
 				return key, v, rest, err == nil
 			}

@@ -76,7 +76,6 @@ func (p *parser) pipeStage() (Stage, error) {
 	case t.kind == symbol && t.text == "(":
 	case t.kind != ident:
 		return nil, p.unexpected("expecting a stage or a label filter")
-	case p.tokens[p.i+1].kind == symbol && isComparison(p.tokens[p.i+1].text): // a label may be called json
 	case t.text == "json" || t.text == "logfmt":
 		p.i++
 		return p.parseStage(t.text)

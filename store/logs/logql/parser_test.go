@@ -18,7 +18,7 @@ var good = [][2]string{
 	{`{app="x"} | json a, b="c.d[0]", e="f[\"g h\"]" | a="1"`, `{app="x"} | json a="a", b="c.d[0]", e="f[\"g h\"]" | a="1"`},
 	{`{app="x"} | logfmt a="b"`, ""},
 	{`{app="x"} | level="error"`, ""},
-	{`{app="x"} | json="1" | logfmt != "2"`, `{app="x"} | json="1" | logfmt!="2"`},
+	{`{app="x"} | json != "1" | logfmt |~ "2"`, ``},
 	{`{app="x"} | a>=400 and b=~"c" or d<5.5`, `{app="x"} | ((a >= 400 and b=~"c") or d < 5.5)`},
 	{`{app="x"} | a=1, b==2 or (c!=3, d>-4)`, `{app="x"} | (a == 1 and (b == 2 or (c != 3 and d > -4)))`},
 	{`{app="x"} | a=1, b=2 and c=3 or d=4`, `{app="x"} | (a == 1 and ((b == 2 and c == 3) or d == 4))`},

@@ -50,8 +50,7 @@ func (r *Row) AddMeta(name, value string) { r.Meta = append(r.Meta, Label{name, 
 // Err returns the value of __error__, empty for a row that passed without one.
 func (r *Row) Err() string { return r.err }
 
-// Get returns a label: what was parsed hides structured metadata of the same name. Neither can have the name of a
-// stream label, for it would have got a suffix.
+// Get returns a label. The kinds have no names in common: the later one would have got a suffix.
 func (r *Row) Get(name string) (string, bool) {
 	switch name {
 	case ErrorLabel:
@@ -133,10 +132,14 @@ func (r *Row) fail(kind, details string) {
 	r.err, r.errDetails = kind, details
 }
 
-// addParsed adds what a parser found. A name that the stream has gets Loki's suffix; one that structured metadata has
-// replaces it; one that was parsed before stays as it was.
+// addParsed adds what a parser found. A name that the stream or structured metadata has gets Loki's suffix; one that was
+// parsed before stays as it was.
 func (r *Row) addParsed(name, value string) {
-	if _, ok := r.streamLabel(name); ok {
+	_, taken := r.streamLabel(name)
+	if !taken {
+		_, taken = find(r.Meta, name)
+	}
+	if taken {
 		r.suffixed = append(append(r.suffixed[:0], name...), "_extracted"...)
 		name = r.intern(r.suffixed)
 	}
@@ -145,9 +148,6 @@ func (r *Row) addParsed(name, value string) {
 	}
 	if _, ok := find(r.Parsed, name); ok {
 		return
-	}
-	if _, ok := find(r.Meta, name); ok {
-		r.Meta = remove(r.Meta, name)
 	}
 	r.Parsed = append(r.Parsed, Label{name, value})
 }

@@ -24,15 +24,24 @@ type Entry struct {
 	Meta, Parsed []Label
 }
 
+// A StreamQuery asks about the streams that any of the selectors selects, or all when there is none, and that have rows in
+// the range.
+type StreamQuery struct {
+	Selectors []Selector
+	From, To  int64 // both inside
+}
+
 // A SizeQuery asks how much each stream has, in the whole range or, with a step, in each part of it.
 type SizeQuery struct {
 	Selector Selector
 	From, To int64 // both inside
 	Step     int64
+	Labels   []string // those that are wanted; nil: all
 }
 
-// A StreamSize is what one stream has.
+// A StreamSize is what one stream has, or a piece of it.
 type StreamSize struct {
+	Stream      string // the same for all pieces, and for no other stream; only until the call returns
 	Labels      []Label
 	Rows, Bytes uint64 // bytes are those of lines
 	Part        int    // which part of the range

@@ -39,19 +39,18 @@ func (m *Matcher) holds(r *Row) bool {
 	return m.Matches(v)
 }
 
-// holds is false without the label, and true for a row that has an error already or a value that is no number: such
-// rows are marked, and only a filter on __error__ removes them.
+// holds is false without the label, also for a line that no parser could read, and true for a value that is no number:
+// such rows are marked, and only a filter on __error__ removes them. As in Loki 3.7.
 func (c *Compare) holds(r *Row) bool {
-	if r.err != "" {
-		return true
-	}
 	text, ok := r.Get(c.Name)
 	if !ok {
 		return false
 	}
 	v, err := c.read(text)
 	if err != nil {
-		r.fail(filterError, err.Error())
+		if r.err == "" {
+			r.fail(filterError, err.Error())
+		}
 		return true
 	}
 	switch c.Op {

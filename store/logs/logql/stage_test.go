@@ -66,7 +66,11 @@ func TestProcess(t *testing.T) {
 	f(`| size == 2048B`, "", all)
 	f(`| size > 2KB`, "", all)
 	f(`| level > 5`, "", "__error__=LabelFilterErr "+all)
-	f(`| level > 5 | status == 1`, "", "__error__=LabelFilterErr "+all)
+	f(`| level > 5 | status == 1`, "", "-")
+	f(`| level > 5 | level > 6 | status == 404`, "", "__error__=LabelFilterErr "+all)
+	f(`| json | nothing >= 1`, `plain`, "-")
+	f(`| json | status == 404`, `plain`, "__error__=JSONParserErr "+all)
+	f(`| json | level > 5`, `plain`, "__error__=JSONParserErr "+all)
 	f(`| level > 5 | __error__=""`, "", "-")
 	f(`| level > 5 | drop __error__, __error_details__`, "", all)
 
@@ -74,10 +78,10 @@ func TestProcess(t *testing.T) {
 	f(`| json`, `{"a":"b","n":1.50,"t":true,"o":{"p":{"q r":"s"}},"arr":[1,{"x":2}],"null":null,"e":""}`,
 		"a=b "+"app=x job=y level=info n=1.50 o_p_q_r=s size=2KiB status=404 t=true took=1500ms")
 	f(`| json`, `{"app":"z","level":"warn","0":"1","ü.é":"q"}`,
-		"_0=1 ___=q app=x app_extracted=z job=y level=warn size=2KiB status=404 took=1500ms")
+		"_0=1 ___=q app=x app_extracted=z job=y level=info level_extracted=warn size=2KiB status=404 took=1500ms")
 	f(`| json`, `{" a b ":"1"," o":{"p ":"2"}}`, "a_b=1 app=x job=y level=info o_p=2 size=2KiB status=404 took=1500ms")
-	f(`| json | app_extracted="z" and level="warn"`, `{"app":"z","level":"warn"}`,
-		"app=x app_extracted=z job=y level=warn size=2KiB status=404 took=1500ms")
+	f(`| json | app_extracted="z" and level_extracted="warn"`, `{"app":"z","level":"warn"}`,
+		"app=x app_extracted=z job=y level=info level_extracted=warn size=2KiB status=404 took=1500ms")
 	f(`| json`, `{"a":"1","a":"2","b":"\"\n\u00e9\ud83d\ude00\ud83d"}`, "a=1 app=x b=\"\né😀\uFFFD job=y level=info size=2KiB status=404 took=1500ms")
 	f(`| json`, `plain`, "__error__=JSONParserErr "+all)
 	f(`| json`, ``, "__error__=JSONParserErr "+all)
@@ -95,12 +99,12 @@ func TestProcess(t *testing.T) {
 	f(`| json x="[0]"`, `[4]`, all+" x=4")
 	f(`| json x="a"`, `a`, "__error__=JSONParserErr "+all)
 	f(`| json x="a"`, ` {"a":1}`, "__error__=JSONParserErr "+all)
-	f(`| json status | status == 500`, `{"status":500}`, "app=x job=y level=info size=2KiB status=500 took=1500ms")
+	f(`| json status | status_extracted == 500`, `{"status":500}`, "app=x job=y level=info size=2KiB status=404 status_extracted=500 took=1500ms")
 
 	// logfmt
 	f(`| logfmt`, `a=b c="d \"e\" f" bare g= h.i=3 "junk" j=k=l  m=n`,
 		`a=b app=x c=d "e" f h_i=3 job=y level=info m=n size=2KiB status=404 took=1500ms`)
-	f(`| logfmt`, `level=warn app=z x="unended`, "app=x app_extracted=z job=y level=warn size=2KiB status=404 took=1500ms")
+	f(`| logfmt`, `level=warn app=z x="unended`, "app=x app_extracted=z job=y level=info level_extracted=warn size=2KiB status=404 took=1500ms")
 	f(`| logfmt z="h.i", q`, `a=b h.i=3 q=4`, "app=x job=y level=info q=4 size=2KiB status=404 took=1500ms z=3")
 	f(`| logfmt`, ``, all)
 	f(`| json | logfmt`, `{"a":"1"} b=2`, "a=1 app=x b=2 job=y level=info size=2KiB status=404 took=1500ms")

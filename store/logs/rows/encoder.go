@@ -46,6 +46,7 @@ type Encoder struct {
 
 	intern interner
 	stream []logstorage.Field // labels of the current stream, in front of every row
+	named  string             // the names of these
 	nth    uint64             // number of the current resource
 	res    metadata           // of the current resource
 	scope  metadata           // of the current scope
@@ -196,13 +197,13 @@ func (e *Encoder) reject(why pipeline.Reason, item []byte, ns int64) {
 	})
 }
 
-// build fills e.fields with the row. Of labels with the same name the first one added counts: what the record says of
-// itself goes before its attributes, these before those of the scope and of the resource.
+// build fills e.fields with the row. Of attributes with the same key the first one added counts: those of the record go
+// before those of the scope and of the resource.
 func (e *Encoder) build(l *wire.Log, day int64) {
 	e.row++
 	e.fields = append(e.fields[:0], e.stream...)
 	e.text, e.rest, e.level = e.text[:0], e.rest[:0], ""
-	e.fields = append(e.fields, logstorage.Field{Name: FieldSeq, Value: view(e.seqText)})
+	e.fields = append(e.fields, logstorage.Field{Name: FieldSeq, Value: view(e.seqText)}, logstorage.Field{Name: FieldLabels, Value: e.named})
 	line := e.valueText(l.Body)
 	e.fields = append(e.fields, logstorage.Field{Name: FieldLine, Value: line})
 
@@ -254,11 +255,14 @@ func (e *Encoder) levelOf(l *wire.Log, line string) string {
 	return level
 }
 
-// own adds one of the labels that every row may have; they are few and need no admission.
+// own adds one of the labels that every row may have, unless it has; they are few and need no admission.
 func (e *Encoder) own(label, value string) {
-	if value != "" {
-		e.putOnce(e.intern.fixed(label), value)
+	n := e.intern.fixed(label)
+	if value == "" || n.row == e.row {
+		return
 	}
+	n.row, n.from, n.at = e.row, n, len(e.fields)
+	e.fields = append(e.fields, logstorage.Field{Name: label, Value: value})
 }
 
 // attribute adds an attribute of the record; a map gives a label for each entry, as in Loki.
@@ -278,37 +282,32 @@ func (e *Encoder) shared(labels []sharedLabel, day int64) {
 	}
 }
 
-// label adds a label of structured metadata as a field, or to the rest.
+// label adds a label of structured metadata as a field, or to the rest. One that the stream has, or that another key
+// of the row became, gets another name; the same key nearer to the record hides it.
 func (e *Encoder) label(n *name, value string, day int64) {
 	if value == "" {
 		return
 	}
-	if n.tellsLevel && e.level == "" {
+	l := n.label
+	if l.tellsLevel && e.level == "" {
 		e.level = wordLevel(value)
 	}
-	if n.stream == e.nth {
-		n = e.intern.duplicate(n)
+	for l.stream == e.nth || l.row == e.row {
+		if l.row == e.row && (l.from == n || l.at >= 0 && e.fields[l.at].Value == value) {
+			return
+		}
+		l = e.intern.twin(l)
 	}
-	if n.day != day && !n.always {
-		n.day, n.admitted = day, e.names.admit(day, n.label)
+	if l.day != day && !l.always {
+		l.day, l.admitted = day, e.names.admit(day, l.text)
 	}
-	if n.admitted || n.always {
-		e.putOnce(n, value)
+	l.row, l.from, l.at = e.row, n, -1
+	if l.admitted || l.always {
+		l.at = len(e.fields)
+		e.fields = append(e.fields, logstorage.Field{Name: l.text, Value: value})
 		return
 	}
-	if n.row != e.row {
-		n.row = e.row
-		e.rest = appendRest(e.rest, n.label, value)
-	}
-}
-
-// putOnce adds a field unless the row has one of that name.
-func (e *Encoder) putOnce(n *name, value string) {
-	if n.row == e.row {
-		return
-	}
-	n.row = e.row
-	e.fields = append(e.fields, logstorage.Field{Name: n.label, Value: value})
+	e.rest = appendRest(e.rest, l.text, value)
 }
 
 // valueText is the text of a value; a string is not copied.

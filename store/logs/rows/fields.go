@@ -9,6 +9,7 @@ package rows
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -27,6 +28,9 @@ const (
 	FieldSeq = "_sluice_seq"
 	// FieldRest holds the labels whose names are not admitted as fields (see Names).
 	FieldRest = "_sluice_rest"
+	// FieldLabels names the fields that are labels of the row's stream, with commas between them: a row may have others of
+	// such names. It is there so that streams can be counted and grouped without their index, which is slow for many.
+	FieldLabels = "_sluice_labels"
 	// FieldMarker is on rows that only exist to register their stream again after a kill. No query sees them.
 	FieldMarker = "_sluice_marker"
 )
@@ -50,8 +54,24 @@ func indexLabels() map[string]string {
 	return m
 }
 
-// StreamLabels are the labels that a stream may have.
-func StreamLabels() []string { return slices.Collect(maps.Values(indexAttributes)) }
+// StreamLabels are the labels that a stream may have, sorted.
+func StreamLabels() []string { return slices.Sorted(maps.Values(indexAttributes)) }
+
+// IsNamed reports whether a value of FieldLabels names a label. Rows without the field, of an older store, have no
+// other fields of such names as far as anybody knows.
+func IsNamed(labels, label string) bool {
+	for labels != "" {
+		name, rest, more := strings.Cut(labels, ",")
+		if name == label {
+			return true
+		}
+		if !more {
+			return false
+		}
+		labels = rest
+	}
+	return true
+}
 
 var serviceFrom = loki.ServiceFrom()
 

@@ -2,15 +2,22 @@ package rows
 
 import "github.com/sluiceio/sluice/wire/loki"
 
-// A name is the label that an attribute's key becomes, and what the encoder notes about it.
+// A name is the key of an attribute, and the label that it becomes. Several keys may become one label.
 type name struct {
-	key       string // of the attribute, or label of a parent, zero byte and key
-	label     string
+	key string // of the attribute, or label of a parent, zero byte and key; empty for what is no attribute
+	*label
+}
+
+// A label is what the encoder notes about one.
+type label struct {
+	text      string
 	row       uint64 // last row that had it
+	from      *name  // who put it there
+	at        int    // and as which field; -1: not as a field
 	stream    uint64 // last resource that had it as a label of the stream
 	day       int64  // for which admitted holds
 	admitted  bool
-	duplicate *name
+	duplicate *label
 
 	always     bool // a field on every day, see AlwaysField
 	tellsLevel bool // of the record
@@ -22,10 +29,11 @@ const maxInterned = 8192
 // interner finds the name of an attribute. The records of a source have the same attributes in the same order most of
 // the time, so the one that stood at this place before is tried first: a comparison of bytes, no look-up.
 type interner struct {
-	last   []*name
-	byKey  map[string]*name
-	byName map[string]*name // by label: keys that become the same label are the same name
-	buf    []byte
+	last    []*name
+	byKey   map[string]*name
+	own     map[string]*name // of what is no attribute, by label
+	byLabel map[string]*label
+	buf     []byte
 }
 
 // key returns the name of the i-th attribute of a record.
@@ -54,45 +62,52 @@ func (t *interner) get(key []byte) *name {
 
 // child returns the name of an entry of a map.
 func (t *interner) child(parent *name, key []byte) *name {
-	t.buf = append(append(append(t.buf[:0], parent.label...), 0), key...)
+	t.buf = append(append(append(t.buf[:0], parent.text...), 0), key...)
 	if n, ok := t.byKey[string(t.buf)]; ok {
 		return n
 	}
 	path := string(t.buf)
-	t.buf = loki.AppendNamePart(append(append(t.buf[:0], parent.label...), '_'), key)
+	t.buf = loki.AppendNamePart(append(append(t.buf[:0], parent.text...), '_'), key)
 	return t.add(path, string(t.buf))
 }
 
-// fixed returns the name of a label.
-func (t *interner) fixed(label string) *name {
-	if n, ok := t.byName[label]; ok {
+// fixed returns the name of a label that is no attribute's.
+func (t *interner) fixed(text string) *name {
+	if n, ok := t.own[text]; ok {
 		return n
 	}
-	return t.add(label, label)
+	n := &name{label: t.label(text)}
+	t.own[text] = n
+	return n
 }
 
-// duplicate is the name of a label that the stream has already.
-func (t *interner) duplicate(n *name) *name {
-	if n.duplicate == nil {
-		n.duplicate = t.fixed(n.label + duplicateName)
+// twin is the label for what has the same name as another label.
+func (t *interner) twin(l *label) *label {
+	if l.duplicate == nil {
+		l.duplicate = t.label(l.text + duplicateName)
 	}
-	return n.duplicate
+	return l.duplicate
 }
 
-// trim empties a table that has become too large. Between requests only: within one, two names for the same label
+// trim empties a table that has become too large. Between requests only: within one, two entries for the same label
 // would let a row have a field twice.
 func (t *interner) trim() {
 	if t.byKey == nil || len(t.byKey) > maxInterned {
-		t.byKey, t.byName, t.last = map[string]*name{}, map[string]*name{}, nil
+		*t = interner{byKey: map[string]*name{}, own: map[string]*name{}, byLabel: map[string]*label{}, buf: t.buf}
 	}
 }
 
-func (t *interner) add(key, label string) *name {
-	n := t.byName[label]
-	if n == nil {
-		n = &name{key: key, label: label, day: -1, always: AlwaysField(label), tellsLevel: isLevelKey(label)}
-		t.byName[label] = n
-	}
+func (t *interner) add(key, text string) *name {
+	n := &name{key: key, label: t.label(text)}
 	t.byKey[key] = n
 	return n
+}
+
+func (t *interner) label(text string) *label {
+	l := t.byLabel[text]
+	if l == nil {
+		l = &label{text: text, day: -1, always: AlwaysField(text), tellsLevel: isLevelKey(text)}
+		t.byLabel[text] = l
+	}
+	return l
 }

@@ -25,6 +25,14 @@ func (e *Encoder) resource(body []byte) {
 		e.addStream(LabelService, e.discoverService())
 	}
 	slices.SortFunc(e.stream, func(a, b logstorage.Field) int { return strings.Compare(a.Name, b.Name) })
+	start := len(e.res.text)
+	for i, f := range e.stream {
+		if i > 0 {
+			e.res.text = append(e.res.text, ',')
+		}
+		e.res.text = append(e.res.text, f.Name...)
+	}
+	e.named = view(e.res.text[start:])
 }
 
 // streamLabel adds a label of the stream. A value that is no plain text, or longer than the index takes, stays
@@ -45,7 +53,7 @@ func (e *Encoder) streamLabel(label string, v wire.Value) bool {
 
 func (e *Encoder) addStream(label, value string) {
 	e.stream = append(e.stream, logstorage.Field{Name: label, Value: value})
-	e.intern.fixed(label).stream = e.nth
+	e.intern.label(label).stream = e.nth
 }
 
 func (e *Encoder) hasStream(label string) bool {

@@ -96,12 +96,15 @@ func (r *rowReader) choose(stream []logql.Label) {
 	}
 }
 
+// maxStreams is how many streams a reader remembers the labels of.
+const maxStreams = 10_000
+
 // stream returns the labels of a stream from the library's text for it.
 func (r *rowReader) stream(text string) []logql.Label {
 	if ls, ok := r.streams[text]; ok {
 		return ls
 	}
-	if r.streams == nil {
+	if r.streams == nil || len(r.streams) == maxStreams {
 		r.streams = map[string][]logql.Label{}
 	}
 	text = strings.Clone(text)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"golang.org/x/tools/txtar"
@@ -25,7 +26,7 @@ import (
 type Store struct {
 	pipeline.Sink
 	http.Handler
-	Ledger *pipeline.Ledger
+	Ledger *ledger.Ledger
 }
 
 // Open opens an empty store in a folder, with rule files.

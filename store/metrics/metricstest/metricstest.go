@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/wire"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 )
 
-// Batch encodes pdata and takes it through the door.
+// Batch encodes pdata and checks it as a receiver does.
 func Batch(t testing.TB, md pmetric.Metrics) pipeline.Batch {
 	t.Helper()
 	body, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto()
@@ -56,7 +57,7 @@ func Gauge(points ...Point) pmetric.Metrics {
 }
 
 // Dropped returns what the ledger has of the store, after checking that it closes.
-func Dropped(t testing.TB, l *pipeline.Ledger) map[pipeline.Reason]int64 {
+func Dropped(t testing.TB, l *ledger.Ledger) map[pipeline.Reason]int64 {
 	t.Helper()
 	if n := l.Unaccounted(); n != 0 {
 		t.Errorf("%d items are unaccounted", n)

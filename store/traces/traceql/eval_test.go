@@ -130,6 +130,8 @@ func TestMatch(t *testing.T) {
 	no(`{ .env = nil || .absent != nil }`)
 	no(`{ .absent != "x" }`)
 	yes(`{ statusMessage = "boom" && span:id = "00000000000000a1" }`)
+	yes(`{ span:id = "a1" && span:id = "00A1" && span:id != "1a" }`) // Tempo leaves leading zeros out
+	no(`{ span:id = "a" || span:id = "" || span:id = "000000000000000a1" }`)
 
 	// Arrays: one element for what is asked, all for what is denied.
 	yes(`{ span.tags = "red" && span.tags = 3 && span.tags =~ "bl.*" && span.tags > 2 }`)

@@ -1,5 +1,7 @@
 package traceql
 
+import "bytes"
+
 // A Field names a value of a span, its resource or its trace.
 type Field struct {
 	Scope     Scope
@@ -109,6 +111,23 @@ func (f Field) typ() Kind {
 		}
 	}
 	return KindNil
+}
+
+// asStored gives an id that a field is compared with the form in which spans have it: lower case, with the leading
+// zeros that Tempo leaves out. What is no id stays as it is.
+func (f Field) asStored(v Value) Value {
+	digits := 0
+	switch f.Intrinsic {
+	case TraceID:
+		digits = 32
+	case SpanID, ParentID:
+		digits = 16
+	}
+	if v.Kind != KindString || len(v.Str) == 0 || len(v.Str) > digits || len(bytes.Trim(v.Str, "0123456789abcdefABCDEF")) > 0 {
+		return v
+	}
+	v.Str = append(bytes.Repeat([]byte("0"), digits-len(v.Str)), bytes.ToLower(v.Str)...)
+	return v
 }
 
 // StatusText returns the spelling of an OTLP status code, "unset" for codes that OTLP does not have.

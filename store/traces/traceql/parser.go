@@ -167,7 +167,7 @@ func (p *parser) comparison(f Field, at token) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	lit := literal{Value: v}
+	lit := literal{Value: f.asStored(v)}
 	if op == opRegex || op == opNotRegex {
 		if v.Kind != KindString {
 			return nil, p.errorf(litToken, "%s takes a string, found %s", opToken.text, litToken)

@@ -54,6 +54,7 @@ type SpanMatch struct {
 type Cost struct {
 	Traces, Spans int
 	Bytes         int64
+	Partial       string // why the answer is not all there is; empty when it is, or as long as was asked for
 }
 
 // A TagScan asks for the attributes of the spans that a query selects.

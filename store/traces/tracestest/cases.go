@@ -18,6 +18,7 @@ import (
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"golang.org/x/tools/txtar"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -29,7 +30,7 @@ import (
 type Store struct {
 	pipeline.Sink
 	http.Handler
-	Ledger *pipeline.Ledger
+	Ledger *ledger.Ledger
 	Wait   func(time.Duration) // lets time pass, and retention look
 }
 
@@ -201,7 +202,7 @@ func compactJSON(t *testing.T, m proto.Message) string {
 	return b.String()
 }
 
-func accountText(l *pipeline.Ledger) string {
+func accountText(l *ledger.Ledger) string {
 	delivered, drops := Account(l)
 	var b strings.Builder
 	fmt.Fprintln(&b, "delivered", delivered)

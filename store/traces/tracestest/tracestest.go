@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/wire"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -164,7 +165,7 @@ func setText(to pcommon.Value, text string) {
 	}
 }
 
-// BatchOf makes a batch of spans as the door would.
+// BatchOf makes a batch of spans as a receiver would.
 func BatchOf(t testing.TB, td ptrace.Traces) pipeline.Batch {
 	t.Helper()
 	body, err := ptraceotlp.NewExportRequestFromTraces(td).MarshalProto()
@@ -233,7 +234,7 @@ func (c *Clock) Move(d time.Duration) {
 }
 
 // Account reads what a ledger has as delivered, and as dropped by reason.
-func Account(l *pipeline.Ledger) (delivered int64, drops map[pipeline.Reason]int64) {
+func Account(l *ledger.Ledger) (delivered int64, drops map[pipeline.Reason]int64) {
 	drops = map[pipeline.Reason]int64{}
 	for _, a := range l.Read() {
 		delivered += a.Delivered.Items

@@ -1,0 +1,317 @@
+package read
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/provider/envprovider"
+	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
+	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
+	"go.opentelemetry.io/collector/confmap/xconfmap"
+	"go.yaml.in/yaml/v3"
+)
+
+// Resolved is a configuration merged and expanded, not yet understood.
+type Resolved struct {
+	Tree *Node
+	Raw  map[string]any // with the two readings of each ${...} (xconfmap.ExpandedValue) still beside each other
+}
+
+// Resolve reads, merges and expands. What it cannot read it reports; broken says that too much is missing for a
+// reading of the rest to be worth anything.
+func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken bool) {
+	layers := readLayers(src, r)
+	if len(r.Faults) > 0 {
+		return Resolved{}, true
+	}
+	res.Tree = &Node{embedded: true}
+	for _, l := range layers {
+		if l.root == nil {
+			continue
+		}
+		g := grower{layer: l, Report: r}
+		res.Tree.merge(g.grow("", l.root, &yaml.Node{}, nil))
+		if !l.noLines {
+			res.Tree.Place.File = l.name
+		}
+	}
+	x := expander{ctx: ctx, Report: r}
+	x.check(res.Tree, res.Tree, nil)
+
+	var values []map[string]any
+	for _, l := range layers {
+		var value map[string]any
+		if l.root != nil {
+			if err := l.root.Decode(&value); err != nil {
+				l.syntax(err, r)
+				return res, true
+			}
+		}
+		values = append(values, value)
+	}
+	conf, err := x.Resolve(values)
+	if err != nil {
+		r.Fault(At{}, "%s", expandFault(err, nil))
+		return res, true
+	}
+	res.Raw = xconfmap.ToStringMapRaw(conf)
+	keepText(res.Tree, res.Raw)
+	return res, false
+}
+
+// bareVariable is what a shell would expand. Names in lower case are left alone: they may be groups of a regular expression.
+var bareVariable = regexp.MustCompile(`(?:^|[^$])\$([A-Z_][A-Z0-9_]+)`)
+
+// wholeVariable is a value that is one environment variable, with its default.
+var wholeVariable = regexp.MustCompile(`^\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}$`)
+
+// keepText puts the text beside the reading where a variable holds one line like "a: b": the resolver makes a map of it
+// and forgets the text, which is what a label or a header wants.
+func keepText(n *Node, value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		if n.value != nil && n.value.Kind == yaml.ScalarNode {
+			if m := wholeVariable.FindStringSubmatch(n.value.Value); m != nil {
+				text := cmp.Or(os.Getenv(m[1]), m[2])
+				if !strings.ContainsAny(text, "\n") && !strings.HasPrefix(strings.TrimSpace(text), "{") {
+					return xconfmap.ExpandedValue{Value: v, Original: text}
+				}
+			}
+			return v
+		}
+		for _, kid := range n.Kids {
+			if item, is := v[kid.Key]; is {
+				v[kid.Key] = keepText(kid, item)
+			}
+		}
+	case []any:
+		for i := range v {
+			if kid := n.Child(strconv.Itoa(i)); kid != nil {
+				v[i] = keepText(kid, v[i])
+			}
+		}
+	}
+	return value
+}
+
+var errCircle = errors.New("a value expands to itself")
+
+// expander finds the values whose ${...} cannot be expanded, each by a resolver of its own: the Collector's
+// resolver stops at the first and does not say where it is.
+type expander struct {
+	ctx    context.Context
+	Report *Report
+	unset  []string // variables that the last resolve found unset
+}
+
+func (x *expander) check(root, n *Node, path []string) {
+	for _, kid := range n.Kids {
+		x.check(root, kid, Extend(path, kid.Key))
+	}
+	v := n.value
+	if v == nil || v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" {
+		return
+	}
+	if m := bareVariable.FindStringSubmatch(v.Value); m != nil {
+		x.Report.Warn(root.At(path...), "$%s stays as it is written; write ${env:%s} for the environment variable, or $$%s if that is the text", m[1], m[1], m[1])
+	}
+	if !strings.Contains(v.Value, "${") {
+		return
+	}
+	x.unset = nil
+	refs, skipped := references(v.Value)
+	err := errCircle
+	if round := (&circles{map[string]bool{}, map[string]bool{}}); !round.in(v.Value) {
+		_, err = x.Resolve([]map[string]any{{"value": v.Value}})
+	}
+	if err != nil {
+		x.Report.Fault(root.At(path...), "%s", expandFault(err, refs))
+		// Null, so that the rest can be looked at.
+		n.broken = true
+		v.Tag, v.Value, v.Style = "!!null", "null", 0
+		return
+	}
+	if len(skipped) > 0 {
+		x.Report.Warn(root.At(path...), "%s is not expanded, because an escaped $${ stands before it; put the value into two keys, or the escaped part into a variable", bare(skipped))
+	}
+	for _, name := range x.unset {
+		x.Report.Warn(root.At(path...), "environment variable %s is not set, so the value is empty; set it, or write ${env:%s:-default}", name, name)
+	}
+}
+
+// Resolve runs the Collector's resolver over the values of the layers.
+func (x *expander) Resolve(values []map[string]any) (*confmap.Conf, error) {
+	settings := confmap.ResolverSettings{
+		DefaultScheme: "env",
+		ProviderFactories: []confmap.ProviderFactory{
+			confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return layerProvider{values} }),
+			confmap.NewProviderFactory(func(s confmap.ProviderSettings) confmap.Provider {
+				return envProvider{envprovider.NewFactory().Create(s), &x.unset}
+			}),
+			fileprovider.NewFactory(),
+			yamlprovider.NewFactory(),
+		},
+	}
+	for i := range values {
+		settings.URIs = append(settings.URIs, fmt.Sprintf("%s:%d", layerScheme, i))
+	}
+	if len(values) == 0 {
+		return confmap.New(), nil
+	}
+	resolver, err := confmap.NewResolver(settings)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := resolver.Resolve(x.ctx)
+	return conf, errors.Join(err, resolver.Shutdown(x.ctx))
+}
+
+// layerScheme cannot be written in a file by accident.
+const layerScheme = "sluice-layer"
+
+// layerProvider hands the parsed layers to the resolver.
+type layerProvider struct{ values []map[string]any }
+
+func (p layerProvider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	i, err := strconv.Atoi(strings.TrimPrefix(uri, layerScheme+":"))
+	if err != nil || i < 0 || i >= len(p.values) {
+		return nil, fmt.Errorf("scheme %q is not supported for uri %q", layerScheme, uri)
+	}
+	if p.values[i] == nil {
+		return confmap.NewRetrieved(nil)
+	}
+	return confmap.NewRetrieved(p.values[i])
+}
+
+func (layerProvider) Scheme() string                 { return layerScheme }
+func (layerProvider) Shutdown(context.Context) error { return nil }
+
+// envProvider is the Collector's and remembers the names that were not set and had no default.
+type envProvider struct {
+	confmap.Provider
+	unset *[]string
+}
+
+func (p envProvider) Retrieve(ctx context.Context, uri string, w confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	name := strings.TrimPrefix(uri, "env:")
+	if _, set := os.LookupEnv(name); !set && !strings.Contains(name, ":-") {
+		*p.unset = append(*p.unset, name)
+	}
+	return p.Provider.Retrieve(ctx, uri, w)
+}
+
+// references lists the ${...} of a value that are not escaped, innermost where they are nested. skipped are those
+// that stand behind an escaped one: the Collector stops there.
+func references(value string) (refs, skipped []string) {
+	escaped := false
+	for {
+		end := strings.IndexByte(value, '}')
+		if end < 0 {
+			return refs, skipped
+		}
+		start := strings.LastIndex(value[:end], "${")
+		dollars := 0
+		if start >= 0 {
+			dollars = start - len(strings.TrimRight(value[:start], "$"))
+		}
+		switch {
+		case start < 0:
+		case dollars%2 == 1:
+			escaped = true
+		case escaped:
+			skipped = append(skipped, value[start:end+1])
+		default:
+			refs = append(refs, value[start:end+1])
+		}
+		value = value[end+1:]
+	}
+}
+
+// circles looks for values that contain themselves by way of variables and files. The Collector's resolver would
+// follow them a thousand times, and a variable that names itself twice doubles each time.
+type circles struct {
+	open, clean map[string]bool
+}
+
+func (c *circles) in(value string) bool {
+	refs, _ := references(value)
+	for _, ref := range refs {
+		uri := ref[2 : len(ref)-1]
+		if c.open[uri] || strings.HasPrefix(uri, layerScheme+":") {
+			return true
+		}
+		if c.clean[uri] {
+			continue
+		}
+		c.open[uri] = true
+		if c.in(content(uri)) {
+			return true
+		}
+		delete(c.open, uri)
+		c.clean[uri] = true
+	}
+	return false
+}
+
+// content is what a reference stands for; nothing for what the resolver will refuse.
+func content(uri string) string {
+	scheme, rest, found := strings.Cut(uri, ":")
+	if !found || strings.HasPrefix(rest, "-") && scheme != "env" {
+		scheme, rest = "env", uri
+	}
+	switch scheme {
+	case "env":
+		name, fallback, _ := strings.Cut(rest, ":-")
+		if value, set := os.LookupEnv(name); set {
+			return value
+		}
+		return fallback
+	case "file":
+		text, _ := os.ReadFile(rest) // the resolver reports the error
+		return string(text)
+	case "yaml":
+		return rest
+	}
+	return ""
+}
+
+// bare prints references without their defaults, which may be secrets.
+func bare(refs []string) string {
+	var names []string
+	for _, ref := range refs {
+		name, _, _ := strings.Cut(strings.TrimSuffix(ref, "}"), ":-")
+		names = append(names, name+"}")
+	}
+	return strings.Join(names, ", ")
+}
+
+// expandFault words an error of the resolver. The resolver's own text may repeat values, so it is never shown.
+func expandFault(err error, refs []string) string {
+	what := bare(refs)
+	if what == "" {
+		what = "a value"
+	}
+	var p *fs.PathError
+	text := err.Error()
+	switch {
+	case errors.As(err, &p):
+		return fmt.Sprintf("cannot expand %s: %s; correct the path, or write $$ for a literal $", what, p.Err)
+	case strings.Contains(text, "has invalid name"):
+		return fmt.Sprintf("cannot expand %s: that is not the name of an environment variable; for a literal text write $%s", what, what)
+	case strings.Contains(text, "is not supported for uri"):
+		return fmt.Sprintf("cannot expand %s: the schemes are env, file and yaml; for a literal text write $%s", what, what)
+	case errors.Is(err, errCircle):
+		return fmt.Sprintf("cannot expand %s: it expands to itself; break the loop", what)
+	case strings.Contains(text, "unsupported characters ('$')"), strings.Contains(text, "invalid uri"):
+		return fmt.Sprintf("cannot expand %s: it is not ${SCHEME:NAME}; for a literal text write $%s", what, what)
+	}
+	return fmt.Sprintf("cannot expand %s: it does not give a value that can stand here", what)
+}

@@ -1,0 +1,138 @@
+package read
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/collector/confmap/xconfmap"
+)
+
+// Redacted is what stands for a secret, as configopaque prints it.
+const Redacted = "[REDACTED]"
+
+// minSecret is the shortest text that is looked for in findings; shorter ones would blot out ordinary words.
+const minSecret = 4
+
+// saysWhere reports whether a key names the place or the kind of a secret and not the secret.
+func saysWhere(key string) bool {
+	for _, end := range []string{"file", "path", "url", "endpoint", "env", "type", "interval", "header", "name"} {
+		if strings.HasSuffix(Normal(key), end) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsSecretName reports whether a key by its name holds a secret.
+func IsSecretName(key string) bool {
+	if saysWhere(key) {
+		return false
+	}
+	k := Normal(key)
+	for _, part := range []string{
+		"password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "accesskey", "privatekey",
+		"authorization", "bearer", "cookie", "connectionstring", "keypem",
+	} {
+		if strings.Contains(k, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// Normal is a name without what people vary: case, dashes, underscores.
+func Normal(name string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(name))
+}
+
+// Secrecy decides for one place whether its value may be shown.
+type Secrecy struct {
+	Shape Shape
+	named bool // a key above has a secret name
+}
+
+func (s Secrecy) Child(key string) Secrecy {
+	below, _ := s.Shape.Child(key)
+	named := (s.named && !saysWhere(key)) || IsSecretName(key)
+	if s.Shape.secret && key == "name" {
+		below.secret = false // of a configopaque.Pair
+	}
+	return Secrecy{below, named}
+}
+
+func (s Secrecy) Hides() bool { return s.Shape.secret || s.named }
+
+// secretsOf lists the secret texts in a value, so that no finding repeats one.
+func secretsOf(value any, s Secrecy) []string {
+	switch v := value.(type) {
+	case map[string]any:
+		var list []string
+		for key, below := range v {
+			list = append(list, secretsOf(below, s.Child(key))...)
+		}
+		return list
+	case []any:
+		var list []string
+		for i, below := range v {
+			list = append(list, secretsOf(below, s.Child(fmt.Sprint(i)))...)
+		}
+		return list
+	case xconfmap.ExpandedValue:
+		list := secretsOf(v.Value, s)
+		if s.Hides() {
+			list = append(list, v.Original)
+		}
+		return list
+	case nil, bool:
+		return nil
+	case string:
+		if s.Hides() {
+			return []string{v}
+		}
+		if p := PasswordOf(v); p != "" {
+			return []string{p}
+		}
+		return nil
+	default:
+		if s.Hides() {
+			return []string{fmt.Sprint(v)}
+		}
+		return nil
+	}
+}
+
+// PasswordOf is the password of a URL that carries one.
+func PasswordOf(text string) string {
+	if !strings.Contains(text, "://") || !strings.Contains(text, "@") {
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(text, "://")
+	user, _, _ := strings.Cut(rest, "@")
+	_, password, _ := strings.Cut(user, ":")
+	return password
+}
+
+// redactor replaces secrets, the longest first, as they are and as %q writes them.
+func redactor(secrets []string) *strings.Replacer {
+	var pairs []string
+	slices.SortFunc(secrets, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	for _, s := range slices.Compact(secrets) {
+		if len(s) < minSecret {
+			continue
+		}
+		pairs = append(pairs, s, Redacted)
+		if quoted := fmt.Sprintf("%q", s); quoted[1:len(quoted)-1] != s {
+			pairs = append(pairs, quoted[1:len(quoted)-1], Redacted)
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}

@@ -1,0 +1,260 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluiceio/sluice/internal/listen"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
+)
+
+// Service runs one configuration after the other: it owns what outlives a graph.
+type Service struct {
+	host     host
+	registry *prometheus.Registry
+	state    atomic.Int32
+	asked    atomic.Pointer[graph] // for its readiness, while it runs
+	own      ownMetrics
+
+	mu       sync.Mutex // one of Start, Reload, Stop at a time
+	cfg      *pipeline.Config
+	graph    *graph
+	servers  []*listen.Serving
+	stopHeap context.CancelFunc
+	goLimit  int64 // of the runtime, as it was before any configuration
+}
+
+// State is where a Service is in its life; the health endpoint answers 200 only in StateReady.
+type State int32
+
+// The states, in order.
+const (
+	StateStarting State = iota
+	StateReady
+	StateReloading
+	StateDraining
+	StateStopped
+)
+
+func (s State) String() string {
+	return [...]string{"starting", "ready", "reloading", "draining", "stopped"}[s]
+}
+
+// NewService makes one that has nothing running. dataDir is where components keep state, version is the build's.
+func NewService(log *slog.Logger, dataDir, version string) *Service {
+	reg := prometheus.NewRegistry()
+	s := &Service{
+		registry: reg,
+		host: host{
+			ledger: ledger.New(), budget: pipeline.NewBudget(defaultBudget()), listeners: listen.New(), estates: pipeline.NewEstates(),
+			metrics: reg, history: newHistory(reg), log: log, dataDir: dataDir, version: version,
+		},
+	}
+	s.goLimit = debug.SetMemoryLimit(-1)
+	s.own.register(reg, s)
+	return s
+}
+
+// Gatherer gives our own metrics.
+func (s *Service) Gatherer() prometheus.Gatherer { return s.host.history }
+
+// Registry is where the process around the service registers metrics of its own.
+func (s *Service) Registry() *prometheus.Registry { return s.registry }
+
+// Ledger is the accounting of everything that passed.
+func (s *Service) Ledger() *ledger.Ledger { return s.host.ledger }
+
+// State tells where the service is in its life.
+func (s *Service) State() State { return State(s.state.Load()) }
+
+// Config is the configuration that runs.
+func (s *Service) Config() *pipeline.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg
+}
+
+// Start builds and starts the configuration. When it fails, nothing runs.
+func (s *Service) Start(ctx context.Context, cfg *pipeline.Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := build(cfg, s.host)
+	if err != nil {
+		return err
+	}
+	if err := s.run(ctx, cfg, g); err != nil {
+		s.host.listeners.Close()
+		return err
+	}
+	s.state.Store(int32(StateReady))
+	return nil
+}
+
+// run starts a built graph and the service's own endpoints.
+func (s *Service) run(ctx context.Context, cfg *pipeline.Config, g *graph) error {
+	s.applyMemoryLimit(cfg.Service.MemoryLimit)
+	if err := g.start(ctx); err != nil {
+		s.abandon(g)
+		return err
+	}
+	servers, err := s.serveOwn(ctx, cfg.Service)
+	if err != nil {
+		s.abandon(g)
+		return err
+	}
+	s.cfg, s.graph, s.servers = cfg, g, servers
+	s.asked.Store(g)
+	return nil
+}
+
+// abandon stops a graph that did not start as a whole.
+func (s *Service) abandon(g *graph) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := g.stop(ctx); err != nil {
+		s.host.log.Error("cannot stop the components that had started", "error", err)
+	}
+}
+
+// ErrNothingRuns is inside the error of a Reload after which neither the new configuration nor the one before it runs.
+var ErrNothingRuns = errors.New("no configuration runs any more")
+
+// Reload replaces the running graph. A configuration that cannot be built changes nothing; one that cannot be
+// started (a port of another process, say) is replaced by the one before it; if that fails as well, the error is
+// ErrNothingRuns.
+func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// The same instances may not be registered twice: the new graph is built once to be checked, and again when
+	// the old one is gone.
+	trial := s.host
+	trial.metrics, trial.ledger, trial.history = prometheus.NewRegistry(), ledger.New(), nil
+	checked, err := build(cfg, trial)
+	if err != nil {
+		s.own.reloaded(false)
+		return fmt.Errorf("the new configuration changes nothing: %w", err)
+	}
+	checked.discard()
+
+	s.state.Store(int32(StateReloading))
+	old := s.cfg
+	s.host.listeners.Hold()
+	defer s.host.listeners.Sweep()
+	s.host.estates.Open()
+	defer s.host.estates.Close()
+	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
+	s.halt(context.WithoutCancel(ctx))
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("the process ends, the new configuration is not started: %w", err)
+	}
+	err = s.buildAndRun(ctx, cfg)
+	s.own.reloaded(err == nil)
+	if err != nil {
+		err = fmt.Errorf("the new configuration does not start, going back to the one before: %w", err)
+		if back := s.buildAndRun(ctx, old); back != nil {
+			return fmt.Errorf("%w: %w; cannot go back either: %w", ErrNothingRuns, err, back)
+		}
+	}
+	s.state.Store(int32(StateReady))
+	return err
+}
+
+func (s *Service) buildAndRun(ctx context.Context, cfg *pipeline.Config) error {
+	g, err := build(cfg, s.host)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, cfg, g)
+}
+
+// halt drains and stops what runs, within the shutdown timeout; sockets stay, and HTTP connections in a reload. It
+// returns how many items were given up when the time ended: refused since, or inside still.
+func (s *Service) halt(ctx context.Context) int64 {
+	if s.graph == nil {
+		return 0 // the last reload could not even go back
+	}
+	s.asked.Store(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var refused atomic.Int64
+	refused.Store(math.MaxInt64)
+	defer time.AfterFunc(s.cfg.Service.ShutdownTimeout, func() {
+		refused.Store(s.refused())
+		cancel()
+	}).Stop()
+	if err := s.graph.stop(ctx); err != nil {
+		s.host.log.Warn("some components did not stop cleanly", "error", err)
+	}
+	for _, srv := range s.servers {
+		stopOwn(srv)
+	}
+	s.graph, s.servers = nil, nil
+	return max(s.refused()-refused.Load(), 0) + s.inside()
+}
+
+// inside is how many items receivers have handed on, or hold, without an answer yet.
+func (s *Service) inside() (n int64) {
+	for _, a := range s.host.ledger.Read() {
+		if a.Kind == pipeline.KindReceiver {
+			n += a.Held.Items
+		}
+	}
+	return n
+}
+
+// refused is how many items of receivers were ever refused.
+func (s *Service) refused() (n int64) {
+	for _, a := range s.host.ledger.Read() {
+		if a.Kind == pipeline.KindReceiver {
+			n += a.Refused.Items
+		}
+	}
+	return n
+}
+
+// timedOut is how many items were ever dropped as shutdown_timeout.
+func (s *Service) timedOut() (n int64) {
+	for _, a := range s.host.ledger.Read() {
+		n += a.Dropped[pipeline.DropShutdown].Items
+	}
+	return n
+}
+
+// Left is what a Service could not deliver when it stopped.
+type Left struct {
+	Undelivered  int64 // given up when the drain's time ended; their senders were not told that they are safe
+	TimedOut     int64 // dropped as shutdown_timeout, since the process started; they had no sender to tell
+	Unaccounted  int64 // 0, or a bug
+	DrainSeconds float64
+}
+
+// Stop drains within the shutdown timeout and closes everything.
+func (s *Service) Stop(ctx context.Context) Left {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Store(int32(StateDraining))
+	begin := time.Now()
+	undelivered := s.halt(ctx)
+	s.host.listeners.Close()
+	if s.stopHeap != nil {
+		s.stopHeap()
+	}
+	s.state.Store(int32(StateStopped))
+	return Left{
+		Undelivered: undelivered, TimedOut: s.timedOut(), Unaccounted: s.host.ledger.Unaccounted(),
+		DrainSeconds: time.Since(begin).Seconds(),
+	}
+}
+
+// ReloadFailed notes in our own metrics that a new configuration did not even load.
+func (s *Service) ReloadFailed() { s.own.reloaded(false) }

@@ -1,0 +1,31 @@
+package ledger
+
+import (
+	"context"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// booked marks a call whose items a receiver has booked at its own account already, because they waited in front of it.
+type booked struct{}
+
+// entrance is the account of a component as the caller sees it: a Sink that books every batch in and out.
+type entrance struct {
+	account *Account
+	next    pipeline.Sink
+}
+
+// Entrance wraps a component's sink with its account.
+func (d *Account) Entrance(next pipeline.Sink) pipeline.Sink {
+	return &entrance{account: d, next: next}
+}
+
+func (e *entrance) Consume(ctx context.Context, b pipeline.Batch) error {
+	if e.account.kind == pipeline.KindReceiver && ctx.Value(booked{}) == e.account {
+		return e.next.Consume(ctx, b)
+	}
+	e.account.enter(b.Items, len(b.Request))
+	err := e.next.Consume(ctx, b)
+	e.account.leave(b.Items, len(b.Request), err)
+	return err
+}

@@ -1,0 +1,49 @@
+// Package ledger is the accounting of what passes through a pipeline. Components write to it through pipeline.Books.
+package ledger
+
+import (
+	"sync"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Ledger is the accounting of a process: one account for each component and signal, where every batch is entered
+// when the component is called and left when it answers. At any instant, for each account, in items and in bytes:
+//
+//	in = out + refused + dropped(reason) + held
+//
+// It outlives the graph, so that a reload resets no counter.
+type Ledger struct {
+	mu       sync.Mutex
+	accounts map[Key]*Account
+	order    []*Account // as made, for stable output
+}
+
+// New makes an empty one.
+func New() *Ledger { return &Ledger{accounts: map[Key]*Account{}} }
+
+// Key says whose account it is.
+type Key struct {
+	Component string // kind/id: "exporter/otlp_http"
+	Pipeline  string // "logs": of a processor, or that a connector gives to; else empty
+	Signal    pipeline.Signal
+}
+
+// Account returns the account of a key, making it once.
+func (l *Ledger) Account(kind pipeline.Kind, key Key) *Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d, ok := l.accounts[key]; ok {
+		return d
+	}
+	d := &Account{key: key, kind: kind}
+	l.accounts[key] = d
+	l.order = append(l.order, d)
+	return d
+}
+
+func (l *Ledger) all() []*Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]*Account(nil), l.order...)
+}

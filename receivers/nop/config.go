@@ -1,0 +1,15 @@
+package nop
+
+import "github.com/sluiceio/sluice/pipeline"
+
+// Config has no keys, as in the Collector.
+type Config struct{}
+
+// Default is the one configuration there is.
+func Default() *Config { return &Config{} }
+
+// Component describes the receiver to the engine.
+func Component() pipeline.Component {
+	return pipeline.Receiver("nop", Default, New, pipeline.Signals[:]...).
+		WithDoc("receives nothing")
+}

@@ -1,0 +1,244 @@
+package grpcserver
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/codes"
+)
+
+const (
+	headerTable      = 4 << 10  // HTTP/2's default
+	maxHeaderList    = 16 << 10 // bytes of a call's header, as HTTP/2 counts them
+	maxHeaderBlock   = 64 << 10 // the same, encoded; more ends the connection
+	maxContinuations = 16       // frames of a header block behind the first; empty ones cost us more than the sender
+)
+
+// head is the header block that is being read.
+type head struct {
+	id            uint32
+	open          bool // only CONTINUATION of the same stream may come
+	ended         bool // no message follows
+	encoded, size int  // bytes
+	continuations int
+
+	method, path, contentType, encoding, timeout string
+}
+
+// field takes one header field.
+func (c *conn) field(f hpack.HeaderField) {
+	h := &c.head
+	h.size += int(f.Size())
+	if h.size > maxHeaderList {
+		c.fields.SetEmitEnabled(false) // the table has to be kept
+		return
+	}
+	switch f.Name {
+	case ":method":
+		h.method = f.Value
+	case ":path":
+		h.path = f.Value
+	case "content-type":
+		h.contentType = f.Value
+	case "grpc-encoding":
+		h.encoding = f.Value
+	case "grpc-timeout":
+		h.timeout = f.Value
+	}
+}
+
+func (c *conn) headers(h frameHeader) error {
+	if h.id%2 == 0 {
+		return violation("HEADERS of a stream that a client cannot open")
+	}
+	rest, pad := h.length, 0
+	if h.flags.Has(http2.FlagHeadersPadded) {
+		if rest < 1 {
+			return violation("padding without its length")
+		}
+		b, err := c.in.Peek(1)
+		if err != nil {
+			return err
+		}
+		pad = int(b[0])
+		c.in.Take(1)
+		rest--
+	}
+	if h.flags.Has(http2.FlagHeadersPriority) {
+		if rest < 5 {
+			return violation("a priority that ends early")
+		}
+		if err := c.in.Discard(5); err != nil {
+			return err
+		}
+		rest -= 5
+	}
+	if pad > rest {
+		return violation("more padding than frame")
+	}
+	c.head = head{id: h.id, open: true, ended: h.flags.Has(http2.FlagHeadersEndStream)}
+	if err := c.block(rest - pad); err != nil {
+		return err
+	}
+	if err := c.in.Discard(pad); err != nil {
+		return err
+	}
+	return c.blockEnd(h)
+}
+
+func (c *conn) continuation(h frameHeader) error {
+	if !c.head.open {
+		return violation("CONTINUATION without HEADERS")
+	}
+	if c.head.continuations++; c.head.continuations > maxContinuations {
+		return connError{http2.ErrCodeEnhanceYourCalm, "too many CONTINUATION frames"}
+	}
+	if err := c.block(h.length); err != nil {
+		return err
+	}
+	return c.blockEnd(h)
+}
+
+// block decodes n bytes of a header block.
+func (c *conn) block(n int) error {
+	if c.head.encoded += n; c.head.encoded > maxHeaderBlock {
+		return connError{http2.ErrCodeEnhanceYourCalm, "the header is too large"}
+	}
+	for n > 0 {
+		b, err := c.in.Some(n)
+		if err != nil {
+			return err
+		}
+		if _, err := c.fields.Write(b); err != nil {
+			return connError{http2.ErrCodeCompression, "cannot decode a header: " + err.Error()}
+		}
+		c.in.Take(len(b))
+		n -= len(b)
+	}
+	return nil
+}
+
+func (c *conn) blockEnd(h frameHeader) error {
+	if !h.flags.Has(http2.FlagHeadersEndHeaders) {
+		return nil
+	}
+	c.head.open = false
+	c.fields.SetEmitEnabled(true)
+	if err := c.fields.Close(); err != nil {
+		return connError{http2.ErrCodeCompression, "cannot decode a header: " + err.Error()}
+	}
+	if c.head.id <= c.maxID {
+		return c.trailer()
+	}
+	c.maxID = c.head.id
+	c.begin()
+	return nil
+}
+
+// begin opens the call that the header asks for, or answers at once.
+func (c *conn) begin() {
+	h := &c.head
+	if h.method == "" || h.path == "" {
+		c.write(appendReset(c.out[:0], h.id, http2.ErrCodeProtocol))
+		return
+	}
+	if h.size > maxHeaderList {
+		c.answerAtOnce(h.id, h.ended, appendField(nil, ":status", "431"))
+		return
+	}
+	if h.method != "POST" {
+		c.answerAtOnce(h.id, h.ended, appendField(appendField(nil, ":status", "405"), "allow", "POST"))
+		return
+	}
+	if !isGRPC(h.contentType) {
+		fields := appendField(nil, ":status", "415")
+		c.answerAtOnce(h.id, h.ended, appendStatus(fields, &Status{
+			Code: codes.Unknown, Message: fmt.Sprintf("unknown content-type %q; use application/grpc", Shorten(h.contentType)),
+		}))
+		return
+	}
+	st, refused := c.newStream(h)
+	if refused == nil && h.ended {
+		refused = errNoMessage
+	}
+	if refused != nil {
+		c.answerAtOnce(h.id, h.ended, c.trailersOnly(refused))
+		return
+	}
+	c.mu.Lock()
+	full := c.leaving || c.busy >= c.srv.opt.MaxStreams
+	if !full {
+		st.sendWindow = c.firstSend
+		c.streams[st.id] = st
+		c.busy++
+	}
+	c.mu.Unlock()
+	if full {
+		c.write(appendReset(c.out[:0], h.id, http2.ErrCodeRefusedStream))
+		return
+	}
+	c.expect(st.dueBy(&c.srv.opt))
+}
+
+// newStream is the stream of a call, or why it is not served.
+func (c *conn) newStream(h *head) (*stream, error) {
+	st := &stream{c: c, id: h.id, began: time.Now(), window: streamWindow}
+	st.lease, _ = c.srv.opt.Budget.Reserve(0)
+	var known bool
+	if st.handler, known = c.srv.opt.Handlers[h.path]; !known {
+		return nil, &Status{Code: codes.Unimplemented, Message: "unknown method " + Shorten(h.path)}
+	}
+	if st.encoding, known = encodings[h.encoding]; !known {
+		return nil, &Status{Code: codes.Unimplemented, Message: fmt.Sprintf("unknown grpc-encoding %q; use one of %s", Shorten(h.encoding), acceptEncoding)}
+	}
+	if h.timeout != "" {
+		if st.timeout, known = parseTimeout(h.timeout); known {
+			st.timeout = max(st.timeout, 1) // 0 is no deadline
+		} else {
+			return nil, &Status{Code: codes.InvalidArgument, Message: fmt.Sprintf("cannot read grpc-timeout %q", Shorten(h.timeout))}
+		}
+	}
+	return st, nil
+}
+
+// isGRPC tells whether a content type is application/grpc with protobuf, whatever parameters it has.
+func isGRPC(contentType string) bool {
+	if contentType == "application/grpc" {
+		return true
+	}
+	base, _, _ := strings.Cut(contentType, ";")
+	base = strings.ToLower(strings.TrimSpace(base))
+	return base == "application/grpc" || base == "application/grpc+proto"
+}
+
+// parseTimeout reads a grpc-timeout: at most eight digits and a unit.
+func parseTimeout(s string) (time.Duration, bool) {
+	if len(s) < 2 || len(s) > 9 {
+		return 0, false
+	}
+	n := time.Duration(0)
+	for _, c := range []byte(s[:len(s)-1]) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + time.Duration(c-'0')
+	}
+	switch s[len(s)-1] {
+	case 'H':
+		return min(n, 1<<20) * time.Hour, true // what fits
+	case 'M':
+		return n * time.Minute, true
+	case 'S':
+		return n * time.Second, true
+	case 'm':
+		return n * time.Millisecond, true
+	case 'u':
+		return n * time.Microsecond, true
+	case 'n':
+		return n, true
+	}
+	return 0, false
+}

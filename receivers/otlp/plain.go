@@ -1,0 +1,125 @@
+package otlp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/internal/inflate"
+	"github.com/sluiceio/sluice/internal/listen/http1"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// plain takes the requests that package http1 understands. It answers as httpServer.ServeHTTP does, and what it would
+// have to refuse by the head alone it leaves to that.
+type plain struct {
+	h     *httpServer
+	paths map[string]wire.Signal
+	free  sync.Pool // of *exchange
+}
+
+func newPlain(h *httpServer) *plain {
+	return &plain{h: h, paths: map[string]wire.Signal{
+		h.cfg.TracesURLPath: wire.Traces, h.cfg.MetricsURLPath: wire.Metrics, h.cfg.LogsURLPath: wire.Logs,
+	}}
+}
+
+// exchange is one of its requests.
+type exchange struct {
+	request
+	p        *plain
+	encoding string
+}
+
+// Take takes what is posted to a signal's path with a type and an encoding that we know.
+func (p *plain) Take(h http1.Head) http1.Exchange {
+	sig, known := p.paths[string(h.Path)]
+	if !known || int64(h.Length) > p.h.cfg.MaxRequestBodySize {
+		return nil
+	}
+	encoding, known := encodingOf(h.Encoding)
+	if !known {
+		return nil
+	}
+	kind := typeProtobuf
+	if string(h.Type) != typeProtobuf {
+		kind = contentType(string(h.Type))
+	}
+	if kind == "" {
+		return nil
+	}
+	lease, err := p.h.in.budget.Reserve(0)
+	if err != nil {
+		return nil
+	}
+	x, ok := p.free.Get().(*exchange)
+	if !ok {
+		x = &exchange{p: p}
+	}
+	x.request, x.encoding = request{sig: sig, kind: kind, peer: h.Peer, lease: lease}, encoding
+	return x
+}
+
+// encodingOf is a Content-Encoding as package inflate names it.
+func encodingOf(b []byte) (name string, known bool) {
+	if len(b) == 0 {
+		return "", true
+	}
+	switch name = strings.ToLower(string(b)); name {
+	case "identity", "gzip", "zstd", "deflate", "zlib", "snappy", "lz4", inflate.SnappyFramed:
+		return name, true
+	}
+	return "", false
+}
+
+func (x *exchange) Grow(n int) error { return x.lease.Resize(n) }
+
+func (x *exchange) Patience() time.Duration { return x.p.h.bodies.patience }
+
+// End gives the reservation back, and the exchange.
+func (x *exchange) End() {
+	x.lease.Release()
+	x.p.free.Put(x)
+}
+
+func (x *exchange) Serve(ctx context.Context, body []byte, err error) http1.Reply {
+	items, err := x.receive(ctx, body, err)
+	return answer(x.kind, items, err)
+}
+
+func (x *exchange) receive(ctx context.Context, body []byte, err error) (int, error) {
+	if err == nil && !isCompressed(x.encoding) {
+		return x.p.h.deliver(ctx, &x.request, body)
+	}
+	if isRefusal(err) {
+		return 0, err
+	}
+	buf := buffers.Get().(*[]byte)
+	var plain []byte
+	if err == nil {
+		plain, err = inflate.Bytes(*buf, body, x.encoding, x.p.h.limits(&x.request))
+	} else { // it says what it would have said while it read
+		plain, err = inflate.Read(*buf, io.MultiReader(bytes.NewReader(body), broken{err}), x.encoding, 0, x.p.h.limits(&x.request))
+	}
+	defer release(buf, plain)
+	if err != nil {
+		return 0, x.p.h.unreadable(x.encoding, err)
+	}
+	return x.p.h.deliver(ctx, &x.request, plain)
+}
+
+// broken is the end of a body that did not come whole.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) {
+	switch {
+	case errors.Is(b.err, http1.ErrSlow), errors.Is(b.err, http1.ErrStopping):
+		return 0, pipeline.Refuse(time.Second, b.err)
+	}
+	return 0, b.err
+}

@@ -1,0 +1,32 @@
+package store
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// register makes the metrics of the disk that the stores share.
+func (d *disk) register(reg prometheus.Registerer) error {
+	d.dropped = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_store_units_removed_total", Help: "Blocks and days that were removed to stay within max_disk.",
+	})
+	for _, c := range []prometheus.Collector{
+		d.dropped,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_store_disk_bytes", Help: "What all stores together use.",
+		}, func() float64 { return float64(d.used()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_store_disk_limit_bytes", Help: "What all stores together may use.",
+		}, func() float64 { return float64(d.cfg.MaxDisk) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_store_disk_low", Help: "1 while the disk has less room than min_free_disk and nothing is taken in.",
+		}, func() float64 {
+			if d.low.Load() {
+				return 1
+			}
+			return 0
+		}),
+	} {
+		if err := reg.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// libraryWrites is longer than what was taken last stays in the libraries' memory.
+const libraryWrites = 12 * time.Second
+
+// TestRemovedFolder: the folder is removed under the store. Nothing more is taken, which is said, and the libraries do not
+// end the process; the next start works.
+func TestRemovedFolder(t *testing.T) {
+	dir := t.TempDir()
+	e, address := running(t, func(c *Config) { c.Directory = dir })
+	for _, b := range batches(t, 500) {
+		if err := e.Consume(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	refused := func() {
+		t.Helper()
+		for _, b := range batches(t, 1) {
+			r, again := pipeline.AsRefused(e.Consume(t.Context(), b))
+			if !again || !strings.Contains(r.Error(), dir) || !strings.Contains(r.Error(), "restart") {
+				t.Errorf("%s are answered %v", b.Signal, r)
+			}
+		}
+		if body, _ := fetch(t, address+"/-/ready", "identity"); !strings.Contains(body, "not ready") || !strings.Contains(body, dir) {
+			t.Errorf("ready says %s", body)
+		}
+		if body, _ := fetch(t, address+"/", "identity"); !strings.Contains(body, "Nothing is stored: ") {
+			t.Error("the page does not say it")
+		}
+	}
+	refused()
+	time.Sleep(libraryWrites)
+	refused()
+	if err := e.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	again, _ := running(t, func(c *Config) { c.Directory = dir })
+	for _, b := range batches(t, 1) {
+		if err := again.Consume(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+	}
+}
