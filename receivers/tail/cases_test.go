@@ -2,6 +2,7 @@ package tail
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
@@ -203,6 +205,16 @@ func (w *world) step(line string) error {
 			}
 			return nil
 		}
+	case "renumber": // the devices have other numbers, as after a restart of the machine
+		b, err := os.ReadFile(w.checkpointFile())
+		if err != nil {
+			return err
+		}
+		entries, err := checkpoint.Decode(b)
+		for i := range entries {
+			entries[i].Key.Dev += 7
+		}
+		return errors.Join(err, os.WriteFile(w.checkpointFile(), checkpoint.Encode(entries), 0o600))
 	case "damage": // overwrites the middle of the checkpoint
 		b, err := os.ReadFile(w.checkpointFile())
 		if err != nil {

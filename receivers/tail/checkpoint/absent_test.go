@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 func TestClaim(t *testing.T) {
 	content := []byte("the first line\nthe second line\n")
 	key := fileid.Key{Dev: 1, Ino: 2, Birth: 3}
-	kept := Entry{Key: key, Fingerprint: fileid.FingerprintOf(content[:10]), Offset: 15, Size: 31, Path: "/var/log/a.log"}
+	kept := Entry{Key: key, Fingerprint: fileid.FingerprintOf(content[:10]), Mark: fileid.MarkOf(15, content[:15]), Offset: 15, Size: 31, Path: "/var/log/a.log"}
 	for _, tt := range []struct {
 		name   string
 		change func(c *Claim)
@@ -22,6 +24,9 @@ func TestClaim(t *testing.T) {
 		{name: "grown", change: func(c *Claim) { c.Stat.Size, c.Prefix = 40, append(c.Prefix, "the third"...) }, want: true},
 		{name: "birth unknown", change: func(c *Claim) { c.Stat.Birth = 0 }, want: true},
 		{name: "device renumbered", change: func(c *Claim) { c.Stat.Dev = 9 }, want: true},
+		{name: "device renumbered, renamed", change: func(c *Claim) { c.Stat.Dev, c.Name = 9, "/var/log/a.log.1" }, want: true},
+		{name: "device renumbered, renamed, birth unknown", change: func(c *Claim) { c.Stat.Key, c.Name = fileid.Key{Dev: 9, Ino: 2}, "/var/log/a.log.1" }},
+		{name: "other bytes before the place", change: func(c *Claim) { c.File = strings.NewReader("the first linX\nthe second line\n") }, lost: 16},
 		{name: "inode reused, other birth", change: func(c *Claim) { c.Stat.Birth = 4 }},
 		{name: "inode reused, other content", change: func(c *Claim) { c.Prefix = []byte("another line, quite another\n") }, lost: 16},
 		{name: "inode reused, shorter", change: func(c *Claim) { c.Stat.Size, c.Prefix = 14, content[:14] }, lost: 16},
@@ -32,7 +37,7 @@ func TestClaim(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := New("", nil, nil)
 			s.Leave(kept, false)
-			c := Claim{Name: kept.Path, Stat: fileid.Stat{Key: key, Size: 31}, Prefix: append([]byte(nil), content...)}
+			c := Claim{Name: kept.Path, Stat: fileid.Stat{Key: key, Size: 31}, Prefix: append([]byte(nil), content...), File: bytes.NewReader(content)}
 			tt.change(&c)
 			e, ok, stale := s.Claim(c)
 			if ok != tt.want || ok && e != kept {
