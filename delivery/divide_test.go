@@ -245,8 +245,8 @@ func TestTooLargeIsDividedBySize(t *testing.T) {
 	})
 }
 
-// TestWhatIsThereCountsAsDelivered: a store of samples that has a request from an attempt without an answer calls it out
-// of order when it comes again, in the same call or by another one.
+// TestWhatIsThereCountsAsDelivered: a store of samples that has a request from an attempt without an answer calls it a
+// duplicate when it comes again, in the same call or by another one.
 func TestWhatIsThereCountsAsDelivered(t *testing.T) {
 	for _, retry := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestWhatIsThereCountsAsDelivered(t *testing.T) {
 			r := newRig(t, o, func(_ context.Context, n int, body string) answer.Outcome {
 				for _, b := range bodiesOf(body) {
 					if stored[b] {
-						return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropOutOfOrder, Err: errors.New("out of order sample")}
+						return answer.Outcome{Verdict: answer.Rejected, Code: "400", Reason: pipeline.DropDuplicate, Err: errors.New("duplicate sample")}
 					}
 				}
 				for _, b := range bodiesOf(body) {
@@ -283,8 +283,8 @@ func TestWhatIsThereCountsAsDelivered(t *testing.T) {
 			}
 			// What was never sent before is not there.
 			stored["new"] = true
-			if rej, never := pipeline.AsRejected(r.sink.Consume(t.Context(), logsOf("new"))); !never || rej.Reason != pipeline.DropOutOfOrder {
-				t.Errorf("a new one that is out of order: %+v", rej)
+			if rej, never := pipeline.AsRejected(r.sink.Consume(t.Context(), logsOf("new"))); !never || rej.Reason != pipeline.DropDuplicate {
+				t.Errorf("a new one that is a duplicate: %+v", rej)
 			}
 			if r.ledger.Unaccounted() != 0 {
 				t.Errorf("%d unaccounted for", r.ledger.Unaccounted())

@@ -137,7 +137,7 @@ func (k *Sender) taken(p *payload.Payload, out answer.Outcome) error {
 		return nil
 	}
 	k.settings.Delivered(p.Signal, p.Items-bad, p.Size-int(int64(p.Size)*int64(bad)/int64(p.Items)))
-	return pipeline.Reject(bad, out.Reason, out.Err)
+	return pipeline.Reject(bad, out.Reason, divide.Final(out.Err))
 }
 
 // alreadyThere books items of p that the destination has from an attempt of which no answer came.

@@ -83,14 +83,22 @@ func readField(b []byte, pos int) (f protoField, next int, ok bool) {
 	return f, 0, false
 }
 
-// jsonPartial is a partial success in JSON. Protobuf's JSON writes 64-bit numbers as text, and takes plain ones.
+// jsonPartial is a partial success in JSON. Protobuf's JSON writes 64-bit numbers as text and takes plain ones, also with
+// an exponent; names may be those of the proto file.
 type jsonPartial struct {
-	PartialSuccess struct {
-		Points  json.Number `json:"rejectedDataPoints"`
-		Logs    json.Number `json:"rejectedLogRecords"`
-		Spans   json.Number `json:"rejectedSpans"`
-		Message string      `json:"errorMessage"`
-	} `json:"partialSuccess"`
+	Camel jsonCounts `json:"partialSuccess"`
+	Snake jsonCounts `json:"partial_success"`
+}
+
+type jsonCounts struct {
+	Points       json.Number `json:"rejectedDataPoints"`
+	Logs         json.Number `json:"rejectedLogRecords"`
+	Spans        json.Number `json:"rejectedSpans"`
+	Message      string      `json:"errorMessage"`
+	SnakePoints  json.Number `json:"rejected_data_points"`
+	SnakeLogs    json.Number `json:"rejected_log_records"`
+	SnakeSpans   json.Number `json:"rejected_spans"`
+	SnakeMessage string      `json:"error_message"`
 }
 
 // PartialSuccessJSON is PartialSuccess for an answer in JSON.
@@ -99,18 +107,23 @@ func PartialSuccessJSON(body []byte) (items int64, message []byte) {
 	if json.Unmarshal(body, &p) != nil {
 		return 0, nil
 	}
-	for _, n := range []json.Number{p.PartialSuccess.Points, p.PartialSuccess.Logs, p.PartialSuccess.Spans} {
-		if v, err := n.Int64(); err == nil && v > 0 {
-			items += v
+	for _, c := range []jsonCounts{p.Camel, p.Snake} {
+		for _, n := range []json.Number{c.Points, c.Logs, c.Spans, c.SnakePoints, c.SnakeLogs, c.SnakeSpans} {
+			if v, err := n.Float64(); err == nil && v > 0 && v < 1<<53 {
+				items += int64(v)
+			}
 		}
+		message = append(append(message, c.Message...), c.SnakeMessage...)
 	}
-	return items, []byte(p.PartialSuccess.Message)
+	return items, message
 }
 
 // PartialHTTP is Partial for an answer over HTTP, which may be in JSON.
 func (o *Outcome) PartialHTTP(contentType string, body []byte, words func(string) string) {
 	read := PartialSuccess
-	if kind, _, err := mime.ParseMediaType(contentType); err == nil && kind == "application/json" {
+	kind, _, err := mime.ParseMediaType(contentType)
+	// A brace is no field of the protobuf answer: who does not label JSON is understood as well.
+	if err == nil && kind == "application/json" || len(body) > 0 && body[0] == '{' {
 		read = PartialSuccessJSON
 	}
 	items, message := read(body)

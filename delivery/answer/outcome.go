@@ -93,7 +93,7 @@ func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
 	case codes.ResourceExhausted:
 		// grpc-go: "grpc: received message larger than max (5 vs. 4)", also "... after decompression larger than max";
 		// grpc-java: "gRPC message exceeds maximum size 4: 5"; grpc core: "Received message larger than max (5 vs. 4)".
-		if strings.Contains(message, "larger than max") || strings.Contains(message, "exceeds maximum size") {
+		if strings.Contains(message, "message") && strings.Contains(message, "larger than max") || strings.Contains(message, "exceeds maximum size") {
 			return Rejected, pipeline.DropTooLarge
 		}
 	}

@@ -79,15 +79,15 @@ var reasons = [...]struct {
 }{
 	{"out of order", pipeline.DropOutOfOrder},
 	{"out-of-order", pipeline.DropOutOfOrder},
-	{"too far behind", pipeline.DropOutOfOrder},
+	{"too far behind", pipeline.DropTooOld}, // of Loki, which takes a repetition
 	{"duplicate sample", pipeline.DropDuplicate},
 	{"duplicate-timestamp", pipeline.DropDuplicate},
 	{"too old", pipeline.DropTooOld},
 	{"too-old", pipeline.DropTooOld},
-	{"out of bounds", pipeline.DropTooOld},
 	{"too new", pipeline.DropTooNew},
-	{"too far in the future", pipeline.DropTooNew},
+	{"too far in the future", pipeline.DropTooNew}, // Prometheus says "out of bounds: timestamp is too far in the future"
 	{"too-far-in-future", pipeline.DropTooNew},
+	{"out of bounds", pipeline.DropTooOld},
 }
 
 // ReasonIn looks for the reason of a rejection in a destination's words, which say more than its status.

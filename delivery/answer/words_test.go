@@ -59,7 +59,7 @@ func TestReasonIn(t *testing.T) {
 		"failed pushing to ingester: user=1: the sample has been rejected because its timestamp is too old (err-mimir-sample-timestamp-too-old)": pipeline.DropTooOld,
 		"entry for stream '{app=\"x\"}' has timestamp too new: 2030":                                                                             pipeline.DropTooNew,
 		"duplicate sample for timestamp":                 pipeline.DropDuplicate,
-		"entry too far behind, entry timestamp is: 2020": pipeline.DropOutOfOrder,
+		"entry too far behind, entry timestamp is: 2020": pipeline.DropTooOld,
 		"Out of bounds":   pipeline.DropTooOld,
 		"invalid label x": pipeline.DropRejected,
 		"":                pipeline.DropRejected,

@@ -60,8 +60,9 @@ type division struct {
 	left    int             // requests that may still be made
 	before  pipeline.Ranges // items of pieces before these
 
-	mu     *sync.Mutex
-	gather *pipeline.Gather
+	stopped *pipeline.Refused // where pieces keep their order: one was refused, and nothing may go out behind it
+	mu      *sync.Mutex
+	gather  *pipeline.Gather
 }
 
 // A span is the pieces from one index up to another.
@@ -133,6 +134,10 @@ func (d *division) split(s span, width int, l loss) {
 // round sends spans that were rejected together, each in a request, and goes on with those that are rejected again. In the
 // first round of a request nothing may come of it; then it ends.
 func (d *division) round(spans []span, l loss, first bool) {
+	if d.stopped != nil {
+		d.refuse(spans)
+		return
+	}
 	if !d.allow(len(spans)) {
 		d.undivided(spans, l, "no more requests may be made to find what is bad in it")
 		return
@@ -184,6 +189,9 @@ func (d *division) round(spans []span, l loss, first bool) {
 // alone ends with a piece that is rejected by itself, unless it can be cut apart further.
 func (d *division) alone(i int, l loss) {
 	inner, byTime := d.pieces.Within(i)
+	if d.tells(i, l.why) {
+		l.maybe = nil
+	}
 	if !d.there(l) {
 		d.pieces.Rejected(i)
 	}
@@ -216,7 +224,10 @@ func (d *division) probe(spans []span, l loss) []outcome {
 	var wg sync.WaitGroup
 	for i, s := range spans {
 		if d.ordered {
-			outcomes[i] = d.send(s, l)
+			if outcomes[i] = d.send(s, l); d.stopped != nil {
+				d.refuse(spans[i+1:])
+				break
+			}
 			continue
 		}
 		wg.Go(func() { outcomes[i] = d.send(s, l) })
@@ -245,12 +256,24 @@ func (d *division) send(s span, l loss) outcome {
 	defer d.mu.Unlock()
 	if ref, refused := pipeline.AsRefused(err); refused {
 		d.gather.Refuse(items, ref)
+		if d.ordered {
+			d.stopped = ref
+		}
 		return outcome{}
 	}
 	for _, rej := range pipeline.Read(err, p.Items).Rejected { // a partial success
 		d.gather.Reject(rej)
 	}
 	return outcome{taken: true}
+}
+
+// refuse is for pieces behind one that is refused: they must not arrive before it comes again.
+func (d *division) refuse(spans []span) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range spans {
+		d.gather.Refuse(d.pieces.Items(s.from, s.to), d.stopped)
+	}
 }
 
 // count is how many of the items are booked with the pieces from an index on: an item that is in several pieces, as a
@@ -265,11 +288,21 @@ func (d *division) count(from int, items pipeline.Ranges) int {
 // Whole is the rejection of all of a request with so many items, if that is what err is.
 func Whole(err error, items int) *pipeline.Rejected {
 	var rej *pipeline.Rejected
-	if errors.As(err, &rej) && rej.Ranges == nil && (rej.Count == 0 || rej.Count >= items) {
+	if errors.As(err, &rej) && rej.Ranges == nil && (rej.Count == 0 || rej.Count >= items) && !errors.Is(rej.Err, errFinal) {
 		return &pipeline.Rejected{Reason: rej.Reason, Err: rej.Err}
 	}
 	return nil
 }
+
+// Final marks why items of a partial success were turned down: the destination has looked at each, and dividing tells no more.
+func Final(why error) error { return final{why} }
+
+var errFinal = errors.New("the destination has looked at each item")
+
+type final struct{ error }
+
+func (f final) Is(target error) bool { return target == errFinal }
+func (f final) Unwrap() error        { return f.error }
 
 // allow takes what so many requests need, from the batch and from the destination.
 func (d *division) allow(n int) bool {

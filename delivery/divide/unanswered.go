@@ -48,6 +48,12 @@ func (d *division) learn(s span, l loss) {
 	}
 }
 
+// tells says that a piece which was rejected by itself is not at the destination: of one sample that had arrived, a store
+// would take the repetition.
+func (d *division) tells(i int, why *pipeline.Rejected) bool {
+	return !d.series && why.Reason == pipeline.DropOutOfOrder && !d.several(i)
+}
+
 // several says whether a piece has several samples.
 func (d *division) several(i int) bool {
 	in, byTime := d.pieces.Within(i)
@@ -73,7 +79,7 @@ func (d *division) ask(s span, l loss) {
 		case o.taken:
 			taken = true
 			d.learn(singles[i], l)
-		case o.why != nil && Repeated(o.why):
+		case o.why != nil && Repeated(o.why) && !d.tells(singles[i].from, o.why):
 			confirmed++
 		}
 	}

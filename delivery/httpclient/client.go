@@ -22,8 +22,9 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// maxAnswer bounds what is read of an answer's body. A partial success is a few hundred bytes.
-const maxAnswer = 64 << 10
+// maxAnswer bounds what is read of an answer's body. A partial success is a few hundred bytes, but some destinations name
+// every record in it.
+const maxAnswer = 1 << 20
 
 // maxWords is how long an answer that is no success may take to say why. Its status is known, and a server that answers
 // before it has read the request may wait for bytes that an HTTP/2 client no longer sends, while that waits for it.
@@ -134,8 +135,12 @@ func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extr
 	if resp.StatusCode >= 300 {
 		defer time.AfterFunc(maxWords, cancel).Stop()
 	}
-	// Read to the end, or the connection is not used again. An answer that stops in the middle keeps its status.
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	// Read to the end, or the connection is not used again. A success that stops in the middle may have had something to say:
+	// it is no answer. Others keep their status.
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil && resp.StatusCode < 300 {
+		return Response{Outcome: h.unanswered(fmt.Errorf("the answer broke off: %w", err), ctx.Err())}
+	}
 	if len(body) == maxAnswer {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
 	}

@@ -105,8 +105,12 @@ func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outco
 func (e *Exporter) failed(ctx context.Context, err error) answer.Outcome {
 	st := status.Convert(err)
 	verdict, reason := answer.JudgeGRPC(st.Code(), st.Message())
+	after := delay(st)
+	if after > 0 && st.Code() == codes.ResourceExhausted { // who says when to come back does not mean never
+		verdict, reason = answer.Retry, ""
+	}
 	out := answer.Outcome{
-		Verdict: verdict, Reason: reason, Code: st.Code().String(), After: delay(st),
+		Verdict: verdict, Reason: reason, Code: st.Code().String(), After: after,
 		Overload: st.Code() == codes.ResourceExhausted,
 		Err:      fmt.Errorf("the destination answered %s: %s", st.Code(), e.redact.Text(st.Message())),
 	}
