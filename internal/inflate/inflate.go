@@ -4,6 +4,7 @@ package inflate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -147,11 +148,62 @@ func readZlib(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, err
 const lz4Blocks = 8 << 20
 
 func readLZ4(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
+	buf := packedBodies.Get()
+	defer packedBodies.Put(buf)
+	packed, err := readAll(*buf, body, 0, Limits{Max: lim.Max + lim.Max>>7 + 1<<10, Grow: lim.Grow})
+	*buf = packed
+	if err != nil {
+		return dst[:0], err
+	}
+	if !wholeLZ4(packed) {
+		return dst[:0], fmt.Errorf("cannot read the body: %w", io.ErrUnexpectedEOF)
+	}
 	both := lim
 	if lim.Grow != nil {
-		both.Grow = func(n int) error { return lim.Grow(n + lz4Blocks) }
+		both.Grow = func(n int) error { return lim.Grow(n + len(packed) + lz4Blocks) }
 	}
-	return readAll(dst, lz4.NewReader(body), sizeHint, both)
+	return readAll(dst, lz4.NewReader(bytes.NewReader(packed)), sizeHint, both)
+}
+
+// wholeLZ4 says whether frames end with their end mark and checksum: the library takes the end between two blocks for the end.
+// Whatever else is wrong with them is the library's to say. See the LZ4 frame format, version 1.6.
+func wholeLZ4(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	for len(b) > 0 {
+		if len(b) < 7 || binary.LittleEndian.Uint32(b) != 0x184D2204 {
+			return len(b) >= 4 && binary.LittleEndian.Uint32(b) != 0x184D2204 // another frame, or none
+		}
+		flags, at := b[4], 7
+		if flags&8 != 0 {
+			at += 8 // content size
+		}
+		if flags&1 != 0 {
+			at += 4 // dictionary
+		}
+		for {
+			if len(b) < at+4 {
+				return false
+			}
+			n := binary.LittleEndian.Uint32(b[at:])
+			at += 4
+			if n == 0 {
+				break
+			}
+			if at += int(n &^ (1 << 31)); flags&16 != 0 {
+				at += 4 // checksum of the block
+			}
+		}
+		if flags&4 != 0 {
+			at += 4 // checksum of the content
+		}
+		if len(b) < at {
+			return false
+		}
+		b = b[at:]
+	}
+	return true
 }
 
 // Bytes is Read for a body that is in memory already. What it asks for includes body.

@@ -172,3 +172,29 @@ func TestADeclaredLengthIsNotTrusted(t *testing.T) {
 		}
 	}
 }
+
+// TestATornFrameIsNoBody: whichever way it is compressed, a body that was cut anywhere is an error, not a shorter body.
+func TestATornFrameIsNoBody(t *testing.T) {
+	plain := make([]byte, 200_000)
+	for i := range plain {
+		plain[i] = byte(i * i >> 8)
+	}
+	for _, enc := range []string{"gzip", "zstd", "zlib", "lz4", "snappy", SnappyFramed} {
+		packed := deflate(t, enc, plain)
+		step := max(1, len(packed)/400)
+		for n := 1; n < len(packed); n += step {
+			if enc == SnappyFramed && n > 10 {
+				break // its frames have no end: a cut between two of them cannot be seen
+			}
+			got, err := Read(nil, bytes.NewReader(packed[:n]), enc, 0, Limits{Max: 1 << 20})
+			if err == nil {
+				t.Fatalf("%s cut to %d of %d bytes is taken as %d bytes", enc, n, len(packed), len(got))
+			}
+		}
+		for n := len(packed) - 1; n > len(packed)-12; n-- {
+			if got, err := Read(nil, bytes.NewReader(packed[:n]), enc, 0, Limits{Max: 1 << 20}); err == nil && enc != SnappyFramed {
+				t.Fatalf("%s cut to %d of %d bytes is taken as %d bytes", enc, n, len(packed), len(got))
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"context"
+	"fmt"
 	"mime"
 	"net/http"
 	"strings"
@@ -199,13 +200,24 @@ func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (item
 	return h.in.take(ctx, q.sig, body, q.peer)
 }
 
+// hollowFactor is how many times its text the transcoding of an honest request needs at most. One of hardly anything but empty
+// elements, which needs hollowLimits times what the process may hold, is not let in even while nothing else is inside.
+const (
+	hollowFactor = 20
+	hollowLimits = 4
+)
+
 // fromJSON transcodes text under a reservation of what that needs: several times the text, until it is done.
 func (h *httpServer) fromJSON(lease *pipeline.Reservation, sig wire.Signal, text []byte) ([]byte, error) {
 	found, err := scan(text)
 	if err != nil {
 		return nil, h.in.notOTLP(err)
 	}
-	if err := lease.Hold(found.need(text)); err != nil {
+	need := found.need(text)
+	if limit := h.in.budget.Limit(); need > hollowLimits*limit && need > hollowFactor*int64(len(text)) {
+		return nil, h.in.notOTLP(fmt.Errorf("%d bytes of JSON with %d elements would need %d bytes, more than the limit of %d; elements that say nothing cost more than those that do", len(text), found.elements, need, limit))
+	}
+	if err := lease.Hold(need); err != nil {
 		return nil, err
 	}
 	proto, err := transcode(sig, text, found.end)

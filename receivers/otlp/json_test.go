@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -143,5 +145,25 @@ func TestLargeJSONBesideOthers(t *testing.T) {
 	close(leave)
 	if res := <-first; res.code != 200 {
 		t.Errorf("the request inside was answered %d", res.code)
+	}
+}
+
+// TestHollowJSON: a request of empty elements is not let in where it needs more than the limit; others are, alone.
+func TestHollowJSON(t *testing.T) {
+	s, _ := pipelinetest.Settings(t, pipeline.KindReceiver, "otlp")
+	s.Budget = pipeline.NewBudget(8 << 20)
+	h := &httpServer{in: &intake{budget: s.Budget, invalid: prometheus.NewCounter(prometheus.CounterOpts{Name: "x"})}}
+	lease, err := s.Budget.Reserve(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release()
+	hollow := `{"resourceLogs":[{"scopeLogs":[{"logRecords":[` + strings.Repeat("{},", 300_000) + `{}]}]}]}`
+	if _, err := h.fromJSON(&lease, wire.Logs, []byte(hollow)); err == nil || !strings.Contains(err.Error(), "more than the limit") {
+		t.Errorf("300,000 empty records in %d bytes: %v", len(hollow), err)
+	}
+	full := `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"` + strings.Repeat("a long line ", 400_000) + `"}}]}]}]}`
+	if _, err := h.fromJSON(&lease, wire.Logs, []byte(full)); err != nil {
+		t.Errorf("one large record while nothing else is inside: %v", err)
 	}
 }

@@ -128,6 +128,9 @@ func TestFrames(t *testing.T) {
 		{"GET", func(c *client) { c.open(1, true, ":method", "GET") }, []string{"1 HEADERS 405 END"}, false},
 		{"a bad timeout", func(c *client) { c.open(1, true, "grpc-timeout", "5x") }, []string{`1 HEADERS 200 3 cannot read grpc-timeout "5x" END`}, false},
 		{"no path", func(c *client) { c.open(1, true, ":path", "") }, []string{"1 RST PROTOCOL_ERROR"}, false},
+		{"an upper-case name", func(c *client) { c.open(1, true, "X-Tenant", "a") }, []string{"1 RST PROTOCOL_ERROR"}, false},
+		{"a header of the connection", func(c *client) { c.open(1, true, "connection", "close") }, []string{"1 RST PROTOCOL_ERROR"}, false},
+		{"a pseudo-header behind others", func(c *client) { c.open(1, true, ":status", "200") }, []string{"1 RST PROTOCOL_ERROR"}, false},
 		{"a large header", func(c *client) { c.open(1, true, "a", strings.Repeat("~", 10<<10), "b", strings.Repeat("~", 10<<10)) }, nil, true},
 		{"a header over the list limit", func(c *client) {
 			c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: c.head("a", strings.Repeat("a", 9<<10), "b", strings.Repeat("a", 9<<10)), EndHeaders: true, EndStream: true})

@@ -26,6 +26,9 @@ type head struct {
 	continuations int
 
 	method, path, contentType, encoding, timeout string
+
+	regular   bool // a field that is no pseudo-header came
+	malformed bool // RFC 9113, 8.2 and 8.3: what stands in front of us may read it otherwise
 }
 
 // field takes one header field.
@@ -36,17 +39,29 @@ func (c *conn) field(f hpack.HeaderField) {
 		c.fields.SetEmitEnabled(false) // the table has to be kept
 		return
 	}
+	if pseudo := strings.HasPrefix(f.Name, ":"); !pseudo {
+		h.regular = true
+	} else if h.regular {
+		h.malformed = true
+	}
 	switch f.Name {
 	case ":method":
+		h.malformed = h.malformed || h.method != ""
 		h.method = f.Value
 	case ":path":
+		h.malformed = h.malformed || h.path != ""
 		h.path = f.Value
+	case ":scheme", ":authority":
+	case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade":
+		h.malformed = true
 	case "content-type":
 		h.contentType = f.Value
 	case "grpc-encoding":
 		h.encoding = f.Value
 	case "grpc-timeout":
 		h.timeout = f.Value
+	default:
+		h.malformed = h.malformed || f.Name == "" || f.Name[0] == ':' || f.Name != strings.ToLower(f.Name)
 	}
 }
 
@@ -141,7 +156,7 @@ func (c *conn) blockEnd(h frameHeader) error {
 // begin opens the call that the header asks for, or answers at once.
 func (c *conn) begin() {
 	h := &c.head
-	if h.method == "" || h.path == "" {
+	if h.method == "" || h.path == "" || h.malformed {
 		c.write(appendReset(c.out[:0], h.id, http2.ErrCodeProtocol))
 		return
 	}
