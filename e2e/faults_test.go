@@ -128,6 +128,16 @@ service:
 	}
 }
 
+// onlyFilesMissing tells that a file's only faults are certificates and tokens that this machine does not have.
+func onlyFilesMissing(said string) bool {
+	for line := range strings.Lines(said) {
+		if !strings.Contains(line, "_file: cannot read the file: no such file or directory") && !strings.Contains(line, "nothing was started") {
+			return false
+		}
+	}
+	return true
+}
+
 // TestShippedConfigs: each file of configs/, each example of a component's README and each embedded default is valid.
 func TestShippedConfigs(t *testing.T) {
 	for file, program := range map[string]string{"agent.yaml": "sluice-agent", "collector.yaml": "sluice-collector", "all-in-one.yaml": "sluice"} {
@@ -144,7 +154,7 @@ func TestShippedConfigs(t *testing.T) {
 		}
 		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1) {
 			out, err := exec.Command(binary(t, "sluice"), "validate", "--config", "yaml:"+string(block[1])).CombinedOutput()
-			if err != nil || strings.Contains(string(out), "warning") {
+			if (err != nil && !onlyFilesMissing(string(out))) || strings.Contains(string(out), "warning") {
 				t.Errorf("the example of %s: %v\n%s", path, err, out)
 			}
 		}
