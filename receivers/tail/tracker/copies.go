@@ -8,6 +8,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
+	"github.com/sluiceio/sluice/receivers/tail/finder"
 	"github.com/sluiceio/sluice/receivers/tail/reader"
 )
 
@@ -59,6 +60,31 @@ func (t *Tracker) resolve() {
 	}
 }
 
+// noticed is how long it takes at most until a file's reader notices that the content is another one.
+const noticed = 10 * time.Second
+
+// listedIn notes the listing of its folder that gave a file.
+func (f *file) listedIn(in *finder.Folder) {
+	if in == f.in {
+		return
+	}
+	if now := time.Now(); now.Sub(f.since) > noticed {
+		f.older, f.since = f.in, now
+	}
+	f.in = in
+}
+
+// listingThen is a listing that was made before the content came that a file has now, which its reader noticed just now.
+func (f *file) listingThen() (l finder.Listing) {
+	switch {
+	case f.older != nil && time.Since(f.since) <= noticed:
+		return f.older.Listing()
+	case f.in != nil:
+		return f.in.Listing()
+	}
+	return l
+}
+
 // rehome finds the copy that has the former content of f, and goes on in it. It answers false when it is too early to say.
 func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	old := rw.old
@@ -95,6 +121,10 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 		t.mu.Lock()
 		t.orphans = append(t.orphans, old)
 		t.mu.Unlock()
+	}
+	if then := f.listingThen(); then.Known() && f.Name() == f.Path && t.byPath[f.Path] == f {
+		// There may have been another content in between, copied and truncated before anybody looked.
+		t.searches = append(t.searches, search{path: f.Path, after: f.Born(), before: then, again: searchTimes - 1})
 	}
 	for _, other := range t.files {
 		if other.copyOf == f {

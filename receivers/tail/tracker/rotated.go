@@ -16,6 +16,7 @@ type search struct {
 	missing []checkpoint.Entry // of files that stood there
 	after   time.Time          // files with a rotated name that were born later stood there too; zero: none
 	before  finder.Listing     // what that saw did not stand there since
+	elder   fileid.Key         // of the file that stood there before; zero: not known
 	again   int                // how often the search is still to be made: a folder may change while it is read
 }
 
@@ -26,7 +27,7 @@ func (t *Tracker) search(searches []search) {
 		dir := filepath.Dir(q.path)
 		for _, e := range q.missing {
 			if name, ok := t.siblings.Find(dir, e.Key); ok && t.adoptRotated(name, q.path) != nil {
-				dir = filepath.Dir(name)
+				q.elder = e.Key
 				continue
 			}
 			if c, _ := t.findCopy(q.path, e, e.Offset); c != nil && t.checkpoint.Take(e) {
@@ -37,6 +38,10 @@ func (t *Tracker) search(searches []search) {
 		}
 		if !q.after.IsZero() {
 			t.between(q, dir)
+			// Where the one before it went, those between may have gone, too.
+			if name, ok := t.siblings.Find(dir, q.elder); ok && filepath.Dir(name) != dir {
+				t.between(q, filepath.Dir(name))
+			}
 		}
 	}
 }
@@ -170,7 +175,7 @@ func (t *Tracker) newestGone(missing map[string][]checkpoint.Entry) map[string]t
 func (t *Tracker) searchFor(found finder.File, before *file) search {
 	q := search{path: found.Path, before: t.finder.Before(filepath.Dir(found.Path)), again: searchTimes - 1}
 	if before != nil {
-		q.after = before.Born()
+		q.after, q.elder = before.Born(), before.Key
 		if before.in != nil {
 			q.before = before.in.Listing() // in which the path led to it; there may have been one since with nothing there
 		}

@@ -75,9 +75,11 @@ type file struct {
 	copyOf *file          // which has the same content, and is read instead
 	round  int            // the last listing that gave it
 	in     *finder.Folder // the same, of its folder
-	missed int            // the listing after which it is taken as gone; 0: it is there
-	due    time.Time      // when to look at it again while nobody reads it
-	pause  time.Duration  // how long after that
+	older  *finder.Folder // the one that was the last until since
+	since  time.Time
+	missed int           // the listing after which it is taken as gone; 0: it is there
+	due    time.Time     // when to look at it again while nobody reads it
+	pause  time.Duration // how long after that
 }
 
 const (
@@ -181,7 +183,8 @@ func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) boo
 		f := t.byPath[found.Path]
 		switch known := t.files[found.Stat.Key]; {
 		case f != nil && f.Key == found.Stat.Key:
-			f.round, f.in = t.round, found.In
+			f.round = t.round
+			f.listedIn(found.In)
 			if f.Path == found.Path {
 				f.Returned()
 			}
@@ -214,7 +217,7 @@ func (t *Tracker) searchAll() {
 	again := t.searches[:0]
 	for _, q := range t.searches {
 		if q.again > 0 {
-			again = append(again, search{path: q.path, after: q.after, before: q.before, again: q.again - 1})
+			again = append(again, search{path: q.path, after: q.after, before: q.before, elder: q.elder, again: q.again - 1})
 		}
 	}
 	t.searches = again
