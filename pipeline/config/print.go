@@ -106,8 +106,8 @@ func hide(text string, s read.Secrecy) string {
 	if s.Hides() {
 		return read.Redacted
 	}
-	if p := read.PasswordOf(text); p != "" {
-		return strings.Replace(text, ":"+p+"@", ":"+read.Redacted+"@", 1)
+	for _, secret := range read.SecretsIn(text) {
+		text = strings.NewReplacer(":"+secret+"@", ":"+read.Redacted+"@", "="+secret, "="+read.Redacted).Replace(text)
 	}
 	return text
 }

@@ -92,10 +92,7 @@ func secretsOf(value any, s Secrecy) []string {
 		if s.Hides() {
 			return []string{v}
 		}
-		if p := PasswordOf(v); p != "" {
-			return []string{p}
-		}
-		return nil
+		return SecretsIn(v)
 	default:
 		if s.Hides() {
 			return []string{fmt.Sprint(v)}
@@ -104,19 +101,28 @@ func secretsOf(value any, s Secrecy) []string {
 	}
 }
 
-// PasswordOf is the password of a URL that carries one.
-func PasswordOf(text string) string {
-	if !strings.Contains(text, "://") || !strings.Contains(text, "@") {
-		return ""
+// SecretsIn lists the secrets that a URL carries, as they are written there: its password, and the parameters of its query
+// that have the name of a secret.
+func SecretsIn(text string) []string {
+	_, rest, found := strings.Cut(text, "://")
+	if !found {
+		return nil
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
-		return ""
+	var list []string
+	if u, err := url.Parse(text); err == nil && u.User != nil {
+		user, _, _ := strings.Cut(rest, "@")
+		if _, password, _ := strings.Cut(user, ":"); password != "" {
+			list = append(list, password)
+		}
 	}
-	_, rest, _ := strings.Cut(text, "://")
-	user, _, _ := strings.Cut(rest, "@")
-	_, password, _ := strings.Cut(user, ":")
-	return password
+	_, query, _ := strings.Cut(rest, "?")
+	query, _, _ = strings.Cut(query, "#")
+	for pair := range strings.SplitSeq(query, "&") {
+		if name, value, _ := strings.Cut(pair, "="); value != "" && IsSecretName(name) {
+			list = append(list, value)
+		}
+	}
+	return list
 }
 
 // redactor replaces secrets, the longest first, as they are and as %q writes them.
