@@ -106,7 +106,19 @@ func (c *Config) Validate() error {
 			}
 		}
 	}
+	if c.sameAddress() {
+		errs = append(errs, fmt.Errorf(`"protocols::grpc::endpoint" and "protocols::http::endpoint" are both %q; write two different ones`, c.Protocols.HTTP.Get().NetAddr.Endpoint))
+	}
 	return errors.Join(errs...)
+}
+
+// sameAddress reports whether both protocols name one address; with port 0 the system gives two.
+func (c *Config) sameAddress() bool {
+	if !c.Protocols.GRPC.HasValue() || !c.Protocols.HTTP.HasValue() {
+		return false
+	}
+	g, h := c.Protocols.GRPC.Get().NetAddr, c.Protocols.HTTP.Get().NetAddr
+	return g.Endpoint == h.Endpoint && g.Transport == h.Transport && !strings.HasSuffix(g.Endpoint, ":0")
 }
 
 // checkAddress checks where a protocol is taken; what is not TCP has no ports.
