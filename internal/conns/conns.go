@@ -4,9 +4,11 @@
 package conns
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -31,5 +33,20 @@ func Accept(ln net.Listener, log *slog.Logger, stopping func() bool, start func(
 		}
 		wait = 0
 		start(nc)
+	}
+}
+
+// Leave waits until all that is open is gone. At the end of ctx it cuts off what is left, and waits for that.
+func Leave(ctx context.Context, open *sync.WaitGroup, cut func()) {
+	gone := make(chan struct{})
+	go func() {
+		open.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+	case <-ctx.Done():
+		cut()
+		<-gone
 	}
 }

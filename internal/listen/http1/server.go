@@ -164,18 +164,10 @@ func (s *Server) Shutdown(ctx context.Context) {
 	for _, c := range s.all() {
 		c.nudge()
 	}
-	gone := make(chan struct{})
-	go func() {
-		s.open.Wait()
-		close(gone)
-	}()
-	select {
-	case <-gone:
-	case <-ctx.Done():
+	conns.Leave(ctx, &s.open, func() {
 		for _, c := range s.all() {
 			c.abort()
 		}
-		<-gone
-	}
+	})
 	s.workers.Stop()
 }

@@ -69,18 +69,9 @@ func (c *conn) headers(h frameHeader) error {
 	if h.id%2 == 0 {
 		return violation("HEADERS of a stream that a client cannot open")
 	}
-	rest, pad := h.length, 0
-	if h.flags.Has(http2.FlagHeadersPadded) {
-		if rest < 1 {
-			return violation("padding without its length")
-		}
-		b, err := c.in.Peek(1)
-		if err != nil {
-			return err
-		}
-		pad = int(b[0])
-		c.in.Take(1)
-		rest--
+	rest, pad, err := c.padding(h, http2.FlagHeadersPadded)
+	if err != nil {
+		return err
 	}
 	if h.flags.Has(http2.FlagHeadersPriority) {
 		if rest < 5 {
@@ -256,4 +247,22 @@ func parseTimeout(s string) (time.Duration, bool) {
 		return n, true
 	}
 	return 0, false
+}
+
+// padding reads the length of a frame's padding, when the flag says that there is one: what is left of the frame, with the
+// padding, and the padding (RFC 9113, section 6.1).
+func (c *conn) padding(h frameHeader, padded http2.Flags) (rest, pad int, err error) {
+	if !h.flags.Has(padded) {
+		return h.length, 0, nil
+	}
+	if h.length < 1 {
+		return 0, 0, violation("padding without its length")
+	}
+	b, err := c.in.Peek(1)
+	if err != nil {
+		return 0, 0, err
+	}
+	pad = int(b[0])
+	c.in.Take(1)
+	return h.length - 1, pad, nil
 }

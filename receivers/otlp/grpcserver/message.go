@@ -77,21 +77,12 @@ func (c *conn) data(h frameHeader) error {
 	if c.window -= h.length; c.window < 0 {
 		return connError{http2.ErrCodeFlowControl, "DATA beyond the connection's window"}
 	}
-	rest, pad := h.length, 0
-	if h.flags.Has(http2.FlagDataPadded) {
-		if rest < 1 {
-			return violation("padding without its length")
-		}
-		b, err := c.in.Peek(1)
-		if err != nil {
-			return err
-		}
-		pad = int(b[0])
-		c.in.Take(1)
-		if rest--; pad > rest {
-			return violation("more padding than frame")
-		}
-		rest -= pad
+	rest, pad, err := c.padding(h, http2.FlagDataPadded)
+	if err != nil {
+		return err
+	}
+	if rest -= pad; rest < 0 {
+		return violation("more padding than frame")
 	}
 	st := c.receivingStream(h)
 	for rest > 0 && st != nil && st.phase == receiving {

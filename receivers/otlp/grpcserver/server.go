@@ -136,18 +136,10 @@ func (s *Server) Stop(ctx context.Context) {
 	for _, c := range open {
 		c.askToGo()
 	}
-	gone := make(chan struct{})
-	go func() {
-		s.open.Wait()
-		close(gone)
-	}()
-	select {
-	case <-gone:
-	case <-ctx.Done():
+	conns.Leave(ctx, &s.open, func() {
 		for _, c := range open {
 			c.abort()
 		}
-		<-gone
-	}
+	})
 	s.workers.Stop()
 }
