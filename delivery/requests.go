@@ -28,6 +28,8 @@ type Requests struct {
 	// Pieces says how a payload that was rejected may be cut apart, and which items of the batch it has. It is asked only
 	// then, and while the batch is lent. Without it a request is rejected as a whole.
 	Pieces func(p *payload.Payload) divide.Pieces
+	// Suspects, if set, learns which pieces are rejected, and is asked by Encode.
+	Suspects *divide.Suspects
 	// Ended is called, if set, with the answer for the batch.
 	Ended func(a *pipeline.Answer)
 }
@@ -137,6 +139,9 @@ func (s *sending) group(group []*payload.Payload) {
 
 // took notes that a request was taken.
 func (s *sending) took(p *payload.Payload) {
+	if p.Apart {
+		s.reqs.Suspects.Clear(s.reqs.Pieces(p))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.delivered += p.Items
@@ -194,6 +199,6 @@ func (s *sending) divider() *divide.Divider {
 			s.at.hold()
 			return s.k.deliver(ctx, s.at, p)
 		},
-		AlreadyThere: s.k.alreadyThere, History: &s.k.history, Log: s.k.settings.Log,
+		AlreadyThere: s.k.alreadyThere, History: &s.k.history, Suspects: s.reqs.Suspects, Log: s.k.settings.Log,
 	}
 }

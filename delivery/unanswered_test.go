@@ -60,7 +60,7 @@ func (p samplePieces) Within(i int) (divide.Pieces, bool) {
 	return samplePieces{p.r, p.batch, one, i, true}, true
 }
 
-func (p samplePieces) Rejected(int) {}
+func (p samplePieces) Key(int) uint64 { return 0 }
 
 // database stores samples as Prometheus does: a request with one that is out of order is rolled back, and the last sample
 // of a series may come again.

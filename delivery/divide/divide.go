@@ -25,7 +25,9 @@ type Divider struct {
 	AlreadyThere func(p *payload.Payload, items int)
 	// History is what earlier divisions found out about the destination.
 	History *History
-	Log     *slog.Logger
+	// Suspects are the pieces that it keeps rejecting; nil where pieces have no key.
+	Suspects *Suspects
+	Log      *slog.Logger
 }
 
 // A Rejection is a request that was rejected as a whole, and how it may be cut apart. Pieces may be asked only while the
@@ -57,7 +59,8 @@ type division struct {
 	pieces  Pieces
 	ordered bool            // one request after the other
 	series  bool            // the pieces are samples of one series, in order of time
-	left    int             // requests that may still be made
+	left    *int            // requests that may still be made
+	waiting int             // spans that were rejected and wait for their turn
 	before  pipeline.Ranges // items of pieces before these
 
 	stopped *pipeline.Refused // where pieces keep their order: one was refused, and nothing may go out behind it
@@ -97,8 +100,9 @@ type loss struct {
 func (k *Divider) Divide(ctx context.Context, r Rejection, g *pipeline.Gather) {
 	n := r.Pieces.Len()
 	_, byItem := r.Pieces.(itemPieces)
+	left := 4*bits.Len(uint(max(n, r.Request.Items))) + 16
 	d := &division{
-		Divider: k, ctx: ctx, request: r.Request, pieces: r.Pieces, left: 4*bits.Len(uint(n)) + 16,
+		Divider: k, ctx: ctx, request: r.Request, pieces: r.Pieces, left: &left,
 		ordered: byItem && r.Request.Signal == pipeline.Metrics, // the points of a series may be in several
 		mu:      &sync.Mutex{}, gather: g,
 	}
@@ -112,6 +116,9 @@ func (k *Divider) Divide(ctx context.Context, r Rejection, g *pipeline.Gather) {
 	l := loss{why: r.Why}
 	if r.Request.MayHaveArrived() {
 		l.maybe = &unanswered{}
+	} else if n > 1 && k.Suspects.all(r.Pieces) {
+		d.undivided([]span{{0, n}}, l, "each part of it was rejected alone lately")
+		return
 	}
 	d.split(span{0, n}, width, l)
 }
@@ -148,6 +155,7 @@ func (d *division) round(spans []span, l loss, first bool) {
 		taken = taken || o.taken
 		if o.taken {
 			d.learn(spans[i], l)
+			d.Suspects.clear(d.pieces, spans[i])
 		}
 		if o.why != nil {
 			rejected++
@@ -158,12 +166,11 @@ func (d *division) round(spans []span, l loss, first bool) {
 		d.History.useful(len(spans))
 	}
 	if first && len(spans) < d.pieces.Len() && rejected == len(spans) && alike && !d.series && l.why.Reason != pipeline.DropTooLarge {
-		d.History.hopeless()
-		d.undivided(spans, l, "each part of it was rejected in the same words")
+		d.sample(l)
 		return
 	}
 	next := nextProbes
-	if rejected == 1 && d.left >= firstProbes && !d.ordered {
+	if rejected == 1 && d.waiting == 0 && *d.left >= firstProbes && !d.ordered {
 		next = firstProbes // one bad piece: there are requests enough to save a round trip
 	}
 	last := -1 // of a series, the last part that was rejected
@@ -172,10 +179,16 @@ func (d *division) round(spans []span, l loss, first bool) {
 			last = i
 		}
 	}
+	d.waiting += rejected
+	defer func(before int) { d.waiting = before }(d.waiting - rejected)
 	if last >= 0 {
+		d.waiting--
 		d.split(spans[last], next, outcomes[last].loss)
 	}
 	for i, o := range outcomes {
+		if o.why != nil && i != last {
+			d.waiting--
+		}
 		switch {
 		case o.why == nil || i == last:
 		case i < last: // what stands before a sample that is out of order is so, too
@@ -193,7 +206,7 @@ func (d *division) alone(i int, l loss) {
 		l.maybe = nil
 	}
 	if !d.there(l) {
-		d.pieces.Rejected(i)
+		d.Suspects.add(d.pieces, span{i, i + 1}, true)
 	}
 	if inner == nil || inner.Len() < 2 {
 		d.reject(span{i, i + 1}, l)
@@ -202,9 +215,7 @@ func (d *division) alone(i int, l loss) {
 	in := *d
 	in.before = d.before.Union(d.pieces.Items(0, i))
 	in.pieces, in.ordered, in.series = inner, true, byTime
-	in.left += 4 * bits.Len(uint(inner.Len()))
 	in.split(span{0, inner.Len()}, nextProbes, l)
-	d.left = min(d.left, in.left)
 }
 
 // gist is what a rejection says, without what differs from one record to the next.
@@ -306,10 +317,10 @@ func (f final) Unwrap() error        { return f.error }
 
 // allow takes what so many requests need, from the batch and from the destination.
 func (d *division) allow(n int) bool {
-	if d.left < n || d.ctx.Err() != nil || !d.History.take(n) {
+	if *d.left < n || d.ctx.Err() != nil || !d.History.take(n) {
 		return false
 	}
-	d.left -= n
+	*d.left -= n
 	return true
 }
 
@@ -322,6 +333,9 @@ func (d *division) undivided(spans []span, l loss, why string) {
 	if d.ctx.Err() != nil {
 		d.gather.Refuse(items, pipeline.Withdrawn(d.ctx))
 		return
+	}
+	for _, s := range spans {
+		d.Suspects.add(d.pieces, s, false)
 	}
 	if suppressed, due := d.History.undivided.Now(); due {
 		d.Log.Error("a rejected request was dropped with whatever good records it had, as rejected_undivided: "+why,

@@ -62,7 +62,7 @@ func (p points) Within(i int) (Pieces, bool) {
 	return in, true
 }
 
-func (p points) Rejected(int) {}
+func (p points) Key(int) uint64 { return 0 }
 
 // database stores a request as a whole or not at all, takes the last sample of a series twice, and nothing older.
 type database struct {
@@ -174,16 +174,133 @@ func TestWhatIsCalledDeliveredIsThere(t *testing.T) {
 func TestSuspectsAreBounded(t *testing.T) {
 	var s Suspects
 	for k := range uint64(suspectMost + 100) {
-		s.Add(k)
+		s.Add(k, true)
 	}
-	if !s.Has(0) || s.Has(suspectMost+1) || len(s.seen) != suspectMost {
+	if s.Of(0) < Proven || s.Of(suspectMost+1) != Innocent || len(s.seen) != suspectMost {
 		t.Errorf("%d suspects", len(s.seen))
 	}
-	for k := range s.seen {
-		s.seen[k] = time.Now().Add(-suspectFor - time.Second)
+	s.Add(0, false)
+	if s.Of(0) < Proven {
+		t.Error("what was rejected alone is only doubted")
 	}
-	s.Add(1 << 40)
-	if s.Has(0) || !s.Has(1<<40) {
+	for k := range uint64(100) {
+		s.seen[k] = suspect{time.Now().Add(-suspectFor - time.Second), true}
+	}
+	s.Add(suspectMost+1, false)
+	if s.Of(suspectMost+1) != Doubted || s.Of(0) != Innocent {
 		t.Error("old suspects do not make room")
 	}
 }
+
+// TestSpreadBadSeriesAreFound: series that are always rejected, spread over a target's, cost their neighbours at most a few
+// batches, whatever their share; the requests of each batch are bounded, and few in the end.
+func TestSpreadBadSeriesAreFound(t *testing.T) {
+	const n = 1000
+	for _, bad := range []int{1, 3, 10, 25, 100, 300} {
+		for seed := range uint64(2) {
+			rnd := rand.New(rand.NewPCG(seed, 2))
+			isBad := map[uint32]bool{}
+			for len(isBad) < bad {
+				isBad[uint32(rnd.IntN(n))] = true
+			}
+			var suspects Suspects
+			history := &History{}
+			var lost, requests []int
+			for range 60 {
+				history.spent = 0 // a minute later
+				l, r := oneScrape(t, n, isBad, history, &suspects)
+				lost, requests = append(lost, l-bad), append(requests, r)
+			}
+			total, most := 0, 0
+			for i := range lost {
+				total += lost[i]
+				most = max(most, requests[i])
+			}
+			name := fmt.Sprintf("%d bad of %d, seed %d", bad, n, seed)
+			if last := lost[len(lost)-1]; last != 0 {
+				t.Errorf("%s: good series are lost in the end: %d, %v", name, last, lost)
+			}
+			if bad <= 3 && total != 0 {
+				t.Errorf("%s: good series lost: %v", name, lost)
+			}
+			if total > 20*n {
+				t.Errorf("%s: %d good samples lost before all bad are known: %v", name, total, lost)
+			}
+			if most > 2*(1+4*10+16) {
+				t.Errorf("%s: %d requests for a batch", name, most)
+			}
+			if end := requests[len(requests)-1]; end > 12 {
+				t.Errorf("%s: %d requests a batch in the end: %v", name, end, requests)
+			}
+			if seed == 0 {
+				t.Logf("%s: good ones lost %v, requests %v", name, lost, requests)
+			}
+		}
+	}
+}
+
+// oneScrape sends one sample of each series as an encoder does, by suspicion, to a store that rejects a request with a bad
+// one. It returns how many were lost, and the requests.
+func oneScrape(t *testing.T, n int, isBad map[uint32]bool, history *History, suspects *Suspects) (lost, requests int) {
+	t.Helper()
+	var groups [Suspicions]keyed
+	for s := range uint32(n) {
+		k := &groups[suspects.Of(uint64(s+1))]
+		k.groups = append(k.groups, []point{{series: s, item: s}})
+	}
+	var mu sync.Mutex
+	reject := &pipeline.Rejected{Reason: pipeline.DropRejected, Err: errors.New("bad series")}
+	deliver := func(_ context.Context, p *payload.Payload) error {
+		defer p.Release()
+		body, _ := io.ReadAll(p.Reader())
+		mu.Lock()
+		requests++
+		mu.Unlock()
+		for ; len(body) > 0; body = body[12:] {
+			if isBad[binary.LittleEndian.Uint32(body)] {
+				return pipeline.Reject(0, reject.Reason, reject.Err)
+			}
+		}
+		history.Taken()
+		return nil
+	}
+	d := Divider{Deliver: deliver, AlreadyThere: func(*payload.Payload, int) {}, History: history, Suspects: suspects, Log: slog.New(slog.DiscardHandler)}
+	var sent []keyed
+	for s, g := range groups {
+		g.pool = &buffer.Pool{}
+		rest := keyed{points{pool: g.pool}}
+		for _, one := range g.groups {
+			if Suspicion(s) == Alone {
+				sent = append(sent, keyed{points{pool: g.pool, groups: [][]point{one}}})
+				continue
+			}
+			rest.groups = append(rest.groups, one)
+		}
+		sent = append(sent, rest)
+	}
+	for _, k := range sent {
+		if k.Len() == 0 {
+			continue
+		}
+		p := k.Cut(0, k.Len())
+		p.Items = k.Len()
+		p.Keep()
+		if err := deliver(t.Context(), p); err == nil {
+			suspects.Clear(k)
+			continue
+		}
+		g := pipeline.NewGather(n)
+		d.Divide(t.Context(), Rejection{Request: p, Pieces: k, Why: reject}, g)
+		p.Forget()
+		a := g.Answer()
+		lost += a.RejectedItems()
+	}
+	return lost, requests
+}
+
+// keyed are pieces that are known by their series.
+type keyed struct{ points }
+
+func (k keyed) Key(i int) uint64 { return uint64(k.groups[i][0].series) + 1 }
+
+func (k keyed) Within(int) (Pieces, bool) { return nil, false }

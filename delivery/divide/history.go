@@ -22,6 +22,7 @@ type History struct {
 	last  time.Time
 	vain  int // divisions in a row that found nothing, with nothing taken since
 	skip  int // rejected batches that are not divided because of them
+	fine  int // how often the parts of a sample are halved, since none was taken
 }
 
 // take takes tokens for so many requests, or none.

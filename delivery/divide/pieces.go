@@ -16,8 +16,8 @@ type Pieces interface {
 	// Within is how a single piece may be cut apart, into requests that go one after the other; nil when it may not. byTime
 	// says that they are in order of time, so that what is before one that is out of order is so, too.
 	Within(i int) (inner Pieces, byTime bool)
-	// Rejected is told of a piece that was rejected alone, so that it may go in a request of its own next time.
-	Rejected(i int)
+	// Key is the identity of a piece in this and later batches, for Suspects; 0 if it has none.
+	Key(i int) uint64
 }
 
 // ByItem is the Pieces of a destination that takes each item by itself, as OTLP does.
@@ -39,6 +39,6 @@ func (p itemPieces) Items(from, to int) pipeline.Ranges {
 
 func (p itemPieces) Within(int) (Pieces, bool) { return nil, false }
 
-func (p itemPieces) Rejected(int) {}
+func (p itemPieces) Key(int) uint64 { return 0 }
 
 func (p itemPieces) Cut(from, to int) *payload.Payload { return p.encode(p.batch.Cut(from, to)) }

@@ -25,8 +25,9 @@ type Payload struct {
 	Signal pipeline.Signal
 	Tenant string // of the batch's origin; empty without one
 	Items  int
-	Size   int // of the batch in bytes, as the ledger counts it
-	Tag    any // the destination's own, for its Pieces
+	Size   int  // of the batch in bytes, as the ledger counts it
+	Tag    any  // the destination's own, for its Pieces
+	Apart  bool // what is in it was suspected, and is no longer when it is taken
 
 	length     int
 	pool       *buffer.Pool

@@ -62,7 +62,8 @@ type encoder struct {
 	arena   []byte // framed entries in the order of the records
 	entries []entry
 	streams []stream
-	known   map[string]int // streams by selector
+	count   [divide.Suspicions]int // streams by suspicion
+	known   map[string]int         // streams by selector
 	body    []byte
 
 	labels                  []label
@@ -77,7 +78,7 @@ type entry struct{ from, to, next, item int32 }
 type stream struct {
 	selector    string
 	first, last int32 // entries; first is -1 while there is none
-	suspect     bool  // it was rejected lately, and goes in a request of its own
+	suspicion   divide.Suspicion
 }
 
 func newEncoder(c *Config, pool *buffer.Pool, suspects *divide.Suspects, seed maphash.Seed) *encoder {
@@ -91,15 +92,14 @@ func newEncoder(c *Config, pool *buffer.Pool, suspects *divide.Suspects, seed ma
 	return e
 }
 
-// encode makes the payloads of a batch: a group, so that they go out one after the other, and one of the streams that
-// were rejected lately. now is the time of records without one, in nanoseconds.
+// encode makes the payloads of a batch: a group, so that they go out one after the other, and apart from it the
+// streams that were rejected lately. now is the time of records without one, in nanoseconds.
 func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, error) {
 	defer e.shrink()
-	var group, suspected []*payload.Payload
+	groups := make([][]*payload.Payload, divide.Suspicions)
 	flush := func() {
-		group = append(group, e.payloads(b, false)...)
-		if e.suspects.Any() {
-			suspected = append(suspected, e.payloads(b, true)...)
+		for s := range groups {
+			groups[s] = append(groups[s], e.payloads(b, divide.Suspicion(s))...)
 		}
 	}
 	item := int32(0)
@@ -111,8 +111,9 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, er
 			e.readScope(ss.Scope())
 			for items := ss.Items(); items.Next(); {
 				if spent+len(e.arena) > e.maxArena {
-					payload.Discard(group)
-					payload.Discard(suspected)
+					for _, group := range groups {
+						payload.Discard(group)
+					}
 					return nil, pipeline.Reject(0, pipeline.DropTooLarge, errInflated)
 				}
 				if len(e.arena) > e.flushAt {
@@ -129,10 +130,7 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, er
 		}
 	}
 	flush()
-	if suspected != nil {
-		return [][]*payload.Payload{group, suspected}, nil
-	}
-	return [][]*payload.Payload{group}, nil
+	return slices.DeleteFunc(groups, func(group []*payload.Payload) bool { return len(group) == 0 }), nil
 }
 
 // stream finds the stream of e.labels.
@@ -143,7 +141,11 @@ func (e *encoder) stream() int {
 	}
 	selector := string(e.text)
 	e.known[selector] = len(e.streams)
-	s := stream{selector: selector, first: -1, suspect: e.suspects.Any() && e.suspects.Has(e.keyOf(selector))}
+	s := stream{selector: selector, first: -1}
+	if e.suspects.Any() {
+		s.suspicion = e.suspects.Of(e.keyOf(selector))
+	}
+	e.count[s.suspicion]++
 	e.streams = append(e.streams, s)
 	return len(e.streams) - 1
 }
@@ -257,23 +259,25 @@ func appendTime(dst []byte, ns uint64) []byte {
 	return wire.EndMessage(dst, mark)
 }
 
-// payloads writes the streams, those that are suspect or the others, into requests of at most maxBytes; a lone entry may
-// be larger.
-func (e *encoder) payloads(b pipeline.Batch, suspect bool) (out []*payload.Payload) {
+// payloads writes the streams of a suspicion into requests of at most maxBytes; a lone entry may be larger.
+func (e *encoder) payloads(b pipeline.Batch, suspicion divide.Suspicion) (out []*payload.Payload) {
+	if e.count[suspicion] == 0 {
+		return nil
+	}
 	e.body = e.body[:0]
 	items := 0
 	var records []pipeline.Ranges // of each stream in the body
 	flush := func() {
 		if items > 0 {
 			p := request(b, e.body, items, e.pool)
-			p.Tag = records
+			p.Tag, p.Apart = records, suspicion != divide.Innocent
 			out = append(out, p)
 		}
 		e.body, items, records = e.body[:0], 0, nil
 	}
 	for i := range e.streams {
 		s := &e.streams[i]
-		if s.suspect != suspect {
+		if s.suspicion != suspicion {
 			continue
 		}
 		head := 1 + wire.SizeVarint(uint64(len(s.selector))) + len(s.selector)
@@ -298,7 +302,7 @@ func (e *encoder) payloads(b pipeline.Batch, suspect bool) (out []*payload.Paylo
 				next = e.appendStream(s, next, n, size)
 				items += n
 			}
-			if more || suspect {
+			if more || suspicion == divide.Alone {
 				flush()
 			}
 		}
@@ -347,6 +351,7 @@ func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 // forget forgets what was gathered.
 func (e *encoder) forget() {
 	e.arena, e.entries, e.streams = e.arena[:0], e.entries[:0], e.streams[:0]
+	e.count = [len(e.count)]int{}
 	clear(e.known)
 }
 

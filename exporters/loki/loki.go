@@ -54,7 +54,10 @@ func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	case e.encoders <- k:
 	default:
 	}
-	return delivery.Requests{Groups: groups, Pieces: func(p *payload.Payload) divide.Pieces { return e.cutStreams(b, p) }}, err
+	return delivery.Requests{
+		Groups: groups, Suspects: &e.suspects,
+		Pieces: func(p *payload.Payload) divide.Pieces { return e.cutStreams(b, p) },
+	}, err
 }
 
 // Attempt implements delivery.Destination.

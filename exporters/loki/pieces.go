@@ -84,15 +84,15 @@ func (c *pieces) Within(i int) (divide.Pieces, bool) {
 type inStream struct{ *pieces }
 
 func (inStream) Within(int) (divide.Pieces, bool) { return nil, false }
-func (inStream) Rejected(int)                     {}
+func (inStream) Key(int) uint64                   { return 0 }
 
-func (c *pieces) Rejected(i int) {
+func (c *pieces) Key(i int) uint64 {
 	for streams := wire.MessageFields(c.streams[i]); streams.Next(); {
 		for field := wire.MessageFields(streams.Body()); field.Next(); {
 			if field.Number() == fieldStreamLabels {
-				c.e.suspects.Add(maphash.Bytes(c.e.seed, field.Body()))
-				return
+				return maphash.Bytes(c.e.seed, field.Body())
 			}
 		}
 	}
+	return 0
 }

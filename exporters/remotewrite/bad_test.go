@@ -70,6 +70,58 @@ func TestASampleThatPrometheusRejectsCostsOnlyItself(t *testing.T) {
 	}
 }
 
+// TestBadSeriesSpreadOverATarget: 25 of 1,000 series, wherever they stand, cost their neighbours a few scrapes at most, and
+// a few requests a scrape afterwards; one that is good again is stored again.
+func TestBadSeriesSpreadOverATarget(t *testing.T) {
+	_, handler := prometheusServer(t)
+	var requests atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		handler.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	sink, ledger := start(t, func(c *Config) { c.Endpoint = srv.URL; c.Retry.Enabled = false })
+	const n, scrapes, healed = 1000, 80, 40
+	lost := make([]int, scrapes)
+	before := int32(0)
+	for i := range scrapes {
+		at := int64(10_000 + i*15_000)
+		md := gauges(n, at)
+		ms := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()
+		points := ms.At(0).Gauge().DataPoints()
+		for k := 0; k < n && i < healed; k += n / 25 {
+			points.At(k).SetTimestamp(pcommon.Timestamp(1000 * 1e6))
+			points.At(k).SetDoubleValue(float64(at))
+		}
+		b := batch(t, md)
+		a := pipeline.Read(sink.Consume(t.Context(), b), b.Items)
+		if a.Refusal != nil {
+			t.Fatal(a.Refusal)
+		}
+		lost[i] = a.RejectedItems()
+		if i == healed-10 {
+			before = requests.Load()
+		}
+		if i == healed-1 {
+			if per := float64(requests.Load()-before) / 9; per > 8 {
+				t.Errorf("%.1f requests a scrape while 25 series are bad", per)
+			}
+		}
+	}
+	t.Logf("lost at each scrape: %v", lost)
+	for i := 20; i < healed; i++ {
+		if lost[i] != 25 {
+			t.Errorf("scrape %d lost %d samples, want the 25 bad ones", i, lost[i])
+		}
+	}
+	if lost[scrapes-1] != 0 {
+		t.Errorf("the last scrape lost %d samples of series that are good again", lost[scrapes-1])
+	}
+	if ledger.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", ledger.Unaccounted())
+	}
+}
+
 // TestStoredAndTheAnswerLost: what comes again because nobody heard the answer is delivered, not lost.
 func TestStoredAndTheAnswerLost(t *testing.T) {
 	db, handler := prometheusServer(t)

@@ -92,12 +92,12 @@ const keepArena = 16 << 20
 // errInflated says so.
 var errInflated = errors.New("the labels of the batch are larger than 256 MiB when each series has its own")
 
-// encode makes the payloads of a batch: a group for each shard, in it requests of at most maxBytes; behind them one of
-// the series that were rejected lately.
+// encode makes the payloads of a batch: a group for each shard, in it requests of at most maxBytes; apart from
+// them the series that were rejected lately.
 func (e *encoder) encode(b pipeline.Batch) ([][]*payload.Payload, prom.Report, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.batch, e.groups = b, make([][]*payload.Payload, e.shards+1)
+	e.batch, e.groups = b, make([][]*payload.Payload, e.shards+divide.Suspicions-1)
 	e.suspected = e.suspects.Any()
 	e.spent, e.lastPoint = 0, -1
 	e.forget()
@@ -180,8 +180,10 @@ func (e *encoder) add(s *prom.Sample) int {
 	if e.shards > 1 {
 		k.shard = uint8(e.key(s.Labels) % uint64(e.shards))
 	}
-	if e.suspected && e.suspects.Has(e.key(s.Labels)) {
-		k.shard = uint8(e.shards)
+	if e.suspected {
+		if s := e.suspects.Of(e.key(s.Labels)); s != divide.Innocent {
+			k.shard = uint8(e.shards + int(s-divide.Doubted))
+		}
 	}
 	e.series = append(e.series, k)
 	if e.metadata && s.Family.Slot != e.walk {
@@ -209,13 +211,13 @@ func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*payload.Payload) 
 			e.body = appendMetadata(e.body, f)
 		}
 	}
+	alone := int(shard) == e.shards+int(divide.Alone-divide.Doubted)
 	items := 0
 	for i := range e.series {
 		k := &e.series[i]
 		if k.shard != shard {
 			continue
 		}
-		alone := int(shard) == e.shards && len(out) < maxAlone
 		if len(e.body) > 0 && (alone || len(e.body)+frameSize(int(k.size)) > e.maxBytes) {
 			out = append(out, e.payload(b, items))
 			e.body, items = e.body[:0], 0
@@ -228,6 +230,9 @@ func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*payload.Payload) 
 	}
 	if len(e.body) > 0 {
 		out = append(out, e.payload(b, items))
+	}
+	for _, p := range out {
+		p.Apart = int(shard) >= e.shards
 	}
 	return out
 }
@@ -243,9 +248,6 @@ func (e *encoder) request(b pipeline.Batch, body []byte, items int) *payload.Pay
 	p.Items, p.Size = items, share(len(b.Request), items, b.Items)
 	return p
 }
-
-// maxAlone is how many suspected series of a batch go in a request each.
-const maxAlone = 4
 
 // appendSamples writes the samples of a series in order of time.
 func (e *encoder) appendSamples(k *series) {

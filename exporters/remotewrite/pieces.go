@@ -144,10 +144,10 @@ func (p *pieces) Within(i int) (divide.Pieces, bool) {
 	return inSeries{one}, true
 }
 
-func (p *pieces) Rejected(i int) { p.e.suspects.Add(p.e.key(p.series[i].labels)) }
+func (p *pieces) Key(i int) uint64 { return p.e.key(p.series[i].labels) }
 
 // inSeries are the samples of one series.
 type inSeries struct{ *pieces }
 
 func (inSeries) Within(int) (divide.Pieces, bool) { return nil, false }
-func (inSeries) Rejected(int)                     {}
+func (inSeries) Key(int) uint64                   { return 0 }

@@ -35,7 +35,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	groups, report, err := e.encoder.encode(b)
 	return delivery.Requests{
-		Groups: groups,
+		Groups: groups, Suspects: &e.encoder.suspects,
 		Pieces: func(p *payload.Payload) divide.Pieces { return e.encoder.cutSeries(b, p.Body()) },
 		Ended:  func(a *pipeline.Answer) { e.ended(b, a, &report) },
 	}, err
