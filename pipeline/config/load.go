@@ -36,7 +36,7 @@ func Load(ctx context.Context, src read.Sources, components []pipeline.Component
 		options:    o,
 	}
 	cfg := l.load()
-	warnings, faults := found.Finish(l.Secrets)
+	warnings, faults := found.Finish(append(l.Secrets, l.Hidden...))
 	if len(faults) > 0 {
 		return nil, warnings, faults
 	}

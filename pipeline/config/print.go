@@ -25,7 +25,7 @@ func Print(ctx context.Context, src read.Sources, components []pipeline.Componen
 	if _, faults := found.Finish(nil); len(faults) > 0 {
 		return nil, faults
 	}
-	p := printer{loader: loader{Reader: &read.Reader{Report: found, Resolved: res}, components: components}}
+	p := printer{loader{Reader: &read.Reader{Report: found, Resolved: res}, components: components}, read.Redactor(res.Hidden)}
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	names := append([]string{}, sectionNames...)
 	for _, name := range append(names, read.OrderedKeys(res.Tree, res.Raw)...) {
@@ -44,7 +44,10 @@ func Print(ctx context.Context, src read.Sources, components []pipeline.Componen
 }
 
 // printer makes YAML of a resolved configuration.
-type printer struct{ loader }
+type printer struct {
+	loader
+	hidden *strings.Replacer
+}
 
 // section prints a section of the file: those that hold components with what the components' types say.
 func (p *printer) Section(name string, value any) *yaml.Node {
@@ -90,13 +93,13 @@ func (p *printer) value(value any, n *read.Node, s read.Secrecy) *yaml.Node {
 	case bool:
 		return scalarNode(v)
 	case string:
-		return textNode(hide(v, s))
+		return textNode(p.hidden.Replace(hide(v, s)))
 	default:
 		if s.Hides() {
 			return textNode(read.Redacted)
 		}
 		if e, ok := value.(xconfmap.ExpandedValue); ok && s.Shape.Kind() == reflect.String {
-			return textNode(e.Original) // 0123 from a variable is a text here, and a number elsewhere
+			return textNode(p.hidden.Replace(e.Original)) // 0123 from a variable is a text here, and a number elsewhere
 		}
 		return scalarNode(v)
 	}

@@ -23,6 +23,9 @@ import (
 type Resolved struct {
 	Tree *Node
 	Raw  map[string]any // with the two readings of each ${...} (xconfmap.ExpandedValue) still beside each other
+
+	// Hidden are the texts that came from a file, or from a variable with the name of a secret, whatever their keys are called.
+	Hidden []string
 }
 
 // Resolve reads, merges and expands. What it cannot read it reports; broken says that too much is missing for a
@@ -45,6 +48,7 @@ func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken 
 	}
 	x := expander{ctx: ctx, Report: r}
 	x.check(res.Tree, res.Tree, nil)
+	res.Hidden = x.hidden
 
 	var values []map[string]any
 	for _, l := range layers {
@@ -110,6 +114,7 @@ type expander struct {
 	ctx    context.Context
 	Report *Report
 	unset  []string // variables that the last resolve found unset
+	hidden []string
 }
 
 func (x *expander) check(root, n *Node, path []string) {
@@ -128,6 +133,7 @@ func (x *expander) check(root, n *Node, path []string) {
 	}
 	x.unset = nil
 	refs, skipped := references(v.Value)
+	x.hide(refs)
 	err := errCircle
 	if round := (&circles{map[string]bool{}, map[string]bool{}}); !round.in(v.Value) {
 		_, err = x.Resolve([]map[string]any{{"value": v.Value}})
@@ -144,6 +150,23 @@ func (x *expander) check(root, n *Node, path []string) {
 	}
 	for _, name := range x.unset {
 		x.Report.Warn(root.At(path...), "environment variable %s is not set, so the value is empty; set it, or write ${env:%s:-default}", name, name)
+	}
+}
+
+// hide notes what is not to be shown of what references stand for: one line of a file, as secrets are mounted, and what a
+// variable with the name of a secret holds.
+func (x *expander) hide(refs []string) {
+	for _, ref := range refs {
+		uri := ref[2 : len(ref)-1]
+		scheme, name, found := strings.Cut(uri, ":")
+		name, _, _ = strings.Cut(name, ":-")
+		if !found || strings.HasPrefix(name, "-") {
+			scheme, name = "env", scheme
+		}
+		text := strings.TrimSpace(content(uri))
+		if scheme == "file" && !strings.Contains(text, "\n") || scheme == "env" && IsSecretName(name) {
+			x.hidden = append(x.hidden, text)
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ func finding(a At, text string) Finding {
 
 // Finish sorts, drops repetitions, and takes secrets out of the texts.
 func (r *Report) Finish(secrets []string) ([]Warning, Faults) {
-	hide := redactor(secrets)
+	hide := Redactor(secrets)
 	order := func(list []Finding) []Finding {
 		for i := range list {
 			list[i].Text = hide.Replace(list[i].Text)

@@ -125,8 +125,8 @@ func SecretsIn(text string) []string {
 	return list
 }
 
-// redactor replaces secrets, the longest first, as they are and as %q writes them.
-func redactor(secrets []string) *strings.Replacer {
+// Redactor replaces secrets, the longest first, as they are and as %q writes them.
+func Redactor(secrets []string) *strings.Replacer {
 	var pairs []string
 	slices.SortFunc(secrets, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
