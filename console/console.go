@@ -1,6 +1,7 @@
-// Package console is the start page of the all-in-one: what runs, live counts, where to look and what to try next.
-// Names that come from configuration or telemetry are attackers' text to it: they go through html/template or
-// textContent, and the page may run no script but its own.
+// Package console is the start page: what runs, live counts, and links.
+//
+// Names from configuration or telemetry are untrusted: they go through html/template or textContent, and the page may
+// run only its own scripts.
 package console
 
 import (
@@ -37,7 +38,7 @@ type Store struct {
 	Oldest time.Time `json:"oldest,omitzero"`
 }
 
-// Status is what the page refreshes itself with, and what a script may poll.
+// Status is /status.json, by which the page refreshes; scripts may poll it.
 type Status struct {
 	Version     string      `json:"version"`
 	Uptime      float64     `json:"uptime_seconds"`
@@ -61,7 +62,7 @@ type Component struct {
 	Delivered int64  `json:"delivered,omitempty"`
 }
 
-// pipelineRow is one pipeline as the page prints it.
+// pipelineRow is a pipeline on the page.
 type pipelineRow struct {
 	Name                             string
 	Receivers, Processors, Exporters []string
@@ -72,7 +73,7 @@ type handler struct {
 	started time.Time
 }
 
-// New makes the page's handler; it serves /, /status.json and /static/.
+// New makes the handler of /, /status.json and /static/.
 func New(src Source) http.Handler {
 	h := &handler{src: src, started: time.Now()}
 	static, err := fs.Sub(files, "static")
@@ -112,8 +113,7 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// otlpEndpoint is where this process takes OTLP/HTTP; empty when it does not. A receiver tells it by a method of
-// its configuration.
+// otlpEndpoint is the OTLP/HTTP address of the process, from a method of the receiver's configuration, or empty.
 func otlpEndpoint(cfg *pipeline.Config) string {
 	for _, in := range cfg.Instances {
 		if c, ok := in.Config.(interface{ HTTPEndpoint() string }); ok && c.HTTPEndpoint() != "" {
@@ -129,7 +129,7 @@ func (h *handler) status(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(h.read())
 }
 
-// order puts components in the direction in which data flows.
+// order sorts components in the direction of the data.
 func order(a pipeline.Statement) int { return slices.Index(pipeline.Kinds[:], a.Kind) }
 
 func (h *handler) read() Status {
@@ -144,7 +144,7 @@ func (h *handler) read() Status {
 	sort.SliceStable(accounts, func(i, j int) bool { return order(accounts[i]) < order(accounts[j]) })
 	for _, a := range accounts {
 		if a.In.Items == 0 && a.Kind == pipeline.KindExporter && a.Held.Items == 0 && !h.fed(a) {
-			continue // a signal that this exporter could take and no pipeline gives it
+			continue // a signal that no pipeline sends to this exporter
 		}
 		c := Component{
 			Name: a.Component, Pipeline: a.Pipeline, Kind: string(a.Kind), Signal: a.Signal.String(),
@@ -158,7 +158,7 @@ func (h *handler) read() Status {
 	return s
 }
 
-// fed is whether a pipeline gives the account's exporter its signal.
+// fed reports whether a pipeline sends the account's signal to its exporter.
 func (h *handler) fed(a pipeline.Statement) bool {
 	for _, p := range h.src.View.Config.Pipelines {
 		if p.Signal == a.Signal && slices.Contains(names(p.Exporters), strings.TrimPrefix(a.Component, string(pipeline.KindExporter)+"/")) {

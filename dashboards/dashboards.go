@@ -1,8 +1,7 @@
-// Package dashboards is what Sluice shows and when it warns: Grafana dashboards, recording rules and alert rules,
-// written in Go and committed as the files that Grafana and Prometheus read.
+// Package dashboards generates Grafana dashboards, recording rules and alert rules, which are committed as files.
 //
-// node*.go and pipeline*.go say what is on a dashboard; panel.go and render.go turn that into Grafana's shape, the same
-// way for every panel; frame.go is what all dashboards have in common; rules.go are the rules.
+// node*.go and pipeline*.go define the dashboards, panel.go and render.go turn panels into Grafana's JSON, frame.go
+// has what all dashboards share, and rules.go the rules.
 package dashboards
 
 import (
@@ -11,13 +10,13 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// Board is one dashboard and the file that holds it.
+// Board is one dashboard and its file.
 type Board struct {
 	File      string // below dashboards/json
 	Dashboard dashboard.Dashboard
 }
 
-// Boards are all dashboards, in the order in which one would look at them.
+// Boards returns all dashboards.
 func Boards() ([]Board, error) {
 	var out []Board
 	for _, b := range []board{nodeUSE(), pipelineOverview()} {

@@ -6,7 +6,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// board is a dashboard: what it is about, who is chosen at its top, and its rows.
+// board is a dashboard: its metadata, variables and rows.
 type board struct {
 	file  string
 	uid   string // never changes: links and bookmarks use it
@@ -26,26 +26,26 @@ type row struct {
 	panels []panel
 }
 
-// choice is a variable beside job and instance.
+// choice is a variable besides job and instance.
 type choice struct {
 	name, label, about string
 	query              string
 	logs               bool // asks Loki
 }
 
-// event is what the dashboard marks on the time axis: expr gives its time in seconds.
+// event is an annotation: expr is its time in seconds.
 type event struct{ name, expr string }
 
-// commonTag finds all dashboards of ours; each links to the others by it.
+// commonTag links our dashboards.
 const commonTag = "sluice"
 
-// The data source variables. Panels never name a data source by its uid.
+// Data source variables; panels name no uid.
 const (
 	metricsSource = "datasource"
 	logsSource    = "loki_datasource"
 )
 
-// every refresh is twice the interval at which `sluice up` scrapes.
+// refresh is twice the scrape interval of `sluice up`.
 const refresh = "30s"
 
 func (b board) build() (dashboard.Dashboard, error) {
@@ -64,7 +64,7 @@ func (b board) build() (dashboard.Dashboard, error) {
 		d.WithVariable(built[dashboard.VariableModel]{v})
 	}
 	for i, r := range b.rows {
-		// An id stays the same while panels are added to other rows, so that links to a panel keep working.
+		// Ids do not change when other rows get panels, so that links to panels keep working.
 		first := uint32(i+1) * 100
 		d.WithRow(dashboard.NewRowBuilder(r.title).Id(first))
 		for k, p := range r.panels {
@@ -80,7 +80,7 @@ func (b board) build() (dashboard.Dashboard, error) {
 	return d.Build()
 }
 
-// built is a part that needs no builder any more.
+// built is a finished part that needs no builder.
 type built[T any] struct{ part T }
 
 // Build implements cog.Builder.
@@ -102,8 +102,8 @@ func (b board) variables() []dashboard.VariableModel {
 	return vars
 }
 
-// siblings links to all dashboards of ours and takes the time along. What is chosen stays behind: an instance is a node on
-// one dashboard and a process on the other, and a choice that does not exist there would show nothing.
+// siblings links to our dashboards with the time range, but without variables: an instance is a node on one and a
+// process on the other, and an unknown value would show nothing.
 func siblings() dashboard.DashboardLink {
 	return dashboard.DashboardLink{
 		Title: "Sluice", Type: dashboard.DashboardLinkTypeDashboards, Tags: []string{commonTag},
@@ -111,7 +111,7 @@ func siblings() dashboard.DashboardLink {
 	}
 }
 
-// source is the choice of a data source; Grafana takes the default one of its type.
+// source is a data source variable; Grafana defaults to the default source of its type.
 func source(name, label, plugin string) dashboard.VariableModel {
 	return dashboard.VariableModel{
 		Type: dashboard.VariableTypeDatasource, Name: name, Label: &label, Query: &dashboard.StringOrMap{String: &plugin},
@@ -119,7 +119,7 @@ func source(name, label, plugin string) dashboard.VariableModel {
 	}
 }
 
-// variable lets one choose any number of values; all of them at first.
+// variable is a multi-select that defaults to all.
 func (c choice) variable() dashboard.VariableModel {
 	ds := metricsRef()
 	if c.logs {
@@ -141,8 +141,8 @@ func (c choice) variable() dashboard.VariableModel {
 	return v
 }
 
-// stored are the annotations that people make in Grafana. Grafana adds this entry when it lacks, and a dashboard without
-// the list is one that some versions cannot open.
+// stored is Grafana's built-in annotation query. Grafana adds it if missing, and some versions cannot open a
+// dashboard without the list.
 func stored() dashboard.AnnotationQuery {
 	return dashboard.AnnotationQuery{
 		Name: "Annotations & Alerts", Enable: true, Hide: ptr(true), IconColor: "rgba(0, 211, 255, 1)",

@@ -19,10 +19,10 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// grafana asks the store what Grafana's data sources would ask it.
+// grafana queries the store as Grafana's data sources do.
 type grafana struct{ store string }
 
-// answer is the part of Prometheus' and Loki's answers that they have in common.
+// answer has the common fields of Prometheus' and Loki's answers.
 type answer struct {
 	Status string `json:"status"`
 	Data   struct {
@@ -80,14 +80,13 @@ func (g grafana) get(path string, form url.Values, into any) error {
 
 var errNothing = errors.New("no data")
 
-// shown is the range that the dashboard shows.
 const shown = time.Minute
 
-// slack is what a share of time may be beside 0 and 1: scrapes are not exactly as far apart as their timestamps.
+// slack is the tolerance around 0 and 1, because scrape intervals vary.
 const slack = 0.1
 
-// ask runs one query with the variables put in. It fails when there is nothing to draw, when a value is outside
-// of the panel's axis, or when a legend names a label that no series of the answer has.
+// ask runs one query. It fails without data, with values outside of the panel's axis, or if a legend names an unknown
+// label.
 func (g grafana) ask(t *testing.T, q asked, c chosen) error {
 	t.Helper()
 	if q.kind == "variable" {
@@ -162,8 +161,7 @@ func (g grafana) values(t *testing.T, q asked, c chosen) ([]string, error) {
 	return a.Data, err
 }
 
-// choose picks every value of a dashboard's variables by name, as a list in which characters that mean something are
-// escaped.
+// choose picks every value of a dashboard's variables by name, as a list with escaped characters.
 func (g grafana) choose(t *testing.T, board string, all chosen) chosen {
 	t.Helper()
 	names := map[string][]string{}
@@ -199,8 +197,7 @@ func (g grafana) figure(t *testing.T, expr string) float64 {
 	return v
 }
 
-// checkLabels: a label that a selector or a grouping names is one that the metric has. A misspelt label in a negative
-// matcher or in a grouping gives data all the same, and the wrong ones.
+// checkLabels: metrics have the labels that selectors and groupings name. A misspelt one may return wrong data.
 func (g grafana) checkLabels(t *testing.T, c chosen) {
 	t.Helper()
 	known := map[string][]string{}
@@ -253,7 +250,7 @@ func (g grafana) checkLabels(t *testing.T, c chosen) {
 	}
 }
 
-// checkHealth: a pipeline that never dropped anything shows 0 and says so, and one that is not seen shows nothing.
+// checkHealth: a pipeline without drops shows 0, and a missing one nothing.
 func (g grafana) checkHealth(t *testing.T, all chosen) {
 	t.Helper()
 	elsewhere := maps.Clone(all)

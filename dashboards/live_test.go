@@ -23,8 +23,8 @@ import (
 	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
-// overlay is what differs from `sluice up`: free ports, short intervals, a file to tail, and an exporter over the
-// network beside the store, to a destination that is not always well.
+// overlay changes `sluice up`: free ports, short intervals, a file to tail, and a network exporter with an unreliable
+// destination.
 const overlay = `
 receivers:
   otlp:
@@ -112,8 +112,8 @@ func unreliable(t *testing.T) string {
 	return srv.URL
 }
 
-// feed writes log lines of several levels and pushes logs, spans, a metric that the store has to reject (Prometheus has no
-// deltas), and nonsense.
+// feed writes log lines of several levels and pushes logs, spans, a delta metric that the store rejects, and invalid
+// data.
 func feed(ctx context.Context, t *testing.T, logFile, otlp string) {
 	f, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -163,7 +163,7 @@ func post(ctx context.Context, t *testing.T, url, body string, want int) {
 	}
 }
 
-// absent are the panels that may have nothing to show, when it is so here, and why.
+// absent are panels that may be empty here, and why.
 var absent = []struct {
 	panel string
 	why   string
@@ -184,7 +184,7 @@ func withoutText(path, text string) func() bool {
 	return func() bool { b, err := os.ReadFile(path); return err != nil || !strings.Contains(string(b), text) }
 }
 
-// excused is the reason why a query need not answer on this machine; empty if it must.
+// excused is why a query may be empty on this machine.
 func excused(q asked) string {
 	for _, a := range absent {
 		if strings.HasPrefix(q.where, a.panel) && a.here() {
@@ -194,12 +194,11 @@ func excused(q asked) string {
 	return ""
 }
 
-// patience is how long all queries together may take to have data. The slowest are rates of what is written every
-// few seconds.
+// patience limits all queries together; rates of rare writes are slowest.
 const patience = 40 * time.Second
 
-// TestEveryQueryHasData runs `sluice up` and asks everything that the dashboards ask, as Grafana would: first with all
-// values of all variables, then with each value chosen by name.
+// TestEveryQueryHasData runs every dashboard query against `sluice up`: with all values of the variables, then with
+// each by name.
 func TestEveryQueryHasData(t *testing.T) {
 	l := startLive(t)
 	defer l.stop()

@@ -2,8 +2,8 @@ package dashboards
 
 import "github.com/grafana/grafana-foundation-sdk/go/units"
 
-// nodeUSE is the USE method (utilisation, saturation, errors) over each resource of a node, in the names of
-// Prometheus' node exporter, whether our own host receiver or that exporter itself delivers them.
+// nodeUSE shows utilisation, saturation and errors of a node's resources, with node exporter metrics from the host
+// receiver or the exporter itself.
 func nodeUSE() board {
 	return board{
 		file: "node-use.json", uid: "sluice-node-use", title: "Node / USE", tags: []string{"node"},
@@ -25,18 +25,17 @@ func nodeUSE() board {
 	}
 }
 
-// cpuUsed is the share of CPU time that was neither idle nor waiting. Time stolen by the hypervisor is not ours either:
-// the node mixin counts the same way, and so does the recording rule.
+// cpuUsed excludes idle, iowait and steal, as do the node mixin and the recording rule.
 const cpuUsed = `1 - avg by (job, instance) (sum without (mode) (rate(node_cpu_seconds_total{mode=~"idle|iowait|steal"}[$__rate_interval])))`
 
 const memoryUsed = `1 - node_memory_MemAvailable_bytes{} / node_memory_MemTotal_bytes{}`
 
-// realFilesystems leaves out what only looks like a disk.
+// realFilesystems excludes pseudo file systems.
 const realFilesystems = `fstype!~"tmpfs|ramfs|squashfs|iso9660|overlay|autofs",mountpoint!=""`
 
 const filesystemUsed = `1 - node_filesystem_avail_bytes{` + realFilesystems + `} / node_filesystem_size_bytes{` + realFilesystems + `}`
 
-// wires leaves out the loopback and the host's ends of containers' interfaces, whose traffic is seen on another one too.
+// wires excludes loopback and container interfaces, whose traffic other interfaces count too.
 const wires = `device!~"lo|veth.+|cali.+|lxc.+|br-.+|docker.+|cni.+"`
 
 func nodeGlance() []panel {
@@ -186,7 +185,7 @@ func nodeLimits() []panel {
 	}
 }
 
-// levels are Loki's, each in one colour on all dashboards.
+// levels are the colours of Loki's levels.
 var levels = map[string]string{
 	"critical": "purple", "fatal": "purple", "error": "red", "warn": "yellow", "info": "green", "debug": "blue",
 	"trace": "light-blue", "unknown": "gray",

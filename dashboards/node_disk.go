@@ -41,8 +41,7 @@ func nodeDisks() []panel {
 	}
 }
 
-// latency divides the time that operations took by their number. The floor stands for no operations at all, whose time
-// is 0 too; it is far below one operation in any range.
+// latency is the mean time of an operation. The minimum avoids 0/0 and is far below one operation.
 func latency(time, ops string) string {
 	return `rate(node_disk_` + time + `_time_seconds_total{}[$__rate_interval]) / clamp_min(rate(node_disk_` + ops +
 		`_completed_total{}[$__rate_interval]), 1e-6)`
@@ -85,7 +84,7 @@ func nodeFilesystems() []panel {
 	}
 }
 
-// mounted keeps the labels that tell file systems apart.
+// mounted keeps the labels that identify file systems.
 func mounted(series string) string {
 	return `max by (instance, device, mountpoint, fstype) (` + series + `)`
 }

@@ -2,7 +2,7 @@ package dashboards
 
 import "strings"
 
-// kind is how a panel looks.
+// kind is a panel type.
 type kind int
 
 const (
@@ -14,12 +14,12 @@ const (
 	logLines
 )
 
-// panel is what is particular to one panel. What is not said here is the same for all of its kind.
+// panel is what differs between panels of a kind.
 type panel struct {
 	kind  kind
 	title string
-	about string // what it shows, and what to do or where to look when it looks wrong
-	unit  string // one of the SDK's units; always set
+	about string // what it shows, and what to do when it looks wrong
+	unit  string // one of the SDK's units; required
 
 	queries []query
 
@@ -34,42 +34,39 @@ type panel struct {
 	sort          string            // the column by which a table is sorted
 }
 
-// query is one PromQL or LogQL expression. The selectors of PromQL are written without job and instance, which
-// scoped adds to every one of them.
+// query is a PromQL or LogQL expression. PromQL selectors omit job and instance, which scoped adds.
 type query struct {
 	expr   string
 	legend string // of a table: the title of the column
 	logQL  bool
-	wide   bool   // the expression is about more than the chosen jobs and instances
+	wide   bool   // not limited to the chosen jobs and instances
 	alarm  string // of a table: the colour of the column where it is not 0
 }
 
-// step is a colour that begins at a value.
+// step is a colour from a value on.
 type step struct {
 	from   float64
 	colour string
 }
 
-// word is a text with a colour.
+// word is a coloured text.
 type word struct{ text, colour string }
 
-// Colours by their meaning.
 const (
 	good = "green"
 	warn = "yellow"
 	bad  = "red"
 )
 
-// anything that is not 0 is bad.
 var notZero = []step{{0, good}, {1, bad}}
 
-// busy colours what must not become full.
+// busy is for what must not become full.
 var busy = []step{{0, good}, {0.8, warn}, {0.95, bad}}
 
-// onlyChosen limits a selector to what is chosen at the top of the dashboard.
+// onlyChosen selects by the dashboard's variables.
 const onlyChosen = `job=~"$job",instance=~"$instance"`
 
-// scoped limits every selector of a PromQL expression, that is every pair of braces, to the chosen jobs and instances.
+// scoped adds onlyChosen to every selector (pair of braces) of a PromQL expression.
 func (q query) scoped() string {
 	if q.logQL || q.wide {
 		return q.expr

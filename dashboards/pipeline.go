@@ -2,7 +2,7 @@ package dashboards
 
 import "github.com/grafana/grafana-foundation-sdk/go/units"
 
-// pipelineOverview answers, for all Sluice processes or some: is anything lost, where is it stuck, and why.
+// pipelineOverview shows whether data is lost, where it is stuck, and why.
 func pipelineOverview() board {
 	return board{
 		file: "pipeline-overview.json", uid: "sluice-pipeline-overview", title: "Pipeline / Overview", tags: []string{"pipeline"},
@@ -34,13 +34,13 @@ func pipelineOverview() board {
 	}
 }
 
-// orNothing is 0 where series is missing because the event it counts never happened. It is still no data where the
-// pipeline itself is not seen: silence must not look like health.
+// orNothing is 0 if the series is missing because its event never happened, and no data if the pipeline itself is
+// missing.
 func orNothing(series string) string {
 	return `(` + series + `) or 0 * sum(sluice_build_info{})`
 }
 
-// byAccident leaves out what the configuration asked to drop.
+// byAccident excludes drops that the configuration asked for.
 const byAccident = `reason!~"filtered|aggregated|sampled"`
 
 func pipelineGlance() []panel {

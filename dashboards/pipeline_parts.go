@@ -31,7 +31,7 @@ func pipelineExporters() []panel {
 	rate := func(name, sel string) string {
 		return `sum by (component) (rate(sluice_exporter_` + name + `{` + sel + `}[$__rate_interval]))`
 	}
-	// The counter of a code appears with its first request, at which a rate is not defined yet.
+	// A rate is not defined yet at the first request with a code.
 	const failed = `code!~"2..|OK"`
 	quantile := func(q string) string {
 		return `histogram_quantile(` + q + `, sum by (component, le) (rate(sluice_exporter_request_duration_seconds_bucket{}[$__rate_interval])))`

@@ -2,7 +2,7 @@ package dashboards
 
 import "github.com/grafana/grafana-foundation-sdk/go/units"
 
-// pipelineScraping is about all targets: their jobs and instances are their own, not those of the chosen processes.
+// pipelineScraping covers all targets, because job and instance are the targets' own.
 func pipelineScraping() []panel {
 	const none = "Nothing is scraped."
 	return []panel{

@@ -18,12 +18,11 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
-// sizes are the width and height that a kind has by itself.
+// sizes are default widths and heights.
 var sizes = map[kind][2]uint32{
 	lines: {8, 8}, stacked: {8, 8}, bars: {24, 6}, stat: {4, 4}, table: {24, 10}, logLines: {24, 12},
 }
 
-// build makes Grafana's panel of it.
 func (p panel) build() (dashboard.Panel, error) {
 	out, err := p.look()
 	if err != nil {
@@ -57,7 +56,7 @@ func (p panel) build() (dashboard.Panel, error) {
 	return out, nil
 }
 
-// look is what the panels of a kind share.
+// look is what a kind's panels share.
 func (p panel) look() (dashboard.Panel, error) {
 	switch p.kind {
 	case lines, stacked, bars:
@@ -101,8 +100,7 @@ func (p panel) chart() *timeseries.PanelBuilder {
 	return b
 }
 
-// target is the query as the data source takes it. Stats and tables need one point in time only when nothing is made
-// of the range: a stat draws the range behind its figure.
+// target converts the query. Only tables query an instant: a stat draws the range behind its figure.
 func (q query) target(k kind, ref string) (variants.Dataquery, error) {
 	var b cog.Builder[variants.Dataquery]
 	switch {
@@ -121,7 +119,7 @@ func (q query) target(k kind, ref string) (variants.Dataquery, error) {
 	return b.Build()
 }
 
-// field says how values are written and coloured.
+// field sets format and colours.
 func (p panel) field(c *dashboard.FieldConfigSource) {
 	f := &c.Defaults
 	f.Unit, f.Min, f.Max = &p.unit, p.min, p.max
@@ -166,7 +164,7 @@ func override(series string, set ...dashboard.DynamicConfigValue) dashboard.Dash
 	}
 }
 
-// thresholds are colours by value; without steps everything has the same one, which means nothing.
+// thresholds are colours by value; without steps all are blue.
 func thresholds(steps []step) *dashboard.ThresholdsConfig {
 	t := &dashboard.ThresholdsConfig{Mode: dashboard.ThresholdsModeAbsolute}
 	if len(steps) == 0 {
@@ -182,7 +180,7 @@ func thresholds(steps []step) *dashboard.ThresholdsConfig {
 	return t
 }
 
-// columns joins the answers of a table's queries into rows and gives each value the name of its query.
+// columns merges a table's queries into rows and names the values.
 func (p panel) columns() []dashboard.DataTransformerConfig {
 	names := map[string]string{}
 	for i, q := range p.queries {
@@ -194,7 +192,6 @@ func (p panel) columns() []dashboard.DataTransformerConfig {
 	}
 }
 
-// first is a unless it is the zero value.
 func first[T comparable](a, b T) T {
 	var zero T
 	if a != zero {

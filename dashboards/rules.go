@@ -11,16 +11,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// runbooks is where each alert has its page, named by the alert in lower case.
+// runbooks has a page for each alert, with its lower-case name.
 const runbooks = "https://github.com/sluiceio/sluice/blob/main/docs/runbooks/"
 
-// Severities: critical wakes somebody up, warning is for working hours.
+// critical pages somebody; warning is for working hours.
 const (
 	critical = "critical"
 	warning  = "warning"
 )
 
-// alert is one alert rule in the form that all of ours have.
+// alert is an alert rule.
 type alert struct {
 	name, severity       string
 	expr                 string
@@ -39,9 +39,9 @@ func (a alert) rule() rulefmt.Rule {
 	}
 }
 
-// newlyDropped are the items dropped by accident in the last five minutes. A reason has no series before its first
-// drop, so increase misses that one; a series that was not there for an hour before counts whole. The hour bridges
-// gaps in scraping, after which old drops would look new.
+// newlyDropped is items dropped by accident in five minutes. increase misses the first drop, which creates the
+// series, so a series without samples in the hour before counts completely. The hour bridges scrape gaps, after which
+// old drops would look new.
 const newlyDropped = `sum by (job, instance, component, signal, reason) (
   (
       sluice_component_dropped_items_total{` + byAccident + `}
@@ -52,13 +52,13 @@ const newlyDropped = `sum by (job, instance, component, signal, reason) (
     increase(sluice_component_dropped_items_total{` + byAccident + `}[5m]) > 0
 )`
 
-// notReady are the processes that say that they take nothing in. One whose store takes nothing cannot store that either:
-// then all series of that name end, where there were some.
+// notReady is processes that accept nothing. If the store stores nothing, sluice_ready itself is missing, so an
+// absent series that existed counts too.
 const notReady = `(min by (job, instance) (sluice_ready) == 0)
 or
   (absent_over_time(sluice_ready[5m]) and on () count(last_over_time(sluice_ready[1d])) > 0)`
 
-// RuleGroups are the rules as Prometheus knows them.
+// RuleGroups returns all rules.
 func RuleGroups() rulefmt.RuleGroups {
 	return rulefmt.RuleGroups{Groups: []rulefmt.RuleGroup{
 		{
@@ -99,7 +99,7 @@ func RuleGroups() rulefmt.RuleGroups {
 	}}
 }
 
-// EncodeRules writes rules as the file that is committed.
+// EncodeRules encodes rules as the committed file.
 func EncodeRules(groups rulefmt.RuleGroups) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# Generated from dashboards/rules.go by `make dashboards`; change it there.\n")

@@ -10,14 +10,13 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// Encode writes a dashboard as it is committed: keys in order and indented, as Grafana exports them, so that a change
-// reads well in a diff.
+// Encode formats a dashboard with sorted keys and indentation, for readable diffs.
 func Encode(d dashboard.Dashboard) ([]byte, error) {
 	b, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the dashboard: %w", err)
 	}
-	// The SDK's own encoders escape < and >, of which queries are full; once more through a tree undoes it.
+	// The SDK escapes < and >, which are common in queries; encoding again undoes it.
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	var tree any
@@ -34,7 +33,7 @@ func Encode(d dashboard.Dashboard) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Files are all generated files by their path below dashboards/.
+// Files returns all generated files by their path below dashboards/.
 func Files() (map[string][]byte, error) {
 	boards, err := Boards()
 	if err != nil {

@@ -7,14 +7,14 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Age is a time span that people write as 7d, 36h or 1w2d: Prometheus' durations, which know days.
+// Age is a Prometheus duration, such as 7d, 36h or 1w2d.
 type Age time.Duration
 
-// UnmarshalText reads an age.
+// UnmarshalText parses an age.
 func (a *Age) UnmarshalText(text []byte) error {
 	d, err := model.ParseDuration(string(text))
 	if err != nil {
-		goDuration, goErr := time.ParseDuration(string(text)) // 1.5h, which the Collector's keys take
+		goDuration, goErr := time.ParseDuration(string(text)) // the Collector's format, such as 1.5h
 		if goErr != nil || goDuration < 0 {
 			return fmt.Errorf("%q is not a time span; write a number and a unit, as in 7d or 36h", text)
 		}
@@ -24,5 +24,5 @@ func (a *Age) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String is the form that UnmarshalText reads.
+// String is the inverse of UnmarshalText.
 func (a Age) String() string { return model.Duration(a).String() }

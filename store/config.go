@@ -10,33 +10,29 @@ import (
 	"github.com/sluiceio/sluice/store/metrics"
 )
 
-// Config is what a user sets.
+// Config is the user's configuration.
 type Config struct {
-	// Endpoint is where what is stored can be asked for: Prometheus' API below /api/v1, Loki's below /loki/api/v1,
-	// Tempo's below /tempo/api, and a page for people at /.
+	// Endpoint serves Prometheus' API below /api/v1, Loki's below /loki/api/v1, Tempo's below /tempo/api, and a page
+	// at /.
 	Endpoint string `mapstructure:"endpoint"`
-	// Directory is where it is stored; empty means a folder below the data directory of the process.
+	// Directory defaults to a folder in the data directory of the process.
 	Directory string `mapstructure:"directory"`
-	// Retention is how long it is kept, as in 7d or 36h.
-	Retention Age `mapstructure:"retention"`
-	// MaxDisk is how much disk metrics, logs and traces may use together, as in 5GiB. The oldest goes first,
-	// whichever signal it is.
+	Retention Age    `mapstructure:"retention"`
+	// MaxDisk limits all three stores together; the oldest data goes first.
 	MaxDisk Size `mapstructure:"max_disk"`
-	// MinFreeDisk is how much room the disk keeps for others. Below it nothing is taken in (503) until there is
-	// room again.
+	// MinFreeDisk is the free disk space below which batches are refused (503).
 	MinFreeDisk Size `mapstructure:"min_free_disk"`
-	// RuleFiles are Prometheus rule files, as globs; recording rules are stored, alerts are shown.
+	// RuleFiles are globs of Prometheus rule files.
 	RuleFiles []string `mapstructure:"rule_files"`
-	// ShippedRules evaluates the rules that come with Sluice (dashboards/rules), too.
+	// ShippedRules adds the rules in dashboards/rules.
 	ShippedRules bool `mapstructure:"shipped_rules"`
-	// MaxSeries bounds the metric series that are in memory at once, about 4 KiB each.
+	// MaxSeries limits the metric series in memory, about 4 KiB each.
 	MaxSeries int `mapstructure:"max_series"`
-	// LogsMemory and TracesMemory are what those stores may use for caches.
+	// LogsMemory and TracesMemory limit caches.
 	LogsMemory   Size `mapstructure:"logs_memory"`
 	TracesMemory Size `mapstructure:"traces_memory"`
 }
 
-// Defaults of a laptop.
 const (
 	defaultEndpoint  = "127.0.0.1:7700"
 	defaultRetention = Age(7 * 24 * time.Hour)
@@ -45,7 +41,7 @@ const (
 	mebibyte         = 1 << 20
 )
 
-// Default is that of `sluice up`.
+// Default returns the configuration of `sluice up`.
 func Default() *Config {
 	return &Config{
 		Endpoint: defaultEndpoint, Retention: defaultRetention, MaxDisk: 5 << 30, MinFreeDisk: 256 * mebibyte,
@@ -53,7 +49,7 @@ func Default() *Config {
 	}
 }
 
-// Validate names every fault by its key.
+// Validate reports all faults, each with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if err := listen.CheckAddress(c.Endpoint, defaultEndpoint); err != nil {
@@ -79,7 +75,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Component describes the exporter to the engine.
+// Component describes the exporter.
 func Component() pipeline.Component {
 	return pipeline.Exporter("store", Default, New, pipeline.Signals[:]...).
 		WithDoc("stores metrics, logs and traces on this machine and answers PromQL, LogQL and TraceQL")

@@ -13,16 +13,16 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// disk keeps the stores within their budget and the disk above its floor.
+// disk keeps the stores within max_disk and the free space above min_free_disk.
 type disk struct {
 	settings pipeline.Settings
 	cfg      Config
 	dir      string
 	parts    map[pipeline.Signal]part
-	free     func() (int64, error) // what the disk has left for us
+	free     func() (int64, error) // free space in bytes
 
 	low     atomic.Bool
-	gone    atomic.Pointer[string] // a folder that was removed under the stores, for good
+	gone    atomic.Pointer[string] // a folder that was removed while in use
 	folders folders
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
@@ -30,15 +30,13 @@ type disk struct {
 	dropped prometheus.Counter
 }
 
-// How often the disk is looked at. Free room can vanish quickly and costs one system call; the stores' own size
-// grows slowly. A folder that was removed has to be there again before a library writes, which it does every few seconds.
+// A removed folder must be back before a library writes to it, which happens every few seconds.
 const (
 	checkFoldersEvery = 200 * time.Millisecond
 	checkFreeEvery    = time.Second
 	checkSizeEvery    = 30 * time.Second
 )
 
-// retryWhenFull is what a refused sender is told to wait. Nobody frees a disk faster.
 const retryWhenFull = 5 * time.Second
 
 func newDisk(s pipeline.Settings, cfg Config, dir string, parts map[pipeline.Signal]part) (*disk, error) {
@@ -83,7 +81,6 @@ func (d *disk) stop() {
 	}
 }
 
-// ready is why nothing may be stored.
 func (d *disk) ready() error {
 	if path := d.gone.Load(); path != nil {
 		return fmt.Errorf("the folder %s was removed while it was in use; restart the process, which then begins with what is there", *path)
@@ -94,7 +91,7 @@ func (d *disk) ready() error {
 	return nil
 }
 
-// check is ready after a look whether a folder is still there: what is written into a removed one is lost.
+// check is ready after a look at the folder: writes to a removed one are lost.
 func (d *disk) check(folder string) error {
 	if d.gone.Load() == nil && !d.folders.same(folder) {
 		d.lookFolders()
@@ -127,8 +124,8 @@ func (d *disk) used() int64 {
 	return n
 }
 
-// trim removes the oldest unit of any store until all fit. A store whose oldest unit cannot be removed (it is the
-// one being written) is left alone.
+// trim removes the oldest block or day of any store until they fit. It skips a store whose oldest data is still being
+// written.
 func (d *disk) trim(ctx context.Context) {
 	if d.gone.Load() != nil {
 		return
@@ -154,7 +151,6 @@ func (d *disk) trim(ctx context.Context) {
 	}
 }
 
-// oldest is the store with the oldest data that is not stuck.
 func (d *disk) oldest(stuck map[pipeline.Signal]bool) (pipeline.Signal, bool) {
 	var which pipeline.Signal
 	var when time.Time

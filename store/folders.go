@@ -9,8 +9,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// folders remembers which folders the stores have, to see when somebody removes one. What is written after that goes into
-// files that nobody finds again.
+// folders detects removed folders; later writes to their files would be lost.
 type folders struct {
 	mu    sync.Mutex
 	known map[string]inode
@@ -26,7 +25,7 @@ func inodeOf(path string) (inode, bool) {
 	return inode{uint64(st.Dev), st.Ino}, true
 }
 
-// same reports whether a folder is the one that it was.
+// same reports whether path is unchanged or unknown.
 func (f *folders) same(path string) bool {
 	f.mu.Lock()
 	was, known := f.known[path]
@@ -35,7 +34,7 @@ func (f *folders) same(path string) bool {
 	return !known || there && is == was
 }
 
-// note remembers the folders of the parts, and returns one that is not the one that it was.
+// note remembers the folders of the parts. It returns the first one that was removed or replaced.
 func (f *folders) note(parts map[pipeline.Signal]part) (gone string) {
 	known := map[string]inode{}
 	for _, p := range parts {
@@ -43,7 +42,7 @@ func (f *folders) note(parts map[pipeline.Signal]part) (gone string) {
 			if !f.same(path) {
 				return path
 			}
-			if is, there := inodeOf(path); there { // else it is being made
+			if is, there := inodeOf(path); there { // else the store has yet to create it
 				known[path] = is
 			}
 		}
@@ -54,14 +53,14 @@ func (f *folders) note(parts map[pipeline.Signal]part) (gone string) {
 	return ""
 }
 
-// orphan is a part that has something to do when its folders were removed and are there again, empty.
+// orphan is called after the folders were recreated, empty.
 type orphan interface{ Orphan() error }
 
-// lookFolders looks whether a folder was removed. Then nothing is taken any more, and the folders are made again: the
-// libraries write out what they have in memory, and what they cannot write ends the process.
+// lookFolders stops storing if a folder was removed, and recreates the folders: a library that cannot flush ends the
+// process.
 func (d *disk) lookFolders() {
 	if d.gone.Load() != nil {
-		d.remake() // who removes them may not have been through
+		d.remake() // the removal may still be going on
 		return
 	}
 	gone := d.folders.note(d.parts)
@@ -72,7 +71,6 @@ func (d *disk) lookFolders() {
 		"folder", gone, "error", d.remake())
 }
 
-// remake makes the folders of the parts where they are not there.
 func (d *disk) remake() error {
 	var errs []error
 	for _, sig := range pipeline.Signals {

@@ -2,7 +2,6 @@ package store
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// register makes the metrics of the disk that the stores share.
 func (d *disk) register(reg prometheus.Registerer) error {
 	d.dropped = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sluice_store_units_removed_total", Help: "Blocks and days that were removed to stay within max_disk.",

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Size is a number of bytes that people write as 5GiB, 512MB or 1048576.
+// Size is a number of bytes, such as 5GiB, 512MB or 1048576.
 type Size int64
 
-// units are from large to small; the plain B comes last so that it does not match the others' ends.
+// units end with B, which the others end in.
 var units = []struct {
 	name  string
 	bytes int64
@@ -18,7 +18,7 @@ var units = []struct {
 	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
 }
 
-// UnmarshalText reads a size.
+// UnmarshalText parses a size.
 func (s *Size) UnmarshalText(text []byte) error {
 	t := strings.TrimSpace(string(text))
 	factor := int64(1)
@@ -36,7 +36,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String is the largest binary unit that leaves a whole number.
+// String uses the largest unit that fits.
 func (s Size) String() string {
 	for _, u := range units[:4] {
 		if int64(s) >= u.bytes && int64(s)%u.bytes == 0 {

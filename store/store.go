@@ -1,9 +1,7 @@
-// Package store is the embedded default: an exporter that keeps metrics, logs and traces on this machine and
-// answers for them in the shapes that Grafana's Prometheus, Loki and Tempo data sources speak.
+// Package store is the embedded store: an exporter that keeps metrics, logs and traces on this machine and serves
+// Grafana's Prometheus, Loki and Tempo data sources.
 //
-// The work is in its three sub packages, one a signal, and in package api, whose handlers read them. This package opens
-// and closes the stores, sends each batch to its own, serves the APIs on one listener, and keeps all three within one disk
-// budget.
+// It opens the stores of its subpackages, routes batches to them, serves package api, and enforces one disk budget.
 package store
 
 import (
@@ -31,20 +29,19 @@ import (
 	"github.com/sluiceio/sluice/store/traces"
 )
 
-// part is one signal's store.
 type part interface {
 	Append(ctx context.Context, b pipeline.Batch) error
 	DiskBytes() int64
 	DropOldest(ctx context.Context) (freedThrough time.Time, err error)
 	Oldest() (time.Time, bool)
-	// Folders are those that have to be there as long as the part is open.
+	// Folders must exist while the part is open.
 	Folders() []string
-	// Ready returns why nothing is taken, with what to do about it.
+	// Ready returns why nothing is stored and what to do about it.
 	Ready() error
 	Close() error
 }
 
-// Exporter is the embedded store as the graph sees it.
+// Exporter is the embedded store.
 type Exporter struct {
 	settings pipeline.Settings
 	cfg      Config
@@ -58,7 +55,7 @@ type Exporter struct {
 	disk    *disk
 }
 
-// New makes the exporter; it opens its files in Start.
+// New makes the exporter; Start opens the files.
 func New(s pipeline.Settings, cfg *Config) (pipeline.Sink, error) {
 	e := &Exporter{settings: s, cfg: *cfg, dir: cfg.Directory, parts: map[pipeline.Signal]part{}, apis: map[string]http.Handler{}}
 	if e.dir == "" {
@@ -73,7 +70,7 @@ func New(s pipeline.Settings, cfg *Config) (pipeline.Sink, error) {
 	return e, nil
 }
 
-// Start opens the stores, replaying what a crash left, and serves.
+// Start opens the stores, replays their logs, and serves.
 func (e *Exporter) Start(ctx context.Context) error {
 	if err := e.open(); err != nil {
 		return errors.Join(err, e.close())
@@ -122,7 +119,6 @@ func (e *Exporter) openMetrics() error {
 	return nil
 }
 
-// scrapers are the receivers of the running graph that scrape.
 func (e *Exporter) scrapers() (out []prometheus.Scraper) {
 	for _, c := range e.settings.View.Components() {
 		if s, is := c.(prometheus.Scraper); is {
@@ -156,7 +152,7 @@ func (e *Exporter) openTraces() error {
 	return nil
 }
 
-// compressionLevel of answers to who asks for gzip: of JSON, most of what can be had is had here.
+// compressionLevel: higher ones gain little on JSON.
 const compressionLevel = 2
 
 func (e *Exporter) serve(ctx context.Context) error {
@@ -183,7 +179,6 @@ func (e *Exporter) serve(ctx context.Context) error {
 	return nil
 }
 
-// report is what the page shows of the stores.
 func (e *Exporter) report() []console.Store {
 	var out []console.Store
 	for _, sig := range pipeline.Signals {
@@ -196,7 +191,7 @@ func (e *Exporter) report() []console.Store {
 	return out
 }
 
-// Consume stores the batch; nil means that it survives the end of the process.
+// Consume stores the batch. After nil it survives a crash.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	if err := e.disk.check(e.folders[b.Signal]); err != nil {
 		return pipeline.Refuse(retryWhenFull, err)
@@ -221,7 +216,7 @@ func (e *Exporter) serveReady(w http.ResponseWriter, _ *http.Request) {
 	w.Write([]byte("Sluice is ready.\n"))
 }
 
-// Stop serves no more and closes the stores, behind the last query: it reads what is closed.
+// Stop waits for queries before it closes the stores.
 func (e *Exporter) Stop(ctx context.Context) error {
 	if e.srv != nil {
 		e.srv.Stop(ctx)
@@ -238,7 +233,7 @@ func (e *Exporter) close() error {
 		if p := e.parts[sig]; p != nil {
 			err := p.Close()
 			if e.disk != nil && e.disk.gone.Load() != nil && errors.Is(err, fs.ErrNotExist) {
-				err = nil // said already
+				err = nil // already logged
 			}
 			errs = append(errs, err)
 		}

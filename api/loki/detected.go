@@ -10,20 +10,20 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// What detectedFields looks at unless the request says otherwise, as in Loki.
+// Loki's defaults.
 const (
 	defaultSample = 100
 	defaultFields = 1000
 )
 
-// A detected field is a label that rows have or that a parser finds in their lines.
+// A detected field is a label of rows or of their parsed lines.
 type detected struct {
 	name, kind string
 	values     map[string]bool
 	parsers    []string
 }
 
-// detectedFields samples the newest lines of a selection and lists what they have beside the labels of the stream.
+// detectedFields samples the newest lines and lists their labels beside the stream's.
 func (a *api) detectedFields(ctx context.Context, r request) ([]byte, error) {
 	start, end, err := r.between(defaultRange)
 	if err != nil {
@@ -39,7 +39,7 @@ func (a *api) detectedFields(ctx context.Context, r request) ([]byte, error) {
 	}
 	name := "limit"
 	if !r.form.Has(name) {
-		name = "field_limit" // what it was called in Loki 3.0
+		name = "field_limit" // its name in Loki 3.0
 	}
 	limit, err := r.number(name, defaultFields)
 	if err != nil {
@@ -60,7 +60,7 @@ func (a *api) detectedFields(ctx context.Context, r request) ([]byte, error) {
 	return newAnswer(r).fields(fields, limit), nil
 }
 
-// detect adds what one row has. Lines that are not JSON objects are read as logfmt.
+// detect adds a row. Lines that are not JSON objects are parsed as logfmt.
 func detect(fields map[string]*detected, stream []logql.Label, e logql.Entry) {
 	add := func(l logql.Label, parser string) {
 		f := fields[l.Name]
@@ -98,7 +98,7 @@ func parseLine(parser string, stream []logql.Label, e logql.Entry) *logql.Row {
 	return row
 }
 
-// kindOf guesses what a value is.
+// kindOf guesses a value's type.
 func kindOf(v string) string {
 	if _, err := strconv.ParseInt(v, 10, 64); err == nil {
 		return "int"
@@ -118,7 +118,6 @@ func kindOf(v string) string {
 	return "string"
 }
 
-// fields writes detected fields by name, as many as are wanted.
 func (a *answer) fields(fields map[string]*detected, limit int) []byte {
 	list := make([]*detected, 0, len(fields))
 	for _, f := range fields {

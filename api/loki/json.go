@@ -12,7 +12,7 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// The header and the flag by which Grafana asks for structured metadata and parsed labels apart from the stream's.
+// Grafana's request for structured metadata and parsed labels apart from the stream's.
 const (
 	encodingHeader = "X-Loki-Response-Encoding-Flags"
 	categorizeFlag = "categorize-labels"
@@ -27,7 +27,6 @@ func wantsCategories(r *http.Request) bool {
 	return false
 }
 
-// An answer writes JSON in Loki's shapes.
 type answer struct {
 	r     request
 	b     []byte
@@ -47,7 +46,7 @@ func (a *answer) str(s string) *answer {
 	return a
 }
 
-// comma separates elements: call it with the index of the next one.
+// comma goes before element i of a list.
 func (a *answer) comma(i int) *answer {
 	if i > 0 {
 		a.b = append(a.b, ',')
@@ -63,7 +62,6 @@ func (a *answer) labels(ls []logql.Label) *answer {
 	return a.raw("}")
 }
 
-// names writes a list of strings.
 func (a *answer) names(list []string) []byte {
 	a.raw(`{"status":"success","data":[`)
 	for i, s := range list {
@@ -76,7 +74,7 @@ func (a *answer) begin(resultType string) *answer {
 	return a.raw(`{"status":"success","data":{"resultType":"`).raw(resultType).raw(`",`)
 }
 
-// end closes a result with the statistics that Grafana shows.
+// end adds the statistics that Grafana shows.
 func (a *answer) end() []byte {
 	took := a.r.took().Seconds()
 	per := func(n int) string { return strconv.FormatFloat(math.Floor(float64(n)/max(took, 1e-6)), 'f', 0, 64) }
@@ -90,7 +88,6 @@ func (a *answer) end() []byte {
 	return a.b
 }
 
-// streams writes lines.
 func (a *answer) streams(streams []logql.Stream, categorize bool) []byte {
 	a.begin("streams")
 	if categorize {
@@ -122,7 +119,7 @@ func (a *answer) streams(streams []logql.Stream, categorize bool) []byte {
 	return a.raw(`]`).end()
 }
 
-// matrix writes the values of each series over the steps that it has one at.
+// matrix writes the series, without absent values.
 func (a *answer) matrix(res logql.Result, steps logql.Steps) []byte {
 	sortSeries(res.Series)
 	a.begin("matrix").raw(`"result":[`)
@@ -145,7 +142,7 @@ func (a *answer) matrix(res logql.Result, steps logql.Steps) []byte {
 	return a.raw(`]`).end()
 }
 
-// vector writes the values of one instant: those of topk by rank, others by labels. A number is a scalar.
+// vector writes one instant: topk by rank, others by labels. A number is a scalar.
 func (a *answer) vector(res logql.Result, at int64) []byte {
 	if res.Scalar {
 		return a.begin("scalar").raw(`"result":`).sample(at, res.Series[0].Values[0]).end()
@@ -174,7 +171,7 @@ func (a *answer) vector(res logql.Result, at int64) []byte {
 	return a.raw(`]`).end()
 }
 
-// sample writes [seconds, "value"], the time to the millisecond.
+// sample writes [seconds, "value"], with milliseconds.
 func (a *answer) sample(ns int64, v float64) *answer {
 	a.lines++
 	a.raw("[")
@@ -195,7 +192,7 @@ func sortSeries(series []logql.Series) {
 	})
 }
 
-// appendJSONString appends s in quotes. What is no UTF-8 becomes U+FFFD.
+// appendJSONString appends s in quotes; invalid UTF-8 becomes U+FFFD.
 func appendJSONString(to []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	to = append(to, '"')

@@ -11,7 +11,7 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// selectors reads all values of a parameter as selectors.
+// selectors parses all values of a parameter as selectors.
 func (r request) selectors(name string) ([]logql.Selector, error) {
 	var out []logql.Selector
 	for _, text := range r.form[name] {
@@ -27,7 +27,7 @@ func (r request) selectors(name string) ([]logql.Selector, error) {
 	return out, nil
 }
 
-// streams reads a question about streams, whose selectors are in the parameter name.
+// streams parses a stream query with selectors in parameter name.
 func (r request) streams(name string) (logql.StreamQuery, error) {
 	start, end, err := r.between(defaultIndexRange)
 	if err != nil {
@@ -37,7 +37,6 @@ func (r request) streams(name string) (logql.StreamQuery, error) {
 	return logql.StreamQuery{Selectors: sel, From: start.UnixNano(), To: end.UnixNano()}, err
 }
 
-// labels answers with the names of stream labels.
 func (a *api) labels(ctx context.Context, r request) ([]byte, error) {
 	q, err := r.streams("query")
 	if err != nil {
@@ -50,7 +49,6 @@ func (a *api) labels(ctx context.Context, r request) ([]byte, error) {
 	return newAnswer(r).names(names), nil
 }
 
-// labelValues answers with the values of one.
 func (a *api) labelValues(ctx context.Context, r request) ([]byte, error) {
 	q, err := r.streams("query")
 	if err != nil {
@@ -63,7 +61,6 @@ func (a *api) labelValues(ctx context.Context, r request) ([]byte, error) {
 	return newAnswer(r).names(values), nil
 }
 
-// series answers with the label sets of streams.
 func (a *api) series(ctx context.Context, r request) ([]byte, error) {
 	q, err := r.streams("match[]")
 	if err == nil && len(q.Selectors) == 0 {
@@ -90,10 +87,10 @@ func compareLabels(a, b []logql.Label) int {
 	})
 }
 
-// maxStreams bounds how many streams are counted, of each of which a hash is kept: 100 MiB of them.
+// maxStreams limits the counted streams; their hashes take 100 MiB.
 const maxStreams = 4_000_000
 
-// indexStats answers with how much a selector selects. A stream counts as one chunk: the store has none of Loki's.
+// indexStats counts a stream as one chunk, because the store has none of Loki's.
 func (a *api) indexStats(ctx context.Context, r request) ([]byte, error) {
 	start, end, err := r.between(defaultRange)
 	if err != nil {
@@ -127,7 +124,7 @@ func (a *api) indexStats(ctx context.Context, r request) ([]byte, error) {
 	return out.raw("}").b, nil
 }
 
-// buildInfo answers with a version from which on Grafana uses what we do: Loki's API of 3.x, with our build.
+// buildInfo reports Loki 3.0.0, from which Grafana uses the supported API.
 func (a *api) buildInfo(_ context.Context, r request) ([]byte, error) {
 	out := newAnswer(r).raw(`{"version":"3.0.0","revision":`).str("sluice " + a.version)
 	return out.raw(`,"branch":"","buildUser":"","buildDate":"","goVersion":`).str(runtime.Version()).raw("}").b, nil

@@ -1,5 +1,4 @@
-// Package loki answers the part of Loki's HTTP API that dashboards and Grafana's Explore use: parameters, status codes and
-// JSON. What is stored it asks a [Reader] for, in the words of package logql.
+// Package loki serves the part of Loki's HTTP API that dashboards and Grafana's Explore use, over a [Reader].
 package loki
 
 import (
@@ -17,36 +16,33 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// A Reader is a store of logs as the API reads it. Times are nanoseconds since 1970.
+// A Reader is a log store. Times are Unix ns.
 //
-// Of its errors *logql.EvalError is the request's fault, fs.ErrClosed that of a store which ends, and
-// context.DeadlineExceeded a query's that took too long.
+// *logql.EvalError is the query's fault, fs.ErrClosed means that the store is closing, context.DeadlineExceeded that
+// the query took too long.
 type Reader interface {
-	// Begin admits a request, which may have to wait. The other methods are called with the context that it returns, until
-	// end is called.
+	// Begin admits a query, after a wait if necessary. Other methods take its context, until end.
 	Begin(ctx context.Context) (_ context.Context, end func(), err error)
-	// Lines returns the lines that a selection selects, sorted, by stream.
+	// Lines returns the selected lines, sorted, by stream.
 	Lines(ctx context.Context, q logql.LineQuery) ([]logql.Stream, error)
-	// Evaluate computes a metric query.
+	// Evaluate runs a metric query.
 	Evaluate(ctx context.Context, e logql.Expr, steps logql.Steps) (logql.Result, error)
 	// Streams returns the labels of streams.
 	Streams(ctx context.Context, q logql.StreamQuery) ([][]logql.Label, error)
-	// LabelNames returns the names of the labels of streams, sorted, and LabelValues the values of one.
+	// LabelNames and LabelValues return sorted stream labels.
 	LabelNames(ctx context.Context, q logql.StreamQuery) ([]string, error)
 	LabelValues(ctx context.Context, q logql.StreamQuery, name string) ([]string, error)
-	// Sizes calls f, once at a time, for pieces of each stream that is selected and each part of the range. An error of f
-	// ends it.
+	// Sizes calls f with parts of each stream's size, one at a time; an error of f ends it.
 	Sizes(ctx context.Context, q logql.SizeQuery, f func(logql.StreamSize) error) error
 }
 
-// api is the API over one store.
 type api struct {
 	reader  Reader
 	version string // of our build
 	queries *prometheus.CounterVec
 }
 
-// New makes the handler of the paths below /loki/api/v1/ that README.md lists.
+// New makes the handler of the paths below /loki/api/v1/.
 func New(s pipeline.Settings, r Reader) (http.Handler, error) {
 	a := &api{reader: r, version: s.Version, queries: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_store_logs_queries_total", Help: "Requests to the query API, by status code.",
@@ -77,17 +73,16 @@ func New(s pipeline.Settings, r Reader) (http.Handler, error) {
 	return mux, nil
 }
 
-// A request is what an answerer gets.
 type request struct {
 	params
 	http *http.Request
 	took func() time.Duration // since the request came in
 }
 
-// An answerer makes the JSON body of an answer.
+// An answerer makes the JSON body.
 type answerer func(ctx context.Context, r request) ([]byte, error)
 
-// answer wraps what every request needs: parameters, admission, and the status of an error.
+// answer handles parameters, admission and error status.
 func (a *api) answer(f answerer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -120,7 +115,7 @@ func (a *api) run(ctx context.Context, r request, f answerer) ([]byte, error) {
 	return f(ctx, r)
 }
 
-// fail answers with a text, as Loki does.
+// fail sends text, as Loki does.
 func (a *api) fail(w http.ResponseWriter, code int, msg string) {
 	a.queries.WithLabelValues(strconv.Itoa(code)).Inc()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -129,17 +124,16 @@ func (a *api) fail(w http.ResponseWriter, code int, msg string) {
 	_, _ = w.Write([]byte(msg + "\n"))
 }
 
-// A paramError is a parameter that cannot be answered.
+// A paramError is an invalid parameter.
 type paramError struct{ msg string }
 
 func (e *paramError) Error() string { return e.msg }
 
 func badRequest(format string, args ...any) error { return &paramError{fmt.Sprintf(format, args...)} }
 
-// statusClientGone is what Loki and nginx log for a caller that did not wait.
+// statusClientGone is what Loki and nginx log for a client that disconnected.
 const statusClientGone = 499
 
-// statusOf is the HTTP status of an error.
 func statusOf(err error) int {
 	var p *paramError
 	var l *logql.Error

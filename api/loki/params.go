@@ -11,7 +11,7 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// What Loki takes where a request does not say.
+// Loki's defaults.
 const (
 	defaultRange      = time.Hour     // of queries
 	defaultIndexRange = 6 * time.Hour // of labels and series
@@ -21,7 +21,7 @@ const (
 	maxForm           = 1 << 20
 )
 
-// params are the parameters of a request, from the URL and a posted form.
+// params are the parameters in the URL and a posted form.
 type params struct {
 	form url.Values
 	now  time.Time
@@ -35,7 +35,7 @@ func readParams(w http.ResponseWriter, r *http.Request) (params, error) {
 	return params{form: r.Form, now: time.Now()}, nil
 }
 
-// time reads an instant in any of Loki's forms: RFC 3339, seconds with or without a fraction, nanoseconds.
+// time parses Loki's formats: RFC 3339, seconds with optional fraction, nanoseconds.
 func (p params) time(name string, absent time.Time) (time.Time, error) {
 	s := p.form.Get(name)
 	if s == "" {
@@ -45,7 +45,7 @@ func (p params) time(name string, absent time.Time) (time.Time, error) {
 	if err != nil {
 		return t, badRequest("cannot read %s=%q as a time: want RFC 3339, seconds or nanoseconds", name, s)
 	}
-	// Nothing is stored outside of these, and with ranges and offsets of up to 100 years added no sum overflows.
+	// Nothing is stored outside of these, and adding ranges and offsets of up to 100 years does not overflow.
 	if t.Before(firstTime) {
 		t = firstTime
 	}
@@ -79,7 +79,7 @@ func parseTime(s string) (time.Time, error) {
 
 var errEndBeforeStart = badRequest("end timestamp must not be before or equal to start time")
 
-// between reads start, end and since. Start defaults to since before the end, or before now if that is earlier.
+// between parses start, end and since. Start defaults to since before end or now, whichever is earlier.
 func (p params) between(absent time.Duration) (start, end time.Time, err error) {
 	if end, err = p.time("end", p.now); err != nil {
 		return start, end, err
@@ -102,7 +102,7 @@ func (p params) between(absent time.Duration) (start, end time.Time, err error) 
 	return start, end, err
 }
 
-// step reads the distance of steps: a duration, or seconds. Loki's default makes about 250 of them.
+// step parses a duration or seconds. Loki's default makes about 250 steps.
 func (p params) step(start, end time.Time) (time.Duration, error) {
 	s := p.form.Get("step")
 	if s == "" {
@@ -115,7 +115,7 @@ func (p params) step(start, end time.Time) (time.Duration, error) {
 	return d, err
 }
 
-// parseDistance reads a duration, or seconds.
+// parseDistance parses a duration or seconds.
 func parseDistance(name, s string) (time.Duration, error) {
 	d, ok := logql.ParseDuration(s)
 	if v, err := strconv.ParseFloat(s, 64); err == nil {
@@ -128,7 +128,7 @@ func parseDistance(name, s string) (time.Duration, error) {
 	return d, nil
 }
 
-// noInterval refuses an interval, which would thin out the lines of a log query. Metric queries have no use for it.
+// noInterval refuses interval, which would thin out lines. Metric queries ignore it.
 func (p params) noInterval(e logql.Expr) error {
 	s := p.form.Get("interval")
 	if s == "" {
@@ -153,7 +153,6 @@ func (p params) number(name string, absent int) (int, error) {
 	return n, nil
 }
 
-// limit reads how many lines are wanted.
 func (p params) limit() (int, error) {
 	n, err := p.number("limit", defaultLimit)
 	if err == nil && n > maxLines {
@@ -173,7 +172,7 @@ func (p params) forward() (bool, error) {
 	}
 }
 
-// steps reads the instants of a range query.
+// steps returns the times of a range query.
 func (p params) steps(start, end time.Time) (logql.Steps, error) {
 	step, err := p.step(start, end)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// query answers an instant query.
 func (a *api) query(ctx context.Context, r request) ([]byte, error) {
 	at, err := r.time("time", r.now)
 	if err != nil {
@@ -30,7 +29,7 @@ func (a *api) query(ctx context.Context, r request) ([]byte, error) {
 	return newAnswer(r).vector(res, steps.Start), nil
 }
 
-// queryRange answers a log selection with lines, and a metric query with a matrix.
+// queryRange returns lines for a log selection and a matrix for a metric query.
 func (a *api) queryRange(ctx context.Context, r request) ([]byte, error) {
 	start, end, err := r.between(defaultRange)
 	if err != nil {

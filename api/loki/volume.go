@@ -9,7 +9,7 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// volume answers with the bytes of each group of streams, the largest first.
+// volume returns the bytes of groups of streams, largest first.
 func (a *api) volume(ctx context.Context, r request) ([]byte, error) {
 	start, end, err := r.between(defaultRange)
 	if err != nil {
@@ -23,7 +23,7 @@ func (a *api) volume(ctx context.Context, r request) ([]byte, error) {
 	return newAnswer(r).vector(logql.Result{Series: series, Ranked: true}, steps.Start), nil
 }
 
-// volumeRange answers with the bytes of each part of the range.
+// volumeRange returns the bytes for each step.
 func (a *api) volumeRange(ctx context.Context, r request) ([]byte, error) {
 	start, end, err := r.between(defaultRange)
 	if err != nil {
@@ -41,14 +41,14 @@ func (a *api) volumeRange(ctx context.Context, r request) ([]byte, error) {
 	return newAnswer(r).matrix(logql.Result{Series: series}, steps), nil
 }
 
-// What the groups of an answer may take in memory, and what one takes beside its values and labels.
+// Memory limits of an answer's groups; groupBytes is a group without its values and labels.
 const (
 	maxVolumeBytes = 128 << 20
 	groupBytes     = 48
 )
 
-// volumes groups streams as Loki does: by the labels in targetLabels, else by those that the selector names, else by
-// all; or with aggregateBy=labels by the name of each label alone.
+// volumes groups streams as Loki does: by targetLabels, else the selector's labels, else all; with aggregateBy=labels
+// by label name.
 func (a *api) volumes(ctx context.Context, r request, q logql.SizeQuery, steps logql.Steps) ([]logql.Series, error) {
 	sel, err := logql.ParseSelector(r.form.Get("query"))
 	if err != nil {
@@ -96,7 +96,7 @@ func (a *api) volumes(ctx context.Context, r request, q logql.SizeQuery, steps l
 	return groups.largest(limit), err
 }
 
-// withTargets selects, as Loki does, only streams that have each of the labels that the selector does not name.
+// withTargets also requires the target labels, as Loki does.
 func withTargets(sel logql.Selector, targets []string) (logql.Selector, error) {
 	for _, name := range targets {
 		if slices.ContainsFunc(sel, func(m *logql.Matcher) bool { return m.Name == name }) {
@@ -111,7 +111,7 @@ func withTargets(sel logql.Selector, targets []string) (logql.Selector, error) {
 	return sel, nil
 }
 
-// volumeGroups are sums of bytes by group and part, side by side: there may be as many groups as streams.
+// volumeGroups are sums of bytes by group and step, in one slice because there may be as many groups as streams.
 type volumeGroups struct {
 	at    map[string]int // by key of the labels, where in sums the first part is
 	sums  []float64
@@ -135,7 +135,7 @@ func (g *volumeGroups) add(labels []logql.Label, z logql.StreamSize) error {
 	return nil
 }
 
-// largest are the groups with the largest sums. Parts without bytes have no value.
+// largest returns the largest groups. Steps without bytes are absent.
 func (g *volumeGroups) largest(limit int) []logql.Series {
 	type total struct {
 		key string

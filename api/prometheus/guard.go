@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// served are the endpoints of Prometheus' API that the store answers, each with what may follow it. What writes,
-// deletes or subscribes is not among them.
+// served are the supported endpoints; those that write, delete or subscribe are missing on purpose.
 var served = map[string]bool{
 	"query": true, "query_range": true, "query_exemplars": true, "format_query": true, "parse_query": true,
 	"series": true, "labels": true, "label": true, "metadata": true,
@@ -17,10 +16,10 @@ var served = map[string]bool{
 	"status": true,
 }
 
-// metadataKey marks the requests for which the target that stands for all metadata is there.
+// metadataKey marks requests that need the target for all metadata.
 type metadataKey struct{}
 
-// guard lets the served endpoints through and keeps browsers of other sites out.
+// guard allows only the served endpoints and keeps other sites' browsers out.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -43,23 +42,22 @@ func guard(next http.Handler) http.Handler {
 	})
 }
 
-// fail answers in the words of Prometheus' API.
+// fail sends an error in Prometheus' format.
 func fail(w http.ResponseWriter, code int, kind, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	// An error is the client's, who is gone.
+	// Fails only if the client disconnected.
 	_ = json.NewEncoder(w).Encode(map[string]string{"status": "error", "errorType": kind, "error": text})
 }
 
-// Bounds of what a request to the API may say. The parser and the engine take quadratic time for nested and chained
-// expressions and look at no clock meanwhile: 64 KiB of "m+m+..." cost half a minute. Quoted text, in which long lists
-// of names stand, costs nothing of the kind.
+// Limits on requests. Parser and engine take quadratic time for nested and chained expressions, without checking the
+// timeout: 64 KiB of "m+m+..." took half a minute. Quoted text, such as long lists of names, is cheap.
 const (
 	maxFormBytes     = 1 << 20
 	maxUnquotedBytes = 8 << 10
 )
 
-// checkForm reads the form of a request within bounds.
+// checkForm parses the form within the limits.
 func checkForm(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
 	if err := r.ParseForm(); err != nil {
@@ -78,7 +76,7 @@ func checkForm(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// unquoted counts the bytes of an expression that stand outside of quotes.
+// unquoted counts the bytes outside of quotes.
 func unquoted(expr string) (n int) {
 	quote := byte(0)
 	for i := 0; i < len(expr); i++ {

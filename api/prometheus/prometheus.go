@@ -1,5 +1,5 @@
-// Package prometheus answers Prometheus' HTTP API with Prometheus' own handlers over a [Reader]. It says which endpoints
-// there are, keeps other sites' browsers out, and bounds what a request may say.
+// Package prometheus serves Prometheus' HTTP API with its own handlers over a [Reader], with a list of endpoints,
+// limits on requests and protection from other sites.
 package prometheus
 
 import (
@@ -23,39 +23,36 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// apiPrefix is where the API is mounted.
 const apiPrefix = "/api/v1"
 
-// libraryVersion is what clients are told the API is: the version of the library. A test holds it to go.mod.
+// libraryVersion is the version that clients see. A test compares it with go.mod.
 const libraryVersion = "3.13.2"
 
-// A Reader is a store of metrics as the API reads it, in Prometheus' own types.
+// A Reader is a metric store, in Prometheus' types.
 type Reader interface {
 	storage.SampleAndChunkQueryable
 	storage.ExemplarQueryable
-	// Engine evaluates PromQL and bounds what it takes.
+	// Engine evaluates PromQL within limits.
 	Engine() promql.QueryEngine
-	// Rules are the rules that run, with the alerts that fire.
+	// Rules has the running rules and their alerts.
 	Rules() *rules.Manager
-	// Family and Families return the metadata of one metric family, and of all by name.
+	// Family and Families return metadata, of one family and of all by name.
 	Family(name string) (metadata.Metadata, bool)
 	Families() map[string]metadata.Metadata
-	// Stats, BlockMetas and Gatherer are what status/tsdb shows.
+	// Stats, BlockMetas and Gatherer are for status/tsdb.
 	Stats(label string, limit int) *tsdb.Stats
 	BlockMetas() []tsdb.BlockMeta
 	Gatherer() client.Gatherer
 }
 
-// New makes the handler of the paths below /api/v1/ that README.md lists. The API itself is made with the first request:
-// a store that is only written to does without.
+// New makes the handler of the paths below /api/v1/. The API is created by the first request, to save its memory.
 func New(settings pipeline.Settings, r Reader, s Status) http.Handler {
 	opened := time.Now()
 	api := sync.OnceValue(func() http.Handler { return newAPI(settings, r, s, opened) })
 	return guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { api().ServeHTTP(w, r) }))
 }
 
-// newAPI wraps Prometheus' own API. This is the only place that knows its constructor, whose arguments change with
-// every release.
+// newAPI alone knows Prometheus' constructor, whose arguments change with every release.
 func newAPI(settings pipeline.Settings, r Reader, s Status, opened time.Time) http.Handler {
 	if s.Scrapers == nil {
 		s.Scrapers = func() []Scraper { return nil }

@@ -16,19 +16,18 @@ import (
 	v1 "github.com/prometheus/prometheus/web/api/v1"
 )
 
-// Status is what the status endpoints show of the store's settings.
+// Status has the settings that the status endpoints show.
 type Status struct {
 	Dir                string
 	Retention          time.Duration
 	Lookback           time.Duration // how far back a query looks for the newest value of a series
-	EvaluationInterval time.Duration // of rule groups that name none
+	EvaluationInterval time.Duration // default of rule groups
 	RuleFiles          []string
-	Scrapers           func() []Scraper // the receivers that scrape beside the store; nil: none
+	Scrapers           func() []Scraper // receivers that scrape; may be nil
 }
 
 var errReadOnly = errors.New("the API of the store is read-only")
 
-// noAlertmanagers says that alerts are sent to nobody.
 type noAlertmanagers struct{}
 
 // Alertmanagers implements v1.AlertmanagerRetriever.
@@ -37,7 +36,7 @@ func (noAlertmanagers) Alertmanagers() []*url.URL { return nil }
 // DroppedAlertmanagers implements v1.AlertmanagerRetriever.
 func (noAlertmanagers) DroppedAlertmanagers() []*url.URL { return nil }
 
-// admin is the TSDB to the API: its statistics, and none of what changes it.
+// admin is the read-only TSDB.
 type admin struct{ reader Reader }
 
 // CleanTombstones implements v1.TSDBAdminStats.
@@ -60,7 +59,6 @@ func (admin) WALReplayStatus() (tsdb.WALReplayStatus, error) { return tsdb.WALRe
 // BlockMetas implements v1.TSDBAdminStats.
 func (a admin) BlockMetas() ([]tsdb.BlockMeta, error) { return a.reader.BlockMetas(), nil }
 
-// config is what status/config shows.
 func (s Status) config() config.Config {
 	c := config.DefaultConfig
 	c.GlobalConfig.EvaluationInterval = model.Duration(s.EvaluationInterval)
@@ -68,7 +66,6 @@ func (s Status) config() config.Config {
 	return c
 }
 
-// runtimeInfo is what status/runtimeinfo shows.
 func (s Status) runtimeInfo(since time.Time) (v1.RuntimeInfo, error) {
 	host, err := os.Hostname()
 	if err != nil {

@@ -14,12 +14,12 @@ import (
 
 var errNoSteps = errors.New("the embedded store does not show the steps of relabelling")
 
-// A Scraper is a receiver that scrapes: its targets by job, and how many were dropped by relabelling.
+// A Scraper is a scraping receiver: its targets by job, and the number dropped by relabelling.
 type Scraper interface {
 	Targets() (active map[string][]*scrape.Target, dropped map[string]int)
 }
 
-// scraped is what the receivers beside the store scrape, as Prometheus' API takes it.
+// scraped adapts scrapers to Prometheus' API.
 type scraped struct{ scrapers func() []Scraper }
 
 // TargetsActive implements v1.TargetRetriever.
@@ -34,7 +34,7 @@ func (s scraped) TargetsActive() map[string][]*scrape.Target {
 	return all
 }
 
-// TargetsDropped implements v1.TargetRetriever. Dropped targets are only counted.
+// TargetsDropped implements v1.TargetRetriever. It is empty: dropped targets are only counted.
 func (scraped) TargetsDropped() map[string][]*scrape.Target { return nil }
 
 // TargetsDroppedCounts implements v1.TargetRetriever.
@@ -55,7 +55,7 @@ func (scraped) ScrapePoolConfig(string) (*config.ScrapeConfig, error) { return n
 // ScrapePools implements v1.ScrapePoolsRetriever.
 func (s scraped) ScrapePools() []string { return slices.Sorted(maps.Keys(s.TargetsActive())) }
 
-// families is the metadata of a store to the API.
+// families adapts metadata to Prometheus' API.
 type families struct{ Reader }
 
 func asScraped(name string, m metadata.Metadata) scrape.MetricMetadata {
@@ -89,7 +89,7 @@ func (f families) SizeMetadata() (n int) {
 // LengthMetadata implements scrape.MetricMetadataStore.
 func (f families) LengthMetadata() int { return len(f.Families()) }
 
-// newMetadataTarget is what the metadata endpoint sees, which asks targets: one that stands for the whole store.
+// newMetadataTarget makes the target that stands for the whole store, because the metadata endpoint asks targets.
 func newMetadataTarget(f families) everything {
 	t := scrape.NewTarget(labels.FromStrings(model.AddressLabel, "store"), &config.ScrapeConfig{}, nil, nil)
 	t.SetMetadataStore(f)

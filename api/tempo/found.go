@@ -10,10 +10,10 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// noRoot is what Tempo shows for traces whose root has not come, and what Grafana therefore knows to show.
+// noRoot is Tempo's text for a missing root, which Grafana knows.
 const noRoot = "<root span not yet received>"
 
-// A foundTrace is a trace in the answer of a search. Tempo writes 64 bit numbers as strings.
+// A foundTrace is a trace in a search result. Tempo writes 64-bit numbers as strings.
 type foundTrace struct {
 	TraceID           string                  `json:"traceID"`
 	RootServiceName   string                  `json:"rootServiceName"`
@@ -65,7 +65,7 @@ func newFoundTrace(m traceql.Match) foundTrace {
 	return f
 }
 
-// addSpans adds the first spss of the matching spans, each with the attributes that the query asked about.
+// addSpans adds the first spss spans, with the attributes in the query.
 func (f *foundTrace) addSpans(q *traceql.Query, spans []traceql.SpanMatch, spss int) {
 	set := &spanSet{Matched: len(spans), Spans: make([]foundSpan, 0, min(len(spans), spss))}
 	for _, m := range spans[:min(len(spans), spss)] {
@@ -85,7 +85,7 @@ func (f *foundTrace) addSpans(q *traceql.Query, spans []traceql.SpanMatch, spss 
 	f.SpanSet, f.SpanSets = set, []*spanSet{set}
 }
 
-// attributeOf returns the value of a field as JSON; nil if the span has none, or shows it elsewhere.
+// attributeOf returns a field as JSON, nil if the span has none or shows it elsewhere.
 func attributeOf(f traceql.Field, s wire.Span, resource []byte) json.RawMessage {
 	var w jsonWriter
 	switch {

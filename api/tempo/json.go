@@ -9,9 +9,9 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// A jsonWriter writes OTLP in the JSON mapping of protobuf, as Tempo does: ids and bytes in base64 (OTLP's own JSON
-// has ids in hex; Grafana and Tempo's other clients expect base64), 64 bit numbers as strings, enums by name, and
-// nothing for fields that have their default.
+// A jsonWriter writes OTLP in protobuf's JSON mapping, as Tempo does: ids and bytes in base64 (OTLP's own JSON has
+// hex, but Grafana and other Tempo clients expect base64), 64-bit numbers as strings, enums by name, no default
+// values.
 type jsonWriter struct {
 	b     []byte
 	comma bool // something stands before in the same object or array
@@ -34,14 +34,13 @@ func (w *jsonWriter) separate() {
 	}
 }
 
-// key writes the name of a field, whose value comes next.
 func (w *jsonWriter) key(name string) {
 	w.separate()
 	w.b = append(append(append(w.b, '"'), name...), '"', ':')
 	w.comma = false
 }
 
-// raw writes a value that is JSON already.
+// raw writes JSON.
 func (w *jsonWriter) raw(s string) {
 	w.b = append(w.b, s...)
 	w.comma = true
@@ -61,7 +60,6 @@ func (w *jsonWriter) bytes(name string, b []byte) {
 	}
 }
 
-// number writes a 32 bit number.
 func (w *jsonWriter) number(name string, n uint32) {
 	if n != 0 {
 		w.key(name)
@@ -70,7 +68,6 @@ func (w *jsonWriter) number(name string, n uint32) {
 	}
 }
 
-// time writes a 64 bit number.
 func (w *jsonWriter) time(name string, n uint64) {
 	if n != 0 {
 		w.key(name)
@@ -79,7 +76,7 @@ func (w *jsonWriter) time(name string, n uint64) {
 	}
 }
 
-// enum writes a value by its name, or by its number if it has none.
+// enum writes the name, or the number if it has none.
 func (w *jsonWriter) enum(name string, n int32, names []string) {
 	switch {
 	case n == 0:
@@ -99,7 +96,7 @@ func (w *jsonWriter) base64(b []byte) {
 	w.comma = true
 }
 
-// quoted writes a string. What is not UTF-8, which wire.Check repaired, would become U+FFFD here too.
+// quoted writes a string. wire.Check has repaired invalid UTF-8.
 func (w *jsonWriter) quoted(s []byte) {
 	const hexDigits = "0123456789abcdef"
 	w.b = append(w.b, '"')
@@ -136,7 +133,6 @@ func (w *jsonWriter) quoted(s []byte) {
 	w.comma = true
 }
 
-// stringValue writes an AnyValue that is a string.
 func (w *jsonWriter) stringValue(s string) {
 	w.open('{')
 	w.key("stringValue")
@@ -144,7 +140,6 @@ func (w *jsonWriter) stringValue(s string) {
 	w.close('}')
 }
 
-// anyValue writes an AnyValue.
 func (w *jsonWriter) anyValue(v wire.Value) {
 	w.open('{')
 	switch v.Kind() {
@@ -183,7 +178,7 @@ func (w *jsonWriter) anyValue(v wire.Value) {
 	w.close('}')
 }
 
-// double writes a float, those that JSON does not have as strings.
+// double writes floats that JSON lacks as strings.
 func (w *jsonWriter) double(f float64) {
 	switch {
 	case math.IsNaN(f):
@@ -197,7 +192,6 @@ func (w *jsonWriter) double(f float64) {
 	}
 }
 
-// attributes writes the attributes of a message if it has any.
 func (w *jsonWriter) attributes(c wire.Attributes) {
 	if first := c; first.Next() {
 		w.key("attributes")

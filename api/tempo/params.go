@@ -9,7 +9,6 @@ import (
 	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
-// Bounds of what a request may ask for.
 const (
 	defaultTraces = 20
 	maxTraces     = 5_000
@@ -18,11 +17,11 @@ const (
 	defaultTags   = 5_000
 	maxTags       = 50_000
 
-	// maxAhead is how far beyond now spans are looked for when a request has no end: clocks differ, and zones too.
+	// maxAhead is added to now if a request has no end, because clocks and zones differ.
 	maxAhead = 24 * time.Hour
 )
 
-// intParam reads a number between 1 and most.
+// intParam parses a number from 1 to most.
 func intParam(r *http.Request, name string, otherwise, most int) (int, error) {
 	text := r.FormValue(name)
 	if text == "" {
@@ -35,7 +34,7 @@ func intParam(r *http.Request, name string, otherwise, most int) (int, error) {
 	return n, nil
 }
 
-// windowParam reads start and end, in seconds since 1970. Without start all that is stored is meant, without end now.
+// windowParam parses start and end, in Unix seconds. The default is everything until now.
 func windowParam(r *http.Request) (traceql.Window, error) {
 	w := traceql.Window{To: uint64(time.Now().Add(maxAhead).UnixNano())}
 	for _, p := range []struct {
@@ -58,7 +57,7 @@ func windowParam(r *http.Request) (traceql.Window, error) {
 	return w, nil
 }
 
-// durationParam reads a duration of 0 or more.
+// durationParam parses a duration >= 0.
 func durationParam(r *http.Request, name string) (time.Duration, error) {
 	text := r.FormValue(name)
 	if text == "" {
@@ -71,7 +70,7 @@ func durationParam(r *http.Request, name string) (time.Duration, error) {
 	return d, nil
 }
 
-// queryParam reads the query of a search: q in TraceQL, or tags; with minDuration and maxDuration of the trace.
+// queryParam parses q (TraceQL) or tags, and the trace's minDuration and maxDuration.
 func queryParam(r *http.Request) (*traceql.Query, error) {
 	q, tags := r.FormValue("q"), r.FormValue("tags")
 	if q != "" && tags != "" {
@@ -97,7 +96,7 @@ func queryParam(r *http.Request) (*traceql.Query, error) {
 	return query.WithTraceDuration(least, most), nil
 }
 
-// wantsProtobuf reports whether the client asks for protobuf, as Grafana does for traces.
+// wantsProtobuf reports whether the client accepts protobuf, as Grafana does for traces.
 func wantsProtobuf(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "application/protobuf")
 }

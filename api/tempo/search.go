@@ -10,7 +10,7 @@ import (
 	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
-// readMetrics tells what an answer cost. Tempo counts blocks and jobs; here a request is one job.
+// readMetrics is the cost of an answer. Tempo counts blocks and jobs; here a request is one job.
 type readMetrics struct {
 	InspectedTraces int    `json:"inspectedTraces,omitempty"`
 	InspectedSpans  string `json:"inspectedSpans,omitempty"`
@@ -19,7 +19,7 @@ type readMetrics struct {
 	TotalJobs       int    `json:"totalJobs"`
 }
 
-// An extent says that an answer is not all there is, in the words of a trace that is not whole. Grafana passes over it.
+// An extent marks an incomplete answer as Tempo does for traces. Grafana ignores it.
 type extent struct {
 	Status  string `json:"status,omitempty"`
 	Message string `json:"message,omitempty"`

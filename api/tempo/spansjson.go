@@ -2,7 +2,6 @@ package tempo
 
 import "github.com/sluiceio/sluice/wire"
 
-// kindNames and codeNames are OTLP's names of the enum values.
 var (
 	kindNames = []string{
 		"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER",
@@ -11,7 +10,6 @@ var (
 	codeNames = []string{"STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"}
 )
 
-// resourceSpans writes the spans of a request as an array of ResourceSpans.
 func (w *jsonWriter) resourceSpans(r wire.Request) {
 	w.open('[')
 	for c := r.Resources(); c.Next(); {

@@ -10,8 +10,8 @@ import (
 	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
-// tagScanParam reads what the four tag endpoints share. A q that cannot be read is left out, as in Tempo: editors
-// send what is half written, and completion then offers everything.
+// tagScanParam parses the parameters of the tag endpoints. As in Tempo, an invalid q is ignored: editors send
+// unfinished queries.
 func tagScanParam(r *http.Request) (q traceql.TagScan, err error) {
 	if q.Window, err = windowParam(r); err != nil {
 		return q, err
@@ -25,17 +25,16 @@ func tagScanParam(r *http.Request) (q traceql.TagScan, err error) {
 	return q, err
 }
 
-// scopes are the values of the scope parameter that name a scope; without one all are meant. Events, links and
-// instrumentation scopes are not searched.
+// scopes are the supported values of scope; none means all. Events, links and instrumentation scopes are not
+// searched.
 var scopes = []string{"resource", "span", "intrinsic"}
 
-// A scopeTags is a scope with its tags.
 type scopeTags struct {
 	Name string   `json:"name"`
 	Tags []string `json:"tags"`
 }
 
-// tagsOf collects the tags of the scope that a request asks for.
+// tagsOf collects the tags of the requested scope.
 func (a *api) tagsOf(r *http.Request) ([]scopeTags, traceql.Cost, error) {
 	q, err := tagScanParam(r)
 	if err != nil {
@@ -82,7 +81,7 @@ func (a *api) serveTagsV2(w http.ResponseWriter, r *http.Request) error {
 	}{list, metricsOf(cost), extentOf(cost)})
 }
 
-// serveTagsV1 answers without scopes; intrinsics are in it only when they are asked for.
+// serveTagsV1 has no scopes; it includes intrinsics only on request.
 func (a *api) serveTagsV1(w http.ResponseWriter, r *http.Request) error {
 	list, cost, err := a.tagsOf(r)
 	if err != nil {
@@ -104,13 +103,12 @@ func (a *api) serveTagsV1(w http.ResponseWriter, r *http.Request) error {
 	}{slices.Sorted(maps.Keys(all)), metricsOf(cost), extentOf(cost)})
 }
 
-// A tagValue is a value of a tag as text with its type.
 type tagValue struct {
 	Type  string `json:"type"`
 	Value string `json:"value"`
 }
 
-// tagParam returns the tag of the path. Grafana escapes it twice.
+// tagParam returns the tag in the path, which Grafana escapes twice.
 func tagParam(r *http.Request) string {
 	tag := r.PathValue("tag")
 	if once, err := url.PathUnescape(tag); err == nil {
@@ -143,7 +141,7 @@ func (a *api) serveTagValuesV2(w http.ResponseWriter, r *http.Request) error {
 	}{list, metricsOf(cost), extentOf(cost)})
 }
 
-// serveTagValuesV1 takes names without scope: service.name, or an intrinsic.
+// serveTagValuesV1 takes names without scope.
 func (a *api) serveTagValuesV1(w http.ResponseWriter, r *http.Request) error {
 	q, err := tagScanParam(r)
 	if err != nil {

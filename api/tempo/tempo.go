@@ -1,5 +1,4 @@
-// Package tempo answers the part of Grafana Tempo's HTTP API that Grafana's data source uses: parameters, status codes, JSON
-// and protobuf. What is stored it asks a [Reader] for, in the words of package traceql.
+// Package tempo serves the part of Tempo's HTTP API that Grafana's data source uses, over a [Reader].
 package tempo
 
 import (
@@ -17,35 +16,31 @@ import (
 	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
-// apiVersion is the version of Tempo that the answers are of. It is also what keeps Grafana from asking for search
-// results over gRPC, which it does from 2.2.0 on where streaming is enabled.
+// apiVersion is the Tempo version we report. From 2.2.0 on, Grafana may search over gRPC.
 const apiVersion = "2.1.0"
 
-// A Reader is a store of traces as the API reads it. Times are nanoseconds since 1970. Of its errors fs.ErrClosed is that
-// of a store which ends.
+// A Reader is a trace store. Times are Unix ns. fs.ErrClosed means that the store is closing.
 type Reader interface {
-	// Begin admits a request, which may have to wait. The other methods but Ready are called with the context that it
-	// returns, until end is called.
+	// Begin admits a query, after a wait if necessary. Other methods except Ready take its context, until end.
 	Begin(ctx context.Context) (_ context.Context, end func(), err error)
-	// Trace returns a whole trace; one that is not stored has no spans.
+	// Trace returns a whole trace; an unknown one has no spans.
 	Trace(ctx context.Context, id traceql.ID) (traceql.Trace, error)
-	// Search calls f with each trace that has spans which the query selects.
+	// Search calls f with each trace that has matching spans.
 	Search(ctx context.Context, q traceql.Search, f func(traceql.Match)) (traceql.Cost, error)
 	// Tags returns attribute keys.
 	Tags(ctx context.Context, q traceql.TagScan) (traceql.Tags, traceql.Cost, error)
-	// TagValues returns the values of a field, sorted.
+	// TagValues returns a field's values, sorted.
 	TagValues(ctx context.Context, q traceql.TagScan, f traceql.Field) ([]traceql.TagValue, traceql.Cost, error)
-	// Ready returns why no spans are taken, nil as long as they are.
+	// Ready returns why no spans are accepted.
 	Ready() error
 }
 
-// api is the API over one store.
 type api struct {
 	settings pipeline.Settings
 	reader   Reader
 }
 
-// New makes the handler of the paths below /tempo/ that README.md lists.
+// New makes the handler of the paths below /tempo/.
 func New(settings pipeline.Settings, r Reader) http.Handler {
 	a := &api{settings, r}
 	mux := http.NewServeMux()
@@ -65,7 +60,7 @@ func New(settings pipeline.Settings, r Reader) http.Handler {
 	return mux
 }
 
-// An httpError is an error with what HTTP calls it.
+// An httpError is an error with its status.
 type httpError struct {
 	status int
 	msg    string
@@ -77,10 +72,10 @@ func badRequest(format string, args ...any) *httpError {
 	return &httpError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// reading runs a request that reads the store, when it is admitted.
+// reading wraps a request that reads the store.
 func (a *api) reading(serve func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		// Once here: FormValue leaves out what it cannot read, and a search without its q finds everything.
+		// FormValue ignores parse errors, and a search without q finds everything.
 		if err := r.ParseForm(); err != nil {
 			writeError(w, badRequest("cannot read the parameters: %v; write %%25 for a %% and %%3B for a ;", err))
 			return
@@ -98,7 +93,7 @@ func (a *api) reading(serve func(w http.ResponseWriter, r *http.Request) error) 
 	}
 }
 
-// logFailure logs what is our fault.
+// logFailure logs errors that are our fault.
 func (a *api) logFailure(r *http.Request, err error) {
 	var h *httpError
 	if !errors.As(err, &h) && r.Context().Err() == nil && !errors.Is(err, fs.ErrClosed) {
@@ -106,7 +101,7 @@ func (a *api) logFailure(r *http.Request, err error) {
 	}
 }
 
-// statusClientGone is what is logged by convention for a client that did not wait; it is not read by anyone else.
+// statusClientGone is by convention logged for a client that disconnected.
 const statusClientGone = 499
 
 func writeError(w http.ResponseWriter, err error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Field numbers of tempopb.TraceByIDResponse, and the value of its status.
+// Fields of tempopb.TraceByIDResponse, and its partial status.
 const (
 	fieldResponseTrace   = 1
 	fieldResponseStatus  = 3
@@ -18,7 +18,7 @@ const (
 	statusPartial        = 1
 )
 
-// parseTraceID reads 32 hex digits, or fewer: ids of 64 bit, and ids whose leading zeros were cut.
+// parseTraceID parses up to 32 hex digits: ids may have 64 bits or lack leading zeros.
 func parseTraceID(text string) (traceql.ID, error) {
 	var id traceql.ID
 	if text == "" || len(text) > 32 {
@@ -31,8 +31,8 @@ func parseTraceID(text string) (traceql.ID, error) {
 	return id, nil
 }
 
-// requestedTrace reads the trace that a request names. start and end, by which Tempo saves reading blocks, are
-// checked and not needed: the index finds all of a trace at once.
+// requestedTrace reads the requested trace. start and end are validated but not needed: the index finds all of a
+// trace.
 func (a *api) requestedTrace(r *http.Request) (traceql.Trace, error) {
 	id, err := parseTraceID(r.PathValue("id"))
 	if err != nil {
@@ -51,7 +51,7 @@ func (a *api) requestedTrace(r *http.Request) (traceql.Trace, error) {
 	return t, err
 }
 
-// tooLarge is the answer where an answer in part cannot be told from a whole one.
+// tooLarge is for answers that cannot be marked as partial.
 func tooLarge(t traceql.Trace) error {
 	return &httpError{http.StatusUnprocessableEntity, partialMessage(t)}
 }
@@ -60,7 +60,7 @@ func partialMessage(t traceql.Trace) string {
 	return fmt.Sprintf("the trace is larger than %d bytes, of which not more are read", t.Most)
 }
 
-// serveTraceV1 answers with the spans alone, as protobuf or as {"batches":[...]}.
+// serveTraceV1 returns only spans, as protobuf or as {"batches":[...]}.
 func (a *api) serveTraceV1(w http.ResponseWriter, r *http.Request) error {
 	t, err := a.requestedTrace(r)
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *api) serveTraceV1(w http.ResponseWriter, r *http.Request) error {
 	return writeBody(w, "application/json", j.b)
 }
 
-// serveTraceV2 answers with a TraceByIDResponse, which can say that it is not the whole trace.
+// serveTraceV2 returns a TraceByIDResponse, which can be marked as partial.
 func (a *api) serveTraceV2(w http.ResponseWriter, r *http.Request) error {
 	if q, err := traceql.Parse(r.FormValue("q")); err != nil || !q.MatchesAll() {
 		return badRequest("q, which selects spans of a trace, is not supported; leave it out to get them all")
@@ -90,7 +90,7 @@ func (a *api) serveTraceV2(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if wantsProtobuf(r) {
-		// The body of a Trace is that of an export request: ResourceSpans as field 1.
+		// A Trace is encoded like an export request: ResourceSpans in field 1.
 		b := wire.AppendBytes(make([]byte, 0, len(t.Spans)+128), fieldResponseTrace, t.Spans)
 		if t.Partial {
 			b = wire.AppendUint(b, fieldResponseStatus, statusPartial)

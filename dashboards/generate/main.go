@@ -1,5 +1,4 @@
-// Command generate writes dashboards/json and dashboards/rules from the Go code beside them; `make dashboards`
-// runs it, at the root of the repository.
+// Command generate writes dashboards/json and dashboards/rules. `make dashboards` runs it at the repository root.
 package main
 
 import (

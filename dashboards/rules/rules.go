@@ -1,5 +1,5 @@
-// Package rules holds the generated recording and alert rules, for the embedded store to evaluate. It is apart from
-// package dashboards so that the binaries do not link the generator.
+// Package rules embeds the generated rules for the store. It is separate from package dashboards, so that binaries do
+// not link the generator.
 package rules
 
 import (
@@ -10,5 +10,5 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// Files is every rule file, by its name.
+// Files returns all rule files.
 func Files() fs.FS { return files }

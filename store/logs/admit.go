@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An interruption is why calls end that are not at fault: it is one of the errors of the standard library in our words.
+// An interruption ends a call that is not at fault. It wraps a standard error.
 type interruption struct {
 	msg string
 	is  error
@@ -16,15 +16,12 @@ func (i *interruption) Error() string { return i.msg }
 func (i *interruption) Unwrap() error { return i.is }
 
 var (
-	// errClosed is what calls after Close are told.
-	errClosed = &interruption{"the log store is closed", fs.ErrClosed}
-	// errTimeout ends a query that took longer than Options.QueryTimeout.
+	errClosed  = &interruption{"the log store is closed", fs.ErrClosed}
 	errTimeout = &interruption{"the query took too long", context.DeadlineExceeded}
 )
 
-// Begin admits a request that reads, and makes the rows visible that were appended before. It waits for one of the places
-// that Options.MaxQueries counts. The context it returns ends with the caller's, with Options.QueryTimeout and with the
-// store; the caller calls end when it has read.
+// Begin admits a query, waiting for one of MaxQueries slots, and makes earlier appends visible. ctx ends with the
+// parent, the timeout and the store; call end when done.
 func (s *Store) Begin(parent context.Context) (ctx context.Context, end func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(parent, s.options.QueryTimeout, errTimeout)
 	ctx, stop := context.WithCancelCause(ctx)
@@ -55,11 +52,10 @@ func (s *Store) Begin(parent context.Context) (ctx context.Context, end func(), 
 	return ctx, end, nil
 }
 
-// flushPause is the least time between two flushes for queries. Rows that come in between are seen within a second,
-// by the library's own timer.
+// flushPause is the minimum between flushes for queries. The library's own timer shows other rows within a second.
 const flushPause = 200 * time.Millisecond
 
-// show makes rows that were appended before visible to queries.
+// show makes appended rows visible to queries.
 func (s *Store) show() {
 	if !s.unseen.Load() {
 		return

@@ -11,11 +11,10 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// retryAfter is what callers are told to wait when the disk does not take their bytes.
 const retryAfter = time.Second
 
-// Append stores the records of a batch. Nil means that they survive the process; those that
-// cannot be kept are rejected by reason, and their neighbours stored.
+// Append stores a batch; after nil it survives a crash of the process. Records that cannot be stored are rejected by
+// reason; the rest are stored.
 func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
@@ -43,8 +42,8 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	return answer
 }
 
-// oldest is the time before which records of a request are not kept: older than the retention, or of a day that was
-// removed to make room. The library would take the latter and then not find them.
+// oldest is the oldest accepted time: within retention, and after the days removed to free space, whose rows the
+// library would accept but not find.
 func (s *Store) oldest(received int64) int64 {
 	return max(received-int64(s.options.Retention), s.removed.Load())
 }
@@ -58,7 +57,7 @@ func (s *Store) checkpointSoon() {
 
 func (s *Store) newEncoder() *rows.Encoder { return rows.NewEncoder(s.names, s.put) }
 
-// put gives rows to the library. The days are noted first: a checkpoint that misses one would lose it.
+// put passes rows to the library. It first marks the days dirty, or a concurrent checkpoint could lose one.
 func (s *Store) put(chunk *logstorage.LogRows, days []int64) {
 	s.mu.Lock()
 	for _, d := range days {

@@ -8,10 +8,10 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// persistPause is the wait between looks whether the library has written everything.
+// persistPause is between checks whether the library has written everything.
 const persistPause = 10 * time.Millisecond
 
-// checkpoint makes the library write all rows to disk and empties the write-ahead log. Appends wait meanwhile.
+// checkpoint flushes the library to disk and empties the write-ahead log. It blocks appends.
 func (s *Store) checkpoint() error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
@@ -36,8 +36,8 @@ func (s *Store) checkpointLocked() error {
 	return nil
 }
 
-// persist returns when the library has no row in memory. The snapshot it makes is thrown away: it is the one call of
-// the library that writes rows out at once. Nobody may append meanwhile.
+// persist waits until the library has no rows in memory. It deletes the snapshot, which is the library's only call
+// that flushes at once. No appends meanwhile.
 func (s *Store) persist() error {
 	s.mu.Lock()
 	days := s.dirty

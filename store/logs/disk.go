@@ -16,7 +16,7 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// DiskBytes is what the store takes on disk.
+// DiskBytes is the size on disk.
 func (s *Store) DiskBytes() int64 {
 	_, size := s.wal.State()
 	st, ok := s.stats()
@@ -26,7 +26,7 @@ func (s *Store) DiskBytes() int64 {
 	return size + int64(st.IndexdbSizeBytes+st.CompressedSmallPartSize+st.CompressedBigPartSize)
 }
 
-// Oldest is the time of the oldest row; false when there is none.
+// Oldest is the time of the oldest row.
 func (s *Store) Oldest() (time.Time, bool) {
 	st, ok := s.stats()
 	if !ok || st.MinTimestamp == math.MinInt64 || st.MinTimestamp == math.MaxInt64 {
@@ -43,15 +43,14 @@ func (s *Store) stats() (logstorage.StorageStats, bool) {
 		return st, false
 	}
 	if _, err := os.Stat(s.partitions()); err != nil {
-		return st, false // the library asks for the room of the disk by that name, and ends the process
+		return st, false // the library would look up the disk space of the missing folder and end the process
 	}
 	s.engine.UpdateStats(&st)
 	return st, true
 }
 
-// DropOldest removes the oldest day and returns the end of it. The newest day is never removed: then the time is zero,
-// and only less intake helps. Rows of the day that are still in the write-ahead log are written out before, so that no
-// start brings them back. Queries that run are waited for.
+// DropOldest removes the oldest day and returns its end, or the zero time if only the newest day is left. It flushes
+// the write-ahead log first, so that a restart does not restore the day, and waits for running queries.
 func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
 	s.reads.Lock()
 	defer s.reads.Unlock()
@@ -82,8 +81,8 @@ func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
 	return time.Unix(0, (day+1)*rows.NsPerDay).UTC(), nil
 }
 
-// removedFile says up to which time days were removed to make room. Rows before it that come later are too old: the
-// library remembers that a removed day had their stream, and would not register it again, so that nothing found them.
+// removedFile holds the time up to which days were removed to free space. Older rows are too old: the library still
+// has their streams as registered, so queries would not find them.
 const removedFile = "removed_until"
 
 func (s *Store) readRemoved() error {

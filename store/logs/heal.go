@@ -12,12 +12,11 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// recentDays is how many of the newest days are looked at for rows without a stream.
+// recentDays is how many of the newest days heal checks.
 const recentDays = 2
 
-// heal registers the streams of rows that are on disk without being in the index (see the package comment). The
-// library registers a stream when it gets a row of it, so it is given one: with the labels of the stream, which every
-// row has among its fields, too, and a mark by which queries leave it out.
+// heal registers missing streams of rows on disk (see the package comment) by adding a marker row, which queries
+// ignore, with the stream's labels.
 func (s *Store) heal(days map[int64]bool) error {
 	for _, p := range lastOf(s.engine.PartitionList(), recentDays) {
 		if day, ok := rows.ParseDay(p); ok {
@@ -41,8 +40,8 @@ func (s *Store) heal(days map[int64]bool) error {
 
 func lastOf[T any](s []T, n int) []T { return s[max(0, len(s)-n):] }
 
-// healDay asks for the streams that rows have with and without what the index knows: the library leaves rows out whose
-// labels are asked for and not in the index.
+// healDay compares stream ids with and without labels: the library omits rows with unregistered streams if labels are
+// asked for.
 func (s *Store) healDay(day int64) (int, error) {
 	from, to := day*rows.NsPerDay, (day+1)*rows.NsPerDay-1
 	lost := map[string]bool{}
@@ -72,8 +71,8 @@ func (s *Store) healDay(day int64) (int, error) {
 	return n, nil
 }
 
-// eachStreamID calls f with the ids of streams, one at a time, of some more than once. A block is rows of one stream. It is
-// not left to the library's uniq, which takes only so many.
+// eachStreamID calls f with stream ids, one at a time, possibly repeated. A block has one stream. The library's uniq
+// has a limit.
 func (s *Store) eachStreamID(q engine.Query, f func(id string)) error {
 	var mu sync.Mutex
 	return s.engine.Blocks(s.running, q, func(_ int, b *logstorage.DataBlock) error {
@@ -86,7 +85,7 @@ func (s *Store) eachStreamID(q engine.Query, f func(id string)) error {
 	})
 }
 
-// register adds a marker to the stream of a row.
+// register adds a marker row to the stream of a row.
 func (s *Store) register(row map[string]string) error {
 	at, err := time.Parse(time.RFC3339Nano, row[rows.FieldTime])
 	if err != nil {

@@ -1,32 +1,24 @@
 // Package logs stores log records in VictoriaLogs' storage library and answers LogQL.
 //
-// # In
+// # Writes
 //
-// [Store.Append] walks the bytes of an OTLP request and makes a row of each record (package rows).
+// [Store.Append] makes a row of each record (package rows) and writes the request to a write-ahead log (package wal)
+// before it returns, because the library keeps rows in memory for seconds. A checkpoint regularly flushes the library
+// and deletes the log; a start replays what is left.
 //
-// # Safe before nil
+// Replay does not duplicate rows, although the library also flushes on its own. Rows are added in chunks with unique
+// numbers, stored in the field _sluice_seq. The library keeps the rows of one call and day together in one part, and
+// writes whole parts. So after a crash, the rows of a chunk and day are all on disk or none, and a query for the
+// numbers tells which. Replay cuts a request into the same chunks, because the cut depends only on its bytes, and
+// adds the missing ones. A crash during replay only repeats it.
 //
-// The library holds rows in memory for some seconds. So the request is first written to a write-ahead log (package
-// wal), and Append answers nil once the kernel has the bytes: they survive a SIGKILL. From time to time a checkpoint
-// makes the library write everything to disk and then removes the log; a start finds what is left and replays it.
+// A checkpoint blocks appends and repeats the library's snapshot call until no row is in memory: a snapshot skips
+// parts that are being merged. The stream index has the same gap but no such counter, so a crash right after a
+// checkpoint may leave rows with an unregistered stream. Each start registers them again (heal.go).
 //
-// No row is doubled by that, although the library writes rows out on its own, too, whenever it likes. Rows go to it in
-// chunks; every chunk of the log has a number that is never used again, and each row carries the number of its chunk
-// (the field _sluice_seq). What the library writes to disk is made of whole pieces: the rows that one call adds to one
-// day stay together from its buffer into a part in memory, and only whole parts are merged and written. So after a
-// kill, a chunk's rows of one day are on disk either all or not at all, and one query for the numbers in the log tells
-// which. The replay cuts the same request into the same chunks, because the cut depends on its bytes alone, and adds
-// what is missing. A kill during the replay changes nothing, for the log is still there and is asked again.
+// # Reads
 //
-// A checkpoint holds appends back while the library's own snapshot call writes parts in memory to disk, and repeats it
-// until the library says that no row is in memory: a part that is being merged at that moment is passed over by the
-// snapshot. The library's index of streams has the same gap and no such figure, so that a kill right after a checkpoint
-// may leave rows on disk whose stream is not registered. Every start looks for these and registers the stream again
-// (heal.go).
-//
-// # Out
-//
-// [Store.Begin] admits a request that reads; what it asks meanwhile is answered by package search.
+// [Store.Begin] admits queries; package search answers them.
 package logs
 
 import (
@@ -47,7 +39,7 @@ import (
 	"github.com/sluiceio/sluice/store/rejects"
 )
 
-// Store is a log store in a folder of its own.
+// Store is a log store in its own folder.
 type Store struct {
 	settings pipeline.Settings
 	options  Options
@@ -56,37 +48,36 @@ type Store struct {
 	dir      string
 	names    *rows.Names
 	teller   rejects.Teller
-	removed  atomic.Int64 // records before were removed to make room, ns
+	removed  atomic.Int64 // end of the days removed for space, ns
 	orphaned atomic.Bool  // see orphan.go
 	engine   engine.Engine
 
-	// Searcher answers between Begin and its end.
+	// Searcher may be used between Begin and end.
 	*search.Searcher
 
-	// gate is held for reading by appends, and for writing by whoever needs the library and the log to agree.
+	// gate is read-locked by appends, and locked to keep the library and the log consistent.
 	gate     sync.RWMutex
 	closed   bool
 	wal      *wal.Log
 	encoders sync.Pool
 
-	// reads is held for reading by whoever asks the library for rows, and for writing by whoever takes days away from it.
-	// It is taken before gate.
+	// reads is read-locked by queries and locked to remove days. Take it before gate.
 	reads   sync.RWMutex
-	running context.Context // ends with the store; queries end with it
+	running context.Context // ends with the store
 	cancel  context.CancelCauseFunc
 	slots   chan struct{} // one for each query that runs
 
 	mu      sync.Mutex
-	dirty   map[int64]bool // days with rows that came after the last checkpoint
+	dirty   map[int64]bool // days with rows since the last checkpoint
 	flushed time.Time      // when rows were last made visible to queries
-	unseen  atomic.Bool    // rows came after that
+	unseen  atomic.Bool    // rows came since
 
 	due  chan struct{} // asks for a checkpoint
 	done sync.WaitGroup
 }
 
-// Open opens the store in dir, which is made if it is not there, and puts in what a killed process left in the
-// write-ahead log. The library has settings for the whole process; two stores must not be opened at the same time.
+// Open opens or creates the store in dir and replays the write-ahead log. The library has global settings: only one
+// store may be open in a process.
 func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -133,7 +124,7 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	return st, nil
 }
 
-// Close ends running queries, writes everything to disk and gives the folder free. Calls that come later fail.
+// Close ends queries, flushes everything and releases the folder.
 func (s *Store) Close() error {
 	s.cancel(errClosed)
 	s.done.Wait()
@@ -153,7 +144,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// maintain syncs the write-ahead log each second, makes checkpoints when they are due and removes what is too old.
+// maintain syncs the write-ahead log each second, makes checkpoints and removes old data.
 func (s *Store) maintain() {
 	defer s.done.Done()
 	tick := time.NewTicker(time.Second)
@@ -181,7 +172,7 @@ func (s *Store) maintain() {
 	}
 }
 
-// sweep forgets the field names of days that the library has removed, and keeps the size that Options set.
+// sweep forgets the field names of removed days and enforces MaxBytes.
 func (s *Store) sweep() {
 	s.names.Forget(rows.DayOf(time.Now().Add(-s.options.Retention - engine.RetentionSlack).UnixNano()))
 	for s.options.MaxBytes > 0 && s.DiskBytes() > s.options.MaxBytes {

@@ -8,7 +8,6 @@ import (
 	"github.com/sluiceio/sluice/store/logs/wal"
 )
 
-// ownMetrics are the figures about the store itself.
 type ownMetrics struct {
 	torn, corrupt, replayed prometheus.Counter
 	checkpoints             prometheus.Histogram

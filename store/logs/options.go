@@ -6,28 +6,24 @@ import (
 	"time"
 )
 
-// Options is what the root of the store decides for the logs.
+// Options configure the store.
 type Options struct {
-	// Retention is how long rows are kept. Older rows are refused and counted as too_old. Days are removed whole, so a row
-	// goes up to a day later.
+	// Retention refuses older rows as too_old. Whole days are removed, so a row may stay a day longer.
 	Retention time.Duration
-	// MaxBytes is the size on disk above which the oldest days are removed. 0 leaves that to the common budget of all
-	// stores, which calls DropOldest.
+	// MaxBytes limits the size on disk; 0 leaves that to the shared budget and DropOldest.
 	MaxBytes int64
-	// MemoryBytes is what the library may use for caches and for rows that are not yet on disk. It is set once for the
-	// process, by the first Open.
+	// MemoryBytes limits the library's caches and unwritten rows. The first Open sets it for the process.
 	MemoryBytes int64
-	// CheckpointBytes and CheckpointEvery bound the write-ahead log, and with it the time that a start after a crash takes.
+	// CheckpointBytes and CheckpointEvery limit the write-ahead log, and so the time of a replay.
 	CheckpointBytes int64
 	CheckpointEvery time.Duration
 
-	// MaxSeries is how many series a metric query may have, before and after it is aggregated.
+	// MaxSeries limits the series of a metric query, before and after aggregation.
 	MaxSeries int
-	// MaxResultBytes bounds what one query holds in memory.
+	// MaxResultBytes limits the memory of a query.
 	MaxResultBytes int64
-	// MaxQueries is how many queries run at once; the others wait.
-	MaxQueries int
-	// QueryTimeout ends a query that takes longer.
+	// MaxQueries limits concurrent queries; others wait.
+	MaxQueries   int
 	QueryTimeout time.Duration
 }
 
@@ -40,7 +36,6 @@ func DefaultOptions() Options {
 	}
 }
 
-// withDefaults puts the default where a value is 0.
 func (o Options) withDefaults() Options {
 	d := DefaultOptions()
 	orDefault(&o.Retention, d.Retention)
@@ -61,7 +56,7 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
-// Validate names every option that cannot be.
+// Validate reports all faults.
 func (o Options) Validate() error {
 	var errs []error
 	positive := func(name string, ok bool) {

@@ -12,17 +12,17 @@ import (
 	"github.com/sluiceio/sluice/internal/statefile"
 )
 
-// The library ends the process when it cannot write, and it writes some seconds after a row came. So when somebody removes
-// the folder under a running store, the folders are made again, nothing more is taken in, and what the library has in
-// memory goes there. It also lists parts there that are gone; the next start takes these out, and only after a removal.
+// The library ends the process when it cannot write, some seconds after a row came. So if the folder of a running
+// store is removed, it is recreated, appends stop, and the library flushes into it. It then lists parts that are
+// gone; the next start removes these from the list.
 
-// orphanFile says that the folder was removed while the process ran.
+// orphanFile marks a folder removed at run time.
 const orphanFile = "removed_while_running"
 
-// partsFile is where the library lists the parts of a folder.
+// partsFile is the library's list of parts.
 const partsFile = "parts.json"
 
-// Folders are those that have to be there as long as the store is open.
+// Folders must exist while the store is open.
 func (s *Store) Folders() []string {
 	list := []string{s.dir, filepath.Join(s.dir, "wal"), filepath.Join(s.dir, "names"), s.partitions()}
 	s.gate.RLock()
@@ -42,8 +42,7 @@ func (s *Store) inPartition(day string) []string {
 	return []string{filepath.Join(s.partitions(), day, "datadb"), filepath.Join(s.partitions(), day, "indexdb")}
 }
 
-// Orphan is called, again and again, when folders of the store were removed and are there again, empty. Nothing may be
-// appended after it.
+// Orphan is called, repeatedly, after folders were removed and recreated. No appends may follow.
 func (s *Store) Orphan() error {
 	s.orphaned.Store(true) // no checkpoints: they link files that are gone
 	if _, err := os.Stat(filepath.Join(s.dir, orphanFile)); err == nil {
@@ -52,7 +51,7 @@ func (s *Store) Orphan() error {
 	return statefile.Replace(filepath.Join(s.dir, orphanFile), []byte(time.Now().UTC().Format(time.RFC3339)+"\n"))
 }
 
-// Ready returns why no rows are taken.
+// Ready returns why no rows are accepted.
 func (s *Store) Ready() error {
 	if !s.wal.Healthy() {
 		return errors.New("the write-ahead log of logs cannot be written; free some disk")
@@ -60,7 +59,7 @@ func (s *Store) Ready() error {
 	return nil
 }
 
-// adopt makes a folder that was removed while the process ran one that the library opens.
+// adopt repairs a marked folder for the library.
 func (s *Store) adopt() error {
 	mark := filepath.Join(s.dir, orphanFile)
 	if _, err := os.Stat(mark); errors.Is(err, os.ErrNotExist) {
@@ -84,7 +83,7 @@ func (s *Store) adopt() error {
 	return os.Remove(mark)
 }
 
-// dropMissing takes parts that are gone out of the list of a folder, and returns how many.
+// dropMissing removes missing parts from the list, and returns how many.
 func dropMissing(dir string) (int, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return 0, err

@@ -11,8 +11,7 @@ import (
 	"github.com/sluiceio/sluice/store/logs/wal"
 )
 
-// restore brings the library to where the last process was: it removes snapshots that a kill left, puts in what the
-// write-ahead log has and the library has not, and empties the log.
+// restore deletes leftover snapshots, replays the write-ahead log and empties it.
 func (s *Store) restore() error {
 	for _, path := range s.engine.PartitionSnapshotList() {
 		if err := s.engine.PartitionSnapshotDelete(path); err != nil {
@@ -43,14 +42,13 @@ func (s *Store) restore() error {
 	return w.Restart()
 }
 
-// A survey says what the segments hold.
+// A survey is what the segments hold.
 type survey struct {
 	records     int
-	first, last uint64 // numbers of chunks: from the lowest to behind the highest
+	first, last uint64 // range of chunk numbers, last excluded
 	days        map[int64]bool
 }
 
-// survey reads the segments once for the days on which their rows lie.
 func (s *Store) survey(segments []string) (survey, error) {
 	found := survey{first: math.MaxUint64, days: map[int64]bool{}}
 	for _, path := range segments {
@@ -73,7 +71,7 @@ func (s *Store) survey(segments []string) (survey, error) {
 	return found, nil
 }
 
-// replay adds the chunks that the library does not have.
+// replay adds missing chunks.
 func (s *Store) replay(segments []string, left survey) error {
 	type piece struct {
 		seq uint64
@@ -108,9 +106,9 @@ func (s *Store) replay(segments []string, left survey) error {
 	return nil
 }
 
-// seqsOn returns the numbers of the chunks in the surveyed range that the library has rows of on that day.
+// seqsOn returns the surveyed chunks that have rows on that day.
 func (s *Store) seqsOn(day int64, left survey) ([]uint64, error) {
-	// The library compares numbers as floating point; the ends are taken a little wider.
+	// The library compares numbers as floats, so widen the range.
 	const slack = 1024
 	lo, hi := left.first-min(left.first, slack), left.last+slack
 	q := engine.Query{

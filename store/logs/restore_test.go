@@ -16,9 +16,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// abandon leaves a store as a killed process would: the files stay, nothing is written out. The library's lock on the
-// folder is on an open file that the test process keeps, so the folder is copied. A copy during which parts were merged
-// is of no moment that there was, and is made again.
+// abandon leaves a store as a killed process would. It copies the folder, because this process keeps the library's
+// lock. It retries if parts were merged during the copy.
 func abandon(t *testing.T, s *Store) string {
 	t.Helper()
 	parts := func() (all string) {
@@ -39,8 +38,7 @@ func abandon(t *testing.T, s *Store) string {
 	return ""
 }
 
-// TestReplay: what a killed process did not write out is put in again, and what it did write is not doubled; twice
-// over, and with a tail that is torn.
+// TestReplay: replay restores unwritten rows without duplicating written ones; twice, and with a torn tail.
 func TestReplay(t *testing.T) {
 	s := open(t, Options{})
 	now := time.Now()
@@ -72,7 +70,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayKeepsTimes: a row without a time of its own has that of its arrival after a replay, too.
+// TestReplayKeepsTimes: a row without a time keeps its arrival time.
 func TestReplayKeepsTimes(t *testing.T) {
 	s := open(t, Options{})
 	put(t, s, logstest.Lines(t, "svc", time.Unix(0, 0), "no time")) // pdata writes 0 as absent
@@ -84,7 +82,7 @@ func TestReplayKeepsTimes(t *testing.T) {
 	}
 }
 
-// TestHeal: rows on disk whose stream is not in the index are found by their labels after a start.
+// TestHeal: rows with an unregistered stream are found by their labels after a start.
 func TestHeal(t *testing.T) {
 	s := open(t, Options{})
 	now := time.Now()
@@ -128,7 +126,7 @@ func TestHeal(t *testing.T) {
 	}
 }
 
-// TestCheckpoint: the log is emptied when it is due, and what it held is on disk.
+// TestCheckpoint: a due checkpoint empties the log and writes its rows to disk.
 func TestCheckpoint(t *testing.T) {
 	s := open(t, Options{CheckpointBytes: 1000})
 	now := time.Now()
@@ -213,7 +211,7 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// TestMaxBytes: the store keeps its own size when it is given one.
+// TestMaxBytes: the store enforces MaxBytes.
 func TestMaxBytes(t *testing.T) {
 	s := open(t, Options{MaxBytes: 1})
 	now := time.Now()
@@ -226,7 +224,7 @@ func TestMaxBytes(t *testing.T) {
 	}
 }
 
-// TestStartWithManyStreams: a start after a crash looks for streams that the index has lost, however many there are.
+// TestStartWithManyStreams: a start after a crash heals any number of streams.
 func TestStartWithManyStreams(t *testing.T) {
 	s := open(t, Options{})
 	now := time.Now()
@@ -245,7 +243,7 @@ func TestStartWithManyStreams(t *testing.T) {
 	openIn(t, abandon(t, s), Options{})
 }
 
-// TestAdopt: after a removal while the process ran the library lists parts that are gone. They are taken out of its list.
+// TestAdopt: a start removes missing parts from the library's list.
 func TestAdopt(t *testing.T) {
 	s := open(t, Options{})
 	now := time.Now()

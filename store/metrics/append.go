@@ -19,8 +19,8 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// Append stores a batch. Nil means that all of it is in the write-ahead log, but for the points that are counted as
-// dropped; otherwise nothing was stored and the batch may come again.
+// Append stores a batch. After nil, all points except those counted as dropped are in the write-ahead log; after an
+// error nothing is stored.
 func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	if b.Signal != pipeline.Metrics {
 		return pipeline.Reject(b.Items, pipeline.DropInvalid, fmt.Errorf("the metric store takes no %s", b.Signal))
@@ -45,7 +45,7 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	return w.settle(b)
 }
 
-// writer appends the samples of one batch after the other. It is used under Store.turn.
+// writer appends one batch at a time, under Store.turn.
 type writer struct {
 	store      *Store
 	translator *prom.Translator
@@ -54,11 +54,11 @@ type writer struct {
 	seen       seen
 	teller     rejects.Teller
 
-	// Of the batch that is appended.
+	// Of the current batch.
 	ctx              context.Context
 	app              storage.AppenderV2
-	oldest, newest   int64 // times that are taken, ms
-	lateLimit        int64 // nothing late is taken before, ms; math.MinInt64 while the store is empty
+	oldest, newest   int64 // accepted times, ms
+	lateLimit        int64 // oldest time accepted out of order, ms; math.MinInt64 while the store is empty
 	refusals         refusals
 	samples          int
 	refusedExemplars int
@@ -88,7 +88,7 @@ func (w *writer) begin(ctx context.Context, now time.Time) {
 	w.samples, w.refusedExemplars = 0, 0
 }
 
-// Sample implements prom.Sink. An error ends the batch: the TSDB itself is broken.
+// Sample implements prom.Sink. An error ends the batch: the TSDB is broken.
 func (w *writer) Sample(s *prom.Sample) error {
 	if s.Family.Slot == 0 {
 		s.Family.Slot = 1
@@ -120,8 +120,8 @@ func (w *writer) Sample(s *prom.Sample) error {
 	return w.add(s, labels.EmptyLabels())
 }
 
-// resolve finds the reference of a series that the cache is new to, and makes the series if need be. It answers false
-// when the series cannot be had.
+// resolve finds or creates a series that is not in the cache. False means that the sample is done: refused, or added
+// with its new series.
 func (w *writer) resolve(s *prom.Sample) (bool, error) {
 	ls := w.labels(s.Labels)
 	if refs, ok := w.app.(storage.GetRef); ok {
@@ -134,12 +134,11 @@ func (w *writer) resolve(s *prom.Sample) (bool, error) {
 		w.refusals.add(s, pipeline.DropOverflow)
 		return false, nil
 	}
-	// A series is made by its first sample, so there is nothing that it could conflict with.
 	return false, w.add(s, ls)
 }
 
-// limit is how many series there may be before one with these labels is refused. Our own have headroom: those that say
-// that the limit is reached must not be the first to be refused. Recorded series and ALERTS have no limit.
+// limit is the maximum number of series. Sluice's own get headroom, so that the metrics that report the limit survive
+// it. Recorded series and ALERTS have none.
 func (w *writer) limit(ls labels.Labels) uint64 {
 	n := uint64(w.store.options.MaxSeries)
 	if strings.HasPrefix(ls.Get(labels.MetricName), ownPrefix) {
@@ -153,8 +152,8 @@ const (
 	ownHeadroom = 10_000
 )
 
-// add appends a sample that is newer than what its series holds, as far as this batch knows. ls may be empty when the
-// slot has a reference.
+// add appends a sample newer than the others of its series in this batch. ls may be empty if the slot has a
+// reference.
 func (w *writer) add(s *prom.Sample, ls labels.Labels) error {
 	err := w.append(s, ls, storage.AOptions{RejectOutOfOrder: true})
 	switch {
@@ -166,8 +165,7 @@ func (w *writer) add(s *prom.Sample, ls labels.Labels) error {
 	return w.refused(s, err)
 }
 
-// append hands a sample to the TSDB. A reference that the TSDB has forgotten, because its series had no sample for
-// hours, is found by labels again.
+// append passes a sample to the TSDB, by labels if the TSDB forgot the reference after hours without samples.
 func (w *writer) append(s *prom.Sample, ls labels.Labels, opts storage.AOptions) error {
 	opts.Exemplars = w.readExemplars(s.Exemplars)
 	h := w.histogram(s)
@@ -176,7 +174,7 @@ func (w *writer) append(s *prom.Sample, ls labels.Labels, opts storage.AOptions)
 		ref, err = w.app.Append(0, w.labels(s.Labels), s.Start, s.Time, s.Value, h, nil, opts)
 	}
 	if err != nil {
-		// Not before: what is looked for escapes to the heap.
+		// Declared here because it escapes to the heap.
 		var partial *storage.AppendPartialError
 		if !errors.As(err, &partial) {
 			return err
@@ -186,13 +184,13 @@ func (w *writer) append(s *prom.Sample, ls labels.Labels, opts storage.AOptions)
 	*s.Slot = uint64(ref)
 	w.seen.note(*s.Slot, s.Time, bits(s))
 	w.samples++
-	if w.lateLimit == math.MinInt64 { // the first sample of an empty store sets the clock
+	if w.lateLimit == math.MinInt64 { // the first sample of an empty store sets the limit
 		w.lateLimit = s.Time - lateWindow.Milliseconds()
 	}
 	return nil
 }
 
-// refused counts what the TSDB said no to. What is not about the sample ends the batch.
+// refused counts a rejected sample; other errors end the batch.
 func (w *writer) refused(s *prom.Sample, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrTooOldSample), errors.Is(err, storage.ErrOutOfBounds):
@@ -209,7 +207,6 @@ func (w *writer) refused(s *prom.Sample, err error) error {
 	return nil
 }
 
-// labels builds the label set of a series, for its first sample.
 func (w *writer) labels(from prom.Labels) labels.Labels {
 	w.builder.Reset()
 	for c := from.Cursor(); c.Next(); {
@@ -218,7 +215,7 @@ func (w *writer) labels(from prom.Labels) labels.Labels {
 	return w.builder.Labels()
 }
 
-// readExemplars copies exemplars for the TSDB, which keeps their labels.
+// readExemplars copies exemplars because the TSDB keeps their labels.
 func (w *writer) readExemplars(from []prom.Exemplar) []exemplar.Exemplar {
 	if len(from) == 0 {
 		return nil
@@ -232,7 +229,7 @@ func (w *writer) readExemplars(from []prom.Exemplar) []exemplar.Exemplar {
 	return w.exemplars
 }
 
-// histogram copies a native histogram for the TSDB, which keeps it until the commit.
+// histogram copies, because the TSDB keeps it until the commit.
 func (w *writer) histogram(s *prom.Sample) *histogram.Histogram {
 	from := s.Histogram
 	switch {
@@ -257,7 +254,7 @@ func spans(from []prom.Span) []histogram.Span {
 	return to
 }
 
-// bits tells two values of one series and time apart.
+// bits distinguishes values of the same series and time.
 func bits(s *prom.Sample) uint64 {
 	if h := s.Histogram; h != nil {
 		return math.Float64bits(h.Sum) ^ h.Count*0x9e3779b97f4a7c15 ^ h.ZeroCount<<32

@@ -11,17 +11,17 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// maxFamilies bounds what is remembered of metric families; about 5 MB.
+// maxFamilies takes about 5 MB.
 const maxFamilies = 20_000
 
-// families is the metadata of metrics. It is filled by the writer when its cache meets a metric, so that
-// it costs nothing per sample, and is complete again within one scrape interval after a start.
+// families is metric metadata. The writer adds a family when its cache first sees it, at no cost per sample; after a
+// restart it is complete within one scrape interval.
 type families struct {
 	mu     sync.RWMutex
 	byName map[string]metadata.Metadata
 }
 
-// add remembers a family. The description sent last counts.
+// add stores a family; the last description wins.
 func (f *families) add(from *prom.Family) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -34,7 +34,7 @@ func (f *families) add(from *prom.Family) {
 	f.byName[from.Name] = metadata.Metadata{Type: model.MetricType(from.Type), Unit: from.Unit, Help: from.Help}
 }
 
-// Family returns the metadata of a metric family.
+// Family returns the metadata of one family.
 func (s *Store) Family(name string) (metadata.Metadata, bool) {
 	s.families.mu.RLock()
 	defer s.families.mu.RUnlock()
@@ -42,7 +42,7 @@ func (s *Store) Family(name string) (metadata.Metadata, bool) {
 	return m, ok
 }
 
-// Families returns the metadata of all metric families by name.
+// Families returns all metadata by name.
 func (s *Store) Families() map[string]metadata.Metadata {
 	s.families.mu.RLock()
 	defer s.families.mu.RUnlock()

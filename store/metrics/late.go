@@ -13,9 +13,8 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// late appends a sample that is older than the newest of its series. The TSDB keeps such samples apart and drops
-// without a word those whose time it has there, or keeps two values of one time; so what is stored is looked up
-// first. That costs some ten microseconds a sample, which is what late ones may cost.
+// late appends an out-of-order sample. For a stored time, the TSDB silently drops it or keeps both values, so late
+// looks first, which costs about ten microseconds.
 func (w *writer) late(s *prom.Sample) error {
 	if s.Time < w.lateLimit {
 		w.refusals.add(s, pipeline.DropTooOld)
@@ -27,7 +26,7 @@ func (w *writer) late(s *prom.Sample) error {
 	case err != nil:
 		return fmt.Errorf("cannot look a late sample up: %w", err)
 	case same:
-		return nil // a repetition, as after a lost answer
+		return nil // a retry, for example after a lost answer
 	case found:
 		w.refusals.add(s, pipeline.DropDuplicate)
 		return nil
@@ -38,7 +37,7 @@ func (w *writer) late(s *prom.Sample) error {
 	return nil
 }
 
-// stored looks for a committed sample of the series at the sample's time.
+// stored looks for a committed sample at s.Time.
 func (w *writer) stored(s *prom.Sample, ls labels.Labels) (found, same bool, err error) {
 	q, err := w.store.db.Querier(s.Time, s.Time)
 	if err != nil {
@@ -51,7 +50,7 @@ func (w *writer) stored(s *prom.Sample, ls labels.Labels) (found, same bool, err
 	})
 	set := q.Select(w.ctx, false, nil, matchers...)
 	for set.Next() {
-		// The matchers also let series with further labels through.
+		// The matchers allow additional labels.
 		if !labels.Equal(set.At().Labels(), ls) {
 			continue
 		}
@@ -65,7 +64,6 @@ func (w *writer) stored(s *prom.Sample, ls labels.Labels) (found, same bool, err
 	return false, false, set.Err()
 }
 
-// equals compares a sample with the stored one at the iterator.
 func (w *writer) equals(s *prom.Sample, typ chunkenc.ValueType, it chunkenc.Iterator) bool {
 	switch typ {
 	case chunkenc.ValFloat:

@@ -17,8 +17,8 @@ import (
 	"github.com/sluiceio/sluice/store/metrics/metricstest"
 )
 
-// TestDays lets two days pass: the head becomes blocks, a series that was silent for hours is forgotten by the TSDB
-// and found again under its cached reference, blocks are deleted on demand and by retention.
+// TestDays: in two days the head becomes blocks, a silent series is found again under its cached reference, and
+// blocks are deleted on demand and by retention.
 func TestDays(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -109,8 +109,8 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// TestTurns: a caller that cannot wait is withdrawn, one that comes after Close is refused, and so is one whose batch
-// the disk does not take; none of them is counted as dropped.
+// TestTurns: a canceled caller is withdrawn; a caller after Close, or with a full disk, is refused. None counts as
+// dropped.
 func TestTurns(t *testing.T) {
 	s, ledger := pipelinetest.Settings(t, pipeline.KindExporter, "store")
 	st, err := Open(s, t.TempDir(), Options{})
@@ -166,7 +166,7 @@ func TestOneProcess(t *testing.T) {
 	}
 }
 
-// TestRuleFiles: files by glob and built in, a fault named with its file and line, and a reload that keeps what runs.
+// TestRuleFiles: globs and built-in files, faults with file and line, and a failed reload that keeps the rules.
 func TestRuleFiles(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a.yaml")
@@ -213,7 +213,7 @@ func TestRuleFiles(t *testing.T) {
 	}
 }
 
-// TestQueriesEnd: a query whose client is gone or whose turn never comes answers an error, soon.
+// TestQueriesEnd: a query returns an error soon if its client disconnects or it gets no slot.
 func TestQueriesEnd(t *testing.T) {
 	st, _ := open(t, t.TempDir(), Options{QueryConcurrency: 1, QueryTimeout: 50 * time.Millisecond})
 	push(t, st, metricstest.Gauge(metricstest.At("a", time.Now(), 1)))

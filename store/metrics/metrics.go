@@ -1,10 +1,9 @@
-// Package metrics is the embedded metric store: Prometheus' TSDB, PromQL engine and rule manager behind an append that takes
+// Package metrics is the embedded metric store: Prometheus' TSDB, PromQL engine and rule manager behind an Append of
 // OTLP requests.
 //
-// Append is synchronous up to the write-ahead log, so that what it answered nil for survives SIGKILL. What the TSDB
-// would refuse or silently drop is found out sample by sample and counted in data points under a reason; its
-// neighbours are kept. Samples find their series through the slots of wire/prom's cache: a known series costs no
-// label, no hash and no allocation.
+// Acknowledged samples are in the write-ahead log and survive SIGKILL. Samples that the TSDB would refuse or silently
+// drop are counted as data points with a reason; the rest are stored. Known series are found through wire/prom's
+// cache, without labels, hashing or allocation.
 package metrics
 
 import (
@@ -28,27 +27,26 @@ import (
 )
 
 const (
-	// lateWindow is how long before the newest sample of the whole store another may arrive late and be kept.
+	// lateWindow is how far a sample may be behind the newest in the store.
 	lateWindow = 30 * time.Minute
-	// aheadLimit is how far in the future a sample may be; clocks differ, but one sample of next year would make
-	// every honest one too old.
+	// aheadLimit is how far in the future a sample may be; one from next year would make all others too old.
 	aheadLimit = 10 * time.Minute
-	// blockRange is the time that the youngest block on disk covers; the head holds up to one and a half of it.
+	// blockRange is the range of the youngest block; the head holds up to 1.5 times that.
 	blockRange = 2 * time.Hour
-	// reloadEvery is how often the TSDB looks for blocks to delete, hence how long DropOldest takes at most.
+	// reloadEvery is how often the TSDB looks for blocks to delete.
 	reloadEvery = 10 * time.Second
 )
 
-// Sizes of the TSDB on a laptop; the library's defaults are those of a server.
+// Sizes for a laptop; the library's defaults are for servers.
 const (
-	walSegmentBytes   = 32 << 20 // 128 MiB: truncation works in whole segments
-	chunkFileBytes    = 64 << 20 // 512 MiB, laid out in full when a block is written
+	walSegmentBytes   = 32 << 20 // default 128 MiB; truncation drops whole segments
+	chunkFileBytes    = 64 << 20 // default 512 MiB, preallocated when a block is written
 	headWriteBuffer   = 512 << 10
 	headStripes       = 2048 // 16,384 locks and two maps each
-	maxBlockRetention = 10   // a block covers at most this share of the retention, so that deleting it frees little
+	maxBlockRetention = 10   // a block covers at most 1/10 of the retention, so that deleting one loses little
 )
 
-// Store is an open store.
+// Store is an open metric store.
 type Store struct {
 	settings pipeline.Settings
 	options  Options
@@ -66,15 +64,13 @@ type Store struct {
 	metrics  storeMetrics
 	registry *prometheus.Registry // the TSDB's metrics, for status/tsdb
 
-	// turn is held by whoever appends. One at a time: the cache and its slots belong to it, and what a batch conflicts
-	// with must not change before the batch is committed.
+	// turn serializes appends. It guards the cache and the samples that a batch is checked against until its commit.
 	turn   chan struct{}
 	closed bool // under turn
 	writer *writer
 }
 
-// Open opens or makes the store in dir. It returns when the write-ahead log has been replayed and queries are
-// answered; on an empty folder that takes milliseconds.
+// Open opens or creates the store in dir and replays the write-ahead log.
 func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 	o.setDefaults()
 	if err := o.Validate(); err != nil {
@@ -118,7 +114,6 @@ func Open(s pipeline.Settings, dir string, o Options) (_ *Store, err error) {
 	return st, nil
 }
 
-// tsdbOptions writes every option out that matters here.
 func (s *Store) tsdbOptions() *tsdb.Options {
 	o := tsdb.DefaultOptions()
 	o.RetentionDuration = s.options.Retention.Milliseconds()
@@ -139,7 +134,7 @@ func (s *Store) tsdbOptions() *tsdb.Options {
 	return o
 }
 
-// Close stops the rules, waits for the append that runs, and closes the files. Nothing is lost without it.
+// Close stops the rules, waits for the append and closes the files. Without it nothing is lost.
 func (s *Store) Close() error {
 	s.stopRules()
 	s.turn <- struct{}{}
@@ -151,16 +146,16 @@ func (s *Store) Close() error {
 	return errors.Join(s.engine.Close(), s.db.Close())
 }
 
-// Folders are those that have to be there as long as the store is open.
+// Folders must exist while the store is open.
 func (s *Store) Folders() []string { return []string{s.dir, filepath.Join(s.dir, "wal")} }
 
-// Ready returns why no samples are taken; there is nothing.
+// Ready always returns nil.
 func (s *Store) Ready() error { return nil }
 
-// DiskBytes returns the size of all files of the store.
+// DiskBytes is the size of all files.
 func (s *Store) DiskBytes() int64 {
 	var n int64
-	// Files come and go under the walk; what is gone counts nothing.
+	// Files may vanish during the walk.
 	_ = filepath.WalkDir(s.dir, func(_ string, d os.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			if info, err := d.Info(); err == nil {
@@ -172,7 +167,7 @@ func (s *Store) DiskBytes() int64 {
 	return n
 }
 
-// Oldest returns the time of the oldest sample, false if there is none.
+// Oldest is the time of the oldest sample.
 func (s *Store) Oldest() (time.Time, bool) {
 	for _, b := range s.db.Blocks() {
 		return timestamp.Time(b.MinTime()), true // blocks are sorted

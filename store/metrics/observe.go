@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// storeMetrics are what the store says about itself beside the ledger's points and the TSDB's own metrics.
 type storeMetrics struct {
 	samples          prometheus.Counter
 	refusedSamples   prometheus.Counter
@@ -39,8 +38,7 @@ func (m *storeMetrics) register(s *Store, replay time.Duration) {
 	s.settings.Metrics.MustRegister(m.samples, m.refusedSamples, m.refusedExemplars, m.cacheBytes, took)
 }
 
-// tee registers with several registries: with the process' own, where a reload takes collectors back, and with one
-// that status/tsdb reads the TSDB's metrics from.
+// tee registers twice: with the process, where a reload unregisters, and for status/tsdb.
 type tee []prometheus.Registerer
 
 // Register implements prometheus.Registerer.

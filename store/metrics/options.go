@@ -9,43 +9,43 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// Options say how the store behaves. DefaultOptions fits a laptop; the zero value of a field is its default.
+// Options configure the store. A zero field means its default.
 type Options struct {
-	// Retention is how old samples may become; 0 is 7 days. Older ones are refused as too_old on arrival.
+	// Retention defaults to 7 days. Older samples are refused as too_old.
 	Retention time.Duration
-	// MaxBytes bounds the folder by deleting the oldest blocks; 0 leaves that to DropOldest.
+	// MaxBytes limits the folder; 0 leaves that to DropOldest.
 	MaxBytes int64
 
-	// MaxSeries bounds the series that are in memory at once, those of the last two to three hours, at 1 to 3 KiB
-	// each; 0 is 250,000. Samples of further new series are refused as overflow.
+	// MaxSeries limits the series in memory, those of the last two to three hours, at 1 to 3 KiB each; default
+	// 250,000. Further new series are refused as overflow.
 	MaxSeries int
-	// CacheBytes bounds what is remembered of series between requests; 0 is 32 MiB, enough for some 45,000 series that
-	// keep coming. Beyond that they are found by their labels, at ten times the cost.
+	// CacheBytes limits the series cache; default 32 MiB, for about 45,000 active series. Others are looked up by
+	// labels, at ten times the cost.
 	CacheBytes int
-	// MaxExemplars is how many exemplars are kept, in memory, newest first; 0 is 10,000.
+	// MaxExemplars is how many exemplars stay in memory; default 10,000.
 	MaxExemplars int64
 
-	// QueryTimeout ends a query; 0 is 1 minute.
+	// QueryTimeout defaults to 1 minute.
 	QueryTimeout time.Duration
-	// QueryConcurrency is how many queries run at once, others wait; 0 is 4.
+	// QueryConcurrency is how many queries run at once; default 4.
 	QueryConcurrency int
-	// QueryMaxSamples is how many samples a query may hold in memory, 16 bytes each; 0 is 10,000,000.
+	// QueryMaxSamples limits the samples of a query in memory, 16 bytes each; default 10,000,000.
 	QueryMaxSamples int
 
-	// RuleFiles are globs of Prometheus rule files. A pattern without a match is not an error.
+	// RuleFiles are globs of rule files; a glob may match nothing.
 	RuleFiles []string
-	// RulesFS holds further rule files, for example those built into the binary: every *.yaml and *.yml in it.
+	// RulesFS holds more rule files: *.yaml and *.yml.
 	RulesFS fs.FS
-	// EvaluationInterval is that of rule groups which name none; 0 is 15 seconds.
+	// EvaluationInterval is the default of rule groups; 0 is 15 seconds.
 	EvaluationInterval time.Duration
-	// ExternalURL is where a browser reaches the query API; it stands in the links of alerts.
+	// ExternalURL is for links in alerts.
 	ExternalURL string
 
-	// Translate says how metrics become series; nil is prom.DefaultConfig.
+	// Translate defaults to prom.DefaultConfig.
 	Translate *prom.Config
 }
 
-// DefaultOptions returns the options with every default written out.
+// DefaultOptions returns all defaults.
 func DefaultOptions() Options {
 	var o Options
 	o.setDefaults()
@@ -74,7 +74,7 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Validate reports every fault of the options.
+// Validate reports all faults.
 func (o Options) Validate() error {
 	var faults []error
 	positive := func(key string, ok bool) {

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// Engine evaluates PromQL, within the bounds that Options set.
+// Engine evaluates PromQL within the limits of Options.
 func (s *Store) Engine() promql.QueryEngine { return s.engine }
 
 // Querier implements storage.Queryable.
@@ -28,22 +28,22 @@ func (s *Store) ExemplarQuerier(ctx context.Context) (storage.ExemplarQuerier, e
 	return s.db.ExemplarQuerier(ctx)
 }
 
-// Stats are figures of the series in memory: which metrics and labels have most of them.
+// Stats returns the metrics and labels with the most series.
 func (s *Store) Stats(label string, limit int) *tsdb.Stats { return s.db.Head().Stats(label, limit) }
 
 // BlockMetas describes the blocks on disk.
 func (s *Store) BlockMetas() []tsdb.BlockMeta { return s.db.BlockMetas() }
 
-// Rules are the rules that run, with the alerts that fire.
+// Rules returns the rule manager.
 func (s *Store) Rules() *rules.Manager { return s.rules }
 
-// Gatherer has the TSDB's own metrics.
+// Gatherer returns the TSDB's own metrics.
 func (s *Store) Gatherer() prometheus.Gatherer { return s.registry }
 
-// Lookback is how far back a query looks for the newest value of a series, Prometheus' default.
+// Lookback is Prometheus' default.
 const Lookback = 5 * time.Minute
 
-// querySlots lets a bounded number of queries run; the others wait, as long as a query may take.
+// querySlots limits concurrent queries. Others wait up to the query timeout.
 type querySlots struct {
 	slots chan struct{}
 	wait  time.Duration
@@ -59,7 +59,7 @@ func (q querySlots) GetMaxConcurrent() int { return cap(q.slots) }
 // Insert implements promql.QueryTracker.
 func (q querySlots) Insert(ctx context.Context, _ string) (int, error) {
 	select {
-	case q.slots <- struct{}{}: // also when the context has ended: the engine says that better
+	case q.slots <- struct{}{}: // even if ctx has ended: the engine's error for that is better
 		return 0, nil
 	default:
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// refusals are the data points of a batch that are not stored: a point whose samples are refused counts once, under the
-// reason of the first of them.
+// refusals are the points of a batch that were not stored. A point counts once, under the reason of its first refused
+// sample.
 type refusals struct {
 	rejects.List
 	point   int // added last
@@ -19,7 +19,7 @@ func (r *refusals) reset() {
 	r.point, r.samples = -1, 0
 }
 
-// add counts a sample. One of target_info belongs to no point and is no item of the batch.
+// add counts a sample. Those of target_info belong to no point.
 func (r *refusals) add(s *prom.Sample, why pipeline.Reason) {
 	r.samples++
 	if s.Point < 0 || s.Point == r.point {
@@ -29,7 +29,7 @@ func (r *refusals) add(s *prom.Sample, why pipeline.Reason) {
 	r.Add(why, s.Point, 0, func() string { return s.Labels.String() })
 }
 
-// Refused implements prom.Refuser: points that cannot be samples.
+// Refused implements prom.Refuser.
 func (w *writer) Refused(point int, why prom.Why, metric string) {
 	reason := pipeline.DropUnsupported
 	if why == prom.WhyName || why == prom.WhyLabel || why == prom.WhyBuckets {
@@ -38,7 +38,6 @@ func (w *writer) Refused(point int, why prom.Why, metric string) {
 	w.refusals.Add(reason, point, 0, func() string { return metric + ": " + why.String() })
 }
 
-// words is what is wrong with the points of each reason.
 func words(o Options) map[pipeline.Reason]string {
 	return map[pipeline.Reason]string{
 		pipeline.DropTooOld:      "are older than the retention of " + o.Retention.String() + ", or than what their series takes late (" + lateWindow.String() + ")",
@@ -51,7 +50,7 @@ func words(o Options) map[pipeline.Reason]string {
 	}
 }
 
-// settle books a batch that was committed, and is the answer for it.
+// settle counts a committed batch and returns its answer.
 func (w *writer) settle(b pipeline.Batch) error {
 	s := w.store
 	lost := min(w.refusals.Items(), b.Items)

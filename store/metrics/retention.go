@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// doomed are the blocks that DropOldest wants deleted. The TSDB asks for them when it next looks at its blocks.
+// doomed are the blocks that the TSDB shall delete.
 type doomed struct {
 	mu     sync.Mutex
 	blocks map[ulid.ULID]bool
@@ -27,12 +27,12 @@ func (d *doomed) add(id ulid.ULID) {
 	d.blocks[id] = true
 }
 
-// blocksToDelete is the TSDB's own retention and the doomed blocks.
+// blocksToDelete adds the doomed blocks to the TSDB's own choice.
 func (s *Store) blocksToDelete(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
 	s.doomed.mu.Lock()
 	defer s.doomed.mu.Unlock()
 	out := map[ulid.ULID]struct{}{}
-	if s.db != nil { // the first look is taken inside of tsdb.Open
+	if s.db != nil { // nil during tsdb.Open, which already calls this
 		out = tsdb.DefaultBlocksToDelete(s.db)(blocks)
 	}
 	there := map[ulid.ULID]bool{}
@@ -51,9 +51,8 @@ func (s *Store) blocksToDelete(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
 	return out
 }
 
-// DropOldest deletes the block with the oldest samples, for the disk budget that the stores share, and waits until
-// its files are gone (about ten seconds). The zero time says that there is no block: what is left are the samples of
-// the last two to three hours, which the TSDB cannot give up one by one.
+// DropOldest deletes the oldest block and waits until its files are gone (about ten seconds). It returns the zero
+// time if only the head is left, the last two to three hours, which cannot be deleted in parts.
 func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err error) {
 	blocks := s.db.Blocks()
 	if len(blocks) == 0 {
@@ -75,7 +74,7 @@ func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err err
 	return timestamp.Time(oldest.MaxTime), nil
 }
 
-// has reports whether anything of the block is left. Files go after the block itself, under another name.
+// has also looks for files: the TSDB renames a block before it deletes it.
 func (s *Store) has(id ulid.ULID) bool {
 	for _, b := range s.db.Blocks() {
 		if b.Meta().ULID == id {

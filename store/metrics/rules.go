@@ -20,15 +20,14 @@ import (
 	"github.com/prometheus/prometheus/rules"
 )
 
-// Prometheus' own defaults: how long an alert's `for` survives a gap, and how often a firing one is repeated.
+// Prometheus' own defaults.
 const (
 	outageTolerance = time.Hour
 	forGracePeriod  = 10 * time.Minute
 	resendDelay     = time.Minute
 )
 
-// startRules loads the rule files and starts to evaluate them. Recordings go straight into the TSDB; they are no
-// items of any batch. Alerts are shown, and sent to nobody.
+// startRules loads and runs the rules. Recordings go to the TSDB, outside of the ledger; alerts are only shown.
 func (s *Store) startRules() error {
 	external, err := url.Parse(s.options.ExternalURL)
 	if err != nil {
@@ -58,7 +57,6 @@ func (s *Store) startRules() error {
 	return nil
 }
 
-// stopRules stops the evaluation and waits for it.
 func (s *Store) stopRules() {
 	s.stopping.Do(func() {
 		s.rules.Stop()
@@ -66,21 +64,20 @@ func (s *Store) stopRules() {
 	})
 }
 
-// ReloadRules reads the rule files again. When one of them has a fault, the rules that run stay as they are and the
-// error names file and place.
+// ReloadRules reads the rule files again. After a fault the running rules stay; the error names file and place.
 func (s *Store) ReloadRules() error {
 	files, err := ruleLoader{store: s}.find()
 	if err != nil {
 		return err
 	}
 	if err := s.rules.Update(s.options.EvaluationInterval, files, labels.EmptyLabels(), s.options.ExternalURL, nil); err != nil {
-		// The manager has logged the faults and answers with none of them.
+		// The manager only logs the faults.
 		return errors.Join(append(ruleLoader{store: s}.faults(files), err)...)
 	}
 	return nil
 }
 
-// CheckRules reads rule files, as globs, and names every fault with its file and place.
+// CheckRules reports every fault in the matching rule files, with file and place.
 func CheckRules(patterns []string) error {
 	l := ruleLoader{store: &Store{parser: parser.NewParser(parser.Options{}), options: Options{RuleFiles: patterns}}}
 	l.store.settings.Log = slog.New(slog.DiscardHandler)
@@ -91,13 +88,11 @@ func CheckRules(patterns []string) error {
 	return errors.Join(l.faults(files)...)
 }
 
-// builtin marks rule files that come from Options.RulesFS; it is what /api/v1/rules shows as their file.
+// builtin marks files from Options.RulesFS, also in /api/v1/rules.
 const builtin = "builtin:"
 
-// ruleLoader reads rule files from the disk and from Options.RulesFS.
 type ruleLoader struct{ store *Store }
 
-// find lists the rule files.
 func (l ruleLoader) find() ([]string, error) {
 	var files []string
 	for _, pattern := range l.store.options.RuleFiles {
@@ -142,7 +137,6 @@ func (l ruleLoader) Load(file string, ignoreUnknown bool, scheme model.Validatio
 // Parse implements rules.GroupLoader.
 func (l ruleLoader) Parse(query string) (parser.Expr, error) { return l.store.parser.ParseExpr(query) }
 
-// faults lists what is wrong with the files.
 func (l ruleLoader) faults(files []string) (faults []error) {
 	for _, f := range files {
 		_, errs := l.Load(f, false, model.UTF8Validation)

@@ -1,7 +1,7 @@
 package metrics
 
-// seen remembers which series have which samples in the batch that is appended: the TSDB checks a sample against what
-// is committed, and drops what conflicts within a batch without a word.
+// seen has the samples of the current batch: the TSDB checks against committed ones only, and silently drops
+// conflicts within a batch.
 type seen struct {
 	slots []seenSlot // open addressing, a power of two
 	n     int
@@ -20,13 +20,12 @@ type seenKey struct {
 	at  int64
 }
 
-// verdict is what a sample is to those before it in the batch.
 type verdict uint8
 
 const (
 	fresh     verdict = iota // the newest of its series
-	again                    // said before, with the same value
-	conflict                 // said before, with another value
+	again                    // a repetition with the same value
+	conflict                 // the same time with another value
 	backwards                // older than the newest of its series
 )
 
@@ -39,7 +38,6 @@ func (s *seen) reset() {
 	clear(s.more)
 }
 
-// check says what a sample is to those that were noted.
 func (s *seen) check(ref uint64, at int64, bits uint64) verdict {
 	slot := s.slot(ref)
 	if slot.batch != s.batch {
@@ -57,7 +55,7 @@ func (s *seen) check(ref uint64, at int64, bits uint64) verdict {
 	return fresh
 }
 
-// note remembers a sample that was appended, after check found that it is none of those before.
+// note remembers an appended sample.
 func (s *seen) note(ref uint64, at int64, bits uint64) {
 	slot := s.slot(ref)
 	if slot.batch != s.batch {
@@ -84,8 +82,7 @@ func compare(before, bits uint64) verdict {
 	return conflict
 }
 
-// slot returns the slot of a series, or the free one where it belongs. References are counted up by the TSDB, hence
-// no hash; neighbours of one target lie side by side.
+// slot returns the slot of a series, or a free one. It needs no hash: the TSDB numbers series sequentially.
 func (s *seen) slot(ref uint64) *seenSlot {
 	mask := uint64(len(s.slots) - 1)
 	for i := ref & mask; ; i = (i + 1) & mask {

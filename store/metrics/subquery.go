@@ -11,11 +11,10 @@ import (
 	"github.com/prometheus/prometheus/storage"
 )
 
-// maxSubquerySteps bounds the steps of a subquery and of those around it. The engine keeps two numbers for each step
-// that count as no samples: up[1y:1ms] asked for 500 GB before it looked at a single series, and ended the process.
+// maxSubquerySteps limits nested subqueries. The engine allocates two numbers a step beyond QueryMaxSamples:
+// up[1y:1ms] took 500 GB and ended the process.
 const maxSubquerySteps = 1_000_000
 
-// boundedEngine refuses queries that QueryMaxSamples does not hold: the API's and the rules'.
 type boundedEngine struct {
 	*promql.Engine
 	defaultStep time.Duration // of subqueries that name none
@@ -52,9 +51,8 @@ func (b boundedEngine) check(query promql.Query, err error) (promql.Query, error
 	return query, nil
 }
 
-// checkSteps looks at an expression that is evaluated over a span in milliseconds, in which ranges of 290 years add up,
-// with so many steps left. As in the engine, a subquery runs once over the span of what is around it and its own range,
-// and all nested ones are held at once.
+// checkSteps checks an expression evaluated over span (ms), with so many steps left. As in the engine, a subquery
+// runs over the span around it plus its own range, and nested ones are in memory at once.
 func (b boundedEngine) checkSteps(query string, node parser.Node, span, left int64) error {
 	switch e := node.(type) {
 	case *parser.StepInvariantExpr: // evaluated at one instant
@@ -65,7 +63,7 @@ func (b boundedEngine) checkSteps(query string, node parser.Node, span, left int
 			step = b.defaultStep
 		}
 		span += e.Range.Milliseconds()
-		if step >= time.Millisecond { // below it is none to the engine, which divides by it
+		if step >= time.Millisecond { // the engine rounds shorter steps to 0 and divides by it
 			left -= span / step.Milliseconds()
 		}
 		if step < time.Millisecond || left < 0 {

@@ -1,5 +1,4 @@
-// Package rejects is how the stores say what of a batch they do not keep: the items by reason, as the answer for the
-// sender, and once a minute in the log for the operator.
+// Package rejects reports items that a store did not keep: by reason to the sender, and once a minute in the log.
 package rejects
 
 import (
@@ -11,7 +10,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// A List is what of one batch is not kept. Its zero value is empty. One goroutine uses it at a time.
+// List holds the rejected items of one batch. It is not safe for concurrent use.
 type List struct{ kinds []kind }
 
 type kind struct {
@@ -21,11 +20,10 @@ type kind struct {
 	example string
 }
 
-// Reset empties the list for another batch.
+// Reset empties the list for the next batch.
 func (l *List) Reset() { l.kinds = l.kinds[:0] }
 
-// Add adds an item of the batch, of so many bytes; bytes may be 0 when they are not known. example names it to people,
-// and is called for the first of a reason only.
+// Add adds an item; bytes may be 0. example, called once a reason, describes it.
 func (l *List) Add(why pipeline.Reason, item, bytes int, example func() string) {
 	k := l.kind(why, example)
 	k.bytes += bytes
@@ -54,7 +52,7 @@ func (l *List) kind(why pipeline.Reason, example func() string) *kind {
 	return k
 }
 
-// Items and Bytes are the sums over all reasons.
+// Items returns the number of items.
 func (l *List) Items() (n int) {
 	for i := range l.kinds {
 		n += l.kinds[i].items()
@@ -62,7 +60,7 @@ func (l *List) Items() (n int) {
 	return n
 }
 
-// Bytes see Items.
+// Bytes returns the size of all items, as far as known.
 func (l *List) Bytes() (n int) {
 	for i := range l.kinds {
 		n += l.kinds[i].bytes
@@ -77,17 +75,17 @@ func (k *kind) items() (n int) {
 	return n
 }
 
-// A Teller turns lists into answers and log lines. It is safe for concurrent use.
+// Teller turns lists into errors and log lines. It is safe for concurrent use.
 type Teller struct {
 	Log   *slog.Logger
-	What  string                     // the items, as in "log records"
-	Words map[pipeline.Reason]string // what is wrong with them, as in "are older than the retention"
+	What  string                     // the items, such as "log records"
+	Words map[pipeline.Reason]string // the fault, such as "are older than the retention"
 
 	mu    sync.Mutex
 	lines map[pipeline.Reason]*throttle.Line
 }
 
-// Answer is the answer for a batch of so many items of which those in the list are not kept; nil when it is empty.
+// Answer returns the error for a batch of so many items, nil if the list is empty.
 func (t *Teller) Answer(items int, l *List) error {
 	if len(l.kinds) == 0 {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
-// Append stores the spans of a batch. When it answers nil they survive the end of the process and of the machine.
-// Spans with invalid ids, and spans outside retention, are rejected; their neighbours are stored.
+// Append stores a batch; after nil its spans survive a crash of the machine. Spans with invalid ids or outside
+// retention are rejected; the rest are stored.
 func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	if b.Signal != pipeline.Traces {
 		return pipeline.Reject(b.Items, pipeline.DropUnsupported, fmt.Errorf("the trace store does not take %s", b.Signal))
@@ -42,7 +42,7 @@ func (s *Store) Append(ctx context.Context, b pipeline.Batch) error {
 	return s.teller.Answer(b.Items, &g.rejects)
 }
 
-// store writes the spans of g. They are all stored or, with an error, possibly none; never some.
+// store writes the spans of g: all of them, or after an error possibly none.
 func (s *Store) store(g *group, size int) error {
 	batch := s.db.NewBatchWithSize(size + size/4)
 	defer batch.Close()
@@ -70,7 +70,7 @@ func (s *Store) store(g *group, size int) error {
 	return nil
 }
 
-// commit applies a batch that touches the hours given; the caller then waits for it to be on disk.
+// commit applies a batch that touches these hours; the caller waits for the disk.
 func (s *Store) commit(batch *pebble.Batch, hours []bucket) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -89,17 +89,16 @@ func (s *Store) commit(batch *pebble.Batch, hours []bucket) error {
 	return nil
 }
 
-// applyLocked makes a batch visible and hands it to the log; SyncWait of the batch then waits for the disk.
+// applyLocked makes a batch visible and passes it to the log; the batch's SyncWait waits for the disk.
 //
-// It asks for Sync, and has to: without, the library keeps records in a block of 32 KiB of its own memory and hands
-// it to the kernel when it is full (record.LogWriter), so that SIGKILL would lose what was acknowledged. Callers that
-// come while a sync is under way share the next one.
+// It must ask for Sync. Otherwise pebble buffers up to 32 KiB of the log in its own memory (record.LogWriter), and
+// SIGKILL would lose acknowledged spans. Concurrent callers share a sync.
 func (s *Store) applyLocked(batch *pebble.Batch) (err error) {
 	if err := s.Ready(); err != nil {
 		return err
 	}
 	defer func() {
-		// The library panics when a record meets a log that failed for the records before it.
+		// pebble panics when it appends to a log that has failed.
 		if p := recover(); p != nil {
 			s.stuck = true
 			s.settings.Log.Error("the trace store takes no more writes until a restart", "cause", p, "stack", string(debug.Stack()))
@@ -109,7 +108,7 @@ func (s *Store) applyLocked(batch *pebble.Batch) (err error) {
 	return s.db.ApplyNoSyncWait(batch, pebble.Sync)
 }
 
-// breakWith makes err the answer of every later write.
+// breakWith makes all later writes fail with err.
 func (s *Store) breakWith(err error) error {
 	s.broken.CompareAndSwap(nil, &err)
 	return err

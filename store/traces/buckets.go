@@ -12,11 +12,11 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// A bucket is an hour that holds fragments, the unit in which they are dropped.
+// A bucket is an hour with fragments, the unit of deletion.
 type bucket struct {
 	hour uint32
-	// stretch is the greatest number of seconds from the start of a fragment to its end, rounded up to a power of
-	// two so that it seldom changes. A search looks that far beyond the end of its time range.
+	// stretch is the longest time from a fragment's start to its end, in s, rounded up to a power of two so that it
+	// seldom changes. A search reads that far beyond its time range.
 	stretch uint32
 }
 
@@ -24,7 +24,7 @@ func (b bucket) end() uint64 { return (uint64(b.hour) + 1) * nsPerHour }
 
 func byHour(b bucket, hour uint32) int { return cmp.Compare(b.hour, hour) }
 
-// extend adds the hour of a fragment to a short list.
+// extend adds the hour of a fragment.
 func extend(list []bucket, p place) []bucket {
 	stretch := roundUp((p.when - p.from) / uint64(time.Second))
 	for i := range list {
@@ -36,10 +36,10 @@ func extend(list []bucket, p place) []bucket {
 	return append(list, bucket{p.hour(), stretch})
 }
 
-// roundUp returns the next power of two above seconds; 2^31 s are longer than any retention.
+// roundUp returns the next power of two above seconds, 2^31 at most.
 func roundUp(seconds uint64) uint32 { return 1 << min(bits.Len64(seconds), 31) }
 
-// merge returns the known buckets with those of more, and which of them are new or stretched further.
+// merge adds more to known; changed are the new and updated ones.
 func merge(known, more []bucket) (merged, changed []bucket) {
 	for _, b := range more {
 		i, found := slices.BinarySearchFunc(known, b.hour, byHour)
@@ -78,7 +78,7 @@ func (s *Store) loadBuckets() error {
 	return it.Error()
 }
 
-// Oldest is when the oldest stored hour began, false when nothing is stored.
+// Oldest is the start of the oldest hour.
 func (s *Store) Oldest() (time.Time, bool) {
 	list := *s.buckets.Load()
 	if len(list) == 0 {
@@ -87,7 +87,7 @@ func (s *Store) Oldest() (time.Time, bool) {
 	return unixNano(uint64(list[0].hour) * nsPerHour), true
 }
 
-// DropOldest drops the oldest stored hour and returns its end, or ErrEmpty.
+// DropOldest deletes the oldest hour and returns its end, or ErrEmpty.
 func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err error) {
 	if err := s.enter(); err != nil {
 		return time.Time{}, err
@@ -101,14 +101,13 @@ func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err err
 	return unixNano(end), s.dropUntil(ctx, end)
 }
 
-// dropUntil drops the hours that end by then, and gives their space back.
+// dropUntil deletes the hours that end by then, and frees their space.
 func (s *Store) dropUntil(ctx context.Context, then uint64) error {
 	hour, err := s.deleteUntil(then)
 	if err != nil {
 		return fmt.Errorf("cannot drop traces: %w", err)
 	}
-	// The deletions hold from here on. Compaction gives the space back: where all of a file is deleted, which is
-	// most of them, it drops the file unread.
+	// Deleted already; compaction frees the space. It drops fully deleted files, which most are, unread.
 	lower, _ := hourRange(hour)
 	if err := s.db.Compact(ctx, lower, []byte{rowFragment + 1}, false); err != nil {
 		return fmt.Errorf("cannot free the space of dropped traces: %w", err)
@@ -122,7 +121,7 @@ func (s *Store) dropUntil(ctx context.Context, then uint64) error {
 	return nil
 }
 
-// deleteUntil deletes the rows of the hours that end by then, and returns the last of these.
+// deleteUntil deletes the rows of the hours that end by then, and returns the last hour.
 func (s *Store) deleteUntil(then uint64) (hour uint32, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -162,7 +161,7 @@ func (s *Store) deleteUntil(then uint64) (hour uint32, err error) {
 	return last, nil
 }
 
-// keepRetention drops what is too old, or too much, until the store closes.
+// keepRetention runs retain until the store closes.
 func (s *Store) keepRetention() {
 	tick := time.NewTicker(retentionEvery)
 	defer tick.Stop()
@@ -178,7 +177,7 @@ func (s *Store) keepRetention() {
 	}
 }
 
-// retain drops what ended before retention began, and then the oldest hours while the store is over its own limit.
+// retain deletes hours beyond retention, then the oldest while the store exceeds MaxBytes.
 func (s *Store) retain(ctx context.Context) error {
 	if oldest, ok := s.Oldest(); ok {
 		begin := s.now() - uint64(s.options.Retention)
@@ -194,7 +193,7 @@ func (s *Store) retain(ctx context.Context) error {
 	return nil
 }
 
-// shrink drops the oldest hours until the store takes no more than most.
+// shrink deletes the oldest hours until the store fits.
 func (s *Store) shrink(ctx context.Context, most int64) error {
 	for s.DiskBytes() > most {
 		if _, err := s.DropOldest(ctx); err != nil {

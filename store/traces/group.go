@@ -15,13 +15,13 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// An envelope is what stands around the spans of a ResourceSpans or a ScopeSpans.
+// An envelope is a ResourceSpans or ScopeSpans without its spans.
 type envelope struct {
 	message   []byte // body of the Resource or InstrumentationScope; nil if there is none
 	schemaURL []byte
 }
 
-// A spanRef is a span with where it stood. Its bytes alias the request.
+// A spanRef is a span of the request, which it aliases.
 type spanRef struct {
 	resource int32 // into group.resources
 	scope    int32 // into group.scopes
@@ -30,8 +30,7 @@ type spanRef struct {
 	body     []byte
 }
 
-// A sortKey is what spans are sorted by: the trace id, then the order in the request. It is apart from the spanRef
-// because sorting moves it about.
+// A sortKey sorts spans by trace id, then by order in the request. It is small because sorting moves it.
 type sortKey struct {
 	high, low uint64
 	span      int32 // into group.spans
@@ -39,7 +38,7 @@ type sortKey struct {
 
 func (k sortKey) sameTrace(l sortKey) bool { return k.high == l.high && k.low == l.low }
 
-// A group sorts the spans of a request by trace. It is reused; everything in it aliases the request until reset.
+// A group sorts the spans of a request by trace. It is reused, and aliases the request until reset.
 type group struct {
 	resources, scopes []envelope
 	spans             []spanRef
@@ -51,7 +50,6 @@ type group struct {
 	rejects           rejects.List
 }
 
-// reset lets go of the request.
 func (g *group) reset() {
 	clear(g.resources)
 	clear(g.scopes)
@@ -63,7 +61,7 @@ func (g *group) reset() {
 	g.item = 0
 }
 
-// reject leaves the span in hand out.
+// reject excludes the current span.
 func (g *group) reject(why pipeline.Reason, body []byte, s wire.Span) {
 	g.rejects.Add(why, g.item-1, len(body), func() string {
 		service := "no service.name"
@@ -74,8 +72,7 @@ func (g *group) reject(why pipeline.Reason, body []byte, s wire.Span) {
 	})
 }
 
-// read collects the spans that end in w. Those without valid ids or any time, and those that end outside w, are
-// rejected.
+// read collects the spans that end in w and rejects the others, and those without valid ids or times.
 func (g *group) read(r wire.Request, w traceql.Window) {
 	for rc := r.Resources(); rc.Next(); {
 		resource := int32(len(g.resources))
@@ -112,7 +109,7 @@ func (g *group) add(body []byte, resource, scope int32, w traceql.Window) {
 	g.spans = append(g.spans, spanRef{resource, scope, spanStart(s), when, body})
 }
 
-// validID reports whether an id has the length and is not all zeros, which OTLP calls invalid.
+// validID checks the length; OTLP calls all zeros invalid.
 func validID(id []byte, n int) bool {
 	if len(id) != n {
 		return false
@@ -125,7 +122,7 @@ func validID(id []byte, n int) bool {
 	return false
 }
 
-// spanStart returns when a span began; a start of 0 is one that was forgotten.
+// spanStart falls back to the end if a client left the start 0.
 func spanStart(s wire.Span) uint64 {
 	if s.Start == 0 {
 		return s.End
@@ -133,14 +130,13 @@ func spanStart(s wire.Span) uint64 {
 	return s.Start
 }
 
-// spanEnd returns when a span ended, which is never before its start.
+// spanEnd is never before the start.
 func spanEnd(s wire.Span) uint64 { return max(s.Start, s.End) }
 
-// spanDuration is the length of a span in ns.
+// spanDuration is in ns.
 func spanDuration(s wire.Span) uint64 { return spanEnd(s) - spanStart(s) }
 
-// fragments makes one fragment of the spans of each trace and hands it over with its place. The bytes are valid
-// until the next.
+// fragments yields one fragment for each trace. The bytes are valid until the next.
 func (g *group) fragments(yield func(p place, fragment []byte) error) error {
 	slices.SortFunc(g.keys, func(a, b sortKey) int {
 		if a.high != b.high {
@@ -173,7 +169,7 @@ func (g *group) fragments(yield func(p place, fragment []byte) error) error {
 	return nil
 }
 
-// appendSpans appends spans as a request body, those that stood together in the same envelopes.
+// appendSpans appends spans as a request, in their envelopes.
 func (g *group) appendSpans(dst []byte, spans []spanRef) []byte {
 	for i := 0; i < len(spans); {
 		resource := spans[i].resource
@@ -203,14 +199,13 @@ func appendOptional(dst []byte, field int, b []byte) []byte {
 	return wire.AppendBytes(dst, field, b)
 }
 
-// A spanIdentity is what two reports of one span share.
+// A spanIdentity is the same for two reports of one span.
 type spanIdentity struct {
 	id, start uint64
 	name      uint64 // hash
 }
 
-// unique returns the request without spans that it holds twice: those that a client or a batch repeated inside other
-// neighbours. A request without any is returned as it is.
+// unique removes duplicate spans, which clients and retried batches cause. Without any it returns r itself.
 func unique(r wire.Request) (_ wire.Request, spans int) {
 	var g group
 	g.read(r, traceql.Window{To: ^uint64(0)})

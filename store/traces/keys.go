@@ -10,17 +10,16 @@ import (
 	"github.com/sluiceio/sluice/store/traces/traceql"
 )
 
-// The rows. All integers are big endian, so that bytes sort as numbers; ^when sorts the newest first.
+// The rows. Integers are big endian, so that bytes sort as numbers; ^when sorts the newest first.
 //
 //	v                              -> format version, 1 byte
 //	b hour(4)                      -> stretch(4)     an hour that holds fragments
 //	f ^when(8) trace(16) hash(8)   -> fragment       the spans of one trace in one batch, an OTLP request body
 //	i day(4) trace(16) ^when(8) hash(8) -> from(8)   where the fragments of a trace are
 //
-// when is the end of a fragment's last span and from the start of its first, in ns since 1970; hour and day are those
-// of when. hash is of the fragment's bytes: a repeated batch overwrites itself, and no counter has to survive a
-// restart. Retention is two range deletions a row kind: hours of f, days of i. A day of i that has lost some of its
-// hours points at fragments that are gone; readers pass over these.
+// when is the end of a fragment's last span and from the start of its first, in Unix ns; hour and day are those of
+// when. hash is over the fragment: a repeated batch overwrites itself, and no counter must survive a restart.
+// Retention deletes ranges: hours of f, days of i. Index rows may point to deleted fragments; readers skip these.
 const (
 	rowVersion  = 'v'
 	rowBucket   = 'b'
@@ -37,7 +36,7 @@ const (
 	indexKeyLen    = indexPrefixLen + 8 + 8
 )
 
-// A place is where a fragment is found and what its keys say of it.
+// A place is the position of a fragment, from its keys.
 type place struct {
 	trace traceql.ID
 	when  uint64
@@ -47,27 +46,24 @@ type place struct {
 
 func (p place) hour() uint32 { return uint32(p.when / nsPerHour) }
 
-// appendFragmentKey appends the key of the fragment row.
 func (p place) appendFragmentKey(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, rowFragment), ^p.when)
 	dst = append(dst, p.trace[:]...)
 	return binary.BigEndian.AppendUint64(dst, p.hash)
 }
 
-// appendIndexKey appends the key of the index row.
 func (p place) appendIndexKey(dst []byte) []byte {
 	dst = appendIndexPrefix(dst, p.hour()/hoursPerDay, p.trace)
 	dst = binary.BigEndian.AppendUint64(dst, ^p.when)
 	return binary.BigEndian.AppendUint64(dst, p.hash)
 }
 
-// appendIndexPrefix appends what the index rows of a trace on a day begin with.
+// appendIndexPrefix appends the prefix of a trace's index rows on a day.
 func appendIndexPrefix(dst []byte, day uint32, id traceql.ID) []byte {
 	dst = binary.BigEndian.AppendUint32(append(dst, rowIndex), day)
 	return append(dst, id[:]...)
 }
 
-// placeOfFragment reads a fragment key.
 func placeOfFragment(key []byte) (place, bool) {
 	if len(key) != fragmentKeyLen || key[0] != rowFragment {
 		return place{}, false
@@ -77,7 +73,6 @@ func placeOfFragment(key []byte) (place, bool) {
 	return p, true
 }
 
-// placeOfIndex reads an index row.
 func placeOfIndex(key, value []byte) (place, bool) {
 	if len(key) != indexKeyLen || key[0] != rowIndex || len(value) != 8 {
 		return place{}, false
@@ -95,7 +90,7 @@ func bucketKey(hour uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{rowBucket}, hour)
 }
 
-// fragmentRange returns the keys of the fragments with from <= when <= to, as lower and upper bound.
+// fragmentRange returns the key bounds of fragments with from <= when <= to.
 func fragmentRange(from, to uint64) (lower, upper []byte) {
 	lower = binary.BigEndian.AppendUint64([]byte{rowFragment}, ^to)
 	if from == 0 {
@@ -104,13 +99,12 @@ func fragmentRange(from, to uint64) (lower, upper []byte) {
 	return lower, binary.BigEndian.AppendUint64([]byte{rowFragment}, ^from+1)
 }
 
-// hourRange returns the keys of the fragments of an hour.
 func hourRange(hour uint32) (lower, upper []byte) {
 	from := uint64(hour) * nsPerHour
 	return fragmentRange(from, from+nsPerHour-1)
 }
 
-// daysUntil returns the keys of the index of all days up to and with this one.
+// daysUntil returns the key bounds of the index up to and including day.
 func daysUntil(day uint32) (lower, upper []byte) {
 	if day == math.MaxUint32 {
 		return []byte{rowIndex}, []byte{rowIndex + 1}
@@ -118,8 +112,8 @@ func daysUntil(day uint32) (lower, upper []byte) {
 	return []byte{rowIndex}, binary.BigEndian.AppendUint32([]byte{rowIndex}, day+1)
 }
 
-// newComparer returns byte order with a prefix: that of an index key ends after the trace, which is what the bloom
-// filters hold, so that asking a day that has nothing of a trace reads no block.
+// newComparer adds a prefix to byte order: the bloom filters hold index keys up to the trace id, so that looking for
+// a trace on a day without it reads no block.
 func newComparer() *pebble.Comparer {
 	c := *pebble.DefaultComparer
 	c.Name = "sluice.traces.1"

@@ -2,7 +2,6 @@ package traces
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// storeMetrics are what the store says about itself beside the ledger's spans.
 type storeMetrics struct {
 	queryBytes prometheus.Counter
 }

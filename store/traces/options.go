@@ -9,18 +9,17 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Options are what the store component decides for this part of it. Zero values mean the defaults.
+// Options configure the store. A zero field means its default.
 type Options struct {
-	// Retention is how long a span is kept, counted from its end. Default 7 days.
+	// Retention counts from a span's end. Default 7 days.
 	Retention time.Duration
-	// MaxBytes is the most disk this part may take by itself; 0 leaves it to the budget over all stores.
+	// MaxBytes limits this store on disk; 0 leaves that to the shared budget.
 	MaxBytes int64
-	// MemoryBytes is what the block cache and the memtables may take together. Default 32 MiB, least 8 MiB.
+	// MemoryBytes limits block cache and memtables together. Default 32 MiB, minimum 8 MiB.
 	MemoryBytes int64
-	// MaxTraceBytes is how much of one trace is ever read into memory. Default 16 MiB. A larger trace is answered
-	// in part, and the answer says so.
+	// MaxTraceBytes limits how much of a trace is read; the answer says when it is partial. Default 16 MiB.
 	MaxTraceBytes int
-	// MaxQueries is how many requests read at once; further ones wait. Default 4.
+	// MaxQueries limits concurrent queries; others wait. Default 4.
 	MaxQueries int
 	// Now is the clock, for tests.
 	Now func() time.Time
@@ -28,21 +27,19 @@ type Options struct {
 	fs vfs.FS // for tests
 }
 
-// Bounds that nobody needs to set.
 const (
 	minMemoryBytes = 8 << 20
-	// maxAhead is how far beyond now a span may end: a clock in the wrong time zone is 14 h off at most. Further
-	// ahead, retention would keep the span longer than anything else.
-	maxAhead = 24 * time.Hour
-	// retentionEvery is how often retention looks.
+	// maxAhead is how far in the future a span may end; a wrong time zone is at most 14 h off. Retention would keep
+	// later ones too long.
+	maxAhead       = 24 * time.Hour
 	retentionEvery = time.Minute
-	// blockBytes is the size of a table block before compression: traces are read in runs, and larger blocks
-	// compress better than the 4 KiB of a store that is read by point.
+	// blockBytes is the uncompressed table block. Traces are read in runs, so it exceeds the usual 4 KiB; it also
+	// compresses better.
 	blockBytes = 32 << 10
 	bloomBits  = 10
 )
 
-// DefaultOptions returns the options with every default written out.
+// DefaultOptions returns all defaults.
 func DefaultOptions() Options { return Options{}.withDefaults() }
 
 func (o Options) withDefaults() Options {
@@ -62,7 +59,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.fs == nil {
-		o.fs = vfs.Default // as it is; without, the library watches for slow disks, with a goroutine, to log them
+		o.fs = vfs.Default // unwrapped; pebble's default adds a goroutine that logs slow disks
 	}
 	return o
 }
@@ -84,8 +81,7 @@ func (o Options) validate() error {
 	return errors.Join(errs...)
 }
 
-// engine gives pebble's options. Memory goes half to the cache, and an eighth to each of up to three memtables, of
-// which one fills while others are written out.
+// engine returns pebble's options: half of the memory for the cache, an eighth for each of up to three memtables.
 func (o Options) engine(log pebble.Logger) *pebble.Options {
 	p := &pebble.Options{
 		CacheSize:                   o.MemoryBytes / 2,
@@ -102,7 +98,7 @@ func (o Options) engine(log pebble.Logger) *pebble.Options {
 		p.Levels[i].BlockSize = blockBytes
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 	}
-	// Fragments of one service beside each other shrink to a sixth with the fastest there is; zstd made them no smaller.
+	// Neighbouring fragments of one service shrink to a sixth even with the fastest codec; zstd gained nothing.
 	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	return p
 }

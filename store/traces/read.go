@@ -18,11 +18,11 @@ type fragment struct {
 	spans wire.Request // valid until the next fragment
 }
 
-// checkEvery is how many fragments a scan reads between two looks at its context.
+// checkEvery is in fragments, between looks at the context.
 const checkEvery = 64
 
-// scan visits the fragments that may hold spans in w, the latest end first, until visit answers false. Fragments that
-// end after w because a long span does are among them, and so are some that began after w.
+// scan visits fragments that may hold spans in w, latest end first, until visit returns false. That includes some
+// that began after w, because a long span may end after it.
 func (s *Store) scan(ctx context.Context, w traceql.Window, visit func(fragment) (more bool, err error)) error {
 	it, err := s.db.NewIterWithContext(ctx, s.fragmentBounds(w))
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Store) scan(ctx context.Context, w traceql.Window, visit func(fragment)
 	return errors.Join(err, it.Close())
 }
 
-// fragmentBounds are the keys of the fragments that end in w or less than a stretch after it.
+// fragmentBounds covers fragments that end in w or up to a stretch after it.
 func (s *Store) fragmentBounds(w traceql.Window) *pebble.IterOptions {
 	to := w.To
 	for _, b := range *s.buckets.Load() {
@@ -63,14 +63,14 @@ func (s *Store) fragmentBounds(w traceql.Window) *pebble.IterOptions {
 	return &pebble.IterOptions{LowerBound: lower, UpperBound: upper}
 }
 
-// An index finds the fragments of traces. It sees the store as it was when it was opened, and has one user.
+// An index finds the fragments of traces in a snapshot of the store. Not safe for concurrent use.
 type index struct {
 	it      *pebble.Iterator
 	buckets []bucket
 }
 
 func (s *Store) openIndex(ctx context.Context) (*index, error) {
-	buckets := *s.buckets.Load() // before the rows: an hour that is dropped meanwhile is looked for in vain
+	buckets := *s.buckets.Load() // before the snapshot: an hour deleted in between is only searched in vain
 	bounds := &pebble.IterOptions{LowerBound: []byte{rowIndex}, UpperBound: []byte{rowIndex + 1}}
 	it, err := s.db.NewIterWithContext(ctx, bounds)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Store) openIndex(ctx context.Context) (*index, error) {
 
 func (x *index) close() error { return x.it.Close() }
 
-// places returns where the fragments of a trace are, the latest end first. Some may be gone.
+// places returns the fragments of a trace, latest end first. Some may be deleted.
 func (x *index) places(id traceql.ID) ([]place, error) {
 	var found []place
 	var prefix [indexPrefixLen]byte
@@ -106,13 +106,13 @@ func (x *index) places(id traceql.ID) ([]place, error) {
 	return found, nil
 }
 
-// hasHour reports whether an hour is still stored; the index of a day outlives its first hours.
+// hasHour reports whether an hour is stored; the index of a day outlives its first hours.
 func hasHour(buckets []bucket, hour uint32) bool {
 	_, found := slices.BinarySearchFunc(buckets, hour, byHour)
 	return found
 }
 
-// A trace is all that is stored of one trace, without repetitions.
+// A trace is all stored spans of a trace, without duplicates.
 type trace struct {
 	id      traceql.ID
 	spans   wire.Request
@@ -122,7 +122,7 @@ type trace struct {
 	partial bool // there is more than MaxTraceBytes of it
 }
 
-// Trace reads a whole trace. One that is not stored has no spans.
+// Trace reads a trace; an unknown one has no spans.
 func (s *Store) Trace(ctx context.Context, id traceql.ID) (traceql.Trace, error) {
 	t, err := s.trace(ctx, id)
 	return traceql.Trace{Spans: t.spans, Count: t.count, Partial: t.partial, Most: s.options.MaxTraceBytes}, err
@@ -140,7 +140,7 @@ func (s *Store) trace(ctx context.Context, id traceql.ID) (trace, error) {
 	return s.traceAt(ctx, id, places)
 }
 
-// traceAt reads a trace whose places are known.
+// traceAt reads a trace by its places.
 func (s *Store) traceAt(ctx context.Context, id traceql.ID, places []place) (trace, error) {
 	t := trace{id: id}
 	var key [fragmentKeyLen]byte
@@ -157,7 +157,7 @@ func (s *Store) traceAt(ctx context.Context, id traceql.ID, places []place) (tra
 			return t, err
 		}
 		if t.partial = len(t.spans)+len(value) > s.options.MaxTraceBytes; !t.partial {
-			t.spans = append(t.spans, value...) // merging is appending
+			t.spans = append(t.spans, value...) // concatenated requests are one merged request
 			if t.from == 0 || p.from < t.from {
 				t.from = p.from
 			}

@@ -11,10 +11,9 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// maxDecided bounds how many rejected traces a search remembers; forgetting one costs reading it again.
+// maxDecided limits the remembered traces; a forgotten one is read again.
 const maxDecided = 1 << 16
 
-// A searcher is a search under way.
 type searcher struct {
 	traceql.Search
 	hand    func(traceql.Match)
@@ -28,10 +27,9 @@ type searcher struct {
 	roots bool
 }
 
-// Search hands over the matching traces whose fragments ended last, and no more than the limit.
+// Search calls f for the matching traces with the latest fragments, up to the limit.
 //
-// It reads fragments of the window and asks of each whether the query could select a span of its trace, with what
-// the fragment shows. Only if so, the whole trace is read and asked again.
+// It first asks whether a fragment alone could match, and only then reads the whole trace.
 func (s *Store) Search(ctx context.Context, q traceql.Search, f func(traceql.Match)) (traceql.Cost, error) {
 	index, err := s.openIndex(ctx)
 	if err != nil {
@@ -54,7 +52,7 @@ func (s *Store) Search(ctx context.Context, q traceql.Search, f func(traceql.Mat
 	return r.cost, errors.Join(err, index.close())
 }
 
-// candidate reports whether the trace of a fragment may match.
+// candidate reports whether the fragment's trace may match.
 func (r *searcher) candidate(f fragment) bool {
 	if _, done := r.decided[f.trace]; done {
 		return false
@@ -69,7 +67,7 @@ func (r *searcher) candidate(f fragment) bool {
 		if !r.roots && inWindow {
 			v.known = knowsResource
 			if r.Query.Match(v) == traceql.No {
-				continue // most queries name a service, and most spans are of another
+				continue // most queries name a service, and most spans belong to another
 			}
 		}
 		for sc := rc.Scopes(); sc.Next(); {
@@ -89,8 +87,7 @@ func (r *searcher) candidate(f fragment) bool {
 	return false
 }
 
-// mayMatch asks about the view's span. Where only roots count, what is asked is whether the trace of this root can
-// have a match, in this fragment or another.
+// mayMatch asks about the current span. With roots, it asks whether the root's trace can match at all.
 func (r *searcher) mayMatch() bool {
 	r.view.known = knowsResource | knowsSpan
 	if r.roots {
@@ -102,7 +99,7 @@ func (r *searcher) mayMatch() bool {
 	return r.Query.Match(r.view) != traceql.No
 }
 
-// decide reads the whole trace and keeps it if it matches.
+// decide reads the trace and keeps it if it matches.
 func (r *searcher) decide(ctx context.Context, id traceql.ID) error {
 	if len(r.decided) >= maxDecided {
 		clear(r.decided)
@@ -130,7 +127,7 @@ func (r *searcher) decide(ctx context.Context, id traceql.ID) error {
 	return nil
 }
 
-// durationMayMatch asks the query with nothing known but how long the trace is, which the index tells.
+// durationMayMatch asks with only the trace's duration known, from the index.
 func (r *searcher) durationMayMatch(places []place) bool {
 	if len(places) == 0 {
 		return false
@@ -143,7 +140,7 @@ func (r *searcher) durationMayMatch(places []place) bool {
 	return r.Query.Match(r.view) != traceql.No
 }
 
-// match asks the query about each span of a whole trace.
+// match asks about each span of a whole trace.
 func (r *searcher) match(t trace) (traceql.Match, bool) {
 	v := r.view
 	v.known, v.root, v.duration = knowsResource|knowsSpan|knowsRoot|knowsDuration, findRoot(t.spans), t.when-t.from
@@ -171,7 +168,7 @@ func (r *searcher) match(t trace) (traceql.Match, bool) {
 	return m, len(m.Spans) > 0
 }
 
-// statsOf returns the counts of a resource's service.
+// statsOf returns the counts of the resource's service.
 func statsOf(services map[string]*traceql.ServiceStats, resource []byte) *traceql.ServiceStats {
 	value, _ := wire.ResourceAttributes(resource).Find("service.name")
 	name := string(value.AppendText(nil))
@@ -181,5 +178,5 @@ func statsOf(services map[string]*traceql.ServiceStats, resource []byte) *traceq
 	return services[name]
 }
 
-// statusError is OTLP's number of the status.
+// statusError is STATUS_CODE_ERROR.
 const statusError = 2

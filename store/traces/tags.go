@@ -11,15 +11,14 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// maxTagScanBytes is how much a tag request reads, the newest first: tag names and values serve completion, where
-// what is recent is enough and seconds are too long.
+// maxTagScanBytes limits a tag request, newest first: completion needs speed, not all values.
 const maxTagScanBytes = 128 << 20
 
-// maxTagBytes bounds the text of all values of an answer.
+// maxTagBytes limits the text of all values in an answer.
 const maxTagBytes = 4 << 20
 
-// A keySet holds distinct keys. Neighbouring spans mostly have the same keys in the same order, so the key seen last
-// at the same position is asked before the map.
+// A keySet holds distinct keys. Neighbouring spans mostly have the same keys in the same order, so add tries the last
+// key at that position before the map.
 type keySet struct {
 	keys  map[string]string // each key to itself
 	last  [32]string
@@ -29,7 +28,6 @@ type keySet struct {
 
 func newKeySet(limit int) keySet { return keySet{keys: map[string]string{}, limit: limit} }
 
-// add adds the keys of one list of attributes.
 func (s *keySet) add(c wire.Attributes) {
 	for i := 0; c.Next(); i = (i + 1) % len(s.last) {
 		if s.last[i] == string(c.Key()) && s.last[i] != "" {
@@ -65,7 +63,7 @@ func (s *Store) Tags(ctx context.Context, q traceql.TagScan) (traceql.Tags, trac
 	}, cost, err
 }
 
-// TagValues collects the values of a field. Durations and ids have none: there is a value for each span.
+// TagValues collects the values of a field; none for durations and ids, which are mostly unique.
 func (s *Store) TagValues(ctx context.Context, q traceql.TagScan, f traceql.Field) ([]traceql.TagValue, traceql.Cost, error) {
 	switch f.Intrinsic {
 	case traceql.StatusCode, traceql.SpanKind:
@@ -92,7 +90,7 @@ func moreThan(n int, what string) string {
 	return fmt.Sprintf("there are more %s than these %d; ask for a shorter range, or with a narrower q", what, n)
 }
 
-// tagSpans visits the spans that the filter lets through, until visit answers false.
+// tagSpans visits the spans that match the filter until visit returns false.
 func (s *Store) tagSpans(ctx context.Context, q traceql.TagScan, visit func(v *view, newResource bool) bool) (traceql.Cost, error) {
 	var cost traceql.Cost
 	v := newView(q.Filter)
@@ -123,7 +121,6 @@ func (s *Store) tagSpans(ctx context.Context, q traceql.TagScan, visit func(v *v
 	return cost, err
 }
 
-// A valueSet holds distinct values by type.
 type valueSet struct {
 	values map[string]map[string]struct{}
 	count  int
@@ -133,7 +130,7 @@ type valueSet struct {
 	text   []byte
 }
 
-// addField adds the values that a span has of a field: of an attribute without scope, the span's and the resource's.
+// addField adds a field's values; without scope, the span's and the resource's.
 func (s *valueSet) addField(v *view, f traceql.Field) {
 	switch f.Intrinsic {
 	case traceql.Name:
@@ -167,7 +164,7 @@ func (s *valueSet) addField(v *view, f traceql.Field) {
 	}
 }
 
-// addValue adds what TraceQL can compare with; the elements of an array count one by one.
+// addValue adds a value that TraceQL can compare, or the elements of an array.
 func (s *valueSet) addValue(v wire.Value) {
 	typ := ""
 	switch v.Kind() {

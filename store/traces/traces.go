@@ -1,8 +1,7 @@
-// Package traces keeps spans on one machine, finds traces by id and answers TraceQL.
+// Package traces stores spans on one machine, finds traces by id and answers TraceQL.
 //
-// Spans are stored as the OTLP bytes they came as: the spans of one trace in one batch are one fragment, a trace is
-// its fragments one after the other, and a search reads the fragments of its time range, the newest first, with the
-// cursors of package wire. keys.go says how fragments lie in the key-value library; README.md what the store promises.
+// Spans keep their OTLP bytes. The spans of one trace in one batch are a fragment; a trace is its fragments
+// concatenated. A search scans the fragments of its time range, newest first. keys.go describes the key-value layout.
 package traces
 
 import (
@@ -21,10 +20,10 @@ import (
 	"github.com/sluiceio/sluice/store/rejects"
 )
 
-// ErrEmpty is DropOldest's answer when nothing is stored.
+// ErrEmpty means that DropOldest found nothing.
 var ErrEmpty = errors.New("no traces are stored")
 
-// A Store keeps spans in a folder of its own. All its methods may be called at once.
+// A Store keeps spans in a folder. It is safe for concurrent use.
 type Store struct {
 	settings pipeline.Settings
 	teller   rejects.Teller
@@ -32,7 +31,7 @@ type Store struct {
 	dir      string
 	db       *pebble.DB
 
-	// life is held for reading by whatever uses db, and for writing by Close.
+	// life is read-locked by users of db and locked by Close.
 	life    sync.RWMutex
 	closed  bool
 	ending  context.Context // ends when Close begins, so that long searches let go of life
@@ -42,16 +41,16 @@ type Store struct {
 	groups  sync.Pool     // *group
 	metrics storeMetrics
 
-	// writing orders what changes buckets with the rows that say so.
+	// writing keeps buckets consistent with the rows.
 	writing sync.Mutex
-	// stuck is set when the library panicked with its commit lock held: closing it would wait for ever. What was
-	// acknowledged is in its log and comes back at the next start.
+	// stuck: pebble panicked while holding its commit lock, so closing it would hang. Acknowledged spans are in its
+	// log.
 	stuck   bool
 	buckets atomic.Pointer[[]bucket] // ascending; replaced, never changed
 	broken  atomic.Pointer[error]    // set once, when the library can take no more writes
 }
 
-// Open opens the store in dir, which it makes if need be. A second process on the same folder fails.
+// Open opens or creates the store in dir. It fails if another process has it open.
 func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -77,7 +76,7 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	return st, nil
 }
 
-// load checks the format and reads which hours are stored.
+// load checks the format and reads the stored hours.
 func (s *Store) load() error {
 	key := []byte{rowVersion}
 	version, closer, err := s.db.Get(key)
@@ -101,7 +100,7 @@ func (s *Store) load() error {
 	return s.loadBuckets()
 }
 
-// Close waits for appends and queries under way, writes out what is in memory and lets go of the folder.
+// Close waits for appends and queries, flushes, and releases the folder.
 func (s *Store) Close() error {
 	s.end()
 	s.chores.Wait()
@@ -120,7 +119,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// closedError is why a store that ends does not answer. It is fs.ErrClosed.
+// closedError is fs.ErrClosed to errors.Is.
 type closedError string
 
 func (e closedError) Error() string        { return string(e) }
@@ -131,8 +130,8 @@ const (
 	errClosed  = closedError("the trace store is closed")
 )
 
-// Begin admits a request that reads. It waits for one of the places that Options.MaxQueries counts. The context it returns
-// ends with the caller's and with the store; the caller calls end when it has read.
+// Begin admits a query, waiting for one of MaxQueries slots. ctx ends with the parent and with the store; call end
+// when done.
 func (s *Store) Begin(parent context.Context) (ctx context.Context, end func(), err error) {
 	if err := s.enter(); err != nil {
 		return nil, nil, err
@@ -154,7 +153,7 @@ func (s *Store) Begin(parent context.Context) (ctx context.Context, end func(), 
 	}
 }
 
-// enter keeps the store open until leave; it fails when the store is closed.
+// enter keeps the store open until leave.
 func (s *Store) enter() error {
 	s.life.RLock()
 	if s.closed {
@@ -166,7 +165,7 @@ func (s *Store) enter() error {
 
 func (s *Store) leave() { s.life.RUnlock() }
 
-// Ready returns why no more can be written, nil as long as it can.
+// Ready returns why writes fail.
 func (s *Store) Ready() error {
 	if err := s.broken.Load(); err != nil {
 		return *err
@@ -174,11 +173,11 @@ func (s *Store) Ready() error {
 	return nil
 }
 
-// Folders are those that have to be there as long as the store is open.
+// Folders must exist while the store is open.
 func (s *Store) Folders() []string { return []string{s.dir} }
 
-// DiskBytes is what the store takes on disk, the write-ahead log included, of which up to three memtables' worth stays
-// for ever. Tables that are being deleted do not count, so that whoever frees space by DropOldest sees its effect at once.
+// DiskBytes includes the write-ahead log, which keeps up to three memtables' worth, but no tables that are being
+// deleted, so that DropOldest shows at once.
 func (s *Store) DiskBytes() int64 {
 	if s.enter() != nil {
 		return 0
@@ -188,10 +187,10 @@ func (s *Store) DiskBytes() int64 {
 	return int64(m.WAL.PhysicalSize + m.WAL.ObsoletePhysicalSize + m.Table.Local.LiveSize + m.BlobFiles.Local.LiveSize)
 }
 
-// now is the time in ns since 1970.
+// now is in Unix ns.
 func (s *Store) now() uint64 { return uint64(s.options.Now().UnixNano()) }
 
-// engineLog hands the library's messages to our log. Its routine messages are for debugging.
+// engineLog logs pebble's messages; its info is debug to us.
 type engineLog struct{ log *slog.Logger }
 
 func (l engineLog) Infof(format string, args ...any) {
@@ -204,9 +203,8 @@ func (l engineLog) Errorf(format string, args ...any) {
 	l.log.Error("trace store: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf must not return. The library's own would end the process; a panic lets commit turn a failed write into a
-// refusal. In the library's own goroutines it still ends the process, for what cannot be written there is the list
-// of its files, and what was acknowledged is in the log.
+// Fatalf must not return. A panic lets applyLocked turn a failed write into a refusal. In pebble's goroutines it ends
+// the process: the list of files cannot be written there, and acknowledged spans are in the log.
 func (l engineLog) Fatalf(format string, args ...any) {
 	panic("trace store: " + fmt.Sprintf(format, args...))
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// knowledge says what a view can tell. What it cannot, it answers as unknown.
+// knowledge is what a view can answer; all else is unknown.
 type knowledge uint8
 
 const (
@@ -17,7 +17,7 @@ const (
 	knowsDuration // of the trace
 )
 
-// A view is the traceql.Source of one span after the other. Resource attributes are looked up once for each resource.
+// A view is the traceql.Source of one span at a time. It caches resource attributes.
 type view struct {
 	query *traceql.Query
 	known knowledge
@@ -37,13 +37,12 @@ func newView(q *traceql.Query) *view {
 	return &view{query: q, ofResource: make([]traceql.Value, n), looked: make([]bool, n)}
 }
 
-// setResource goes on to the spans of another resource.
+// setResource starts another resource.
 func (v *view) setResource(resource []byte) {
 	v.resource = resource
 	clear(v.looked)
 }
 
-// match asks the query about a span of the current resource.
 func (v *view) match(body []byte) traceql.Verdict {
 	v.span = wire.ParseSpan(body)
 	return v.query.Match(v)
@@ -117,7 +116,7 @@ func (v *view) intrinsic(i traceql.Intrinsic) traceql.Value {
 
 func text(b []byte) traceql.Value { return traceql.Value{Kind: traceql.KindString, Str: b} }
 
-// valueOf turns an attribute into what a query compares with.
+// valueOf converts an attribute for comparison.
 func valueOf(v wire.Value, ok bool) traceql.Value {
 	if !ok {
 		return traceql.Value{}
@@ -149,21 +148,19 @@ func valueOf(v wire.Value, ok bool) traceql.Value {
 	return traceql.Value{Kind: traceql.KindOther}
 }
 
-// isRoot reports whether a span has no parent. Some SDKs write the absent parent as zeros.
+// isRoot: some SDKs write an absent parent as zeros.
 func isRoot(s wire.Span) bool { return !validID(s.ParentSpanID, 8) }
 
-// better reports whether a span is more the root than r.
+// better reports whether s is an earlier root than r.
 func better(s wire.Span, r traceql.Root) bool {
 	return isRoot(s) && (!r.Found || spanStart(s) < r.Start)
 }
 
-// rootOf makes the root of a span.
 func rootOf(s wire.Span, resource []byte) traceql.Root {
 	service, _ := wire.ResourceAttributes(resource).Find("service.name")
 	return traceql.Root{Found: true, Start: spanStart(s), Name: s.Name, Service: service.AppendText(nil)}
 }
 
-// findRoot returns the root among the spans of a request.
 func findRoot(r wire.Request) (best traceql.Root) {
 	eachSpan(r, func(resource, body []byte) bool {
 		if s := wire.ParseSpan(body); better(s, best) {
@@ -174,7 +171,7 @@ func findRoot(r wire.Request) (best traceql.Root) {
 	return best
 }
 
-// eachSpan visits the spans of a request with their resource until visit answers false.
+// eachSpan visits spans with their resource until visit returns false.
 func eachSpan(r wire.Request, visit func(resource, span []byte) bool) {
 	for rc := r.Resources(); rc.Next(); {
 		resource := rc.Resource()

@@ -1,5 +1,5 @@
-// Package engine is VictoriaLogs' storage library as the log store uses it: opened without its panics and global flags
-// in the way, and asked in its own query language, LogsQL. Rows are its [logstorage.LogRows].
+// Package engine wraps VictoriaLogs' storage library, without its panics and global flags. It takes
+// [logstorage.LogRows] and answers LogsQL.
 package engine
 
 import (
@@ -15,12 +15,11 @@ import (
 	_ "github.com/sluiceio/sluice/internal/stdlog" // the library's metrics package speaks while it is initialised
 )
 
-// What the library does on its own. Its windows are wider than ours on both sides, so that it never drops a row in
-// silence that we took: the row in question may lie between our look at the clock and the library's, and a clock that
-// is set back must not make it remove days as lying in the future.
+// The library's limits are wider than ours, so that it never silently drops a row that we accepted, even if the clock
+// changes.
 const (
-	flushInterval  = 10 * time.Second // rows in memory become a file part; the write-ahead log covers them till then
-	RetentionSlack = time.Hour        // how long rows are kept beyond what Open is told
+	flushInterval  = 10 * time.Second // from memory to disk; until then the write-ahead log has the rows
+	RetentionSlack = time.Hour        // how much longer the library keeps rows
 	futureLimit    = 30 * 24 * time.Hour
 	minMemoryBytes = 16 << 20
 )
@@ -28,8 +27,7 @@ const (
 // An Engine is an open storage.
 type Engine struct{ *logstorage.Storage }
 
-// Open opens the storage in dir. The library panics where others return errors (a folder in use by another process,
-// damaged files); here that becomes an error.
+// Open opens the storage in dir. Panics of the library (a folder in use, damaged files) become errors.
 func Open(dir string, retention time.Duration, memoryBytes int64) (_ Engine, err error) {
 	if err := setUp(memoryBytes); err != nil {
 		return Engine{}, err
@@ -47,13 +45,11 @@ func Open(dir string, retention time.Duration, memoryBytes int64) (_ Engine, err
 	})}, nil
 }
 
-// Workers is how many goroutines of the library call back at once while a query runs.
+// Workers is the number of concurrent callbacks of a query.
 func Workers() int { return cgroup.AvailableCPUs() }
 
-// setUp sets what the library takes from package-level flags only: its memory (60 % of the machine unless told)
-// and the level of its own log, which goes to standard error. The library refuses to start before the standard flag
-// set was parsed; our commands use another one, so it is parsed here, with no arguments. Flags that somebody has
-// parsed (go test) stay as they are.
+// setUp sets what the library takes from global flags: memory (default 60 % of the machine) and log level. The
+// library requires parsed flags; our commands do not use package flag, so this parses no arguments.
 func setUp(memoryBytes int64) error {
 	if !flag.Parsed() {
 		if err := flag.CommandLine.Parse(nil); err != nil {

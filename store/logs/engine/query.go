@@ -10,18 +10,17 @@ import (
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 )
 
-// A Query is a query in LogsQL over times From <= t <= To, in nanoseconds. Its text is only ever put together from
-// constants and from strings that went through Quote.
+// A Query is a LogsQL query over From <= t <= To, in ns. Text consists of constants and quoted strings only.
 type Query struct {
 	Text     string
 	From, To int64
 }
 
-// Quote writes a string so that the library's query language takes it as that string and nothing else.
+// Quote quotes a string for LogsQL.
 func Quote(s string) string { return strconv.Quote(s) }
 
-// Blocks runs a query and calls f with each block of rows. Calls of the same worker, of which there are Workers(),
-// never overlap. The block is the library's again when f returns. An error of f ends the query.
+// Blocks calls f with each block of rows, in Workers() goroutines. f may use a block until it returns; its error ends
+// the query.
 func (e Engine) Blocks(ctx context.Context, q Query, f func(worker int, b *logstorage.DataBlock) error) error {
 	parsed, err := logstorage.ParseQuery(q.Text)
 	if err != nil {
@@ -46,7 +45,7 @@ func (e Engine) Blocks(ctx context.Context, q Query, f func(worker int, b *logst
 	return err
 }
 
-// Each calls f with every row of a query, one after the other. It is for small results.
+// Each calls f with each row, one at a time. It is for small results.
 func (e Engine) Each(ctx context.Context, q Query, f func(row map[string]string) error) error {
 	var mu sync.Mutex
 	return e.Blocks(ctx, q, func(_ int, b *logstorage.DataBlock) error {

@@ -1,11 +1,7 @@
-// Package logql reads LogQL, the query language of Loki, and evaluates it over rows that somebody else brings.
+// Package logql parses LogQL and evaluates it over rows from any storage.
 //
-// It knows no storage: [Parse] makes an expression, [LogExpr.Process] runs the stages of a log selection over one row,
-// and [Evaluator] does the arithmetic of metric queries over the series that its Leaf function returns. The subset is
-// closed: what LogQL has and is not supported here is refused by name and position, so that a query never answers
-// something else than what it asks.
-//
-// It is one package of fourteen files because a node of the syntax tree evaluates itself.
+// [Parse] makes an expression, [LogExpr.Process] runs the stages of a log selection over a row, and [Evaluator]
+// computes metric queries over the series of its Leaf function. Unsupported LogQL is an error with name and position.
 package logql
 
 import (
@@ -15,16 +11,15 @@ import (
 	"time"
 )
 
-// An Expr is a parsed query. Its String is a query that parses to an equal Expr.
+// An Expr is a parsed query. String returns an equivalent query.
 type Expr interface {
 	String() string
 	expr()
 }
 
-// A MatchOp is how a matcher or a label filter compares strings.
+// A MatchOp is a string comparison.
 type MatchOp string
 
-// The operators of matchers.
 const (
 	Equal    MatchOp = "="
 	NotEqual MatchOp = "!="
@@ -32,15 +27,15 @@ const (
 	NotMatch MatchOp = "!~"
 )
 
-// A Matcher compares one label with a string. The label that is not there has the value "".
+// A Matcher compares a label with a string. A missing label is "".
 type Matcher struct {
 	Name  string
 	Op    MatchOp
 	Value string
-	re    *regexp.Regexp // for Match and NotMatch: anchored at both ends, the dot matches newlines
+	re    *regexp.Regexp // for Match and NotMatch: anchored, the dot matches newlines
 }
 
-// Matches reports whether the value passes.
+// Matches reports whether the value matches.
 func (m *Matcher) Matches(value string) bool {
 	switch m.Op {
 	case Equal:
@@ -54,23 +49,23 @@ func (m *Matcher) Matches(value string) bool {
 	}
 }
 
-// Selector is a set of matchers over stream labels, all of which have to match.
+// Selector is stream matchers, all of which must match.
 type Selector []*Matcher
 
-// A LogExpr selects rows: a selector and the stages that each selected row passes.
+// A LogExpr is a selector and its pipeline.
 type LogExpr struct {
 	Selector Selector
 	Stages   []Stage
 }
 
-// A Stage is one step of a log pipeline: *LineFilter, *LabelFilter, *ParseStage or *DropStage.
+// A Stage is a *LineFilter, *LabelFilter, *ParseStage or *DropStage.
 type Stage interface {
 	String() string
 	process(r *Row) bool // false: the row is filtered out
 }
 
-// A LineFilter keeps rows by their line: with |= and |~ those that match any of the values, with != and !~ those that
-// match none. Strings are substrings, expressions are not anchored; both are case-sensitive.
+// A LineFilter keeps lines that match any value (|=, |~) or none (!=, !~). Expressions are not anchored; all are
+// case-sensitive.
 type LineFilter struct {
 	Op     string // |= != |~ !~
 	Values []string
@@ -80,16 +75,15 @@ type LineFilter struct {
 // A LabelFilter keeps rows by their labels.
 type LabelFilter struct{ Cond Cond }
 
-// A Cond is a condition over labels: *Matcher, *Compare or *Logic.
+// A Cond is a label condition: *Matcher, *Compare or *Logic.
 type Cond interface {
 	String() string
 	holds(r *Row) bool
 }
 
-// A Unit says what the right side of a Compare is.
+// A Unit is the type of a Compare's value.
 type Unit uint8
 
-// The units.
 const (
 	Number   Unit = iota
 	Duration      // compared in seconds
@@ -110,26 +104,25 @@ type Logic struct {
 	L, R Cond
 }
 
-// A ParseStage takes labels out of the line.
+// A ParseStage extracts labels from the line.
 type ParseStage struct {
 	Parser  string // json, logfmt
 	Extract []Extraction
 }
 
-// An Extraction takes one field under a name of its own.
+// An Extraction extracts one field as a label.
 type Extraction struct {
 	Label, Path string
 	path        []string // Path in parts; an array index is its decimal digits
 }
 
-// A DropStage removes labels, or with Keep all labels but these. An item with an operator only counts where the value
-// matches.
+// A DropStage removes labels, or with Keep all others. An item with an operator must also match the value.
 type DropStage struct {
 	Keep  bool
 	Items []*Matcher // Op "" matches every value
 }
 
-// A RangeExpr counts over a window before each step: rows with t-Range < time <= t.
+// A RangeExpr counts rows with t-Range < time <= t.
 type RangeExpr struct {
 	Func   string // count_over_time, rate, bytes_over_time, bytes_rate
 	Log    *LogExpr
@@ -137,7 +130,7 @@ type RangeExpr struct {
 	Offset time.Duration
 }
 
-// An AggExpr folds series into groups.
+// An AggExpr aggregates series by group.
 type AggExpr struct {
 	Op       string // sum min max avg count topk bottomk
 	Param    int    // of topk and bottomk
@@ -168,7 +161,7 @@ func (*VectorExpr) expr() {}
 
 func (m *Matcher) String() string { return m.Name + string(m.Op) + strconv.Quote(m.Value) }
 
-// String writes the selector with its braces.
+// String includes the braces.
 func (s Selector) String() string {
 	parts := make([]string, len(s))
 	for i, m := range s {

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// An Error is a fault in a query and where it stands.
+// An Error is a fault in a query.
 type Error struct {
 	Line, Col   int // from 1; Col counts bytes
 	Msg         string
-	Unsupported string // the construct, when the query is LogQL but not of the subset supported here
+	Unsupported string // the construct, if it is valid LogQL
 }
 
-// Error has the form of Loki's own messages, which Grafana shows below the query.
+// Error has Loki's format, which Grafana shows below the query.
 func (e *Error) Error() string {
 	return fmt.Sprintf("parse error at line %d, col %d: %s", e.Line, e.Col, e.Msg)
 }
 
-// errorAt makes an Error for a byte offset.
+// errorAt makes an Error at a byte offset.
 func errorAt(query string, pos int, format string, args ...any) *Error {
 	before := query[:min(pos, len(query))]
 	return &Error{
@@ -27,15 +27,15 @@ func errorAt(query string, pos int, format string, args ...any) *Error {
 	}
 }
 
-// unsupportedAt makes the Error for a construct of LogQL that is not supported.
+// unsupportedAt makes the Error for unsupported LogQL.
 func unsupportedAt(query string, pos int, construct string) *Error {
 	e := errorAt(query, pos, "%q is not supported", construct)
 	e.Unsupported = construct
 	return e
 }
 
-// An EvalError is a fault of a query that shows only while it is evaluated: it needs more than one query is given, or a
-// stage could not process a row. The message says what to write instead.
+// An EvalError is a query fault found during evaluation, such as an exceeded limit. The message says what to write
+// instead.
 type EvalError struct{ Msg string }
 
 func (e *EvalError) Error() string { return e.Msg }

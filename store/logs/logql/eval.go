@@ -8,55 +8,54 @@ import (
 	"strings"
 )
 
-// Steps are the instants at which a metric query is evaluated, in nanoseconds since 1970.
+// Steps are the evaluation times of a metric query, in Unix ns.
 type Steps struct {
 	Start, Step int64
 	Count       int
 }
 
-// At returns an instant.
+// At returns the i-th time.
 func (s Steps) At(i int) int64 { return s.Start + int64(i)*s.Step }
 
-// A Series is one line of a metric query's answer. Values has one entry a step; Absent where there is none.
+// A Series is one series of a result. Values has an entry for each step, possibly Absent.
 type Series struct {
 	Labels []Label // sorted by name
 	Values []float64
 }
 
-// absentBits is a NaN that no arithmetic gives; Prometheus marks stale samples with it.
+// absentBits is Prometheus' stale marker, a NaN that no arithmetic returns.
 const absentBits = 0x7ff0000000000002
 
-// Absent returns the value that says that a series has none at a step.
+// Absent is the value of a step without one.
 func Absent() float64 { return math.Float64frombits(absentBits) }
 
-// IsAbsent tells Absent from every other value, NaN included.
+// IsAbsent reports whether v is Absent; other NaNs are not.
 func IsAbsent(v float64) bool { return math.Float64bits(v) == absentBits }
 
-// A Fold says into which series rows are counted: one for each combination of the labels in By, or of all labels but
-// those when Without is set. The zero Fold with Without counts each label set apart.
+// A Fold groups rows into series: by the labels in By, or all others if Without. The zero Fold with Without keeps all
+// labels.
 type Fold struct {
 	By      []string
 	Without bool
 }
 
-// KeepsAll reports whether the fold keeps every label.
+// KeepsAll reports whether all labels are kept.
 func (f Fold) KeepsAll() bool { return f.Without && len(f.By) == 0 }
 
-// An Evaluator computes metric queries.
 type Evaluator struct {
 	Steps Steps
-	// Leaf counts the rows of a range expression into one series a group of the fold.
+	// Leaf counts the rows of a range expression into one series a group.
 	Leaf func(ctx context.Context, e *RangeExpr, f Fold) ([]Series, error)
 }
 
 // A Result is the answer of a metric query.
 type Result struct {
 	Scalar bool // the series has no labels and came from a number
-	Ranked bool // topk or bottomk at the top: an instant answer is sorted by value
+	Ranked bool // topk or bottomk at the top: instant answers are sorted by value
 	Series []Series
 }
 
-// Eval computes e, which must not be a log selection.
+// Eval computes e, which must be a metric query.
 func (v *Evaluator) Eval(ctx context.Context, e Expr) (Result, error) {
 	series, err := v.eval(ctx, e)
 	r := Result{Scalar: isScalar(e), Series: series}
@@ -67,7 +66,7 @@ func (v *Evaluator) Eval(ctx context.Context, e Expr) (Result, error) {
 }
 
 func (v *Evaluator) eval(ctx context.Context, e Expr) ([]Series, error) {
-	if err := context.Cause(ctx); err != nil { // numbers come from no leaf that would look
+	if err := context.Cause(ctx); err != nil { // numbers call no leaf, which would check
 		return nil, err
 	}
 	switch e := e.(type) {
@@ -93,7 +92,6 @@ func (v *Evaluator) eval(ctx context.Context, e Expr) ([]Series, error) {
 	return nil, fmt.Errorf("cannot evaluate %T as a metric query", e)
 }
 
-// constant is one series without labels.
 func (v *Evaluator) constant(value float64) []Series {
 	vs := make([]float64, v.Steps.Count)
 	for i := range vs {
@@ -102,8 +100,7 @@ func (v *Evaluator) constant(value float64) []Series {
 	return []Series{{Values: vs}}
 }
 
-// aggregate folds series. The sum of a range expression is counted right into its groups: what the groups leave out
-// never becomes a series.
+// aggregate folds series. The sum of a range expression is counted directly by group.
 func (v *Evaluator) aggregate(ctx context.Context, e *AggExpr) ([]Series, error) {
 	fold := Fold{By: e.Grouping, Without: e.Without}
 	if r, ok := e.Expr.(*RangeExpr); ok && e.Op == "sum" {
@@ -133,7 +130,7 @@ type groupOf struct {
 	members []Series
 }
 
-// group sorts series into groups, in the order of their first members.
+// group groups series, in the order of first members.
 func group(in []Series, f Fold) []*groupOf {
 	index := map[string]*groupOf{}
 	var groups []*groupOf
@@ -152,7 +149,7 @@ func group(in []Series, f Fold) []*groupOf {
 	return groups
 }
 
-// Labels appends those labels that the fold keeps. ls is sorted, and so is what is appended.
+// Labels appends the labels of ls that the fold keeps, in order.
 func (f Fold) Labels(to, ls []Label) []Label {
 	for _, l := range ls {
 		named := false
@@ -169,7 +166,7 @@ func (f Fold) Labels(to, ls []Label) []Label {
 	return to
 }
 
-// AppendKey appends what tells one label set from every other. No UTF-8 text has the separating byte.
+// AppendKey appends a unique key of a label set; 0xff does not occur in UTF-8.
 func AppendKey(to []byte, ls []Label) []byte {
 	for _, l := range ls {
 		to = append(to, l.Name...)
@@ -180,7 +177,7 @@ func AppendKey(to []byte, ls []Label) []byte {
 	return to
 }
 
-// ParseKey returns the labels that AppendKey made a key of.
+// ParseKey is the inverse of AppendKey.
 func ParseKey(key string) (ls []Label) {
 	for key != "" {
 		var l Label
@@ -191,7 +188,7 @@ func ParseKey(key string) (ls []Label) {
 	return ls
 }
 
-// combine folds the members of a group into one, step by step.
+// combine aggregates a group, step by step.
 func combine(members []Series, op string) []float64 {
 	out := make([]float64, len(members[0].Values))
 	for i := range out {
@@ -231,8 +228,7 @@ func combine(members []Series, op string) []float64 {
 	return out
 }
 
-// rank keeps at each step the e.Param members with the highest (topk) or lowest (bottomk) values. Members that are
-// never among them are left out; the order of the others stays.
+// rank keeps at each step the e.Param highest (topk) or lowest (bottomk) values, and drops series that never rank.
 func rank(members []Series, e *AggExpr) []Series {
 	steps := len(members[0].Values)
 	out := make([]Series, len(members))
@@ -261,7 +257,7 @@ func rank(members []Series, e *AggExpr) []Series {
 	return slices.DeleteFunc(out, func(s Series) bool { return s.Values == nil })
 }
 
-// compare orders numbers, NaN before all of them.
+// compare orders NaN first.
 func compare(a, b float64) int {
 	switch {
 	case a < b || math.IsNaN(a) && !math.IsNaN(b):

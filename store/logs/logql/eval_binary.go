@@ -2,8 +2,7 @@ package logql
 
 import "math"
 
-// binary joins two operands. A number goes with every series of the other side; series go together when their labels
-// are equal.
+// binary joins two operands: series by equal labels, numbers with every series.
 func binary(e *BinaryExpr, l, r []Series) []Series {
 	switch {
 	case isScalar(e.R):
@@ -42,7 +41,7 @@ func binary(e *BinaryExpr, l, r []Series) []Series {
 	return out
 }
 
-// unmatched returns the series that are still in the index, in their order.
+// unmatched returns the series still in the index, in order.
 func unmatched(all []Series, index map[string]Series) []Series {
 	var out []Series
 	var key []byte
@@ -55,7 +54,7 @@ func unmatched(all []Series, index map[string]Series) []Series {
 	return out
 }
 
-// fill is "or" of two series with equal labels: the left value where there is one.
+// fill is "or": the left value if there is one.
 func fill(l, r Series) Series {
 	vs := make([]float64, len(l.Values))
 	for i, x := range l.Values {
@@ -67,7 +66,7 @@ func fill(l, r Series) Series {
 	return Series{Labels: l.Labels, Values: vs}
 }
 
-// join is the value of two series with equal labels at one step.
+// join is the value for one step.
 func (e *BinaryExpr) join(l, r float64) float64 {
 	switch {
 	case e.Op == "unless":
@@ -83,7 +82,7 @@ func (e *BinaryExpr) join(l, r float64) float64 {
 	return e.apply(l, r, l, false)
 }
 
-// apply is the value of an operator. A comparison that holds gives keep, or 1 where it answers with a boolean.
+// apply computes an operator. A true comparison gives keep, or 1 if boolean.
 func (e *BinaryExpr) apply(l, r, keep float64, boolean bool) float64 {
 	switch e.Op {
 	case "+":
@@ -133,7 +132,7 @@ func (e *BinaryExpr) compares(l, r float64) bool {
 	return l <= r
 }
 
-// each applies f to every value that there is. Series of which nothing is left are left out.
+// each applies f to all values and drops series that become empty.
 func each(in []Series, f func(step int, x float64) float64) []Series {
 	out := make([]Series, 0, len(in))
 	for _, s := range in {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxJSONDepth bounds objects inside one another; deeper lines are marked as not parsed.
+// maxJSONDepth limits nesting; deeper lines count as not parsed.
 const maxJSONDepth = 64
 
 var (
@@ -17,15 +17,15 @@ var (
 	errJSONDepth = errors.New("the line nests JSON too deep")
 )
 
-// jsonReader reads JSON in place. It allocates only for strings with escapes.
+// jsonReader reads JSON in place. Only strings with escapes allocate.
 type jsonReader struct {
 	s     string
 	pos   int
 	depth int
 }
 
-// parseJSON makes a label of every field of the line that has a string, a number or a boolean. Fields of objects are
-// joined with underscores; arrays and null give none, as in Loki.
+// parseJSON makes labels of the line's strings, numbers and booleans. As in Loki, nested keys are joined with
+// underscores, and arrays and null are skipped.
 func parseJSON(r *Row) {
 	j := jsonReader{s: r.Line}
 	j.space()
@@ -39,7 +39,7 @@ func parseJSON(r *Row) {
 	}
 }
 
-// object reads an object at the position into labels below the name that r.name holds.
+// object reads an object into labels with the prefix in r.name.
 func (j *jsonReader) object(r *Row) error {
 	base := len(r.name)
 	defer func() { r.name = r.name[:base] }()
@@ -68,7 +68,7 @@ func (j *jsonReader) object(r *Row) error {
 	})
 }
 
-// fields reads an object and calls field at each value; field moves over it.
+// fields calls field at each value of an object; field must consume it.
 func (j *jsonReader) fields(field func(key string) error) error {
 	if j.depth++; j.depth > maxJSONDepth {
 		return errJSONDepth
@@ -107,7 +107,7 @@ func (j *jsonReader) fields(field func(key string) error) error {
 	}
 }
 
-// value moves over any value and returns its text as it stands in the line.
+// value consumes a value and returns its raw text.
 func (j *jsonReader) value() (string, error) {
 	start := j.pos
 	var err error
@@ -163,7 +163,7 @@ func (j *jsonReader) array(element func(i int) error) error {
 	}
 }
 
-// str moves over a string and returns it with its quotes.
+// str consumes a string and returns it with quotes.
 func (j *jsonReader) str() (string, error) {
 	if !j.at('"') {
 		return "", errJSON
@@ -206,7 +206,7 @@ func (j *jsonReader) take(c byte) bool {
 	return false
 }
 
-// unquoted is the text of a value: a string without its quotes and escapes, anything else as it stands.
+// unquoted decodes a string; other values stay raw.
 func unquoted(raw string) (string, error) {
 	if raw == "" || raw[0] != '"' {
 		return raw, nil
@@ -228,7 +228,7 @@ func unquoted(raw string) (string, error) {
 	return string(append(out, s...)), nil
 }
 
-// unescape appends what the escape at the beginning of s stands for, and returns how long it is; 0 when it is none.
+// unescape appends the escape at the start of s and returns its length, 0 if invalid.
 func unescape(to []byte, s string) ([]byte, int) {
 	if len(s) < 2 {
 		return to, 0
@@ -260,9 +260,8 @@ func escapedRune(s string) (rune, bool) {
 	return rune(v), err == nil
 }
 
-// extractJSON makes a label of each wanted field that the line has. An object or an array gives its JSON text. As in
-// Loki, an empty line lacks every field, and of any other only the first byte and the values that are wanted have to be
-// JSON: a line that was cut off still gives what stands before the cut.
+// extractJSON makes labels of the wanted fields; objects and arrays give their JSON text. As in Loki, only the first
+// byte and the wanted values must be JSON, so a truncated line still gives the fields before the cut.
 func extractJSON(r *Row, extract []Extraction) {
 	if r.Line == "" {
 		return
@@ -293,8 +292,7 @@ var (
 	errFound  = errors.New("found") // ends the walk
 )
 
-// find returns the raw value under a path. An error with ok is that of the value; without, the line is not JSON where
-// the value might have been.
+// find returns the raw value at a path. An error with ok is in the value, else in the line before it.
 func (j *jsonReader) find(path []string) (raw string, ok bool, err error) {
 	if len(path) == 0 {
 		raw, err = j.value()

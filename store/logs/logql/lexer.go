@@ -21,14 +21,14 @@ type token struct {
 	pos  int
 }
 
-// lexer cuts a query into tokens. It is run ahead of the parser: queries are short, and looking ahead becomes an index.
+// lexer tokenizes the whole query before parsing.
 type lexer struct {
 	query  string
 	pos    int
 	tokens []token
 }
 
-// symbols are tried in this order, the longer ones first.
+// symbols has the longer ones first.
 var symbols = [...]string{
 	"|=", "|~", "|>", "!=", "!~", "!>", "==", "=~", ">=", "<=",
 	"{", "}", "(", ")", "[", "]", ",", "|", "=", ">", "<", "+", "-", "*", "/", "%", "^", "@", ":",
@@ -48,7 +48,7 @@ func lex(query string) ([]token, error) {
 	}
 }
 
-// space skips blanks and comments, which run from # to the end of the line.
+// space skips blanks and # comments.
 func (l *lexer) space() {
 	for l.pos < len(l.query) {
 		switch c := l.query[l.pos]; {
@@ -107,8 +107,7 @@ func (l *lexer) quoted() error {
 	return nil
 }
 
-// number takes digits and the unit glued to them; what they mean is the parser's business. The micro sign of "µs" is
-// the one letter that is not ASCII.
+// number takes digits and the unit after them; "µs" is the only unit beyond ASCII.
 func (l *lexer) number() {
 	for l.pos < len(l.query) {
 		rest := l.query[l.pos:]

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// parseLogfmt makes a label of every key=value pair of the line, or of the wanted ones. What is not a pair is passed
-// over, as Loki does without --strict; so are keys without a value.
+// parseLogfmt makes labels of the line's key=value pairs, or of the wanted ones. Like Loki without --strict, it skips
+// other words and keys without value.
 func parseLogfmt(r *Row, extract []Extraction) {
 	s := r.Line
 	for s != "" {
@@ -31,7 +31,7 @@ func parseLogfmt(r *Row, extract []Extraction) {
 	}
 }
 
-// nextPair cuts the next pair off; ok is false when what it cut off was none.
+// nextPair cuts off the next word; ok reports whether it is a pair.
 func nextPair(s string) (key, value, rest string, ok bool) {
 	i := 0
 	for i < len(s) && s[i] <= ' ' {
@@ -88,7 +88,7 @@ func quotedValue(key, s string) (_, value, rest string, ok bool) {
 	return key, "", "", false
 }
 
-// skipWord moves to the next blank.
+// skipWord skips to the next blank.
 func skipWord(s string) string {
 	if i := strings.IndexFunc(s, func(r rune) bool { return r <= ' ' }); i >= 0 {
 		return s[i:]

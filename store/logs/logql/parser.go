@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// MaxQuery is the longest query that is read, as in Loki.
+// MaxQuery is Loki's limit on the length of a query.
 const MaxQuery = 128 << 10
 
-// maxDepth bounds parentheses and operators inside one another.
+// maxDepth limits nesting.
 const maxDepth = 128
 
-// maxParts bounds the operators, conditions, matchers, stages and strings of a query, for each of which every row or
-// step costs something: 128 KiB of "1+1+..." over 11,000 steps took minutes. Strings may be long.
+// maxParts limits operators, conditions, matchers, stages and strings, because each costs time per row or step: 128
+// KiB of "1+1+..." over 11,000 steps took minutes.
 const maxParts = 1000
 
-// Parse reads a query.
+// Parse parses a query.
 func Parse(query string) (Expr, error) {
 	p, err := newParser(query)
 	if err != nil {
@@ -29,7 +29,7 @@ func Parse(query string) (Expr, error) {
 	return e, p.done()
 }
 
-// ParseLog reads a query that has to be a log selection, not a metric query.
+// ParseLog parses a log selection, not a metric query.
 func ParseLog(query string) (*LogExpr, error) {
 	e, err := Parse(query)
 	if err != nil {
@@ -42,7 +42,7 @@ func ParseLog(query string) (*LogExpr, error) {
 	return l, nil
 }
 
-// ParseSelector reads a selector alone, as match[] carries it. Empty braces, which a query may not have, select all.
+// ParseSelector parses a selector, such as match[]. Unlike in queries, empty braces select all.
 func ParseSelector(query string) (Selector, error) {
 	p, err := newParser(query)
 	if err != nil {
@@ -74,7 +74,7 @@ func newParser(query string) (*parser, error) {
 	return &parser{query: query, tokens: tokens}, err
 }
 
-// invalidByte finds the first byte that is no UTF-8, -1 when all is.
+// invalidByte returns the position of the first byte that is not UTF-8, or -1.
 func invalidByte(s string) int {
 	for i, r := range s {
 		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
@@ -99,7 +99,7 @@ func (p *parser) at(k kind, s string) bool {
 	return t.kind == k && t.text == s
 }
 
-// accept moves over a symbol if it is there.
+// accept consumes a symbol if present.
 func (p *parser) accept(s string) bool {
 	if p.at(symbol, s) {
 		p.i++
@@ -108,7 +108,7 @@ func (p *parser) accept(s string) bool {
 	return false
 }
 
-// acceptWord moves over a keyword if it is there.
+// acceptWord consumes a keyword if present.
 func (p *parser) acceptWord(s string) bool {
 	if p.at(ident, s) {
 		p.i++
@@ -140,7 +140,6 @@ func (p *parser) done() error {
 	return nil
 }
 
-// unexpected is the error at the current token.
 func (p *parser) unexpected(wanted string) error {
 	t := p.peek()
 	switch t.kind {
@@ -152,7 +151,7 @@ func (p *parser) unexpected(wanted string) error {
 	return errorAt(p.query, t.pos, "syntax error: unexpected %s, %s", t.text, wanted)
 }
 
-// deeper counts a level of nesting; the caller calls shallower when it leaves.
+// deeper enters a nesting level; shallower leaves it.
 func (p *parser) deeper() error {
 	p.depth++
 	if p.depth > maxDepth {
@@ -163,7 +162,6 @@ func (p *parser) deeper() error {
 
 func (p *parser) shallower() { p.depth-- }
 
-// part counts a part of the query.
 func (p *parser) part() error {
 	p.parts++
 	if p.parts > maxParts {
@@ -173,7 +171,7 @@ func (p *parser) part() error {
 	return nil
 }
 
-// selector reads {a="b", c=~"d"}.
+// selector parses {a="b", c=~"d"}.
 func (p *parser) selector() (Selector, error) {
 	if err := p.expect("{"); err != nil {
 		return nil, err
@@ -197,7 +195,7 @@ func (p *parser) selector() (Selector, error) {
 	return s, nil
 }
 
-// querySelector is selector, with Loki's rule that something must be selected.
+// querySelector is selector with Loki's rule that one matcher must not match the empty string.
 func (p *parser) querySelector() (Selector, error) {
 	pos := p.peek().pos
 	s, err := p.selector()
@@ -248,7 +246,7 @@ func (p *parser) newMatcher(name token, op MatchOp, value token) (*Matcher, erro
 	return m, nil
 }
 
-// logExpr reads a selector and its stages, up to whatever is no stage.
+// logExpr parses a selector and its stages.
 func (p *parser) logExpr() (*LogExpr, error) {
 	s, err := p.querySelector()
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What LogQL has and this package has not, beside unsupportedStages.
+// Unsupported LogQL, besides unsupportedStages.
 var unsupportedFunctions = []string{
 	"sum_over_time", "avg_over_time", "min_over_time", "max_over_time", "stddev_over_time", "stdvar_over_time",
 	"quantile_over_time", "first_over_time", "last_over_time", "absent_over_time", "rate_counter", "label_replace",
@@ -18,10 +18,10 @@ var (
 	aggregations   = []string{"sum", "min", "max", "avg", "count", "topk", "bottomk"}
 )
 
-// maxDuration bounds ranges and offsets, so that sums of times do not overflow.
+// maxDuration limits ranges and offsets, against overflows.
 const maxDuration = 100 * 365 * 24 * time.Hour
 
-// precedence is that of PromQL; 0 is no operator.
+// precedence is PromQL's; 0 is no operator.
 func precedence(t token) int {
 	if t.kind == ident {
 		switch t.text {
@@ -48,7 +48,7 @@ func precedence(t token) int {
 	return 0
 }
 
-// expr reads operators that bind at least as strong as floor, and their operands.
+// expr parses operators of precedence floor or higher, and their operands.
 func (p *parser) expr(floor int) (Expr, error) {
 	if err := p.deeper(); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (p *parser) expr(floor int) (Expr, error) {
 	}
 }
 
-// checkOperands refuses what has no meaning: log selections, and sets made of numbers.
+// checkOperands refuses log selections, and sets of numbers.
 func (p *parser) checkOperands(b *BinaryExpr, start int) error {
 	if _, logs := b.R.(*LogExpr); logs {
 		return errorAt(p.query, start, "syntax error: %s joins metric queries, not log selections", b.Op)
@@ -103,7 +103,7 @@ func (p *parser) checkOperands(b *BinaryExpr, start int) error {
 	return nil
 }
 
-// isScalar reports whether the value of e is a number rather than a vector.
+// isScalar reports whether e is a number, not a vector.
 func isScalar(e Expr) bool {
 	switch e := e.(type) {
 	case *NumberExpr:
@@ -114,7 +114,7 @@ func isScalar(e Expr) bool {
 	return false
 }
 
-// modifiers reads what stands between an operator and its right side.
+// modifiers parses what follows an operator.
 func (p *parser) modifiers(b *BinaryExpr, strength int) error {
 	if p.at(ident, "bool") {
 		if strength != 3 {
@@ -193,7 +193,7 @@ func (p *parser) vector() (Expr, error) {
 	return &VectorExpr{Value: n.(*NumberExpr).Value}, p.expect(")")
 }
 
-// rangeExpr reads ( {selector} | stages [5m] offset 1h ). The range may stand before the stages, too.
+// rangeExpr parses ( {selector} | stages [5m] offset 1h ). The range may precede the stages.
 func (p *parser) rangeExpr(function string) (Expr, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
@@ -250,7 +250,7 @@ func (p *parser) logRange(e *RangeExpr) error {
 	}
 }
 
-// window reads [5m] and offset, if they are there.
+// window parses optional [5m] and offset.
 func (p *parser) window(e *RangeExpr) (bool, error) {
 	if e.Range == 0 && p.accept("[") {
 		d, err := p.duration()
@@ -293,7 +293,7 @@ func (p *parser) duration() (time.Duration, error) {
 	return d, nil
 }
 
-// aggregation reads sum by (a) (...), sum(...) by (a), topk(5, ...).
+// aggregation parses sum by (a) (...), sum(...) by (a), topk(5, ...).
 func (p *parser) aggregation(op string) (Expr, error) {
 	e := &AggExpr{Op: op}
 	grouped, err := p.grouping(e)

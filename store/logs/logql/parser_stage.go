@@ -7,12 +7,11 @@ import (
 	"strings"
 )
 
-// Stages of LogQL that are not supported.
 var unsupportedStages = []string{
 	"line_format", "label_format", "regexp", "pattern", "unpack", "unwrap", "decolorize", "distinct",
 }
 
-// stages appends the stages that stand at the current token.
+// stages appends the stages at the current token.
 func (p *parser) stages(to []Stage) ([]Stage, error) {
 	for {
 		t := p.peek()
@@ -69,7 +68,7 @@ func (p *parser) lineFilter() (Stage, error) {
 	}
 }
 
-// pipeStage reads what follows a |.
+// pipeStage parses what follows a |.
 func (p *parser) pipeStage() (Stage, error) {
 	t := p.peek()
 	switch {
@@ -89,7 +88,7 @@ func (p *parser) pipeStage() (Stage, error) {
 	return &LabelFilter{Cond: c}, err
 }
 
-// parseStage reads the fields to extract, none for all: a="b.c", d.
+// parseStage parses the fields to extract, none for all: a="b.c", d.
 func (p *parser) parseStage(parser string) (Stage, error) {
 	s := &ParseStage{Parser: parser}
 	for p.peek().kind == ident || p.at(symbol, "-") {
@@ -122,7 +121,7 @@ func (p *parser) parseStage(parser string) (Stage, error) {
 	return s, nil
 }
 
-// flag gives the text of a --flag, for the error that names it.
+// flag returns a --flag for the error message.
 func (p *parser) flag() string {
 	i := p.i
 	var b strings.Builder
@@ -140,7 +139,7 @@ func (p *parser) flag() string {
 	return b.String()
 }
 
-// splitPath reads the path of a JSON field: a.b, a["b c"], a[0].
+// splitPath splits a JSON path: a.b, a["b c"], a[0].
 func splitPath(s string) ([]string, bool) {
 	var path []string
 	for s != "" {
@@ -166,7 +165,7 @@ func splitPath(s string) ([]string, bool) {
 	return path, len(path) > 0
 }
 
-// bracket reads ["key"] or [0] and returns how long it is, 0 when it is neither.
+// bracket parses ["key"] or [0] and returns its length, or 0.
 func bracket(s string) (inner string, n int) {
 	if len(s) > 1 && s[1] == '"' {
 		q, err := strconv.QuotedPrefix(s[1:])
@@ -218,7 +217,7 @@ func isComparison(s string) bool {
 	return false
 }
 
-// conditions reads conditions joined by or, which binds weaker than and.
+// conditions parses conditions joined by or, which binds less than and.
 func (p *parser) conditions() (Cond, error) {
 	l, err := p.conjunction()
 	for err == nil && p.acceptWord("or") {
@@ -230,7 +229,7 @@ func (p *parser) conditions() (Cond, error) {
 	return l, err
 }
 
-// conjunction reads conditions joined by and.
+// conjunction parses conditions joined by and.
 func (p *parser) conjunction() (Cond, error) {
 	l, err := p.list()
 	for err == nil && p.acceptWord("and") {
@@ -242,9 +241,8 @@ func (p *parser) conjunction() (Cond, error) {
 	return l, err
 }
 
-// list reads a condition and those that a comma or nothing but a blank joins to it. Both mean and, but have no
-// precedence in Loki's grammar: to their left they bind stronger than and, to their right they take in all that
-// follows. a, b or c is a and (b or c); a or b, c is a or (b and c).
+// list parses conditions joined by comma or blank. Both mean and, without precedence in Loki's grammar: a, b or c is
+// a and (b or c); a or b, c is a or (b and c).
 func (p *parser) list() (Cond, error) {
 	l, err := p.condition()
 	if err != nil || !p.accept(",") && !p.atCondition() {
@@ -254,7 +252,6 @@ func (p *parser) list() (Cond, error) {
 	return &Logic{Op: "and", L: l, R: r}, err
 }
 
-// atCondition reports whether a condition begins here.
 func (p *parser) atCondition() bool {
 	if p.at(symbol, "(") {
 		return true
@@ -311,7 +308,7 @@ func (p *parser) stringCondition(name, op, value token) (Cond, error) {
 	return nil, errorAt(p.query, op.pos, "syntax error: %s compares numbers, durations and sizes, not strings", op.text)
 }
 
-// compare reads a number, a duration or a size.
+// compare parses a number, duration or size.
 func (p *parser) compare(name, op token) (Cond, error) {
 	c := &Compare{Name: name.text, Op: op.text}
 	if c.Op == "=" {
@@ -333,7 +330,7 @@ func (p *parser) compare(name, op token) (Cond, error) {
 	return c, nil
 }
 
-// quantity reads a number with or without a unit.
+// quantity parses a number with optional unit.
 func quantity(s string) (float64, Unit, bool) {
 	if v, ok := parseNumber(s); ok {
 		return v, Number, true
@@ -345,7 +342,7 @@ func quantity(s string) (float64, Unit, bool) {
 	return v, Bytes, ok
 }
 
-// parseNumber reads a decimal number, not what else strconv takes: 0x1, 1_000, Inf.
+// parseNumber parses decimals only, unlike strconv: no 0x1, 1_000, Inf.
 func parseNumber(s string) (float64, bool) {
 	if strings.ContainsAny(s, "xXpP_iInN") {
 		return 0, false

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// The labels under which a stage reports what it could not do.
+// Labels of stage errors.
 const (
 	ErrorLabel        = "__error__"
 	ErrorDetailsLabel = "__error_details__"
 )
 
-// What ErrorLabel says, in Loki's words: a line that a parser cannot read, a value that a filter cannot.
+// Loki's values of ErrorLabel.
 const (
 	ParserError = "JSONParserErr"
 	filterError = "LabelFilterErr"
@@ -20,37 +20,37 @@ const (
 // A Label is a name and its value.
 type Label struct{ Name, Value string }
 
-// A Row is one log row on its way through the stages. One Row is reused for all rows of a worker: fill it with Reset
-// and AddMeta, run [LogExpr.Process], read it. The strings may alias the caller's memory.
+// A Row is a row in the pipeline, reused by a worker: call Reset and AddMeta, [LogExpr.Process], then read it.
+// Strings may alias the caller's memory.
 type Row struct {
 	Line   string
-	Stream []Label // of the stream, sorted by name; shared by its rows and never modified here
+	Stream []Label // sorted by name; shared, never modified here
 	Meta   []Label // structured metadata
-	Parsed []Label // taken out of the line
+	Parsed []Label // extracted from the line
 
-	// Want limits what parsers extract to these names; nil means everything.
+	// Want limits what parsers extract; nil means everything.
 	Want map[string]bool
 
 	err, errDetails string
-	dropped         []string // stream labels that a stage removed
+	dropped         []string // scratch: the current field's name
 	name, suffixed  []byte   // scratch: the name of the field that is read
 	names           map[string]string
 }
 
-// Reset begins a row.
+// Reset starts a row.
 func (r *Row) Reset(line string, stream []Label) {
 	r.Line, r.Stream = line, stream
 	r.Meta, r.Parsed, r.dropped = r.Meta[:0], r.Parsed[:0], r.dropped[:0]
 	r.err, r.errDetails = "", ""
 }
 
-// AddMeta adds a label of structured metadata.
+// AddMeta adds structured metadata.
 func (r *Row) AddMeta(name, value string) { r.Meta = append(r.Meta, Label{name, value}) }
 
-// Err returns the value of __error__, empty for a row that passed without one.
+// Err returns the value of __error__, or "".
 func (r *Row) Err() string { return r.err }
 
-// Get returns a label. The kinds have no names in common: the later one would have got a suffix.
+// Get returns a label. Names are unique, because duplicates got a suffix.
 func (r *Row) Get(name string) (string, bool) {
 	switch name {
 	case ErrorLabel:
@@ -75,7 +75,7 @@ func (r *Row) streamLabel(name string) (string, bool) {
 	return v, ok
 }
 
-// AppendStream appends the labels of the stream that no stage removed.
+// AppendStream appends the stream labels that are left.
 func (r *Row) AppendStream(to []Label) []Label {
 	if len(r.dropped) == 0 {
 		return append(to, r.Stream...)
@@ -88,7 +88,7 @@ func (r *Row) AppendStream(to []Label) []Label {
 	return to
 }
 
-// AppendParsed appends what the stages added: parsed labels and the error, if there was one.
+// AppendParsed appends parsed labels and errors.
 func (r *Row) AppendParsed(to []Label) []Label {
 	to = append(to, r.Parsed...)
 	if r.err != "" {
@@ -100,7 +100,7 @@ func (r *Row) AppendParsed(to []Label) []Label {
 	return to
 }
 
-// AppendLabels appends every label of the row, sorted by name.
+// AppendLabels appends all labels, sorted.
 func (r *Row) AppendLabels(to []Label) []Label {
 	n := len(to)
 	to = r.AppendStream(to)
@@ -132,8 +132,8 @@ func (r *Row) fail(kind, details string) {
 	r.err, r.errDetails = kind, details
 }
 
-// addParsed adds what a parser found. A name that the stream or structured metadata has gets Loki's suffix; one that was
-// parsed before stays as it was.
+// addParsed adds a parsed label. If the stream or metadata has the name, it gets Loki's suffix; the first of two
+// parsed ones wins.
 func (r *Row) addParsed(name, value string) {
 	_, taken := r.streamLabel(name)
 	if !taken {
@@ -152,10 +152,9 @@ func (r *Row) addParsed(name, value string) {
 	r.Parsed = append(r.Parsed, Label{name, value})
 }
 
-// maxNames bounds the names that a Row remembers; lines with other fields each time would grow it without end.
+// maxNames limits the interned names of a Row.
 const maxNames = 4096
 
-// intern returns b as a string without making it anew for each row.
 func (r *Row) intern(b []byte) string {
 	if s, ok := r.names[string(b)]; ok {
 		return s
@@ -168,8 +167,8 @@ func (r *Row) intern(b []byte) string {
 	return s
 }
 
-// appendName appends the part of a label name that a field's key makes: every byte that a label name may not have
-// becomes an underscore, but for blanks around it. A name does not begin with a digit.
+// appendName appends a key to a label name. Invalid bytes become underscores, blanks around the key go, and a leading
+// digit gets an underscore.
 func appendName(to []byte, key string) []byte {
 	key = strings.TrimSpace(key)
 	if len(to) == 0 && key != "" && isDigit(key[0]) {

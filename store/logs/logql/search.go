@@ -1,14 +1,14 @@
 package logql
 
-// What a log store is asked, and what it answers. All times are nanoseconds since 1970.
+// All times are Unix ns.
 
-// A LineQuery asks for the newest or the oldest lines of a log selection.
+// A LineQuery asks for the newest or oldest lines of a selection.
 type LineQuery struct {
 	Log        *LogExpr
-	From, To   int64 // both inside
+	From, To   int64 // inclusive
 	Limit      int
 	Forward    bool // the oldest first
-	Categorize bool // keep metadata and parsed labels apart from the stream's
+	Categorize bool // separate metadata and parsed labels from the stream's
 }
 
 // A Stream is lines with equal labels.
@@ -17,31 +17,30 @@ type Stream struct {
 	Entries []Entry
 }
 
-// An Entry is one line. Meta and Parsed are filled where the query keeps them apart.
+// An Entry is a line. Meta and Parsed are set if Categorize is.
 type Entry struct {
 	Time         int64
 	Line         string
 	Meta, Parsed []Label
 }
 
-// A StreamQuery asks about the streams that any of the selectors selects, or all when there is none, and that have rows in
-// the range.
+// A StreamQuery asks about streams with rows in the range that match any selector; none selects all.
 type StreamQuery struct {
 	Selectors []Selector
-	From, To  int64 // both inside
+	From, To  int64 // inclusive
 }
 
-// A SizeQuery asks how much each stream has, in the whole range or, with a step, in each part of it.
+// A SizeQuery asks for the size of streams, in total or for each Step.
 type SizeQuery struct {
 	Selector Selector
-	From, To int64 // both inside
+	From, To int64 // inclusive
 	Step     int64
-	Labels   []string // those that are wanted; nil: all
+	Labels   []string // wanted labels; nil: all
 }
 
-// A StreamSize is what one stream has, or a piece of it.
+// A StreamSize is a part of a stream's size.
 type StreamSize struct {
-	Stream      string // the same for all pieces, and for no other stream; only until the call returns
+	Stream      string // a unique id, valid until the call returns
 	Labels      []Label
 	Rows, Bytes uint64 // bytes are those of lines
 	Part        int    // which part of the range

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Process runs the stages over a row and reports whether it is still wanted.
+// Process runs the stages and reports whether the row is kept.
 func (e *LogExpr) Process(r *Row) bool {
 	for _, s := range e.Stages {
 		if !s.process(r) {
@@ -39,8 +39,8 @@ func (m *Matcher) holds(r *Row) bool {
 	return m.Matches(v)
 }
 
-// holds is false without the label, also for a line that no parser could read, and true for a value that is no number:
-// such rows are marked, and only a filter on __error__ removes them. As in Loki 3.7.
+// holds is false without the label. As in Loki 3.7, a value that is no number is true, and marked: filter it by
+// __error__.
 func (c *Compare) holds(r *Row) bool {
 	text, ok := r.Get(c.Name)
 	if !ok {
@@ -115,7 +115,7 @@ func (s *DropStage) process(r *Row) bool {
 	return true
 }
 
-// keep removes every label that no item names. The error labels stay: only drop removes them.
+// keep removes unnamed labels, except for the error labels.
 func (s *DropStage) keep(r *Row) {
 	r.Parsed = s.kept(r.Parsed)
 	r.Meta = s.kept(r.Meta)

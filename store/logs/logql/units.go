@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// Units of durations beyond those of package time, in the spelling of Prometheus.
+// Prometheus' units beyond package time.
 var longUnits = map[string]time.Duration{
 	"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
 }
 
-// Units of sizes, lower case.
 var sizeUnits = map[string]float64{
 	"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "pb": 1e15,
 	"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15,
@@ -20,7 +19,7 @@ var sizeUnits = map[string]float64{
 	"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40, "pi": 1 << 50,
 }
 
-// ParseDuration reads what Go and what Prometheus write: 1h30m, 1.5s, 250ms, 2d. A sign is allowed.
+// ParseDuration parses Go's and Prometheus' durations with optional sign: 1h30m, 1.5s, 250ms, 2d.
 func ParseDuration(s string) (time.Duration, bool) {
 	if d, err := time.ParseDuration(s); err == nil {
 		return d, s != "0" && s != "+0" && s != "-0"
@@ -61,7 +60,7 @@ func ParseDuration(s string) (time.Duration, bool) {
 	return time.Duration(total), true
 }
 
-// parseSize reads a number with a unit of bytes: 20MB, 1KiB, 5 kb, 42B. A bare number is none.
+// parseSize parses a number with a byte unit: 20MB, 1KiB, 5 kb, 42B.
 func parseSize(s string) (float64, bool) {
 	n := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
 	if n <= 0 {
@@ -75,7 +74,7 @@ func parseSize(s string) (float64, bool) {
 	return v * unit, ok
 }
 
-// IsSize reports whether s is a number with a unit of bytes.
+// IsSize reports whether s is a number with a byte unit.
 func IsSize(s string) bool {
 	_, ok := parseSize(s)
 	return ok

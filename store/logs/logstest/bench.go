@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// Sample is 1,000 records of about 350 bytes with six attributes, from one pod, a millisecond apart.
+// Sample is 1,000 records of about 350 bytes with six attributes, a millisecond apart.
 func Sample(b *testing.B, start time.Time) pipeline.Batch {
 	return Batch(b, func(logs plog.Logs) {
 		rl := logs.ResourceLogs().AppendEmpty()
@@ -36,7 +36,7 @@ func Sample(b *testing.B, start time.Time) pipeline.Batch {
 	})
 }
 
-// CPU is what the process has spent of user and system time.
+// CPU is the process's user and system time.
 func CPU(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -45,7 +45,7 @@ func CPU(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// PerRow reports the processor's time for a row since start, whatever else runs on the machine.
+// PerRow reports CPU time per row since start.
 func PerRow(b *testing.B, start time.Duration, rows int) {
 	b.ReportMetric(float64((CPU(b)-start).Nanoseconds())/float64(b.N*rows), "cpu-ns/row")
 }

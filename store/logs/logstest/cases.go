@@ -22,18 +22,17 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// Epoch is the time that cases count from.
+// Epoch is the zero time of cases.
 var Epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A Store is what a case talks to: one that is empty and does not find Epoch too old.
+// A Store is under test: empty, and with Epoch in its retention.
 type Store struct {
 	pipeline.Sink
 	http.Handler
 }
 
-// Cases runs testdata/*.txtar, each with a store of its own, filled from its section "rows" (see readRows) or "otlp.json".
-// Then come pairs of sections: "request NAME" (see Ask) and "want NAME" with the status and the body. With update the
-// answers are written into the files instead.
+// Cases runs testdata/*.txtar, each with an empty store filled from section "rows" (see readRows) or "otlp.json".
+// Sections "request NAME" (see Ask) and "want NAME" follow in pairs; update rewrites the answers.
 func Cases(t *testing.T, update bool, open func(t *testing.T) Store) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -93,12 +92,11 @@ func runCase(t *testing.T, archive *txtar.Archive, update bool, s Store) {
 	}
 }
 
-// readRows reads one row a line: resource attributes, time after Epoch, attributes, line, as in
+// readRows reads one row a line: resource attributes, time after Epoch, attributes, line:
 //
 //	{service.name=web k8s.pod.name=a} 10s [http.status=500 severity=17] the line
 //
-// The attribute severity is the number of the record's severity; trace its trace id. Quotes and \n in a line are
-// written as in Go, when it begins with a quote.
+// The attributes severity and trace set the record's severity number and trace id. A line in quotes is a Go string.
 func readRows(t *testing.T, logs plog.Logs, text string) {
 	for _, l := range strings.Split(strings.TrimSpace(text), "\n") {
 		rest, ok := strings.CutPrefix(l, "{")
@@ -141,9 +139,8 @@ func eachPair(s string, f func(k, v string)) {
 	}
 }
 
-// Ask sends a request: the method and the path below /loki/api/v1/, then a parameter or a "header Name: value" a line.
-// A parameter that is a duration with a + in front is that long after Epoch, in nanoseconds. The answer is the status
-// and the body, JSON indented and without its statistics.
+// Ask sends a request: method and path below /loki/api/v1/, then one parameter or "header Name: value" a line. A
+// duration with a leading + is that long after Epoch. The answer is status and body, without statistics.
 func Ask(t *testing.T, h http.Handler, text string) string {
 	t.Helper()
 	first, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
@@ -204,7 +201,7 @@ func tidy(body []byte) string {
 	return compact(out.String())
 }
 
-// compact joins the lines of the innermost objects and arrays.
+// compact joins the lines of innermost objects and arrays.
 func compact(s string) string {
 	var out strings.Builder
 	lines := strings.Split(s, "\n")

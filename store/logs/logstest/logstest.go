@@ -1,4 +1,4 @@
-// Package logstest is what tests of the log store and of its API share: records, cases and measures.
+// Package logstest helps to test the log store and its API.
 package logstest
 
 import (
@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Batch makes a Batch of what fill writes.
+// Batch makes a batch of what fill writes.
 func Batch(t testing.TB, fill func(plog.Logs)) pipeline.Batch {
 	t.Helper()
 	logs := plog.NewLogs()
@@ -33,7 +33,7 @@ func Batch(t testing.TB, fill func(plog.Logs)) pipeline.Batch {
 	return pipeline.Batch{Signal: pipeline.Logs, Request: r, Items: info.Items}
 }
 
-// Lines makes a batch of one service, a line every millisecond from start on.
+// Lines makes a batch of one service, a line each millisecond.
 func Lines(t testing.TB, service string, start time.Time, texts ...string) pipeline.Batch {
 	return Batch(t, func(logs plog.Logs) {
 		rl := logs.ResourceLogs().AppendEmpty()
@@ -47,7 +47,7 @@ func Lines(t testing.TB, service string, start time.Time, texts ...string) pipel
 	})
 }
 
-// Many makes a batch of n rows of one service, one every millisecond from start on; fill decorates them.
+// Many makes a batch of n rows of one service, one each millisecond.
 func Many(t testing.TB, n int, start time.Time, fill func(i int, r plog.LogRecord)) pipeline.Batch {
 	return Batch(t, func(logs plog.Logs) {
 		rl := logs.ResourceLogs().AppendEmpty()
@@ -61,7 +61,7 @@ func Many(t testing.TB, n int, start time.Time, fill func(i int, r plog.LogRecor
 	})
 }
 
-// Time is a time as pdata has it.
+// Time converts to pdata.
 func Time(t time.Time) pcommon.Timestamp { return pcommon.NewTimestampFromTime(t) }
 
 // Get sends a query and returns status and body.
@@ -76,7 +76,7 @@ func Get(ctx context.Context, h http.Handler, path string, params ...string) (in
 	return w.Code, w.Body.String()
 }
 
-// LibraryGoroutines are those that the library starts once for the process.
+// LibraryGoroutines are global goroutines of the library.
 func LibraryGoroutines() []goleak.Option {
 	const vm = "github.com/VictoriaMetrics/"
 	var out []goleak.Option

@@ -13,18 +13,16 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// chunkBytes is how much of a request becomes one piece of rows with a number of its own. The cut depends on the
-// bytes alone, so that a replay cuts the same.
+// chunkBytes is the size of a chunk. The cut depends only on the bytes, so that replay makes the same.
 const chunkBytes = 1 << 20
 
-// MaxChunks is how many pieces a request of n bytes has at most: of two neighbours, one is at least half full.
+// MaxChunks is the maximum number of chunks of a request: of two neighbours, one is at least half full.
 func MaxChunks(n int) uint64 { return uint64(2*n/chunkBytes + 2) }
 
-// An Encoder turns requests into rows of the library. One goroutine uses it at a time; its buffers are reused. All
-// rows of a chunk carry the chunk's number, and the library writes the rows of one chunk and day to disk together or
-// not at all.
+// An Encoder turns requests into rows. It is not safe for concurrent use. All rows of a chunk have its number; the
+// library writes those of one chunk and day together or not at all.
 type Encoder struct {
-	// Skip, of a replay, reports that the rows of this chunk and day are there already.
+	// Skip, set by replay, reports that a chunk's rows of that day exist.
 	Skip func(seq uint64, day int64) bool
 
 	names *Names
@@ -33,15 +31,15 @@ type Encoder struct {
 
 	seq      uint64
 	seqText  []byte
-	received int64 // when the request came in, nanoseconds: the time of rows that have none
+	received int64 // Unix ns; the time of rows without one
 	oldest   int64 // rows before are too old
 	newest   int64 // rows behind are too new
 	days     []int64
 	bytes    int // of the chunk so far
-	added    int // rows of the request that became rows of the library
+	added    int // rows made of the request
 	item     int // records of the request so far
 
-	// Rejects are the records of the request that did not become rows.
+	// Rejects are the records that did not become rows.
 	Rejects rejects.List
 
 	intern interner
@@ -53,17 +51,17 @@ type Encoder struct {
 	fields []logstorage.Field // the row that is built
 	row    uint64             // its number
 	text   []byte             // values of the row that do not stand in the request as text
-	rest   []byte             // labels of the row that are not admitted as fields
-	level  string             // what an attribute of the row says
+	rest   []byte             // labels that are not admitted as fields
+	level  string             // from an attribute of the row
 }
 
-// Put takes a chunk of rows and the days on which they lie. The rows are the encoder's again when it returns.
+// Put takes a chunk of rows and their days. The rows are valid until it returns.
 type Put func(rows *logstorage.LogRows, days []int64)
 
 // Added is how many rows the request has become so far.
 func (e *Encoder) Added() int { return e.added }
 
-// metadata is a set of labels that rows share. The values are kept in text.
+// metadata is labels shared by rows. Values point into text.
 type metadata struct {
 	labels []sharedLabel
 	text   []byte
@@ -74,10 +72,10 @@ type sharedLabel struct {
 	value string
 }
 
-// NewEncoder makes an encoder that hands rows to put.
+// NewEncoder makes an encoder that passes rows to put.
 func NewEncoder(names *Names, put Put) *Encoder { return &Encoder{names: names, put: put} }
 
-// Begin prepares for a request that was received at the given time, of which records before oldest are not kept.
+// Begin starts a request, received at that time; records before oldest are rejected.
 func (e *Encoder) Begin(seq uint64, received, oldest int64) {
 	e.rows = logstorage.GetLogRows(nil, nil, nil, nil, "")
 	e.received = received
@@ -93,8 +91,7 @@ func (e *Encoder) startChunk(seq uint64) {
 	e.seqText = strconv.AppendUint(e.seqText[:0], seq, 10)
 }
 
-// EachDay calls f with the day of every record that becomes a row when the request was received at the given time and
-// records before oldest are not kept.
+// EachDay calls f with the day of each record that Request would store.
 func EachDay(r wire.Request, received, oldest int64, f func(day int64)) {
 	newest := received + int64(FutureLimit)
 	for rs := r.Resources(); rs.Next(); {
@@ -109,7 +106,7 @@ func EachDay(r wire.Request, received, oldest int64, f func(day int64)) {
 	}
 }
 
-// End hands over what is left and gives the buffers back.
+// End flushes and releases the buffers.
 func (e *Encoder) End() {
 	e.flush()
 	logstorage.PutLogRows(e.rows)
@@ -123,7 +120,7 @@ func (e *Encoder) flush() {
 	}
 }
 
-// Request turns every record of a request into a row.
+// Request makes a row of each record.
 func (e *Encoder) Request(r wire.Request) {
 	for rs := r.Resources(); rs.Next(); {
 		e.resource(rs.Resource())
@@ -142,7 +139,6 @@ func (e *Encoder) Request(r wire.Request) {
 	}
 }
 
-// record adds one row, or counts why not.
 func (e *Encoder) record(item []byte) {
 	l := wire.ParseLog(item)
 	ns := timeOf(&l, e.received)
@@ -171,7 +167,7 @@ func (e *Encoder) record(item []byte) {
 	}
 }
 
-// timeOf is the time of the record, else when it was observed, else when it came in.
+// timeOf is the record's time, else its observed time, else received.
 func timeOf(l *wire.Log, received int64) int64 {
 	ns := l.Time
 	if ns == 0 {
@@ -186,7 +182,7 @@ func timeOf(l *wire.Log, received int64) int64 {
 	return int64(ns)
 }
 
-// reject leaves the record in hand out.
+// reject excludes the current record.
 func (e *Encoder) reject(why pipeline.Reason, item []byte, ns int64) {
 	e.Rejects.Add(why, e.item-1, len(item), func() string {
 		var b strings.Builder
@@ -197,8 +193,7 @@ func (e *Encoder) reject(why pipeline.Reason, item []byte, ns int64) {
 	})
 }
 
-// build fills e.fields with the row. Of attributes with the same key the first one added counts: those of the record go
-// before those of the scope and of the resource.
+// build fills e.fields. The first attribute of a key wins: the record's, then the scope's, then the resource's.
 func (e *Encoder) build(l *wire.Log, day int64) {
 	e.row++
 	e.fields = append(e.fields[:0], e.stream...)
@@ -240,7 +235,7 @@ func (e *Encoder) build(l *wire.Log, day int64) {
 	}
 }
 
-// levelOf finds the level of a record where Loki does: an attribute that tells it, the severity, the line.
+// levelOf finds the level in Loki's order: attribute, severity, line.
 func (e *Encoder) levelOf(l *wire.Log, line string) string {
 	level := e.level
 	if level == "" {
@@ -255,7 +250,7 @@ func (e *Encoder) levelOf(l *wire.Log, line string) string {
 	return level
 }
 
-// own adds one of the labels that every row may have, unless it has; they are few and need no admission.
+// own adds a built-in label, unless present; these need no admission.
 func (e *Encoder) own(label, value string) {
 	n := e.intern.fixed(label)
 	if value == "" || n.row == e.row {
@@ -265,7 +260,7 @@ func (e *Encoder) own(label, value string) {
 	e.fields = append(e.fields, logstorage.Field{Name: label, Value: value})
 }
 
-// attribute adds an attribute of the record; a map gives a label for each entry, as in Loki.
+// attribute adds a record's attribute; a map gives a label for each entry, as in Loki.
 func (e *Encoder) attribute(n *name, v wire.Value, day int64) {
 	if v.Kind() == wire.ValueMap {
 		for m := v.Map(); m.Next(); {
@@ -282,8 +277,8 @@ func (e *Encoder) shared(labels []sharedLabel, day int64) {
 	}
 }
 
-// label adds a label of structured metadata as a field, or to the rest. One that the stream has, or that another key
-// of the row became, gets another name; the same key nearer to the record hides it.
+// label adds structured metadata as a field, or to the rest. It renames a label that the stream or another key
+// already has; an inner one hides the same key further out.
 func (e *Encoder) label(n *name, value string, day int64) {
 	if value == "" {
 		return
@@ -310,7 +305,7 @@ func (e *Encoder) label(n *name, value string, day int64) {
 	e.rest = appendRest(e.rest, l.text, value)
 }
 
-// valueText is the text of a value; a string is not copied.
+// valueText does not copy strings.
 func (e *Encoder) valueText(v wire.Value) string {
 	if v.Kind() == wire.ValueString {
 		return view(v.Str())

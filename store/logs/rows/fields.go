@@ -1,9 +1,8 @@
-// Package rows makes of OTLP log requests the rows that the log store keeps, and says what a row looks like: an
-// [Encoder] walks the bytes of a request, [Names] admits labels of structured metadata as fields, and the constants name
-// the fields that mean something.
+// Package rows turns OTLP log requests into the rows of the log store. [Encoder] walks a request; [Names] admits
+// labels as fields.
 //
-// The resource attributes that Loki makes labels by default are the labels of the row's stream; everything else is
-// structured metadata, in fields of the same row.
+// Loki's default index attributes are the labels of the row's stream; everything else is structured metadata, in
+// fields of the same row.
 package rows
 
 import (
@@ -16,34 +15,32 @@ import (
 	"github.com/sluiceio/sluice/wire/loki"
 )
 
-// Field names of the library's own and of ours. No label can have one of them: a label that would begin with an
-// underscore is given a prefix (see wire/loki).
+// Field names of the library and of ours. They cannot be labels: wire/loki prefixes a label that begins with an
+// underscore.
 const (
 	FieldTime     = "_time"
 	FieldLine     = "_msg"
-	FieldStream   = "_stream" // the labels of the stream, as text
+	FieldStream   = "_stream" // the stream's labels, as text
 	FieldStreamID = "_stream_id"
-	// FieldSeq numbers the piece of the write-ahead log that a row came from. A start after a crash finds by it which
-	// pieces are on disk already.
+	// FieldSeq is the row's write-ahead log number, by which replay finds existing chunks.
 	FieldSeq = "_sluice_seq"
-	// FieldRest holds the labels whose names are not admitted as fields (see Names).
+	// FieldRest holds labels that are not admitted as fields (see Names).
 	FieldRest = "_sluice_rest"
-	// FieldLabels names the fields that are labels of the row's stream, with commas between them: a row may have others of
-	// such names. It is there so that streams can be counted and grouped without their index, which is slow for many.
+	// FieldLabels lists the row's stream labels, with commas, since other fields may have such names. It allows to
+	// group streams without the index, which is slow for many.
 	FieldLabels = "_sluice_labels"
-	// FieldMarker is on rows that only exist to register their stream again after a kill. No query sees them.
+	// FieldMarker is on rows that only register a stream. Queries exclude them.
 	FieldMarker = "_sluice_marker"
 )
 
-// Labels with a meaning.
 const (
 	LabelService  = "service_name"
 	LabelLevel    = "detected_level"
 	unknownValue  = "unknown_service"
-	duplicateName = "_extracted" // what Loki appends to a label that the stream has already
+	duplicateName = "_extracted" // Loki's suffix for a label that the stream already has
 )
 
-// indexAttributes are the resource attributes that become labels of the stream, with their labels.
+// indexAttributes maps resource attributes to stream labels.
 var indexAttributes = indexLabels()
 
 func indexLabels() map[string]string {
@@ -54,11 +51,11 @@ func indexLabels() map[string]string {
 	return m
 }
 
-// StreamLabels are the labels that a stream may have, sorted.
+// StreamLabels are the possible stream labels, sorted.
 func StreamLabels() []string { return slices.Sorted(maps.Values(indexAttributes)) }
 
-// IsNamed reports whether a value of FieldLabels names a label. Rows without the field, of an older store, have no
-// other fields of such names as far as anybody knows.
+// IsNamed reports whether FieldLabels contains a label. Rows of an older store lack the field; all labels count
+// there.
 func IsNamed(labels, label string) bool {
 	for labels != "" {
 		name, rest, more := strings.Cut(labels, ",")
@@ -75,23 +72,22 @@ func IsNamed(labels, label string) bool {
 
 var serviceFrom = loki.ServiceFrom()
 
-// FutureLimit is how far ahead of its arrival a row may lie.
+// FutureLimit is how far in the future a row may be.
 const FutureLimit = 24 * time.Hour
 
-// Limits of the library. It drops what is over them with a line in its log, or panics; we look first.
+// Beyond these limits the library drops rows or panics.
 const (
 	maxRowBytes    = 2 << 20 // as estimated by logstorage.EstimatedJSONRowLen
 	maxNameBytes   = 128
 	maxStreamValue = loki.MaxLabelValue // the library's index takes 64 KiB for all labels of a stream
 )
 
-// view returns b as a string without copying it. It is valid only as long as b is not changed: the library's MustAdd
-// copies what it is given, so views of a request do not outlive it.
+// view converts b without a copy, valid until b changes. MustAdd copies, so views do not outlive the request.
 func view(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// AlwaysField reports whether a label, where a row has it, is a field of its own.
+// AlwaysField reports whether a label is always its own field.
 func AlwaysField(label string) bool {
 	switch label {
 	case LabelLevel, "severity_number", "severity_text", "trace_id", "span_id", "flags", "observed_timestamp", "event_name":

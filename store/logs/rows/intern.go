@@ -2,13 +2,13 @@ package rows
 
 import "github.com/sluiceio/sluice/wire/loki"
 
-// A name is the key of an attribute, and the label that it becomes. Several keys may become one label.
+// A name is an attribute's key with its label. Several keys may share a label.
 type name struct {
 	key string // of the attribute, or label of a parent, zero byte and key; empty for what is no attribute
 	*label
 }
 
-// A label is what the encoder notes about one.
+// A label is the encoder's state of one label.
 type label struct {
 	text      string
 	row       uint64 // last row that had it
@@ -23,11 +23,11 @@ type label struct {
 	tellsLevel bool // of the record
 }
 
-// maxInterned bounds the names that an encoder keeps from one request to the next.
+// maxInterned limits the names kept between requests.
 const maxInterned = 8192
 
-// interner finds the name of an attribute. The records of a source have the same attributes in the same order most of
-// the time, so the one that stood at this place before is tried first: a comparison of bytes, no look-up.
+// interner finds an attribute's name. Records of a source mostly have the same attributes in the same order, so it
+// first compares the last one at that position.
 type interner struct {
 	last    []*name
 	byKey   map[string]*name
@@ -36,7 +36,7 @@ type interner struct {
 	buf     []byte
 }
 
-// key returns the name of the i-th attribute of a record.
+// key returns the name of a record's i-th attribute.
 func (t *interner) key(i int, key []byte) *name {
 	if i < len(t.last) && t.last[i].key == string(key) {
 		return t.last[i]
@@ -51,7 +51,6 @@ func (t *interner) key(i int, key []byte) *name {
 	return n
 }
 
-// get returns the name of a key.
 func (t *interner) get(key []byte) *name {
 	if n, ok := t.byKey[string(key)]; ok {
 		return n
@@ -60,7 +59,7 @@ func (t *interner) get(key []byte) *name {
 	return t.add(string(key), string(t.buf))
 }
 
-// child returns the name of an entry of a map.
+// child returns the name of a map entry.
 func (t *interner) child(parent *name, key []byte) *name {
 	t.buf = append(append(append(t.buf[:0], parent.text...), 0), key...)
 	if n, ok := t.byKey[string(t.buf)]; ok {
@@ -71,7 +70,7 @@ func (t *interner) child(parent *name, key []byte) *name {
 	return t.add(path, string(t.buf))
 }
 
-// fixed returns the name of a label that is no attribute's.
+// fixed returns the name of a label without attribute.
 func (t *interner) fixed(text string) *name {
 	if n, ok := t.own[text]; ok {
 		return n
@@ -81,7 +80,7 @@ func (t *interner) fixed(text string) *name {
 	return n
 }
 
-// twin is the label for what has the same name as another label.
+// twin is the label for a duplicate name.
 func (t *interner) twin(l *label) *label {
 	if l.duplicate == nil {
 		l.duplicate = t.label(l.text + duplicateName)
@@ -89,8 +88,7 @@ func (t *interner) twin(l *label) *label {
 	return l.duplicate
 }
 
-// trim empties a table that has become too large. Between requests only: within one, two entries for the same label
-// would let a row have a field twice.
+// trim empties a large table. Call it between requests only, or a row could get a field twice.
 func (t *interner) trim() {
 	if t.byKey == nil || len(t.byKey) > maxInterned {
 		*t = interner{byKey: map[string]*name{}, own: map[string]*name{}, byLabel: map[string]*label{}, buf: t.buf}

@@ -1,6 +1,6 @@
 package rows
 
-// Levels that detected_level can have, as in Loki.
+// The values of detected_level, as in Loki.
 const (
 	levelTrace    = "trace"
 	levelDebug    = "debug"
@@ -12,10 +12,10 @@ const (
 	levelUnknown  = "unknown"
 )
 
-// scanBytes is how much of a line is looked at for a level. Levels stand at the front.
+// scanBytes is how much of a line is searched for a level.
 const scanBytes = 256
 
-// severityLevel is the level of an OTLP severity number, empty for unspecified.
+// severityLevel is the level of an OTLP severity number, or empty.
 func severityLevel(n int32) string {
 	switch {
 	case n <= 0:
@@ -36,10 +36,9 @@ func severityLevel(n int32) string {
 	return levelUnknown
 }
 
-// longestWord is the longest of the words below.
 const longestWord = len("informational")
 
-// lower writes the word in lower case into buf; nothing if it is longer than any word we know.
+// lower lowercases the word into buf; nil if it is longer than any known word.
 func lower(buf *[longestWord]byte, word string) []byte {
 	if len(word) > len(buf) {
 		return nil
@@ -54,7 +53,7 @@ func lower(buf *[longestWord]byte, word string) []byte {
 	return buf[:len(word)]
 }
 
-// wordLevel is the level that a word means, empty if it means none.
+// wordLevel is the level a word means, or empty.
 func wordLevel(word string) string {
 	var buf [longestWord]byte
 	switch string(lower(&buf, word)) {
@@ -76,7 +75,6 @@ func wordLevel(word string) string {
 	return ""
 }
 
-// isLevelKey reports whether a field of that name tells the level of a line.
 func isLevelKey(word string) bool {
 	var buf [longestWord]byte
 	switch string(lower(&buf, word)) {
@@ -86,8 +84,7 @@ func isLevelKey(word string) bool {
 	return false
 }
 
-// lineLevel finds the level that a line tells: the value of a field called level, lvl or severity in JSON or logfmt, or
-// else the first word that is a level.
+// lineLevel is the value of a level field in JSON or logfmt, else the first word that is a level.
 func lineLevel(line string) string {
 	line = line[:min(len(line), scanBytes)]
 	first := ""
@@ -120,7 +117,7 @@ func lineLevel(line string) string {
 	return first
 }
 
-// fieldValue is the word behind the key of a field: of =warn, ="warn" and ": "warn" it is warn.
+// fieldValue is the word after a key, such as warn of =warn, ="warn" or ": "warn".
 func fieldValue(s string) string {
 	i, sign := 0, false
 	for i < len(s) && (s[i] == '"' || s[i] == ' ' && sign || (s[i] == '=' || s[i] == ':') && !sign) {

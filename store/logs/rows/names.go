@@ -8,32 +8,29 @@ import (
 	"sync"
 )
 
-// maxDayNames is how many labels of structured metadata become fields of their own in one day. The library drops rows
-// in silence, now or at a later merge, when a block comes to more than 2,000 names counting the row's own, and a block
-// can come to hold any rows of one stream and day. 900 for all streams of a day and some 40 fixed ones, taken twice, stay
-// below that. Labels over the limit, and names that are too long, go into FieldRest together: they are found by queries
-// like all others, only more slowly.
+// maxDayNames is how many labels become fields in a day. The library silently drops rows, even at a later merge, when
+// a block has more than 2,000 names, and a block may hold any rows of a stream and day. Two times 900 plus about 40
+// fixed ones stays below. Other labels, and long names, go into FieldRest, where queries find them more slowly.
 const maxDayNames = 900
 
-// Names remembers which labels are fields, day by day, on disk too: after a restart the set of a day must not begin
-// anew. A name is written down before the first row with it.
+// Names keeps the fields of each day, on disk because a restart must not start the count again. A name is written
+// before its first row.
 type Names struct {
 	dir  string
 	mu   sync.Mutex
 	days map[int64]*dayNames
 }
 
-// dayNames is what one day has.
 type dayNames struct {
 	fields map[string]bool
 	rest   bool // some row has labels in FieldRest
 }
 
-// restMark stands in a day's file, where no name can be it, once some row has labels in FieldRest. Like a name it is
-// written before the row. Should that fail (a full disk), queries of this process know all the same.
+// restMark in a day's file, where it cannot be a name, says that rows have FieldRest. It is written before the row;
+// if that fails, only this process knows.
 const restMark = "!"
 
-// OpenNames remembers in dir.
+// OpenNames stores names in dir.
 func OpenNames(dir string) (*Names, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of field names: %w", err)
@@ -41,7 +38,7 @@ func OpenNames(dir string) (*Names, error) {
 	return &Names{dir: dir, days: map[int64]*dayNames{}}, nil
 }
 
-// admit reports whether the label is a field on that day. One that cannot be written down is none.
+// admit reports whether the label is a field on that day; false if its name cannot be written.
 func (n *Names) admit(day int64, label string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -60,7 +57,7 @@ func (n *Names) admit(day int64, label string) bool {
 	return false
 }
 
-// HasRest reports whether rows of that day may have labels that are no fields.
+// HasRest reports whether rows of that day may have FieldRest.
 func (n *Names) HasRest(day int64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -78,8 +75,8 @@ func (n *Names) day(day int64) *dayNames {
 
 func (n *Names) file(day int64) string { return filepath.Join(n.dir, DayName(day)) }
 
-// load reads the names of a day. A last line that is not whole was not used yet; it is cut off. A file that cannot be
-// kept admits nothing.
+// load reads the names of a day. It cuts off an incomplete last line, which is unused. An unusable file admits
+// nothing.
 func (n *Names) load(day int64) *dayNames {
 	d := &dayNames{fields: map[string]bool{}}
 	data, err := os.ReadFile(n.file(day))
@@ -115,7 +112,7 @@ func (n *Names) append(day int64, label string) bool {
 	return f.Close() == nil && err == nil
 }
 
-// Forget removes the names of days before the given one.
+// Forget deletes the names of earlier days.
 func (n *Names) Forget(before int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

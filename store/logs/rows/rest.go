@@ -2,7 +2,7 @@ package rows
 
 import "github.com/sluiceio/sluice/wire"
 
-// appendRest appends a label that is no field: length and bytes of the name, length and bytes of the value.
+// appendRest appends a label: length and bytes of the name, then of the value.
 func appendRest(to []byte, label, value string) []byte {
 	to = wire.AppendVarint(to, uint64(len(label)))
 	to = append(to, label...)
@@ -10,7 +10,7 @@ func appendRest(to []byte, label, value string) []byte {
 	return append(to, value...)
 }
 
-// EachRest calls f for each label that a value of FieldRest holds. Damaged bytes end it.
+// EachRest calls f for each label in a FieldRest, up to damaged bytes.
 func EachRest(s string, f func(label, value string)) {
 	for s != "" {
 		var label, value string

@@ -9,7 +9,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// resource reads the attributes of a resource: some become labels of the stream, the others metadata of every row.
+// resource turns attributes into stream labels or shared metadata.
 func (e *Encoder) resource(body []byte) {
 	e.nth++
 	e.stream = e.stream[:0]
@@ -35,8 +35,7 @@ func (e *Encoder) resource(body []byte) {
 	e.named = view(e.res.text[start:])
 }
 
-// streamLabel adds a label of the stream. A value that is no plain text, or longer than the index takes, stays
-// metadata.
+// streamLabel adds a stream label, unless the value is no plain text or too long for the index.
 func (e *Encoder) streamLabel(label string, v wire.Value) bool {
 	if k := v.Kind(); k == wire.ValueMap || k == wire.ValueArray || e.hasStream(label) {
 		return false
@@ -60,7 +59,7 @@ func (e *Encoder) hasStream(label string) bool {
 	return slices.ContainsFunc(e.stream, func(f logstorage.Field) bool { return f.Name == label })
 }
 
-// discoverService names the service that does not name itself.
+// discoverService names a service without service.name.
 func (e *Encoder) discoverService() string {
 	for _, from := range serviceFrom {
 		for _, f := range e.stream {
@@ -72,7 +71,7 @@ func (e *Encoder) discoverService() string {
 	return unknownValue
 }
 
-// scopeLabels reads the instrumentation scope into metadata.
+// scopeLabels reads the scope into metadata.
 func (e *Encoder) scopeLabels(body []byte) {
 	e.scope.labels, e.scope.text = e.scope.labels[:0], e.scope.text[:0]
 	s := wire.ParseScope(body)
@@ -83,7 +82,6 @@ func (e *Encoder) scopeLabels(body []byte) {
 	}
 }
 
-// metadata adds an attribute to labels that rows share.
 func (e *Encoder) metadata(to *metadata, n *name, v wire.Value) {
 	if v.Kind() == wire.ValueMap {
 		for m := v.Map(); m.Next(); {

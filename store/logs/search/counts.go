@@ -15,12 +15,12 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// A counter counts rows into the windows of a range expression, in one pass over the rows.
+// A counter counts rows into the windows of a range expression, in one pass.
 type counter struct {
 	expr  *logql.RangeExpr
 	fold  logql.Fold
 	plan  plan
-	steps logql.Steps // moved back by the offset
+	steps logql.Steps // count rows with parser errors, too
 
 	preserve bool // rows that a parser failed on count, too
 
@@ -31,8 +31,7 @@ type counter struct {
 	seen      map[string]bool // keys of series that any worker has made
 }
 
-// A tally is one series of counts. A window takes part in a step by two entries: n is the difference of a step to the
-// one before, so that a row costs the same whether its window is a step long or a thousand.
+// A tally counts one series. n holds differences between steps, so a row costs the same for any number of windows.
 type tally struct {
 	labels []logql.Label
 	n      []int64
@@ -50,9 +49,8 @@ func (s *Searcher) newCounter(e *logql.RangeExpr, f logql.Fold, steps logql.Step
 	return c
 }
 
-// needs finds out, as Loki does, which labels a query names, in filters and as its groups. One that names none and
-// keeps none has no use for parsers: they do not run, and lines they could not read count. One that names __error__
-// wants to count such lines.
+// needs finds the labels that the query uses, as Loki does. Without any, parsers do not run and unparsable lines
+// count; __error__ counts them explicitly.
 func (c *counter) needs() {
 	if c.fold.Without {
 		return
@@ -74,11 +72,10 @@ func (c *counter) needs() {
 	})
 }
 
-// from and to are the times of the first and the last row that can count.
+// from and to are the times of the first and last row that counts.
 func (c *counter) from() int64 { return c.steps.Start - int64(c.expr.Range) + 1 }
 func (c *counter) to() int64   { return c.steps.At(c.steps.Count - 1) }
 
-// count runs a counter over the rows of its windows.
 func (s *Searcher) count(ctx context.Context, c *counter) ([]logql.Series, error) {
 	if part := c.partsOf(); part > 0 {
 		return s.countParts(ctx, c, part)
@@ -86,7 +83,7 @@ func (s *Searcher) count(ctx context.Context, c *counter) ([]logql.Series, error
 	return s.countRows(ctx, c)
 }
 
-// countRows looks at every row: what countParts does is the same for the queries that it can do.
+// countRows looks at every row; countParts gives the same result for simple queries.
 func (s *Searcher) countRows(ctx context.Context, c *counter) ([]logql.Series, error) {
 	text, want := c.columns()
 	readers := make([]countReader, engine.Workers())
@@ -102,8 +99,7 @@ func (s *Searcher) countRows(ctx context.Context, c *counter) ([]logql.Series, e
 	return c.result(readers), nil
 }
 
-// columns adds to the filter which fields the count has to look at, and tells parsers which labels are wanted. Where
-// every label counts, all fields do.
+// columns adds the needed fields to the filter and returns the labels that parsers must extract.
 func (c *counter) columns() (text string, want map[string]bool) {
 	line := c.wantsBytes()
 	names := slices.Clone(c.fold.By)
@@ -161,7 +157,7 @@ func (c *counter) wantsBytes() bool {
 	return c.expr.Func == "bytes_over_time" || c.expr.Func == "bytes_rate"
 }
 
-// A countReader is the part of a count that each worker has.
+// A countReader is a worker's state.
 type countReader struct {
 	c      *counter
 	rows   rowReader
@@ -192,7 +188,7 @@ func (r *countReader) read(b *logstorage.DataBlock) error {
 	})
 }
 
-// add counts rows into the windows of the steps from first to last.
+// add counts rows into the windows of steps first to last.
 func (t *tally) add(first, last int, rows, bytes int64) {
 	t.n[first] += rows
 	t.n[last+1] -= rows
@@ -202,7 +198,7 @@ func (t *tally) add(first, last int, rows, bytes int64) {
 	}
 }
 
-// window returns the first and last step whose window a time lies in.
+// window returns the first and last step whose windows contain ns.
 func (c *counter) window(ns int64) (first, last int, ok bool) {
 	step := max(c.steps.Step, 1)
 	if d := ns - c.steps.Start; d > 0 {
@@ -216,7 +212,6 @@ func (c *counter) window(ns int64) (first, last int, ok bool) {
 	return first, last, first <= last
 }
 
-// tally finds the series of a row.
 func (r *countReader) tally(row *logql.Row) (*tally, error) {
 	r.kept = r.kept[:0]
 	if r.c.fold.Without {
@@ -240,7 +235,7 @@ func (r *countReader) tally(row *logql.Row) (*tally, error) {
 	return t, err
 }
 
-// newTally makes room for a series, unless there are too many or they are too long.
+// newTally enforces the limits on series and memory.
 func (c *counter) newTally(key string, labels []logql.Label) (*tally, error) {
 	c.mu.Lock()
 	c.seen[key] = true
@@ -263,7 +258,7 @@ func (c *counter) newTally(key string, labels []logql.Label) (*tally, error) {
 	return t, nil
 }
 
-// result adds the workers' counts up and makes values of them.
+// result merges the workers' counts.
 func (c *counter) result(readers []countReader) []logql.Series {
 	total := readers[0].series
 	for _, r := range readers[1:] {
@@ -293,7 +288,7 @@ func (c *counter) result(readers []countReader) []logql.Series {
 	return out
 }
 
-// values turns differences into the function's values. A step without a row has none.
+// values integrates the differences. A step without rows has no value.
 func (c *counter) values(t *tally) []float64 {
 	out := make([]float64, c.steps.Count)
 	var n, bytes int64
@@ -315,7 +310,7 @@ func (c *counter) values(t *tally) []float64 {
 	return out
 }
 
-// pipelineError is Loki's answer to a metric query over rows that a stage could not process.
+// pipelineError is Loki's error for rows that a stage could not process.
 func pipelineError(row *logql.Row) error {
 	labels := row.AppendLabels(nil)
 	parts := make([]string, len(labels))

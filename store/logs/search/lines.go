@@ -17,29 +17,26 @@ import (
 	"github.com/sluiceio/sluice/store/logs/logql"
 )
 
-// A stream is the lines with equal labels.
 type stream struct {
 	logql.Stream
 	key  string
 	refs int // lines of it that are kept
 }
 
-// An entry is a line and its stream.
 type entry struct {
 	logql.Entry
 	of *stream
 }
 
-// firstWindows is into how many pieces a range is cut at first: the newest lines are likely in the newest piece.
+// firstWindows is the first division of the range; the newest lines are likely in the newest window.
 const firstWindows = 64
 
-// Lines returns the lines that are wanted, by stream.
+// Lines returns the selected lines, by stream.
 func (s *Searcher) Lines(ctx context.Context, q logql.LineQuery) ([]logql.Stream, error) {
 	return s.lines(ctx, q, s.plan(q.Log, q.From, q.To))
 }
 
-// lines runs a query by a plan for its selection. The range is walked from the wanted end in windows that double, and left
-// as soon as there are enough lines: whatever is found later lies further away.
+// lines walks the range from the requested end in doubling windows, until there are enough lines.
 func (s *Searcher) lines(ctx context.Context, q logql.LineQuery, p plan) ([]logql.Stream, error) {
 	c := &lineCollector{
 		query: q, plan: p, max: s.limits.ResultBytes, streams: map[string]*stream{}, names: map[string]string{},
@@ -76,7 +73,7 @@ func (s *Searcher) lines(ctx context.Context, q logql.LineQuery, p plan) ([]logq
 	return c.result(), nil
 }
 
-// A lineReader is the part of a query that each worker has.
+// A lineReader is a worker's state.
 type lineReader struct {
 	rows rowReader
 	key  []byte
@@ -98,7 +95,7 @@ func (r *lineReader) read(c *lineCollector, b *logstorage.DataBlock) error {
 	})
 }
 
-// A lineCollector keeps the lines that are wanted so far: a heap whose top is the one to give up first.
+// A lineCollector is a heap of lines, with the one to drop first on top.
 type lineCollector struct {
 	query logql.LineQuery
 	plan  plan
@@ -112,7 +109,7 @@ type lineCollector struct {
 	names   map[string]string // label names, one copy of each
 }
 
-// wants reports whether a line of that time can be among the result.
+// wants reports whether a line of that time can be in the result.
 func (c *lineCollector) wants(ns int64) bool {
 	if c.query.Forward {
 		return ns <= c.edge.Load()
@@ -157,7 +154,7 @@ func (c *lineCollector) add(ns int64, row *logql.Row, r *lineReader) error {
 	return nil
 }
 
-// giveUp forgets a line, and its stream when no other line is of it.
+// giveUp drops a line, and its stream with the last line.
 func (c *lineCollector) giveUp(e *entry) {
 	c.bytes -= e.size()
 	if e.of.refs--; e.of.refs == 0 {
@@ -182,7 +179,7 @@ func (c *lineCollector) streamOf(r *lineReader) *stream {
 	return s
 }
 
-// clone copies labels out of the library's memory; of each name there is one copy.
+// clone copies labels from the library's memory, sharing names.
 func (c *lineCollector) clone(ls []logql.Label) []logql.Label {
 	if len(ls) == 0 {
 		return nil
@@ -199,8 +196,7 @@ func (c *lineCollector) clone(ls []logql.Label) []logql.Label {
 	return out
 }
 
-// before reports whether a stands before b in the result. Lines of the same time are ordered, too, so that a limit
-// which cuts between them cuts at the same place each time.
+// before is the result order. It is total, so that a limit always cuts at the same line.
 func (c *lineCollector) before(a, b *entry) bool {
 	order := cmp.Compare(a.Time, b.Time)
 	if !c.query.Forward {
@@ -215,7 +211,7 @@ func (c *lineCollector) before(a, b *entry) bool {
 	return order < 0
 }
 
-// Len, Less, Swap, Push and Pop make the kept lines a heap with the last of the result on top.
+// heap.Interface, with the last of the result on top.
 func (c *lineCollector) Len() int           { return len(c.kept) }
 func (c *lineCollector) Less(i, j int) bool { return c.before(c.kept[j], c.kept[i]) }
 func (c *lineCollector) Swap(i, j int)      { c.kept[i], c.kept[j] = c.kept[j], c.kept[i] }
@@ -226,7 +222,6 @@ func (c *lineCollector) Pop() any {
 	return e
 }
 
-// result sorts the lines into their streams.
 func (c *lineCollector) result() []logql.Stream {
 	slices.SortFunc(c.kept, func(a, b *entry) int {
 		if c.before(a, b) {

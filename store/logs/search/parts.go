@@ -12,16 +12,14 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// Bounds of the parts that the library is asked to cut the range of a count into: how many, and how long one may be,
-// for the library has their length as a floating point number.
+// Limits on the parts; the library uses floats for their length.
 const (
 	maxParts = 20_000
 	maxPart  = 1 << 53
 )
 
-// partsOf says into what parts of the range the library can count the rows itself, in nanoseconds: parts of which every
-// window is made of whole ones. 0 when it cannot: when stages are left to run, or a label is wanted that is not
-// surely a field of its own. Counting there does not touch single rows, and is an order of magnitude cheaper.
+// partsOf returns a part length in ns that divides all windows, so that the library can count parts without touching
+// rows, ten times cheaper. It is 0 if stages are left, or a label is not always a field.
 func (c *counter) partsOf() int64 {
 	if len(c.plan.rest.Stages) > 0 || c.fold.Without {
 		return 0
@@ -48,13 +46,12 @@ func gcd(a, b int64) int64 {
 	return a
 }
 
-// timeParts names parts of the range, of which one begins at from. The library cuts at whole multiples, after it has
-// added the offset to the time.
+// timeParts groups by parts, one of which begins at from. The library adds the offset and cuts at multiples.
 func timeParts(from, part int64) string {
 	return fmt.Sprintf("_time:%dns offset %dns", part, ((-from%part)+part)%part)
 }
 
-// countParts lets the library count the rows of each part and adds them up as if they all were at its end.
+// countParts lets the library count, and treats the rows of a part as if at its end.
 func (s *Searcher) countParts(ctx context.Context, c *counter, part int64) ([]logql.Series, error) {
 	q := engine.Query{From: c.from(), To: c.to()}
 	var by strings.Builder

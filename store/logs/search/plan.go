@@ -10,18 +10,16 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// A plan is how a log selection is asked: a filter in the library's language, and the stages that are left to run over
-// the rows it finds.
+// A plan is a filter for the library, and the stages left to run over its rows.
 type plan struct {
 	filter string
 	rest   *logql.LogExpr
 	fields bool // every label of the rows in question is a field of its own
 }
 
-// notMarker leaves out the rows that only register their stream.
+// notMarker excludes marker rows.
 const notMarker = `!"` + rows.FieldMarker + `":*`
 
-// plan plans a selection of rows between two times.
 func (s *Searcher) plan(e *logql.LogExpr, from, to int64) plan {
 	for _, p := range s.engine.PartitionList() {
 		if day, ok := rows.ParseDay(p); ok && day >= rows.DayOf(from) && day <= rows.DayOf(to) && s.names.HasRest(day) {
@@ -31,8 +29,8 @@ func (s *Searcher) plan(e *logql.LogExpr, from, to int64) plan {
 	return newPlan(e, true)
 }
 
-// newPlan gives the library what it decides exactly as LogQL does. What it decides with too many rows is given to it
-// and kept as a stage.
+// newPlan passes to the library what it decides as LogQL does. Filters that let too many rows through also stay as
+// stages.
 func newPlan(e *logql.LogExpr, fields bool) plan {
 	stream, rest := streamFilter(e.Selector)
 	p := plan{rest: &logql.LogExpr{Selector: e.Selector, Stages: rest}, fields: fields}
@@ -61,8 +59,7 @@ func newPlan(e *logql.LogExpr, fields bool) plan {
 	return p
 }
 
-// streamFilter writes the selector as the library's filter by its index. A matcher that it might read differently
-// becomes a stage.
+// streamFilter translates the selector. Matchers that the library might read differently become stages.
 func streamFilter(sel logql.Selector) (string, []logql.Stage) {
 	var parts []string
 	var rest []logql.Stage
@@ -79,7 +76,7 @@ func streamFilter(sel logql.Selector) (string, []logql.Stage) {
 	return "{" + strings.Join(parts, ",") + "}", rest
 }
 
-// lineFilter writes a line filter; exact says that no stage has to look again.
+// lineFilter translates a line filter; exact means that no stage is needed.
 func lineFilter(f *logql.LineFilter) (text string, exact bool) {
 	negative := f.Op == "!=" || f.Op == "!~"
 	parts := make([]string, len(f.Values))
@@ -105,9 +102,8 @@ func lineFilter(f *logql.LineFilter) (text string, exact bool) {
 	return text, exact
 }
 
-// likeLibrary reports whether the library reads an expression over lines as Go does, and if not, whether it at least
-// finds every line that Go finds. Its dot matches newlines; and it cuts a literal prefix off and matches the rest
-// alone, where anchors and word boundaries see other surroundings.
+// likeLibrary reports whether the library matches as Go does, or at least more. Its dot matches newlines, and it
+// strips a literal prefix, which breaks anchors and word boundaries.
 func likeLibrary(expr string) (same, more bool) {
 	if hasOp(expr, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
 		syntax.OpWordBoundary, syntax.OpNoWordBoundary) {
@@ -119,7 +115,7 @@ func likeLibrary(expr string) (same, more bool) {
 	return true, true
 }
 
-// hasOp reports whether an expression uses one of the operations. One that cannot be read does.
+// hasOp reports whether an expression has one of ops, or is invalid.
 func hasOp(expr string, ops ...syntax.Op) bool {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
@@ -132,7 +128,7 @@ func hasOp(expr string, ops ...syntax.Op) bool {
 	return walk(re)
 }
 
-// condition writes a condition over labels as they are stored; empty when the library has nothing to decide.
+// condition translates a condition on stored labels; empty if the library cannot decide it.
 func (p plan) condition(c logql.Cond) (text string, exact bool) {
 	switch c := c.(type) {
 	case *logql.Matcher:
@@ -175,7 +171,7 @@ func (p plan) matcher(m *logql.Matcher) (text string, exact bool) {
 	return "(" + text + " or " + engine.Quote(rows.FieldRest) + ":*)", false
 }
 
-// isField reports whether a label is a field of its own in every row that has it.
+// isField reports whether a label is always its own field.
 func (p plan) isField(label string) bool {
 	return !strings.HasPrefix(label, "_") && (p.fields || rows.AlwaysField(label))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// A rowReader turns the library's blocks into rows for package logql. Each worker of a query has one.
+// A rowReader turns blocks into rows for package logql. Each worker has one.
 type rowReader struct {
 	row     logql.Row
 	newest  bool // read each block from its end
@@ -23,7 +23,7 @@ type rowReader struct {
 
 var errNoTime = errors.New("cannot read the times of rows")
 
-// each calls f with every row of a block. The row and its strings are valid until f returns.
+// each calls f with each row of a block, valid until f returns.
 func (r *rowReader) each(b *logstorage.DataBlock, f func(ns int64, row *logql.Row) error) error {
 	var ok bool
 	if r.times, ok = b.GetTimestamps(r.times[:0]); !ok {
@@ -79,7 +79,7 @@ func at(column []string, i int) string {
 	return column[i]
 }
 
-// choose finds the columns that are not labels of the stream: the library has these among the fields of a row, too.
+// choose excludes columns of stream labels, which the library repeats.
 func (r *rowReader) choose(stream []logql.Label) {
 	r.meta = r.meta[:0]
 	for _, c := range r.columns {
@@ -96,10 +96,9 @@ func (r *rowReader) choose(stream []logql.Label) {
 	}
 }
 
-// maxStreams is how many streams a reader remembers the labels of.
 const maxStreams = 10_000
 
-// stream returns the labels of a stream from the library's text for it.
+// stream parses the library's text of a stream, with a cache.
 func (r *rowReader) stream(text string) []logql.Label {
 	if ls, ok := r.streams[text]; ok {
 		return ls
@@ -113,7 +112,7 @@ func (r *rowReader) stream(text string) []logql.Label {
 	return ls
 }
 
-// parseStream reads {a="b",c="d"}, which the library writes with labels sorted and values quoted as in Go.
+// parseStream parses {a="b",c="d"}, with Go's quoting.
 func parseStream(s string) []logql.Label {
 	var ls []logql.Label
 	s = strings.TrimPrefix(s, "{")
@@ -135,7 +134,7 @@ func parseStream(s string) []logql.Label {
 	}
 }
 
-// cloneLabels copies labels out of the library's memory.
+// cloneLabels copies labels from the library's memory.
 func cloneLabels(ls []logql.Label) []logql.Label {
 	if len(ls) == 0 {
 		return nil

@@ -1,8 +1,7 @@
-// Package search answers the questions of LogQL over the rows of an [engine.Engine].
+// Package search answers LogQL over the rows of an [engine.Engine].
 //
-// Selectors, line filters, comparisons of labels and the time range become a query of the engine (plan.go); what remains
-// runs over the rows it finds, block by block, in package logql. Counts that the engine can make by itself, it makes
-// (parts.go).
+// Selectors, line filters, label comparisons and the time range become an engine query (plan.go); package logql runs
+// the rest over its rows. The engine counts by itself where possible (parts.go).
 package search
 
 import (
@@ -13,23 +12,23 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// Limits bound what one query takes.
+// Limits apply to one query.
 type Limits struct {
 	Series      int   // of a metric query, before and after it is aggregated
 	ResultBytes int64 // in memory
 }
 
-// A Searcher runs queries. Errors of type *logql.EvalError are the query's fault.
+// A Searcher runs queries. A *logql.EvalError is the query's fault.
 type Searcher struct {
 	engine engine.Engine
 	names  *rows.Names
 	limits Limits
 }
 
-// New makes a Searcher over rows whose fields are those that names has admitted.
+// New makes a Searcher; names are the admitted fields.
 func New(e engine.Engine, names *rows.Names, l Limits) *Searcher { return &Searcher{e, names, l} }
 
-// Evaluate answers a metric query.
+// Evaluate runs a metric query.
 func (s *Searcher) Evaluate(ctx context.Context, e logql.Expr, steps logql.Steps) (logql.Result, error) {
 	v := logql.Evaluator{Steps: steps}
 	v.Leaf = func(ctx context.Context, e *logql.RangeExpr, f logql.Fold) ([]logql.Series, error) {

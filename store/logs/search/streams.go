@@ -15,14 +15,14 @@ import (
 	"github.com/sluiceio/sluice/store/logs/rows"
 )
 
-// A block is rows of one stream. Its labels may be kept, the rest is the library's.
+// A block is rows of one stream. Only its labels may be kept.
 type block struct {
 	labels []logql.Label // those that were asked for, by name
 	again  bool          // the worker's block before had the same
 	*logstorage.DataBlock
 }
 
-// A blockReader finds the labels of blocks. Each worker of a query has one.
+// A blockReader finds the labels of blocks. Each worker has one.
 type blockReader struct {
 	names    []string // of the labels that are wanted
 	plan     plan
@@ -31,7 +31,7 @@ type blockReader struct {
 	selected bool
 }
 
-// read returns the labels of a block, and whether they are selected and as before.
+// read parses a block's labels, and reports whether they are selected and the same as before.
 func (r *blockReader) read(b *logstorage.DataBlock) (selected, again bool) {
 	var named string
 	if c := b.GetColumnByName(rows.FieldLabels); c != nil {
@@ -61,9 +61,8 @@ func (r *blockReader) read(b *logstorage.DataBlock) (selected, again bool) {
 	return r.selected, false
 }
 
-// eachBlock calls f with the blocks of a selection, one after the other, with some labels and further fields. A stream has
-// many blocks, in no order: what is kept of them is the caller's matter, and nothing of a stream is kept here, so there
-// may be millions.
+// eachBlock calls f with the blocks of a selection, one at a time. A stream has many, in no order. eachBlock keeps
+// nothing a stream, so there may be millions.
 func (s *Searcher) eachBlock(ctx context.Context, sel logql.Selector, ask blockQuery, f func(b block) error) error {
 	p := newPlan(&logql.LogExpr{Selector: sel}, true)
 	names := slices.Clone(ask.labels)
@@ -96,13 +95,13 @@ func (s *Searcher) eachBlock(ctx context.Context, sel logql.Selector, ask blockQ
 	})
 }
 
-// A blockQuery says which labels and which other fields of blocks are wanted.
+// A blockQuery says which labels and fields are wanted.
 type blockQuery struct {
 	labels, fields []string
 	from, to       int64
 }
 
-// selects runs what the library did not decide over the labels of a stream.
+// selects runs the remaining stages over a stream's labels.
 func (p plan) selects(labels []logql.Label) bool {
 	if len(p.rest.Stages) == 0 {
 		return true
@@ -112,7 +111,7 @@ func (p plan) selects(labels []logql.Label) bool {
 	return p.rest.Process(&row)
 }
 
-// eachStream calls f with labels of the streams that are asked about, of some of them more than once.
+// eachStream calls f with the labels of streams, possibly repeated.
 func (s *Searcher) eachStream(ctx context.Context, q logql.StreamQuery, labels []string, f func(b block) error) error {
 	selectors := q.Selectors
 	if len(selectors) == 0 {
@@ -132,7 +131,7 @@ func (s *Searcher) eachStream(ctx context.Context, q logql.StreamQuery, labels [
 	return nil
 }
 
-// Streams returns the labels of streams. That is the question whose answer is as long as there are streams.
+// Streams returns the labels of all streams.
 func (s *Searcher) Streams(ctx context.Context, q logql.StreamQuery) ([][]logql.Label, error) {
 	found := map[string][]logql.Label{}
 	size := int64(0)
@@ -156,7 +155,7 @@ func (s *Searcher) fits(size int64, what string) error {
 	return nil
 }
 
-// LabelNames returns the names of the labels of streams, sorted.
+// LabelNames returns the stream labels, sorted.
 func (s *Searcher) LabelNames(ctx context.Context, q logql.StreamQuery) ([]string, error) {
 	found := map[string]bool{}
 	err := s.eachStream(ctx, q, nil, func(b block) error {
@@ -172,7 +171,7 @@ func (s *Searcher) LabelNames(ctx context.Context, q logql.StreamQuery) ([]strin
 	return slices.Sorted(maps.Keys(found)), err
 }
 
-// LabelValues returns the values of a label of streams, sorted.
+// LabelValues returns the values of a stream label, sorted.
 func (s *Searcher) LabelValues(ctx context.Context, q logql.StreamQuery, name string) ([]string, error) {
 	found := map[string]bool{}
 	if !slices.Contains(rows.StreamLabels(), name) {
@@ -193,7 +192,7 @@ func (s *Searcher) LabelValues(ctx context.Context, q logql.StreamQuery, name st
 
 const stringBytes = 16 // of a string beside its text
 
-// Sizes calls f for streams and parts, with what it has so far: several times for one of them. Calls do not overlap.
+// Sizes calls f with partial sums, possibly several a stream and part, one at a time.
 func (s *Searcher) Sizes(ctx context.Context, q logql.SizeQuery, f func(logql.StreamSize) error) error {
 	if q.Step > maxPart {
 		return logql.EvalErrorf("step must not be longer than %v", time.Duration(maxPart))

@@ -12,21 +12,21 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// A Record is one request of the log.
+// A Record is one request in the log.
 type Record struct {
 	First    uint64 // of its numbers
 	Received int64
 	Request  wire.Request // valid until the next record is read
 }
 
-// Damage says what a segment lacks.
+// Damage is what cannot be read of a segment.
 type Damage struct {
-	Torn    int64 // bytes behind the last whole record: a write that the process did not live to finish
-	Corrupt int   // whole records inside the segment whose checksum is wrong
+	Torn    int64 // bytes after the last whole record, from an unfinished write
+	Corrupt int   // whole records with a wrong checksum
 }
 
-// ReadSegment calls f for every record of a segment. A torn tail ends it without an error: no caller was told that it
-// is safe. A record that is whole by its length but has a wrong checksum is passed over when others follow.
+// ReadSegment calls f for each record. A torn tail is no error, because it was never acknowledged. A record with a
+// wrong checksum is skipped if others follow.
 func ReadSegment(path string, f func(Record) error) (Damage, error) {
 	var d Damage
 	file, err := os.Open(path)

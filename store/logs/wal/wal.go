@@ -1,8 +1,8 @@
-// Package wal is the write-ahead log of the log store: requests as they came, in segments, each under a range of numbers
-// that is never used again. It knows nothing of what is in a request.
+// Package wal is the write-ahead log of the log store: unchanged requests in segments, each record with a unique
+// range of numbers.
 //
-// What [Log.Append] took survives the process. [Log.Restart] forgets everything, which is for a caller that has it on
-// disk elsewhere; [Open] finds what the last process left, and [ReadSegment] reads it.
+// What [Log.Append] wrote survives the process. [Open] finds old segments, [ReadSegment] reads them, and
+// [Log.Restart] deletes them once their rows are on disk.
 package wal
 
 import (
@@ -19,9 +19,8 @@ import (
 	"time"
 )
 
-// The log is a folder of segments. A segment is named after the first number that it may hold and is a
-// header followed by records; a record is written with two calls that the kernel has taken when they return, so that
-// it survives the process but, until the next sync a second later, not the machine.
+// A segment is named after its first possible number. It is a header followed by records. A written record survives
+// the process, but a crash of the machine only after the next sync, a second later.
 //
 //	record: length of the payload (4 bytes), CRC-32C of all that follows (4), its first number (8),
 //	        when it was received in nanoseconds (8), payload: the request as it came
@@ -44,11 +43,11 @@ type Log struct {
 	records  int    // in the current segment
 	next     uint64 // first number of the next record
 	unsynced bool
-	broken   error // a failed write that could not be taken back: nothing more is taken
+	broken   error // a failed write that could not be undone: the log accepts no more
 }
 
-// Open returns a log that goes on behind everything that the folder holds, and the segments that are there, oldest first.
-// Nothing can be appended before Restart. Numbers never repeat: they begin at the clock's microseconds and go on behind the highest name in the folder.
+// Open returns a log and the existing segments, oldest first. Call Restart before Append. Numbers never repeat: they
+// start at the clock's microseconds, above the highest name in the folder.
 func Open(dir string) (*Log, []string, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, nil, fmt.Errorf("cannot make the folder of the write-ahead log: %w", err)
@@ -71,7 +70,7 @@ func Open(dir string) (*Log, []string, error) {
 	return w, old, nil
 }
 
-// SkipTo makes sure that numbers below next are not given any more.
+// SkipTo reserves the numbers below next.
 func (w *Log) SkipTo(next uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,8 +93,7 @@ func (w *Log) path(first uint64) string {
 	return filepath.Join(w.dir, fmt.Sprintf("%020d%s", first, suffix))
 }
 
-// Append writes a record that takes up so many numbers and returns the first of them. After an error nothing of the
-// record is in the log.
+// Append writes a record with so many numbers and returns the first. After an error nothing is in the log.
 func (w *Log) Append(received int64, payload []byte, numbers uint64) (first uint64, err error) {
 	if len(payload) > maxPayload {
 		return 0, fmt.Errorf("cannot log a request of %d bytes", len(payload))
@@ -130,7 +128,7 @@ func (w *Log) Append(received int64, payload []byte, numbers uint64) (first uint
 	return first, nil
 }
 
-// Sync writes the current segment through to the disk.
+// Sync syncs the current segment to disk.
 func (w *Log) Sync() error {
 	w.mu.Lock()
 	f, dirty := w.f, w.unsynced
@@ -146,22 +144,22 @@ func (w *Log) Sync() error {
 	return err
 }
 
-// State returns how many records and bytes the log holds.
+// State returns the records and bytes in the log.
 func (w *Log) State() (records int, size int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.records, w.size
 }
 
-// Healthy reports whether the log takes records.
+// Healthy reports whether the log accepts records.
 func (w *Log) Healthy() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.broken == nil
 }
 
-// Restart begins a new segment and removes all others: what they hold is on disk elsewhere. The caller sees to it that
-// nobody appends. The new segment stands before the old ones go, so that the highest number is never forgotten.
+// Restart begins a new segment and deletes the others. No appends meanwhile. It creates the new one first, so that
+// the highest number is never lost.
 func (w *Log) Restart() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -185,7 +183,7 @@ func (w *Log) Restart() error {
 	return errors.Join(errs...)
 }
 
-// Close closes the segment and leaves it.
+// Close closes the segment and keeps it.
 func (w *Log) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -22,25 +22,25 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// A Store is what a case talks to. Its Sink is an entrance of the graph, so that the ledger has the whole account.
+// Store is under test. Its Sink goes through the graph, so that the ledger counts everything.
 type Store struct {
 	pipeline.Sink
 	http.Handler
 	Ledger *ledger.Ledger
 }
 
-// Open opens an empty store in a folder, with rule files.
+// Open opens an empty store in dir.
 type Open func(t *testing.T, dir string, rules fs.FS) Store
 
-// Cases runs testdata/*.txtar, each with a store of its own that is empty and has the rule files of the case. The sections of a case are done in order, under a clock that starts on
-// 2000-01-01T00:00:00Z (946684800) and moves only in "wait":
+// Cases runs testdata/*.txtar, each with an empty store and the rule files of the case. The sections run in order,
+// under a fake clock that starts at 2000-01-01T00:00:00Z (946684800) and moves only in "wait":
 //
 //	rules.yaml           a rule file, loaded at the start
 //	push                 an OTLP/JSON request to append
 //	wait 30s             let time pass
-//	GET /api/v1/...      a query and the answer, an element a line; an answer other than 200 begins with its status
-//	POST /api/v1/...     the same, the form in the first line
-//	dropped              data points that the ledger has as dropped so far, a reason and a number a line
+//	GET /api/v1/...      a query and its answer, one element a line; the status first unless it is 200
+//	POST /api/v1/...     the same, with the form in the first line
+//	dropped              data points dropped so far according to the ledger, one reason and number a line
 func Cases(t *testing.T, update bool, open Open) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -63,7 +63,7 @@ func Cases(t *testing.T, update bool, open Open) {
 	}
 }
 
-// rulesOf are the rule files of a case. Not on disk: when a group is evaluated first depends on a hash of its file's name.
+// rulesOf keeps the rule files in memory: when a group is first evaluated depends on a hash of its file name.
 func rulesOf(archive *txtar.Archive) fs.FS {
 	rules := fstest.MapFS{}
 	for _, f := range archive.Files {
@@ -119,7 +119,7 @@ func runCase(t *testing.T, archive *txtar.Archive, update bool, s Store) {
 	}
 }
 
-// Ask returns the body of an answer, an element a line, after the status if that is not 200.
+// Ask returns an answer, one element a line, after the status unless it is 200.
 func Ask(h http.Handler, r *http.Request) string {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -138,7 +138,7 @@ func accountText(drops map[pipeline.Reason]int64) string {
 	return b.String()
 }
 
-// Instant answers an instant query.
+// Instant runs an instant query.
 func Instant(h http.Handler, query string) string {
 	r := httptest.NewRequest("GET", "/api/v1/query", nil)
 	q := r.URL.Query()

@@ -1,4 +1,4 @@
-// Package metricstest is what tests of the metric store and of its API share: points, cases and accounts.
+// Package metricstest helps to test the metric store and its API.
 package metricstest
 
 import (
@@ -27,7 +27,7 @@ func Batch(t testing.TB, md pmetric.Metrics) pipeline.Batch {
 	return pipeline.Batch{Signal: pipeline.Metrics, Request: r, Items: info.Items}
 }
 
-// A Point is a value of the gauge m at a time.
+// Point is a value of the gauge m.
 type Point struct {
 	Series string
 	At     time.Time
@@ -37,7 +37,7 @@ type Point struct {
 // At makes a Point.
 func At(series string, at time.Time, value float64) Point { return Point{series, at, value} }
 
-// Gauge makes scraped points of one metric, in the order given.
+// Gauge makes one scraped metric of points, in the order given.
 func Gauge(points ...Point) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	sm := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
@@ -56,7 +56,7 @@ func Gauge(points ...Point) pmetric.Metrics {
 	return md
 }
 
-// Dropped returns what the ledger has of the store, after checking that it closes.
+// Dropped returns the dropped items by reason, and checks that the ledger balances.
 func Dropped(t testing.TB, l *ledger.Ledger) map[pipeline.Reason]int64 {
 	t.Helper()
 	if n := l.Unaccounted(); n != 0 {

@@ -1,13 +1,11 @@
-// Package traceql reads the part of TraceQL that selects spans by conditions inside one pair of braces, and answers
-// for a span whether it is selected.
+// Package traceql parses the part of TraceQL that selects spans by conditions in one pair of braces, and matches
+// spans.
 //
-// What the part holds is the table in the README of the folder above. Everything else of TraceQL (pipelines,
-// structural operators, aggregates, arithmetic) is an [Error] that names the construct and its place: a query is
-// either answered as Tempo would answer it or refused, never quietly answered otherwise.
+// The table in the README of store/traces lists what is supported. All other TraceQL is an [Error] that names the
+// construct and its position: a query is answered as Tempo would, or refused.
 //
-// A query knows nothing of how spans are stored. It lists the [Field]s it reads, and [Query.Match] asks a [Source]
-// for their values by position in that list, so that a store may keep what is the same for many spans (resource
-// attributes) between them.
+// [Query.Match] asks a [Source] for values by their position in [Query.Fields], so that a store can cache values
+// shared by many spans (resource attributes).
 package traceql
 
 import (
@@ -15,23 +13,22 @@ import (
 	"time"
 )
 
-// A Query is a parsed selection of spans. It is read-only after Parse and may be used by several goroutines.
+// A Query is a parsed query. It is read-only and safe for concurrent use.
 type Query struct {
 	expr   node
 	fields []Field
 }
 
-// Fields lists what the query reads, each once, in the order of first use. The caller does not modify it.
+// Fields lists what the query reads, in the order of first use. Do not modify it.
 func (q *Query) Fields() []Field { return q.fields }
 
 // MatchesAll reports whether the query selects every span.
 func (q *Query) MatchesAll() bool { return q.expr == constant(Yes) }
 
-// NeedsRoot reports whether no span is selected without its trace's root being known: a scan for candidates then
-// needs to look at roots only.
+// NeedsRoot reports whether a match requires a known root, so that a scan for candidates can skip other spans.
 func (q *Query) NeedsRoot() bool { return q.expr.needsRoot(q.fields) }
 
-// WithTraceDuration returns a query that also wants the trace to last at least and at most as long; 0 means no bound.
+// WithTraceDuration also bounds the trace's duration; 0 means no bound.
 func (q *Query) WithTraceDuration(least, most time.Duration) *Query {
 	p := parser{root: q.expr, fields: slices.Clone(q.fields)}
 	for _, bound := range []struct {
@@ -47,10 +44,10 @@ func (q *Query) WithTraceDuration(least, most time.Duration) *Query {
 	return &Query{expr: p.root, fields: p.fields}
 }
 
-// A node is a part of a query's expression.
+// A node is part of an expression.
 type node interface {
 	eval(s Source) Verdict
-	// needsRoot reports whether the node can be Yes only where the trace's root is known.
+	// needsRoot reports whether the node can be Yes only if the root is known.
 	needsRoot(fields []Field) bool
 }
 

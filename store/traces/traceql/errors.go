@@ -2,12 +2,11 @@ package traceql
 
 import "fmt"
 
-// An Error says what is wrong with a query and where. Its text has the form that Grafana's editor reads to mark the
-// place.
+// An Error is a fault in a query. Grafana's editor marks the position it finds in the text.
 type Error struct {
 	Line, Col   int // from 1; Col counts characters
 	Msg         string
-	Unsupported bool // it is TraceQL, but not of the part that is answered here
+	Unsupported bool // valid TraceQL, but not supported here
 }
 
 func (e *Error) Error() string {

@@ -1,20 +1,17 @@
 package traceql
 
-// Match answers whether the span behind s is selected. It answers Maybe only if s gave a Value of KindUnknown that
-// decides.
+// Match returns the verdict for the span of s: Maybe only if a decisive Value was KindUnknown.
 func (q *Query) Match(s Source) Verdict { return q.expr.eval(s) }
 
-// A Source gives the values of one span.
 type Source interface {
-	// Value returns the value of Fields()[field]; KindNil if the span has none, KindUnknown if it cannot be known
-	// yet. Byte views in it live until the next call.
+	// Value returns the value of Fields()[field]; KindNil if the span has none, KindUnknown if not known yet. It is
+	// valid until the next call.
 	Value(field int) Value
 }
 
-// A Verdict is an answer of Match. The order matters: and is the least, or is the greatest of two.
+// A Verdict is a match result, ordered: and is the minimum, or the maximum.
 type Verdict uint8
 
-// The verdicts.
 const (
 	No Verdict = iota
 	Maybe
@@ -56,7 +53,7 @@ func (c *compare) eval(s Source) Verdict {
 	return No
 }
 
-// needsRoot is not true of "= nil", which selects what has no root.
+// needsRoot is false for "= nil", which matches traces without a root.
 func (c *compare) needsRoot(fields []Field) bool {
 	return fields[c.field].Intrinsic.ofRoot() && !(c.lit.Kind == KindNil && c.op == opEqual)
 }

@@ -2,17 +2,17 @@ package traceql
 
 import "bytes"
 
-// A Field names a value of a span, its resource or its trace.
+// A Field is a value of a span, its resource or its trace.
 type Field struct {
 	Scope     Scope
 	Intrinsic Intrinsic // with ScopeIntrinsic
 	Name      string    // attribute key; for an intrinsic its short name
 }
 
-// A Scope says where an attribute is looked for.
+// A Scope is where an attribute is looked up.
 type Scope uint8
 
-// The scopes. An attribute without a scope is looked for in the span first, then in the resource.
+// ScopeAny tries the span, then the resource.
 const (
 	ScopeAny Scope = iota
 	ScopeSpan
@@ -20,10 +20,9 @@ const (
 	ScopeIntrinsic
 )
 
-// An Intrinsic is a value every span or trace has, attribute or not.
+// An Intrinsic is a value that every span or trace has.
 type Intrinsic uint8
 
-// The intrinsics that are read.
 const (
 	IntrinsicNone Intrinsic = iota
 	Name
@@ -39,15 +38,14 @@ const (
 	TraceDuration
 )
 
-// OfTrace reports whether the value belongs to the whole trace and is unknown as long as only a part of it is seen.
+// OfTrace reports whether the value belongs to the whole trace.
 func (i Intrinsic) OfTrace() bool {
 	return i == RootName || i == RootService || i == TraceDuration
 }
 
-// ofRoot reports whether the value comes from the root span.
 func (i Intrinsic) ofRoot() bool { return i == RootName || i == RootService }
 
-// intrinsics are all spellings, the short form first where there are two.
+// intrinsics are all spellings, short forms first.
 var intrinsics = []struct {
 	text string
 	id   Intrinsic
@@ -74,7 +72,7 @@ var intrinsics = []struct {
 	{"trace:duration", TraceDuration, KindDuration},
 }
 
-// IntrinsicNames lists every spelling of every intrinsic, for the tag name endpoints.
+// IntrinsicNames lists all spellings.
 func IntrinsicNames() []string {
 	names := make([]string, len(intrinsics))
 	for i, in := range intrinsics {
@@ -83,7 +81,6 @@ func IntrinsicNames() []string {
 	return names
 }
 
-// intrinsicField finds an intrinsic by one of its spellings.
 func intrinsicField(text string) (Field, bool) {
 	for _, in := range intrinsics {
 		if in.text == text {
@@ -93,7 +90,6 @@ func intrinsicField(text string) (Field, bool) {
 	return Field{}, false
 }
 
-// shortName returns the first spelling, under which a value is reported.
 func shortName(id Intrinsic) string {
 	for _, in := range intrinsics {
 		if in.id == id {
@@ -103,7 +99,7 @@ func shortName(id Intrinsic) string {
 	return ""
 }
 
-// typ returns the type of an intrinsic, KindNil for attributes, whose type each span decides.
+// typ returns an intrinsic's type, KindNil for attributes.
 func (f Field) typ() Kind {
 	for _, in := range intrinsics {
 		if f.Scope == ScopeIntrinsic && in.id == f.Intrinsic {
@@ -113,8 +109,8 @@ func (f Field) typ() Kind {
 	return KindNil
 }
 
-// asStored gives an id that a field is compared with the form in which spans have it: lower case, with the leading
-// zeros that Tempo leaves out. What is no id stays as it is.
+// asStored normalizes an id to the stored form: lower case, with the leading zeros that Tempo omits. Other values
+// stay.
 func (f Field) asStored(v Value) Value {
 	digits := 0
 	switch f.Intrinsic {
@@ -130,13 +126,13 @@ func (f Field) asStored(v Value) Value {
 	return v
 }
 
-// StatusText returns the spelling of an OTLP status code, "unset" for codes that OTLP does not have.
+// StatusText returns the name of an OTLP status code, or "unset".
 func StatusText(code int32) string { return spelling(KindStatus, int64(code), "unset") }
 
-// KindText returns the spelling of an OTLP span kind, "unspecified" for kinds that OTLP does not have.
+// KindText returns the name of an OTLP span kind, or "unspecified".
 func KindText(kind int32) string { return spelling(KindSpanKind, int64(kind), "unspecified") }
 
-// keywords are the values that are written as a bare word. The numbers are OTLP's.
+// keywords are the bare words, with OTLP's numbers.
 var keywords = []struct {
 	text  string
 	value Value
@@ -155,7 +151,7 @@ var keywords = []struct {
 	{"nil", Value{Kind: KindNil}},
 }
 
-// Keywords lists the spellings of the values of status or kind, for the tag value endpoints.
+// Keywords lists the values of status or kind.
 func Keywords(i Intrinsic) []string {
 	want := Field{Scope: ScopeIntrinsic, Intrinsic: i}.typ()
 	var texts []string

@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-// tokenKind says what a token is.
 type tokenKind uint8
 
 const (
@@ -21,14 +20,13 @@ const (
 	tokenInvalid           // text is the reason
 )
 
-// A token is a piece of the query with its place.
 type token struct {
 	kind tokenKind
 	text string
 	pos  int // byte offset
 }
 
-// String is how error messages call the token.
+// String is for error messages.
 func (t token) String() string {
 	switch t.kind {
 	case tokenEnd:
@@ -39,20 +37,18 @@ func (t token) String() string {
 	return fmt.Sprintf("%q", t.text)
 }
 
-// symbols are TraceQL's, those that are not answered included, longer before shorter.
+// symbols are all of TraceQL's, longer before shorter.
 var symbols = []string{
 	"&>>", "&<<", "!>>", "!<<",
 	"&&", "||", "!=", "=~", "!~", "<=", ">=", ">>", "<<", "&>", "&<", "&~", "!>", "!<", "==",
 	"{", "}", "(", ")", "|", "=", "<", ">", "~", "!", "+", "-", "*", "/", "%", "^", ",", "&", "[", "]",
 }
 
-// A lexer cuts a query into tokens.
 type lexer struct {
 	text string
 	pos  int
 }
 
-// scan returns the next token.
 func (l *lexer) scan() token {
 	l.skipBlank()
 	start := l.pos
@@ -81,7 +77,7 @@ func (l *lexer) scan() token {
 	return l.invalid(start, fmt.Sprintf("unexpected character %q", firstRune(l.text[start:])))
 }
 
-// skipBlank moves over white space and comments to the end of the line.
+// skipBlank skips white space and // comments.
 func (l *lexer) skipBlank() {
 	for {
 		l.takeWhile(unicode.IsSpace)
@@ -92,7 +88,7 @@ func (l *lexer) skipBlank() {
 	}
 }
 
-// scanString reads a string in double quotes, with Go's escapes, or in back quotes, without any.
+// scanString reads a string in double quotes, with Go's escapes, or raw in back quotes.
 func (l *lexer) scanString(quote byte) token {
 	start := l.pos
 	content, n, reason := unquote(l.text[start:], quote)
@@ -103,7 +99,7 @@ func (l *lexer) scanString(quote byte) token {
 	return token{tokenString, content, start}
 }
 
-// scanWord reads a bare word: a scoped attribute (span.x), an intrinsic (name, span:name) or a keyword.
+// scanWord reads a scoped attribute (span.x), an intrinsic (name, span:name) or a keyword.
 func (l *lexer) scanWord(start int) token {
 	l.takeWhile(isWordRune)
 	word := l.text[start:l.pos]
@@ -121,8 +117,7 @@ func (l *lexer) scanWord(start int) token {
 	return token{tokenWord, word, start}
 }
 
-// scanAttribute reads from the dot before an attribute's name on; start is where its scope began. The text keeps
-// the quotes of quoted parts, which hold what would end a name otherwise.
+// scanAttribute reads an attribute from the dot on; start is where its scope began. Quoted parts keep their quotes.
 func (l *lexer) scanAttribute(start int) token {
 	for l.pos < len(l.text) {
 		if l.text[l.pos] != '"' {
@@ -142,7 +137,7 @@ func (l *lexer) scanAttribute(start int) token {
 	return token{tokenField, l.text[start:l.pos], start}
 }
 
-// takeExponent goes on over the sign of an exponent, which alone may stand inside a number.
+// takeExponent reads the signed exponent of a number.
 func (l *lexer) takeExponent(start int) {
 	number, ok := strings.CutSuffix(strings.ToLower(l.text[start:l.pos]), "e")
 	rest := l.text[l.pos:]
@@ -173,7 +168,7 @@ func isWordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode
 
 func isNumberRune(r rune) bool { return r == '.' || isWordRune(r) }
 
-// isAttributeRune reports whether an attribute's name may hold r without quotes: all but TraceQL's own symbols.
+// isAttributeRune excludes TraceQL's symbols, which need quotes.
 func isAttributeRune(r rune) bool {
 	return !unicode.IsSpace(r) && !strings.ContainsRune("{}()=~!<>&|^,\"", r)
 }
@@ -183,8 +178,7 @@ func firstRune(s string) rune {
 	return r
 }
 
-// unquote reads the quoted string that s begins with. It returns the content and the length with quotes, or the
-// reason why there is none.
+// unquote reads the quoted string at the start of s. It returns the content and the length with quotes, or the fault.
 func unquote(s string, quote byte) (content string, n int, reason string) {
 	if quote == '`' {
 		end := strings.IndexByte(s[1:], '`')
@@ -210,7 +204,7 @@ func unquote(s string, quote byte) (content string, n int, reason string) {
 	return "", 0, "the string is not closed"
 }
 
-// attributeName returns the name that an attribute's text after the dot stands for, its quoted parts unquoted.
+// attributeName unquotes the text after the dot.
 func attributeName(text string) string {
 	if !strings.Contains(text, `"`) {
 		return text
@@ -218,7 +212,7 @@ func attributeName(text string) string {
 	var b strings.Builder
 	for text != "" {
 		if text[0] == '"' {
-			content, n, _ := unquote(text, '"') // read once before, by the lexer
+			content, n, _ := unquote(text, '"') // the lexer has checked it
 			b.WriteString(content)
 			text = text[n:]
 			continue

@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of a query. Recursion follows parentheses, so their depth is bounded too.
+// Bounds of a query. Parentheses are limited because they recurse.
 const (
 	MaxQueryBytes = 16 << 10
 	maxDepth      = 64
 )
 
-// Parse reads a query. An empty text selects every span, as { } does. Errors are *Error.
+// Parse parses a query; an empty one is { }. Errors are *Error.
 func Parse(text string) (*Query, error) {
 	if len(text) > MaxQueryBytes {
 		return nil, &Error{Line: 1, Col: 1, Msg: "the query is longer than 16 KiB"}
@@ -30,8 +30,7 @@ func Parse(text string) (*Query, error) {
 	return &Query{expr: p.root, fields: p.fields}, nil
 }
 
-// ParseField reads the name of one field alone, as the tag value endpoints take it: resource.service.name, .x,
-// span:status, name.
+// ParseField parses a single field, such as resource.service.name, .x, span:status or name.
 func ParseField(text string) (Field, error) {
 	p := parser{lexer: lexer{text: text}}
 	p.next()
@@ -49,7 +48,7 @@ func ParseField(text string) (Field, error) {
 	return f, nil
 }
 
-// A parser reads a query by recursive descent, one token ahead.
+// A parser is recursive descent with one token of lookahead.
 type parser struct {
 	lexer
 	tok    token
@@ -59,7 +58,7 @@ type parser struct {
 
 func (p *parser) next() { p.tok = p.scan() }
 
-// query reads { expression } and nothing after it.
+// query parses { expression } and the end.
 func (p *parser) query() error {
 	p.next()
 	if p.tok.kind == tokenEnd {
@@ -86,7 +85,7 @@ func (p *parser) query() error {
 	return nil
 }
 
-// disjunction reads terms joined by ||, which binds less than &&.
+// disjunction parses terms joined by ||, which binds less than &&.
 func (p *parser) disjunction(depth int) (node, error) {
 	left, err := p.conjunction(depth)
 	for err == nil && p.at("||") {
@@ -109,7 +108,7 @@ func (p *parser) conjunction(depth int) (node, error) {
 	return left, err
 }
 
-// term reads a comparison, a boolean attribute, true, false, or an expression in parentheses.
+// term parses a comparison, a boolean or parentheses.
 func (p *parser) term(depth int) (node, error) {
 	t := p.tok
 	switch {
@@ -147,7 +146,7 @@ func (p *parser) term(depth int) (node, error) {
 	return nil, p.noTerm(t)
 }
 
-// comparison reads operator and literal after a field. A field alone is a boolean that must be true.
+// comparison parses what follows a field. A field alone must be true.
 func (p *parser) comparison(f Field, at token) (node, error) {
 	opToken := p.tok
 	op, ok := operators[opToken.text]
@@ -182,13 +181,13 @@ func (p *parser) comparison(f Field, at token) (node, error) {
 	return &compare{field: p.use(f), op: op, lit: lit}, nil
 }
 
-// A typed is a literal with the tokens that a complaint about it points to.
+// A typed is a literal with the tokens for error messages.
 type typed struct {
 	Value
 	op, at token
 }
 
-// checkTypes refuses comparisons that no span can ever satisfy.
+// checkTypes refuses comparisons that can never match.
 func (p *parser) checkTypes(f Field, op operator, l typed) error {
 	want := f.typ()
 	switch {
@@ -207,7 +206,6 @@ func (p *parser) checkTypes(f Field, op operator, l typed) error {
 	return nil
 }
 
-// literal reads the right side of a comparison.
 func (p *parser) literal() (Value, error) {
 	t := p.tok
 	negative := p.at("-")
@@ -244,7 +242,6 @@ func (p *parser) literal() (Value, error) {
 	return Value{}, p.errorf(t, "expected a value, found %s", t)
 }
 
-// number reads an integer, a float or a duration.
 func number(text string, negative bool) (Value, bool) {
 	if negative {
 		text = "-" + text
@@ -261,7 +258,7 @@ func number(text string, negative bool) (Value, bool) {
 	return Value{}, false
 }
 
-// use returns the position of the field in the query's list.
+// use returns the field's position in p.fields.
 func (p *parser) use(f Field) int {
 	for i, g := range p.fields {
 		if f == g {
@@ -284,7 +281,6 @@ func (p *parser) errorf(t token, format string, args ...any) *Error {
 	return &Error{Line: 1 + strings.Count(before, "\n"), Col: 1 + utf8.RuneCountInString(before[line:]), Msg: msg}
 }
 
-// regexpReason strips the wrapping that Parse added from an error of package regexp.
 func regexpReason(err error) string {
 	return strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 }

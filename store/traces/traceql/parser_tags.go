@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ParseTags reads the tags parameter of searches older than TraceQL: logfmt pairs that must all hold for one span,
-// each as a case-insensitive substring of the value's text.
+// ParseTags parses the tags parameter of old searches: logfmt pairs that must all match one span, each as a
+// case-insensitive substring.
 func ParseTags(text string) (*Query, error) {
 	if len(text) > MaxQueryBytes {
 		return nil, fmt.Errorf("cannot read tags: longer than 16 KiB")
@@ -36,7 +36,7 @@ func ParseTags(text string) (*Query, error) {
 	return q, nil
 }
 
-// tagValue reads one value, quoted or up to the next space, and returns its length in the text.
+// tagValue reads a value, quoted or up to a space, and returns its length.
 func tagValue(s string) (value string, n int, err error) {
 	if strings.HasPrefix(s, `"`) {
 		value, n, reason := unquote(s, '"')
@@ -51,8 +51,7 @@ func tagValue(s string) (value string, n int, err error) {
 	return s[:n], n, nil
 }
 
-// TagField returns the field that a name without scope means to searches older than TraceQL: they had names of their
-// own for some intrinsics, and the rest are attributes of span or resource.
+// TagField maps an old search's name to a field: some intrinsics had other names, the rest are attributes.
 func TagField(key string) Field {
 	switch key {
 	case "root.name":

@@ -2,15 +2,14 @@ package traceql
 
 import "strings"
 
-// unsupportedFields are intrinsics of TraceQL that need the shape of the trace, which is not computed here.
+// unsupportedFields need the shape of the trace.
 var unsupportedFields = map[string]bool{
 	"childCount": true, "parent": true, "nestedSetLeft": true, "nestedSetRight": true, "nestedSetParent": true,
 }
 
-// arithmetic are the operators of field expressions.
 var arithmetic = map[string]bool{"+": true, "-": true, "*": true, "/": true, "%": true, "^": true}
 
-// structural are the operators between spansets, with what they mean.
+// structural are the operators between spansets.
 var structural = map[string]string{
 	"&&": "the combination of spansets (&&)", "||": "the union of spansets (||)",
 	">": "the structural operator >", ">>": "the structural operator >>",
@@ -21,14 +20,13 @@ var structural = map[string]string{
 	"&<<": "the structural operator &<<", "&~": "the structural operator &~",
 }
 
-// unsupported makes the error for what is TraceQL but not answered here.
+// unsupported is the error for valid TraceQL that is not supported here.
 func (p *parser) unsupported(t token, construct string) *Error {
 	e := p.errorf(t, "%s is not supported; this store answers conditions inside one { }", construct)
 	e.Unsupported = true
 	return e
 }
 
-// field turns a field token into what it names.
 func (p *parser) field(t token) (Field, error) {
 	if f, ok := intrinsicField(t.text); ok {
 		return f, nil
@@ -56,7 +54,7 @@ func (p *parser) field(t token) (Field, error) {
 	return f, nil
 }
 
-// beforeSpanset says what a query that does not begin with a brace begins with.
+// beforeSpanset is the error for a query that does not start with a brace.
 func (p *parser) beforeSpanset() error {
 	t := p.tok
 	switch {
@@ -68,7 +66,7 @@ func (p *parser) beforeSpanset() error {
 	return p.errorf(t, "expected \"{\", found %s", t)
 }
 
-// afterSpanset says what follows the closing brace.
+// afterSpanset is the error for text after the closing brace.
 func (p *parser) afterSpanset() error {
 	t := p.tok
 	if t.kind == tokenSymbol && t.text == "|" {
@@ -84,7 +82,7 @@ func (p *parser) afterSpanset() error {
 	return p.errorf(t, "unexpected %s after \"}\"", t)
 }
 
-// inExpression says what stands where an operator or the closing symbol should.
+// inExpression is the error for a missing operator or closing symbol.
 func (p *parser) inExpression(closing string) error {
 	t := p.tok
 	if t.kind == tokenSymbol && arithmetic[t.text] {
@@ -96,7 +94,7 @@ func (p *parser) inExpression(closing string) error {
 	return p.errorf(t, "expected &&, || or %q, found %s", closing, t)
 }
 
-// noTerm says what stands where a condition should.
+// noTerm is the error for a missing condition.
 func (p *parser) noTerm(t token) error {
 	switch {
 	case p.at("!"):
@@ -114,7 +112,6 @@ func (p *parser) noTerm(t token) error {
 	return p.errorf(t, "expected a condition, found %s", t)
 }
 
-// notArithmetic refuses an operator after a number.
 func (p *parser) notArithmetic() error {
 	if p.tok.kind == tokenSymbol && arithmetic[p.tok.text] {
 		return p.unsupported(p.tok, "arithmetic ("+p.tok.text+")")

@@ -2,15 +2,15 @@ package traceql
 
 import "github.com/sluiceio/sluice/wire"
 
-// What a trace store is asked, and what it answers. All times are nanoseconds since 1970.
+// All times are Unix ns.
 
-// An ID of a trace as OTLP has it; shorter ids of other systems stand at its end, after zeros.
+// An ID is an OTLP trace id; shorter ids are padded with leading zeros.
 type ID [16]byte
 
-// A Window is a span of time, both ends included.
+// A Window is a time range, both ends included.
 type Window struct{ From, To uint64 }
 
-// A Trace is all that is stored of one trace, without repetitions.
+// A Trace is all stored spans of a trace, without duplicates.
 type Trace struct {
 	Spans   wire.Request
 	Count   int
@@ -18,54 +18,54 @@ type Trace struct {
 	Most    int  // bytes of one trace that are read
 }
 
-// A Search looks for the traces that have spans which a query selects.
+// A Search asks for traces with matching spans.
 type Search struct {
 	Query  *Query
 	Window Window
 	Limit  int // traces
 }
 
-// A Match is a trace that a search found. Its bytes live only as long as the call that it is handed to.
+// A Match is a found trace. Its bytes are valid during the callback only.
 type Match struct {
 	ID       ID
 	From, To uint64 // start of the first span, end of the last
 	Root     Root
 	Services map[string]*ServiceStats
-	Spans    []SpanMatch // those that the query selects, by start
+	Spans    []SpanMatch // the matching ones, by start
 }
 
-// A Root is what is told of a trace by its root span: the earliest without a parent.
+// A Root describes a trace's root: its earliest span without a parent.
 type Root struct {
 	Found         bool
 	Start         uint64
 	Name, Service []byte
 }
 
-// ServiceStats counts the spans of a service in a trace.
+// ServiceStats counts a service's spans in a trace.
 type ServiceStats struct{ Spans, Errors int }
 
-// A SpanMatch is a span that a query selects, with its resource.
+// A SpanMatch is a matching span with its resource.
 type SpanMatch struct {
 	Span, Resource  []byte
-	Start, Duration uint64 // ns; of a span without a start or an end, as the store takes them
+	Start, Duration uint64 // ns
 }
 
-// A Cost says what was read for an answer.
+// A Cost is what a query read.
 type Cost struct {
 	Traces, Spans int
 	Bytes         int64
-	Partial       string // why the answer is not all there is; empty when it is, or as long as was asked for
+	Partial       string // why the answer is incomplete, or empty
 }
 
-// A TagScan asks for the attributes of the spans that a query selects.
+// A TagScan asks for attributes of matching spans.
 type TagScan struct {
 	Filter *Query
 	Window Window
 	Limit  int // distinct names of a scope, or values
 }
 
-// Tags are attribute keys by scope, without order.
+// Tags are unsorted attribute keys by scope.
 type Tags struct{ Resource, Span []string }
 
-// A TagValue is a value of an attribute as text, with its type.
+// A TagValue is an attribute value as text.
 type TagValue struct{ Type, Value string }

@@ -10,7 +10,7 @@ import (
 // A Kind is the type of a Value.
 type Kind uint8
 
-// The kinds. A KindOther (a map, a byte string) is there but compares with nothing except nil.
+// KindOther (maps, bytes) compares with nil only.
 const (
 	KindNil Kind = iota
 	KindUnknown
@@ -25,23 +25,23 @@ const (
 	KindOther
 )
 
-// A Value is what a Source gives for a field, and what a query compares with.
+// A Value is a field's value or a literal.
 type Value struct {
 	Kind  Kind
 	Int   int64   // KindInt; ns of KindDuration; 0 or 1 of KindBool; OTLP's number of KindStatus and KindSpanKind
 	Float float64 // KindFloat
 	Str   []byte  // KindString
 
-	// Each visits the elements of a KindArray until yield returns false.
+	// Each visits a KindArray until yield returns false.
 	Each func(yield func(Value) bool)
 }
 
-// numeric reports whether the value is compared as a number. Durations are, in nanoseconds, as in Tempo.
+// numeric includes durations, which compare in ns as in Tempo.
 func (v Value) numeric() bool {
 	return v.Kind == KindInt || v.Kind == KindFloat || v.Kind == KindDuration
 }
 
-// AppendText appends the value as text: numbers in decimal, durations in nanoseconds, keywords as they are written.
+// AppendText appends the value as text: decimal numbers, durations in ns, keywords.
 func (v Value) AppendText(dst []byte) []byte {
 	switch v.Kind {
 	case KindString:
@@ -60,7 +60,6 @@ func (v Value) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// An operator compares the value of a field with a literal.
 type operator uint8
 
 const (
@@ -75,16 +74,15 @@ const (
 	opContains // case-insensitive substring of the value's text: the tags parameter, not TraceQL
 )
 
-// operators are the spellings inside braces.
 var operators = map[string]operator{
 	"=": opEqual, "!=": opNotEqual, "=~": opRegex, "!~": opNotRegex,
 	"<": opLess, "<=": opLessEqual, ">": opGreater, ">=": opGreaterEqual,
 }
 
-// negative reports whether an array satisfies the operator only if all its elements do.
+// negative: an array matches only if all elements do.
 func (o operator) negative() bool { return o == opNotEqual || o == opNotRegex }
 
-// ordering reports whether the operator needs values with an order.
+// ordering reports whether values must have an order.
 func (o operator) ordering() bool { return o >= opLess && o <= opGreaterEqual }
 
 // A literal is the right side of a comparison.
@@ -93,8 +91,8 @@ type literal struct {
 	re *regexp.Regexp // opRegex, opNotRegex: anchored at both ends
 }
 
-// holds reports whether v compares with the literal as the operator wants. A value of another type than the
-// literal's satisfies no operator, != included; so does a value that is not there, but for nil itself.
+// holds compares v with the literal. Another type matches nothing, not even !=; nor does a missing value, except for
+// nil.
 func (o operator) holds(v Value, l *literal) bool {
 	if l.Kind == KindNil {
 		return (v.Kind == KindNil) == (o == opEqual)
@@ -125,7 +123,7 @@ func (o operator) holdsString(s []byte, l *literal) bool {
 	return o.wants(bytes.Compare(s, l.Str))
 }
 
-// holdsArray asks the elements: one must satisfy a positive operator, all a negative one.
+// holdsArray: one element must match, or all if negative.
 func (o operator) holdsArray(v Value, l *literal) bool {
 	found, all := false, true
 	v.Each(func(e Value) bool {
@@ -139,7 +137,6 @@ func (o operator) holdsArray(v Value, l *literal) bool {
 	return found && (all || !o.negative())
 }
 
-// wants reports whether the operator accepts the result of a three-way comparison.
 func (o operator) wants(c int) bool {
 	switch o {
 	case opEqual:
@@ -158,7 +155,7 @@ func (o operator) wants(c int) bool {
 	return false
 }
 
-// compareNumbers compares integers exactly and anything with a float as floats.
+// compareNumbers compares integers exactly, others as floats.
 func compareNumbers(a, b Value) int {
 	if a.Kind != KindFloat && b.Kind != KindFloat {
 		return cmp.Compare(a.Int, b.Int)

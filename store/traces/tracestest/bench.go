@@ -12,11 +12,11 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// BatchSpans is how many spans ShopBatch makes.
+// BatchSpans is the size of a ShopBatch.
 const BatchSpans = 500
 
-// ShopBatch makes traces as an instrumented shop does: 5 spans of 3 services in a trace, 8 attributes a span and 7 a
-// resource, about 350 B a span; they come in batches of 500 spans in which 100 traces lie mixed.
+// ShopBatch makes 100 interleaved traces of 5 spans in 3 services; 8 attributes a span and 7 a resource, about 350 B
+// a span.
 func ShopBatch(t testing.TB, rnd *rand.Rand, at time.Time) pipeline.Batch {
 	t.Helper()
 	td := ptrace.NewTraces()

@@ -26,23 +26,23 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A Store is what a case talks to.
+// A Store is under test.
 type Store struct {
 	pipeline.Sink
 	http.Handler
 	Ledger *ledger.Ledger
-	Wait   func(time.Duration) // lets time pass, and retention look
+	Wait   func(time.Duration) // lets time pass, then runs retention
 }
 
-// Cases runs testdata/*.txtar, each with a store of its own that is empty. The sections of a case are done in order, under a clock that starts on
+// Cases runs testdata/*.txtar, each with an empty store. The sections run in order, under a clock that starts at
 // 2000-01-01T00:00:00Z (946684800) and moves only in "wait":
 //
-//	spans                a batch to append, as spanText reads it
-//	wait 1h              let time pass, then let retention look
-//	GET /tempo/...       a request and its answer; JSON is indented, another answer than 200 begins with its status.
-//	                     Parameters are written unescaped, each after a space: GET /tempo/api/search q={ .a = 1 }
-//	PROTO /tempo/...     the same with Accept: application/protobuf, the answer shown as JSON
-//	stored               spans the ledger has as delivered, and as dropped by reason
+//	spans                a batch to append, as SpanText reads it
+//	wait 1h              let time pass, then run retention
+//	GET /tempo/...       a request and its answer; JSON is indented, the status first unless it is 200.
+//	                     Parameters are unescaped, each after a space: GET /tempo/api/search q={ .a = 1 }
+//	PROTO /tempo/...     the same with Accept: application/protobuf, the answer as JSON
+//	stored               spans delivered and dropped by reason, according to the ledger
 func Cases(t *testing.T, update bool, open func(t *testing.T) Store) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -99,7 +99,7 @@ func runCase(t *testing.T, archive *txtar.Archive, update bool, s Store) {
 	}
 }
 
-// Ask sends a request whose parameters follow the path, each after " name=".
+// Ask sends a request; parameters follow the path, each after " name=".
 func Ask(h http.Handler, line, accept string) *httptest.ResponseRecorder {
 	path, rest, _ := strings.Cut(line, " ")
 	values := url.Values{}
@@ -138,7 +138,7 @@ func show(w *httptest.ResponseRecorder) string {
 	return strings.TrimSuffix(b.String(), "\n") + "\n"
 }
 
-// showProto decodes with OTLP's own generated code and shows what it understood, with ids in hex.
+// showProto decodes with OTLP's generated code and shows JSON with hex ids.
 func showProto(t *testing.T, line string, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	if w.Code != http.StatusOK {
@@ -170,7 +170,7 @@ func showProto(t *testing.T, line string, w *httptest.ResponseRecorder) string {
 	return b.String()
 }
 
-// OpenEnvelope takes a tempopb.TraceByIDResponse apart.
+// OpenEnvelope splits a tempopb.TraceByIDResponse.
 func OpenEnvelope(t *testing.T, b []byte) (trace []byte, rest string) {
 	t.Helper()
 	for len(b) > 0 {

@@ -1,4 +1,4 @@
-// Package tracestest is what tests of the trace store and of its API share: spans, cases and a clock.
+// Package tracestest helps to test the trace store and its API.
 package tracestest
 
 import (
@@ -18,17 +18,17 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 )
 
-// Epoch is when the clock of the cases begins: 946684800.
+// Epoch is the start of the clock: 946684800.
 var Epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// SpanText reads spans from text, a line each:
+// SpanText reads spans from text, one a line:
 //
 //	resource k=v ...             the resource of the following spans
 //	scope NAME VERSION           their instrumentation scope
 //	span TRACE/ID PARENT NAME KIND START LENGTH [STATUS[:MESSAGE]] [k=v ...]
 //
-// START counts from Epoch. Values are integers, floats, booleans or strings, the latter in quotes if need be, or
-// lists of these in brackets. A parent of - is none.
+// START counts from Epoch. Values are integers, floats, booleans, strings (quoted if necessary), or lists in
+// brackets. A parent of - is none.
 func SpanText(t testing.TB, text string) ptrace.Traces {
 	t.Helper()
 	td := ptrace.NewTraces()
@@ -116,7 +116,7 @@ func FillHex(t testing.TB, dst []byte, digits string) {
 	copy(dst, b)
 }
 
-// splitWords splits at spaces outside quotes. A word in quotes is unquoted; in k="v" the quotes stay.
+// splitWords splits at unquoted spaces and unquotes words, but not the value in k="v".
 func splitWords(line string) (words []string) {
 	var word strings.Builder
 	quoted, any := false, false
@@ -165,7 +165,7 @@ func setText(to pcommon.Value, text string) {
 	}
 }
 
-// BatchOf makes a batch of spans as a receiver would.
+// BatchOf makes a batch as a receiver would.
 func BatchOf(t testing.TB, td ptrace.Traces) pipeline.Batch {
 	t.Helper()
 	body, err := ptraceotlp.NewExportRequestFromTraces(td).MarshalProto()
@@ -184,7 +184,7 @@ func Checked(t testing.TB, body []byte) pipeline.Batch {
 	return pipeline.Batch{Signal: pipeline.Traces, Request: r, Items: info.Items}
 }
 
-// SpanIDs lists the spans of a request as TRACE/ID, in order.
+// SpanIDs lists spans as TRACE/ID.
 func SpanIDs(r wire.Request) (ids []string) {
 	for rc := r.Resources(); rc.Next(); {
 		for sc := rc.Scopes(); sc.Next(); {
@@ -216,10 +216,10 @@ type Clock struct {
 	now time.Time
 }
 
-// NewClock returns a clock that stands at Epoch.
+// NewClock returns a clock at Epoch.
 func NewClock() *Clock { return &Clock{now: Epoch} }
 
-// Now is the time.
+// Now returns the time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -233,7 +233,7 @@ func (c *Clock) Move(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// Account reads what a ledger has as delivered, and as dropped by reason.
+// Account reads the ledger's delivered and dropped items.
 func Account(l *ledger.Ledger) (delivered int64, drops map[pipeline.Reason]int64) {
 	drops = map[pipeline.Reason]int64{}
 	for _, a := range l.Read() {
