@@ -356,6 +356,30 @@ func (w *world) noneOpen() {
 	}
 }
 
+// TestDeletedWhileNotOpen: of a file that had to give up its descriptor, nobody can know what was written to it just before
+// it was deleted; the file is counted. One that was open is read to its end, and is not.
+func TestDeletedWhileNotOpen(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.PollInterval = 10 * time.Millisecond
+	w.cfg.MaxOpenFiles = 1
+	w.start()
+	for i, name := range []string{"first.log", "second.log"} {
+		w.append(name, fmt.Sprintf("%d of it\n", i))
+		w.until(func() bool { return len(w.taken()) == i+1 }, func() string { return w.bodies() })
+	}
+	w.must(os.Remove(w.path("second.log")))
+	w.until(func() bool { return w.counters()["files"] == 1 }, func() string { return fmt.Sprint(w.counters()) })
+	if n := w.counters()["unwatched_deletions_total"]; n != 0 {
+		t.Errorf("%v counted, although the file was open", n)
+	}
+	w.append("third.log", "2 of it\n") // takes the only place
+	w.until(func() bool { return len(w.taken()) == 3 }, func() string { return w.bodies() })
+	w.must(os.Remove(w.path("first.log")))
+	w.until(func() bool { return w.counters()["unwatched_deletions_total"] == 1 }, func() string { return fmt.Sprint(w.counters()) })
+	w.stop()
+	w.noneOpen()
+}
+
 // TestTurns: files that are longer than a turn, and that a full window stops, are taken up again although nothing is
 // written to them any more.
 func TestTurns(t *testing.T) {

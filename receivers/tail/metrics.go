@@ -32,6 +32,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			NULs:       counter("skipped_nul_bytes_total", "NUL bytes before lines, which copytruncate leaves."),
 			Refused:    counter("refused_requests_total", "Requests that were refused and are repeated."),
 			Compressed: counter("compressed_files_total", "Files skipped because they are compressed."),
+			Unwatched:  counter("unwatched_deletions_total", "Files deleted, or moved out of sight, while they were not open because of max_open_files: nobody knows what was written to them since the last look."),
 			Lost:       lost,
 		},
 		unreadable:         counter("unreadable_total", "Failed attempts to read a file or folder, or something that is not a regular file."),

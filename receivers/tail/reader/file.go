@@ -35,8 +35,9 @@ type File struct {
 
 	succession
 
-	handle *os.File      // while it is parked; see parked, whose lock guards both
-	place  *list.Element // where
+	watched bool          // it was open when its name led nowhere for the first time
+	handle  *os.File      // while it is parked; see parked, whose lock guards both
+	place   *list.Element // where
 }
 
 // window is the batches of its content that are on their way.
@@ -162,12 +163,16 @@ func (f *File) Look(s fileid.Stat) (wanted bool) {
 	return f.behind || f.wanted() || s.Size != f.seen.Size || s.Modified != f.seen.Modified || unfinished
 }
 
-// Gone counts what was not read of a file that nobody reads and that was found nowhere any more.
+// Gone counts what was not read of a file that nobody reads and that was found nowhere any more, and the file itself if
+// it was not open: nobody knows what was written to it last.
 func (r *Reader) Gone(f *File) {
 	unread := f.window().entry().Size - f.next
 	if unread > 0 {
 		r.Lose(pipeline.DropRotatedUnread, f.Estimate(unread), unread)
 		r.settings.Log.Warn("a file was deleted or moved away before it was read to its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", unread)
+	}
+	if !f.watched {
+		r.metrics.Unwatched.Inc()
 	}
 	if f.Outstanding() {
 		f.deleted.Store(true)

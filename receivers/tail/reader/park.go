@@ -86,6 +86,7 @@ func (p *parked) all(each func(f *File, h *os.File)) {
 // false, and the file is not open any more, when it has not.
 func (r *Reader) Rescue(f *File) bool {
 	s, open := r.parked.stat(f)
+	f.watched = open
 	if open && (s.Links == 0 || f.Look(s)) && r.Start(f, nil) {
 		return true
 	}

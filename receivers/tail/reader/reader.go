@@ -51,7 +51,7 @@ type Settings struct {
 type Metrics struct {
 	Lines, Bytes, Truncated, Repaired, Malformed, NULs prometheus.Counter
 	Refused                                            prometheus.Counter     // requests
-	Compressed                                         prometheus.Counter     // files
+	Compressed, Unwatched                              prometheus.Counter     // files
 	Lost                                               *prometheus.CounterVec // bytes, by reason
 }
 

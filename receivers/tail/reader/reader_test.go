@@ -30,7 +30,7 @@ func newReader(t testing.TB, cfg Config, sink pipeline.Sink) *Reader {
 		Pipeline: s, Next: sink,
 		Metrics: Metrics{
 			Lines: counter(), Bytes: counter(), Truncated: counter(), Repaired: counter(), Malformed: counter(), NULs: counter(),
-			Refused: counter(), Compressed: counter(),
+			Refused: counter(), Compressed: counter(), Unwatched: counter(),
 			Lost: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lost"}, []string{"reason"}),
 		},
 		Unreadable: func(path string, err error) { t.Errorf("%s: %v", path, err) },

@@ -59,7 +59,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 		Pipeline: s, Next: &w.sink,
 		Metrics: reader.Metrics{
 			Lines: counter(), Bytes: counter(), Truncated: counter(), Repaired: counter(), Malformed: counter(), NULs: counter(),
-			Refused: counter(), Compressed: counter(),
+			Refused: counter(), Compressed: counter(), Unwatched: counter(),
 			Lost: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lost"}, []string{"reason"}),
 		},
 		Unreadable: unreadable.Report, Changed: w.store.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { w.tracker.Rewritten(now, part) },
