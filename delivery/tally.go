@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// A tally counts what runs, and lets one wait for nothing to run with a limit on the wait.
+// A tally counts what runs. Unlike a sync.WaitGroup, its wait takes a context.
 type tally struct {
 	mu   sync.Mutex
 	n    int

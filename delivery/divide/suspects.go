@@ -10,21 +10,21 @@ const (
 	suspectMost = 4096
 )
 
-// Suspects are what a destination rejected alone lately: an encoder puts it in a request of its own, so that it costs
-// its neighbours nothing. Bounded in number and age; the zero value is empty.
+// Suspects are pieces that a destination rejected alone lately. Encoders put them in their own requests, so that
+// they do not spoil others. Bounded in number and age; the zero value is empty.
 type Suspects struct {
 	mu   sync.Mutex
 	seen map[uint64]time.Time
 }
 
-// Any says whether there may be any.
+// Any reports whether there are any, expired ones included.
 func (s *Suspects) Any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.seen) > 0
 }
 
-// Has says whether what has this hash was rejected lately.
+// Has reports whether the piece with this hash was rejected lately.
 func (s *Suspects) Has(key uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,8 +36,7 @@ func (s *Suspects) Has(key uint64) bool {
 	return ok
 }
 
-// Add notes that what has this hash was rejected. When there are too many, the new one is not kept: it is found again
-// by dividing.
+// Add notes a rejected piece. When full, the new one is not kept; dividing finds it again.
 func (s *Suspects) Add(key uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
