@@ -1,6 +1,6 @@
 package otlpjson
 
-// kind says how a field is encoded, in protobuf and in JSON.
+// kind is how a field is encoded.
 type kind uint8
 
 const (
@@ -22,7 +22,7 @@ const (
 	kindPackedDouble
 )
 
-// when says when a field is written.
+// when is when a field is written.
 type when uint8
 
 const (
@@ -32,7 +32,6 @@ const (
 	repeated             // as an array of all occurrences
 )
 
-// A row is a field of a message.
 type row struct {
 	number int
 	name   string
@@ -41,7 +40,7 @@ type row struct {
 	sub    message
 }
 
-// message names a message; it indexes the table.
+// message is an index of the table.
 type message uint8
 
 const (
@@ -83,7 +82,7 @@ const (
 	messageCount
 )
 
-// messages are the rows of each message in the order in which pdata writes them (opentelemetry-proto 1.11).
+// messages are the rows of each message in pdata's order (opentelemetry-proto 1.11).
 var messages = [messageCount][]row{
 	logsRequest: {{1, "resourceLogs", kindMessage, repeated, resourceLogs}},
 	resourceLogs: {
