@@ -25,7 +25,7 @@ type waiter struct {
 	in     chan struct{} // closed when let in
 }
 
-// enter waits for a place or until vain is closed. Its errors are errGateFull, errUnanswered and the context's.
+// enter waits for a place. Its errors are errGateFull, errUnanswered (vain was closed) and the context's.
 func (g *gate) enter(ctx context.Context, weight int, vain <-chan struct{}) error {
 	g.mu.Lock()
 	if g.places > 0 && g.queue.Len() == 0 {

@@ -286,7 +286,6 @@ func (k *Sender) goes(f func()) {
 	}
 }
 
-// worker runs f and later jobs. Their number is the peak of concurrent attempts.
 func (k *Sender) worker(f func()) {
 	for {
 		f()

@@ -28,7 +28,6 @@ func (t *tally) finish() {
 	}
 }
 
-// wait reports whether nothing runs before ctx ends.
 func (t *tally) wait(ctx context.Context) bool {
 	t.mu.Lock()
 	if t.n == 0 {

@@ -63,7 +63,6 @@ type division struct {
 	gather  *pipeline.Gather
 }
 
-// A span is a half-open range of pieces.
 type span struct{ from, to int }
 
 func (s span) len() int { return s.to - s.from }
