@@ -27,7 +27,7 @@ const (
 	ExitConfig  = 78
 )
 
-// Program is one binary.
+// Program is a binary.
 type Program struct {
 	Name       string
 	Doc        string // what the root command says of itself

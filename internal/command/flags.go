@@ -16,7 +16,6 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// flags are common to all verbs.
 type flags struct {
 	config       []string
 	set          []string
@@ -46,7 +45,7 @@ func (c *cli) load(ctx context.Context) (*pipeline.Config, []read.Warning, error
 	return config.Load(ctx, c.sources(), c.Components, o)
 }
 
-// dataDir is the state folder: the flag, /var/lib/NAME if writable, or a folder below the home.
+// dataDir is the state folder: the flag, /var/lib/NAME if writable, or below the home.
 func (c *cli) dataDir() (string, error) {
 	if dir := c.flags.dataDir; dir != "" {
 		return dir, os.MkdirAll(dir, 0o700)
@@ -78,7 +77,6 @@ func writable(dir string) error {
 	return os.Remove(probe.Name())
 }
 
-// listComponents prints the components in data-path order.
 func (c *cli) listComponents() error {
 	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
 	for _, kind := range pipeline.Kinds {

@@ -91,7 +91,6 @@ func (c *cli) reload(ctx context.Context, log *slog.Logger, service *engine.Serv
 	return nil
 }
 
-// stop drains and logs what was left.
 func (c *cli) stop(log *slog.Logger, service *engine.Service) {
 	log.Info("draining", "timeout", service.Config().Service.ShutdownTimeout)
 	left := service.Stop(context.Background())

@@ -13,7 +13,6 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// laptop is the flags of `up`.
 type laptop struct {
 	logs      []string
 	scrape    []string
@@ -21,7 +20,6 @@ type laptop struct {
 	maxDisk   string
 }
 
-// up is the verb that runs everything in one process.
 func (c *cli) up() *cobra.Command {
 	var l laptop
 	cmd := &cobra.Command{
@@ -98,7 +96,6 @@ type document struct {
 	} `yaml:"service,omitempty"`
 }
 
-// overlay turns the flags into configuration over the embedded default.
 func (c *cli) overlay(l laptop, changed func(string) bool) (read.Text, error) {
 	var d document
 	if err := yaml.Unmarshal(c.Default.YAML, &d); err != nil {

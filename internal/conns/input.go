@@ -155,7 +155,7 @@ func (in *Input) try(fd uintptr) bool {
 	}
 }
 
-// GiveBack returns the borrowed buffer, unless more than mostPeeked bytes are left in it.
+// GiveBack returns the buffer, unless more than mostPeeked bytes are left in it.
 func (in *Input) GiveBack() {
 	if in.lent == nil || in.w-in.r > len(in.few) {
 		return

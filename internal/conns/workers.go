@@ -48,7 +48,6 @@ func (p *Workers[J]) work(jobs chan J) {
 	}
 }
 
-// put takes a free worker back; false after Stop.
 func (p *Workers[J]) put(w chan J) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

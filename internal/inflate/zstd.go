@@ -66,7 +66,6 @@ func inflateZstd(dst, packed []byte, lim Limits) ([]byte, error) {
 		if cap(dst) < want {
 			dst = make([]byte, 0, want)
 		}
-		// The error for lack of room varies.
 		got, err := d.DecodeAll(packed, dst[:0:want])
 		switch {
 		case err == nil && len(got) <= want:

@@ -22,7 +22,6 @@ func (s *site) newFore() *http1.Server {
 	})
 }
 
-// turn gives a request to the running graph, or to the next one.
 func (s *site) turn() http1.Turn {
 	v, wait := s.enter()
 	if wait != nil {

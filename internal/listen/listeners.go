@@ -114,7 +114,6 @@ func (l *Listeners) forget(s *site) {
 	}
 }
 
-// retire closes a server and frees its socket. mu must be held.
 func (l *Listeners) retire(s *site) {
 	delete(l.sites, s.key)
 	s.retire()

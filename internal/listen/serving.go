@@ -37,7 +37,7 @@ func (h HTTP) sameTerms(o HTTP) bool {
 		reflect.DeepEqual(h.Terms, o.Terms)
 }
 
-// Serving is a component's hold on its HTTP server, until Stop.
+// Serving is a component's hold on a server, until Stop.
 type Serving struct {
 	site    *site
 	handler http.Handler

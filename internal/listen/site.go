@@ -68,7 +68,6 @@ func (s *site) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return c, nil
 }
 
-// lend lends the server to a component; nil when another has it.
 func (s *site) lend(h HTTP) *Serving {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +94,6 @@ func (s *site) vacate() {
 	}
 }
 
-// notify wakes waiters; mu must be held.
 func (s *site) notify() {
 	close(s.changed)
 	s.changed = make(chan struct{})

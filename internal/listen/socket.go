@@ -12,7 +12,6 @@ import (
 
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// socket is a listening socket that is lent to one server after the other.
 type socket struct {
 	net.Listener
 	deadline deadliner

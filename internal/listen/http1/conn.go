@@ -169,7 +169,6 @@ func (c *conn) enter(h Head, n int) error {
 	return nil
 }
 
-// request reads a body and gives the request to a worker.
 func (c *conn) request(h Head) error {
 	c.body = conns.Body{Declared: h.Length}
 	c.rest, c.fault = h.Length, nil
@@ -208,7 +207,6 @@ func (c *conn) receive() error {
 	return nil
 }
 
-// some reads a part of the body.
 func (c *conn) some() (n int, err error) {
 	if c.fault == nil {
 		dst, err := c.body.Next(c.rest, c.x.Grow)

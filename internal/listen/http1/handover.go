@@ -44,7 +44,7 @@ func (r *replayed) CloseWrite() error {
 	return nil
 }
 
-// rest is a listener of the connections that were handed over.
+// rest is a listener for handed-over connections.
 type rest struct {
 	addr   net.Addr
 	conns  chan net.Conn

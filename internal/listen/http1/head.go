@@ -90,7 +90,6 @@ func parse(b []byte) (h Head, n int, v verdict) {
 	return h, n, ours
 }
 
-// bareLF reports whether a line ends without CR.
 func bareLF(b []byte) bool {
 	for i, c := range b {
 		if c == '\n' && b[i-1] != '\r' { // the first is a letter

@@ -19,7 +19,6 @@ const (
 	lingerTime = 500 * time.Millisecond // for the peer to read what we wrote last
 )
 
-// begin notes the start of a phase and arms its deadline.
 func (c *conn) begin(p phase) {
 	now := time.Now()
 	c.life.since = now

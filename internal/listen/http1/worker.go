@@ -9,7 +9,6 @@ import (
 	"time"
 )
 
-// serve answers a request in a worker.
 func (s *Server) serve(c *conn, out []byte) []byte {
 	r, ok := c.call()
 	c.x.End()
@@ -46,7 +45,6 @@ func (c *conn) call() (r Reply, ok bool) {
 	return c.x.Serve(c.ctx, c.body.Bytes(), c.fault), true
 }
 
-// nobody answers requests that nobody serves.
 type nobody struct{ s *Server }
 
 func (n nobody) Grow(int) error                             { return errCut }
@@ -90,7 +88,6 @@ func (s *Server) appendReply(dst []byte, r *Reply, last bool) []byte {
 	return append(dst, r.Body...)
 }
 
-// date caches the Date field for a second.
 type date struct {
 	second int64
 	text   string
