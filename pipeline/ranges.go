@@ -84,7 +84,6 @@ func (r Ranges) Without(o Ranges) (out Ranges) {
 	return out
 }
 
-// slice is the items in [from, to), relative to from.
 func (r Ranges) slice(from, to int) (out Ranges) {
 	for _, x := range r {
 		if lo, hi := max(x.From, from), min(x.To, to); lo < hi {

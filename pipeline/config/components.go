@@ -24,7 +24,6 @@ func (l *loader) readComponents() {
 	}
 }
 
-// entries lists the declarations in a section of components, and reports invalid names.
 func (l *loader) entries(name string) []*declaration {
 	value := read.Unwrap(l.Raw[name])
 	m, isMap := value.(map[string]any)
@@ -66,7 +65,6 @@ func (l *loader) Section(name string, d *declaration, unsupported map[string]str
 	return read.Section{Path: []string{name, d.spelled}, Raw: m[d.spelled], Unsupported: unsupported}
 }
 
-// component finds a type by name or alias.
 func (l *loader) component(kind pipeline.Kind, typ string) (pipeline.Component, bool) {
 	for _, c := range l.components {
 		if c.Kind == kind && (c.Type == typ || slices.Contains(c.Aliases, typ)) {
@@ -76,7 +74,6 @@ func (l *loader) component(kind pipeline.Kind, typ string) (pipeline.Component, 
 	return pipeline.Component{}, false
 }
 
-// typeNames lists the types of a kind and their aliases.
 func (l *loader) typeNames(kind pipeline.Kind) (types, aliases []string) {
 	for _, c := range l.components {
 		if c.Kind == kind {
@@ -87,7 +84,6 @@ func (l *loader) typeNames(kind pipeline.Kind) (types, aliases []string) {
 	return types, aliases
 }
 
-// unknownType is the fault text for an unknown type.
 func (l *loader) unknownType(kind pipeline.Kind, typ string) string {
 	types, aliases := l.typeNames(kind)
 	all := append(slices.Clone(types), aliases...)
@@ -123,6 +119,7 @@ func (l *loader) has(advice string) bool {
 	return ok
 }
 
+// Find returns the declaration of a component, or nil.
 func Find(list []*declaration, id pipeline.ID) *declaration {
 	for _, d := range list {
 		if d.ID == id {

@@ -50,7 +50,6 @@ func (l *loader) checkConnectors() {
 	}
 }
 
-// ends lists the pipelines of some signals that export to a connector, and those that receive from it.
 func (l *loader) ends(id pipeline.ID, signals []pipeline.Signal) (feed, fed []string) {
 	for _, p := range l.cfg.Pipelines {
 		if !slices.Contains(signals, p.Signal) {

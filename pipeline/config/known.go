@@ -9,7 +9,6 @@ import (
 // (hostmetrics, host_metrics). The value is the replacement, as "the NAME KIND", or empty. They tell a misspelling
 // from an unsupported component.
 
-// knownType looks up a type that the daemon does not have.
 func knownType(kind pipeline.Kind, typ string) (instead string, known bool) {
 	switch kind {
 	case pipeline.KindReceiver:

@@ -141,7 +141,6 @@ func (l *loader) lookup(kind pipeline.Kind, id pipeline.ID) *declaration {
 	return Find(l.declared[pipeline.KindConnector], id)
 }
 
-// undeclared is the fault text for an undeclared name.
 func (l *loader) undeclared(kind pipeline.Kind, id pipeline.ID) string {
 	if Find(l.declared[pipeline.KindConnector], id) != nil {
 		return id.String() + " is a connector; list it under the exporters of one pipeline and the receivers of another"

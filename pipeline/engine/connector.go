@@ -51,7 +51,6 @@ func (g *graph) connector(in pipeline.Instance, sig pipeline.Signal, exporters m
 	return h, nil
 }
 
-// choose makes a sink of some of a connector's pipelines.
 func choose(chosen, pipelines []pipeline.ID, heads []head) (pipeline.Sink, error) {
 	var branches []head
 	for _, id := range chosen {

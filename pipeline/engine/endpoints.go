@@ -53,7 +53,6 @@ func (s *Service) serveOwn(ctx context.Context, cfg pipeline.ServiceConfig) ([]*
 	return out, nil
 }
 
-// endpoint is one of the service's own HTTP servers.
 type endpoint struct {
 	what, address string
 	embedded      bool

@@ -113,7 +113,6 @@ func allOf(answers []pipeline.Answer, items int) pipeline.Answer {
 	return g.Answer()
 }
 
-// rejectedOf counts the rejected among some items, as far as known.
 func rejectedOf(a pipeline.Answer, items pipeline.Ranges) int {
 	n := 0
 	for _, r := range a.Rejected {

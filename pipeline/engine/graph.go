@@ -43,7 +43,6 @@ type node struct {
 
 func newNode(name, where string, value any) node { return node{name, name + " " + where, value} }
 
-// head is the entry of a pipeline or exporter.
 type head struct {
 	sink     pipeline.Sink
 	accounts []*ledger.Account

@@ -42,7 +42,6 @@ func (h *history) Gather() ([]*dto.MetricFamily, error) {
 	return families, err
 }
 
-// withPast adds past counts to the metrics of a family.
 func withPast(f, past *dto.MetricFamily) []*dto.Metric {
 	if f.GetType() != past.GetType() {
 		return f.Metric

@@ -116,7 +116,6 @@ func (s *Service) run(ctx context.Context, cfg *pipeline.Config, g *graph) error
 	return nil
 }
 
-// abandon stops a graph that started only in part.
 func (s *Service) abandon(g *graph) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -200,7 +199,6 @@ func (s *Service) halt(ctx context.Context) int64 {
 	return max(s.refused()-refused.Load(), 0) + s.inside()
 }
 
-// inside is the number of items that receivers hold or wait on.
 func (s *Service) inside() (n int64) {
 	for _, a := range s.host.ledger.Read() {
 		if a.Kind == pipeline.KindReceiver {
@@ -210,7 +208,6 @@ func (s *Service) inside() (n int64) {
 	return n
 }
 
-// refused is the total of items that receivers refused.
 func (s *Service) refused() (n int64) {
 	for _, a := range s.host.ledger.Read() {
 		if a.Kind == pipeline.KindReceiver {
@@ -220,7 +217,6 @@ func (s *Service) refused() (n int64) {
 	return n
 }
 
-// timedOut is the total of items dropped as shutdown_timeout.
 func (s *Service) timedOut() (n int64) {
 	for _, a := range s.host.ledger.Read() {
 		n += a.Dropped[pipeline.DropShutdown].Items

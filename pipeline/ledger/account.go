@@ -182,7 +182,6 @@ var reasonRejected = func() int {
 	panic("BUG: the list of reasons lacks " + string(pipeline.DropRejected))
 }()
 
-// share is the part of total that n of all items have.
 func share(total, n, all int) int {
 	if all == 0 {
 		return 0

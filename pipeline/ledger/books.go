@@ -51,7 +51,6 @@ func (b *Books) Entrance(sig pipeline.Signal, next pipeline.Sink) pipeline.Sink 
 // Holding implements pipeline.Books.
 func (b *Books) Holding(sig pipeline.Signal) pipeline.Holding { return holding{b.of(sig)} }
 
-// holding implements pipeline.Holding.
 type holding struct{ account *Account }
 
 func (h holding) Enter(items, bytes int)                      { h.account.enter(items, bytes) }

@@ -9,7 +9,6 @@ import (
 // booked marks calls that a receiver has already booked through its Holding.
 type booked struct{}
 
-// entrance is a Sink that books every batch in and out.
 type entrance struct {
 	account *Account
 	next    pipeline.Sink

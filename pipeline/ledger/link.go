@@ -15,7 +15,6 @@ type Link struct {
 	live bool
 }
 
-// promised is how many items the feeding account answered nil for.
 func (k *Link) promised() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -18,7 +18,7 @@ func (l *Ledger) Read() []pipeline.Statement {
 	return out
 }
 
-// Read is a snapshot of the account.
+// Read is a snapshot.
 func (d *Account) Read() pipeline.Statement {
 	s := d.snapshot()
 	out := pipeline.Statement{

@@ -43,7 +43,6 @@ type Backlog struct {
 	handsOn bool // what is refused then goes to the next graph; set before drains is closed
 }
 
-// rest is what a Backlog leaves for the next graph.
 type rest struct {
 	account pipeline.Holding
 	queue   []pipeline.Batch

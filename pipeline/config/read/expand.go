@@ -25,7 +25,7 @@ type Resolved struct {
 	Raw  map[string]any // with the two readings of each ${...} (xconfmap.ExpandedValue) still beside each other
 }
 
-// Resolve reads, merges and expands, and reports what it cannot. broken means that decoding the rest is pointless.
+// Resolve reads, merges and expands. broken means that decoding the rest is pointless.
 func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken bool) {
 	layers := readLayers(src, r)
 	if len(r.Faults) > 0 {

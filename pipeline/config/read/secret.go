@@ -16,7 +16,7 @@ const Redacted = "[REDACTED]"
 // minSecret is the shortest text that is redacted; shorter ones occur in ordinary words.
 const minSecret = 4
 
-// saysWhere reports whether a key names the place or kind of a secret, not the secret.
+// saysWhere reports whether a key names the place of a secret, not the secret.
 func saysWhere(key string) bool {
 	for _, end := range []string{"file", "path", "url", "endpoint", "env", "type", "interval", "header", "name"} {
 		if strings.HasSuffix(Normal(key), end) {
@@ -65,7 +65,6 @@ func (s Secrecy) Child(key string) Secrecy {
 
 func (s Secrecy) Hides() bool { return s.Shape.secret || s.named }
 
-// secretsOf lists the secrets in a value, for redaction.
 func secretsOf(value any, s Secrecy) []string {
 	switch v := value.(type) {
 	case map[string]any:

@@ -223,7 +223,6 @@ func protects(path []string) bool {
 	return slices.ContainsFunc(path, func(key string) bool { return slices.Contains(protective, key) })
 }
 
-// keys lists the keys of a map in file order, then the others.
 func (d *reading) keys(m map[string]any, below []string) []string {
 	return OrderedKeys(d.Tree.Find(Extend(d.Path, below...)...), m)
 }
@@ -245,7 +244,7 @@ func OrderedKeys(n *Node, m map[string]any) []string {
 	return keys
 }
 
-// unsupportedAt looks up a path in Unsupported, where * matches any key or index.
+// unsupportedAt looks up a path in Unsupported; * matches any key or index.
 func (d *reading) unsupportedAt(path []string) (advice string, is bool) {
 	if len(d.Unsupported) == 0 {
 		return "", false

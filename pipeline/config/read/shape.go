@@ -29,7 +29,6 @@ const (
 
 func ShapeOf(t reflect.Type) Shape { return Shape{typ: t}.through() }
 
-// through sees through pointers and configoptional.Optional.
 func (s Shape) through() Shape {
 	for s.typ != nil {
 		switch {

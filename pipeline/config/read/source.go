@@ -36,7 +36,6 @@ type Text struct {
 	YAML []byte
 }
 
-// layer is one parsed source.
 type layer struct {
 	name     string
 	rank     int
@@ -61,7 +60,7 @@ func (l *layer) At(n *yaml.Node, path ...string) At {
 	return At{Place: l.Place(n.Line), column: n.Column, source: l.rank, Path: path}
 }
 
-// readLayers reads and parses the sources. Those it cannot read are reported and left out.
+// readLayers skips sources that it cannot read or parse, and reports them.
 func readLayers(src Sources, r *Report) []*layer {
 	var layers []*layer
 	add := func(l *layer, err error) {

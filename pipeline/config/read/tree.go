@@ -153,7 +153,6 @@ func (g *grower) mapping(n *Node, m *yaml.Node, path []string) {
 	g.depth--
 }
 
-// isMergeable reports whether a value is valid for <<: a mapping or a list of them, or aliases.
 func isMergeable(value *yaml.Node) bool {
 	switch value.Kind {
 	case yaml.AliasNode:

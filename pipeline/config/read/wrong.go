@@ -39,7 +39,6 @@ func (d *reading) decodeFaults(err error, below []string) (paths [][]string) {
 	return [][]string{below}
 }
 
-// holdsNames reports whether an error has field names inside.
 func holdsNames(err error) bool {
 	for err != nil {
 		if _, ok := err.(interface{ Name() string }); ok {
@@ -256,7 +255,6 @@ func describe(value any) (kind, text string) {
 	}
 }
 
-// origin is the ${...} that a value comes from, or "".
 func (r *Reader) origin(path []string) string {
 	n := r.Tree
 	for _, key := range path {
