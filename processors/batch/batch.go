@@ -15,7 +15,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Processor is the batch processor of a pipeline.
+// Processor is the batch processor.
 type Processor struct {
 	config   Config
 	settings pipeline.Settings
@@ -31,7 +31,6 @@ type Processor struct {
 // key is what must be equal to merge.
 type key struct{ tenant, route string }
 
-// keyState is the state of a key, under Processor.mu.
 type keyState struct {
 	outstanding int
 	open        *pending // the one that callers are added to; nil when nobody waits
@@ -141,7 +140,6 @@ func (p *Processor) dispatch(st *keyState) {
 	}()
 }
 
-// returned notes the answer of a request that was sent alone.
 func (p *Processor) returned(st *keyState, from *peer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +147,7 @@ func (p *Processor) returned(st *keyState, from *peer) {
 	p.freed(st)
 }
 
-// freed notes a free place and sends the waiting batch, unless others are expected. p.mu must be held.
+// freed sends the waiting batch, unless others are expected. p.mu must be held.
 func (p *Processor) freed(st *keyState) {
 	st.outstanding--
 	if st.open != nil && !st.peers.awaited() {

@@ -48,7 +48,6 @@ func (s *peers) leave(x *peer) {
 	}
 }
 
-// awaited reports whether somebody is expected.
 func (s *peers) awaited() bool { return s.missing > 0 && s.skip == 0 }
 
 // waited notes a full wait, and whether anybody came. Clients with a new connection per request look like many that

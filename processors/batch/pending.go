@@ -29,7 +29,6 @@ type pending struct {
 	cancel context.CancelFunc
 }
 
-// caller is one waiting Consume.
 type caller struct {
 	batch      *pending
 	from       *peer
@@ -90,7 +89,7 @@ func (w *pending) remove(c *caller) {
 	w.callers = kept
 }
 
-// seal ends joining and leaving; it reports whether anybody is left.
+// seal fixes the callers; it reports whether anybody is left.
 func (w *pending) seal() bool {
 	w.sealed = true
 	var last time.Time

@@ -11,7 +11,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Processor is the resource processor of a pipeline.
+// Processor is the resource processor.
 type Processor struct {
 	actions []action
 	next    pipeline.Sink
