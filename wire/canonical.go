@@ -105,7 +105,6 @@ func (w *rewriter) text(dst []byte, num int, s []byte) []byte {
 	return AppendBytes(dst, num, s)
 }
 
-// occurrences collects the occurrences of a singular message.
 func occurrences(in scan, num int) scan {
 	var out scan
 	for c := in; c.next(); {
@@ -191,7 +190,6 @@ func (c *scan) field(m message) field {
 	return 0
 }
 
-// append appends the current field with minimal varints.
 func (c *scan) append(dst []byte) []byte {
 	switch c.wire {
 	case TypeVarint:

@@ -31,7 +31,6 @@ func Check(s Signal, body []byte, l Limits) (Request, Info, error) {
 	return r, Info{Items: Count(s, r), RepairedStrings: repaired, Canonicalized: true}, nil
 }
 
-// A checker is the state of a pass.
 type checker struct {
 	body      []byte
 	maxItems  int

@@ -171,7 +171,7 @@ func (a *Attributes) Key() []byte { return a.key }
 // Value returns the value of the current attribute.
 func (a *Attributes) Value() Value { return parseValue(a.value) }
 
-// Bytes returns the KeyValue body of the current attribute.
+// Bytes returns the KeyValue body.
 func (a *Attributes) Bytes() []byte { return a.body() }
 
 // Find returns the value of the first attribute with the key at or after the cursor, which does not move.

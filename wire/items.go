@@ -72,7 +72,6 @@ func (c *cutter) child(body []byte, level int) byte {
 	return FieldDataPoints<<3 | TypeBytes
 }
 
-// count is the number of items in a child of a message of the level.
 func (c *cutter) count(body []byte, level int) int {
 	switch {
 	case level == cutRequest:

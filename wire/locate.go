@@ -49,7 +49,6 @@ var names = [messageCount]string{
 	msgMap:   "values",
 }
 
-// fieldName returns the name of a field, or its number.
 func fieldName(m message, num int) string {
 	if num == deprecatedScope && scopeOf(m) != msgNone {
 		return "deprecated_" + fieldName(m, FieldResourceXScope)

@@ -50,7 +50,6 @@ func long(b []byte, pos int) (start, end int) {
 	return start, start + int(n)
 }
 
-// view reads a length and returns its bytes.
 func view(b []byte, pos int) ([]byte, int) {
 	start, end := short(b, pos)
 	if end == 0 {
@@ -157,7 +156,7 @@ func (l *list) body() []byte {
 	return l.b[l.start:l.pos:l.pos]
 }
 
-// find returns the body of a singular length-delimited field, or nil.
+// find returns a singular length-delimited field, or nil.
 func find(b []byte, field int) []byte {
 	l := list{b: b, tag: byte(field<<3 | TypeBytes)}
 	if !l.next() {

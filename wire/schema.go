@@ -82,7 +82,7 @@ const slots = 32
 // when scope_* is absent, else drops it.
 const deprecatedScope = 1000
 
-// n is the field's own number, or the lowest one of its oneof.
+// n is the field's number, or the lowest of its oneof.
 
 func varint(n uint8) field   { return row(kindVarint, 0, TypeVarint, n) }
 func f64(n uint8) field      { return row(kindFixed64, 0, TypeFixed64, n) }

@@ -31,7 +31,6 @@ func Split(s Signal, r Request, l Limits, yield func(part Request, items int) bo
 	}
 }
 
-// The levels at which a request is cut. Logs and traces end at the scope.
 const (
 	levelRequest = iota
 	levelResource

@@ -121,7 +121,6 @@ func (v Value) appendObject(dst []byte) (_ []byte, ok bool) {
 	return append(dst, '}'), true
 }
 
-// appendQuoted appends a JSON string as encoding/json without HTML escaping.
 func appendQuoted(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

@@ -8,7 +8,7 @@ import (
 // A ValueKind is the member of AnyValue that is set.
 type ValueKind uint8
 
-// The kinds. A string table index, used only by profiles, is ValueEmpty, as in pdata.
+// A string table index, used only by profiles, is ValueEmpty, as in pdata.
 const (
 	ValueEmpty ValueKind = iota
 	ValueString

@@ -3,7 +3,7 @@ package wire
 // A Signal is metrics, logs or traces.
 type Signal uint8
 
-// The signals. The zero Signal is invalid.
+// The zero Signal is invalid.
 const (
 	Metrics Signal = 1 + iota
 	Logs

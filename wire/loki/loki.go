@@ -36,7 +36,7 @@ func AppendName(dst, key []byte) []byte {
 	return AppendNamePart(dst, key)
 }
 
-// AppendNamePart appends a key after the beginning of a name.
+// AppendNamePart appends the rest of a name.
 func AppendNamePart(dst, key []byte) []byte {
 	for _, c := range key {
 		switch {

@@ -1,6 +1,5 @@
 package otlpjson
 
-// kind is how a field is encoded.
 type kind uint8
 
 const (
@@ -22,7 +21,6 @@ const (
 	kindPackedDouble
 )
 
-// when is when a field is written.
 type when uint8
 
 const (
@@ -40,7 +38,6 @@ type row struct {
 	sub    message
 }
 
-// message is an index of the table.
 type message uint8
 
 const (

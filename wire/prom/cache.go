@@ -59,7 +59,6 @@ func newCache[V any](b *budget, move func(to, from *table[V], v V) V) *cache[V] 
 	return c
 }
 
-// get returns the position of an entry in the current table.
 func (c *cache[V]) get(in parent, key []byte) (int, bool) {
 	if i, guess := c.guess(in); i >= 0 && bytes.Equal(guess, key) {
 		c.last = i
@@ -220,7 +219,6 @@ func (t *table[V]) place(i int) {
 	t.index[at] = uint32(i + 1)
 }
 
-// size returns the bytes the table holds.
 func (t *table[V]) size() int {
 	var e entry[V]
 	return t.bytes.size + cap(t.entries)*int(unsafe.Sizeof(e)) + 4*len(t.index) +
@@ -233,7 +231,6 @@ type arena struct {
 	size   int
 }
 
-// A handle is a chunk and an offset.
 type handle uint64
 
 // A chunk is as large as all before it, within these bounds: small agents stay small, and no chunk is mostly empty.

@@ -157,7 +157,6 @@ func familyType(m *wire.Metric) string {
 	return "unknown"
 }
 
-// translatorType is the type by which otlptranslator chooses suffixes.
 func translatorType(m *wire.Metric) otlptranslator.MetricType {
 	switch m.Type {
 	case wire.MetricSum:

@@ -89,7 +89,6 @@ func (t *Translator) exemplarLabels(x *wire.Exemplar) labelSet {
 	return t.set
 }
 
-// allZero reports whether an id is absent or zero.
 func allZero(id []byte) bool {
 	for _, b := range id {
 		if b != 0 {

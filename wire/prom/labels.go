@@ -79,7 +79,6 @@ type pair struct{ name, value string }
 // labelSet is a sorted label set under construction, for series seen the first time.
 type labelSet []pair
 
-// find returns the index where name is or belongs.
 func (s labelSet) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(s, name, func(p pair, n string) int { return strings.Compare(p.name, n) })
 }

@@ -32,7 +32,6 @@ func view(b []byte, pos int) ([]byte, int) {
 	return b[start:end], end
 }
 
-// skip returns the position after the field at pos.
 func skip(b []byte, pos int) int {
 	tag, pos := uvarint(b, pos)
 	switch tag & 7 {
@@ -71,7 +70,6 @@ func attributeRun(b []byte, field int) []byte {
 	return b[first:last]
 }
 
-// number is what the hot path reads of a NumberDataPoint.
 type number struct {
 	attributes  []byte // from the first to the last
 	guessed     bool   // they are what was guessed

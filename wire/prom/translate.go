@@ -20,7 +20,6 @@ const (
 	quantileLabel = "quantile"
 )
 
-// Resource attributes that become job and instance.
 const (
 	serviceName      = "service.name"
 	serviceNamespace = "service.namespace"

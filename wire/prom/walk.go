@@ -13,14 +13,12 @@ type points struct {
 	why      Why
 }
 
-// series is a label set, and the sink's slot.
 type series struct {
 	labels handle
 	size   uint32
 	slot   uint64
 }
 
-// movePoints copies the series of an entry to another table.
 func movePoints(to, from *table[points], v points) points {
 	first := uint32(len(to.series))
 	for _, s := range from.series[v.first : v.first+v.n] {

@@ -18,7 +18,6 @@ type extra struct {
 	time uint64
 }
 
-// exemplarRef is an exemplar: walk.exbuf[from:to].
 type exemplarRef struct {
 	ref      uint32
 	from, to uint32
@@ -98,7 +97,6 @@ func (w *walk) markTwice(x lineIndex) {
 	t.twice[string(rawOf(w.body, l))] = t.iter
 }
 
-// has reports whether a series has a sample in this scrape.
 func (w *walk) has(s *series) bool { return s.seen == w.t.iter || s.wrote == w.t.iter }
 
 func (t *Template) kindFor(l *line) kind {

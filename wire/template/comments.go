@@ -109,7 +109,6 @@ func (w *walk) commentsEnd() int {
 	return i
 }
 
-// isComment reports whether the line at i is a comment or empty, but not # EOF.
 func (w *walk) isComment(i int) bool {
 	b := w.body[i:]
 	if w.t.format == formatOpenMetrics {

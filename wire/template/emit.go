@@ -58,7 +58,6 @@ func (w *walk) closeMetric(outer, inner int) {
 	w.rest = wire.EndMessage(w.rest, outer)
 }
 
-// appendLoose appends the loose points with their exemplars.
 func (w *walk) appendLoose() {
 	t := w.t
 	for i := range t.metrics {
@@ -108,7 +107,6 @@ func (w *walk) appendLoosePoint(ref uint32) uint32 {
 	return next
 }
 
-// bodyOf returns the body's position of the message framed at b[at:].
 func bodyOf(b []byte, at uint32) uint32 {
 	at++
 	for b[at]&0x80 != 0 {

@@ -50,14 +50,12 @@ func (c typeCode) preamble() string {
 	return ""
 }
 
-// family is the metadata of a metric.
 type family struct {
 	code typeCode
 	help string
 	unit string
 }
 
-// role is the role of a line in its family.
 type role uint8
 
 const (
@@ -68,7 +66,6 @@ const (
 	roleQuantile
 )
 
-// suffixes of the lines of a family.
 var suffixes = [...]struct {
 	text  string
 	codes [2]typeCode
@@ -85,7 +82,6 @@ var suffixes = [...]struct {
 
 type families map[string]family
 
-// readFamilies collects the comments of the body.
 func (w *walk) readFamilies(into families, lines []line) {
 	clear(into)
 	text := w.slow.text[:0]
@@ -159,7 +155,6 @@ func (f families) of(name string) (fam family, base string, r role) {
 	return family{}, name, roleNumber
 }
 
-// shape is the OTLP type of a metric.
 type shape uint8
 
 const (
@@ -193,7 +188,6 @@ func (s shape) dataField() int {
 	return wire.FieldMetricGauge
 }
 
-// dataHead is the data message before the points.
 func (s shape) dataHead() string {
 	switch s {
 	case shapeMonotonic:

@@ -36,7 +36,6 @@ const (
 	quantileValue = 12 // from the start of a framed quantile to its value
 )
 
-// candidate is a possible group.
 type candidate struct {
 	shape   shape
 	keyFrom int // its attributes without le or quantile: layout.keys[keyFrom:keyTo]
@@ -50,7 +49,6 @@ type candidate struct {
 	broken  bool // a line of it cannot be a member
 }
 
-// draftMember adds a line to its candidate.
 func (w *walk) draftMember(e *entry, s *series) {
 	y := &w.lay
 	attrs := w.t.attrsOf(s)
@@ -89,7 +87,6 @@ func (w *walk) draftMember(e *entry, s *series) {
 	e.cand = c
 }
 
-// candidate finds the candidate of a family and attributes, or -1.
 func (w *walk) candidate(base string, key []byte) int32 {
 	y := &w.lay
 	if n := len(y.groups); n > 0 {
@@ -220,7 +217,6 @@ func (w *walk) layMember(ref, g uint32, loose bool) {
 	w.laySeries(ref, n)
 }
 
-// appendRetagged appends attributes as another field.
 func appendRetagged(dst, attrs []byte, field int) []byte {
 	for len(attrs) > 0 {
 		whole, _, _, rest := nextAttr(attrs)

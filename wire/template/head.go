@@ -45,7 +45,6 @@ func appendMetricHead(dst []byte, id metricID, f family) []byte {
 	return wire.AppendStringAttribute(dst, wire.FieldMetricMetadata, "prometheus.type", typeNames[id.code])
 }
 
-// metricName reads the name from an appendMetricHead.
 func metricName(head []byte) string {
 	n, k := binary.Uvarint(head[1:])
 	return string(head[1+k : 1+k+int(n)])

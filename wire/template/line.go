@@ -18,7 +18,6 @@ type line struct {
 	lively bool // the value moved last time
 }
 
-// kind is what a line's value is for.
 type kind uint8
 
 const (
@@ -30,7 +29,6 @@ const (
 	kindEnd                 // # EOF
 )
 
-// Flags of a line.
 const (
 	flagTwice    = 1 << iota // the same text before the value occurs more than once in the body
 	flagShared               // another line means the same series, and its value is the one in otlp
@@ -121,7 +119,6 @@ func splitLine(b []byte, f format) (ser, val int, ok bool) {
 	return ser, val, val < len(b)
 }
 
-// skipLabels returns the index after the closing brace, or -1.
 func skipLabels(b []byte, i int) int {
 	for i < len(b) {
 		switch b[i] {

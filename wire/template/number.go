@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/prometheus/model/value"
 )
 
-// pow10 are the powers of ten that are exact in float64.
 var pow10 = [...]float64{
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
@@ -90,7 +89,6 @@ func parseValue(b []byte) (number uint64, n int) {
 	return math.Float64bits(f), i
 }
 
-// tenTo are the powers of ten in uint64.
 var tenTo = [...]uint64{
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
 }

@@ -41,7 +41,6 @@ type layout struct {
 	values  []uint64
 }
 
-// metricID identifies a metric.
 type metricID struct {
 	name  string
 	shape shape
@@ -192,7 +191,6 @@ func (w *walk) draftMetrics() {
 	}
 }
 
-// draft finds or makes a metric.
 func (w *walk) draft(id metricID, f family) *draft {
 	y := &w.lay
 	if y.last >= 0 && y.metrics[y.last].id == id {
@@ -252,7 +250,6 @@ func (w *walk) layPoint(ref uint32) {
 	w.laySeries(ref, n)
 }
 
-// layParked keeps a series without bytes.
 func (w *walk) layParked(ref uint32) {
 	n := w.t.series[ref]
 	w.layAttrs(&n)
@@ -260,7 +257,6 @@ func (w *walk) layParked(ref uint32) {
 	w.laySeries(ref, n)
 }
 
-// layAttrs keeps the attributes of a series without a number point.
 func (w *walk) layAttrs(n *series) {
 	y := &w.lay
 	at := uint32(len(y.arena))
@@ -300,7 +296,6 @@ func fitted[T any](old, what []T) []T {
 	return append(old[:0], what...)
 }
 
-// keep adopts the new layout.
 func (w *walk) keep() {
 	t, y := w.t, &w.lay
 	t.otlp = fitted(t.otlp, y.otlp)

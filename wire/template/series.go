@@ -24,7 +24,6 @@ type series struct {
 	flags uint8
 }
 
-// place is where the bytes of a series are.
 type place uint8
 
 const (
@@ -33,7 +32,6 @@ const (
 	placeMember              // a value of a group
 )
 
-// Flags of a series.
 const (
 	seriesPlain = 1 << iota // never part of a group again: it was not exact, or had a timestamp of its own
 	seriesLoose             // has had exemplars: its point is framed anew each time
@@ -99,7 +97,6 @@ func (t *Template) appendAttrs(dst []byte, lset labels.Labels) []byte {
 	return dst
 }
 
-// nextAttr splits off the first attribute of an appendAttrs.
 func nextAttr(attrs []byte) (whole, key, val, rest []byte) {
 	n, k := binary.Uvarint(attrs[1:])
 	end := 1 + k + int(n)

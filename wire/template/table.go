@@ -48,7 +48,6 @@ type lineIndex struct {
 
 var noLine = lineIndex{i: -1}
 
-// line returns a line and the body of its offsets.
 func (w *walk) line(x lineIndex) (*line, []byte) {
 	if x.old {
 		return &w.t.lines[x.i], w.t.body
@@ -56,7 +55,6 @@ func (w *walk) line(x lineIndex) (*line, []byte) {
 	return &w.out[x.i], w.body
 }
 
-// textOf is the lookup key of a line.
 func textOf(body []byte, l *line) []byte {
 	if l.kind == kindMeta || l.kind == kindEnd {
 		return body[l.off : l.off+l.key]
@@ -64,7 +62,6 @@ func textOf(body []byte, l *line) []byte {
 	return rawOf(body, l)
 }
 
-// find looks up a line of the last body or this one.
 func (w *walk) find(text []byte) (i int, old, found bool) {
 	if !w.lineTable.built {
 		w.buildLineTable()

@@ -250,7 +250,6 @@ func (w *walk) matches(j int) bool {
 		string(rest[:l.key]) == string(t.body[l.off:l.off+l.key])
 }
 
-// known takes line j of the last body.
 func (w *walk) known(j int) error {
 	t := w.t
 	l := &t.lines[j]
@@ -289,7 +288,6 @@ func (w *walk) known(j int) error {
 	return nil
 }
 
-// consume finishes line next of the last body, now n bytes long.
 func (w *walk) consume(l *line, n int) {
 	w.next++
 	if w.building {
