@@ -10,16 +10,15 @@ import (
 	"github.com/sluiceio/sluice/internal/backoff"
 )
 
-// Config is the keys that all exporters with a network behind them share. An exporter's own configuration embeds it
-// with squash.
+// Config has the keys of all network exporters, which embed it with squash.
 type Config struct {
-	// Queue bounds and orders the callers that wait.
+	// Queue limits the waiting callers.
 	Queue QueueConfig `mapstructure:"sending_queue"`
-	// Retry says how a request is repeated.
+	// Retry configures retries.
 	Retry RetryConfig `mapstructure:"retry_on_failure"`
-	// MaxInFlight is how many requests are on the wire at once. 0 means sending_queue::num_consumers.
+	// MaxInFlight is the number of concurrent requests. 0 means sending_queue::num_consumers.
 	MaxInFlight int `mapstructure:"max_in_flight"`
-	// Credentials are those that come from files.
+	// Credentials are read from files.
 	Credentials credential.Config `mapstructure:",squash"`
 }
 
@@ -28,7 +27,7 @@ func DefaultConfig() Config {
 	return Config{Queue: DefaultQueueConfig(), Retry: DefaultRetryConfig()}
 }
 
-// Validate reports every fault, with the key below the exporter.
+// Validate reports every fault, with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.MaxInFlight < 0 {
@@ -37,12 +36,12 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, c.Queue.Validate(), c.Retry.Validate(), c.Credentials.Validate())...)
 }
 
-// Options are what a Sender needs of the configuration.
+// Options are the part of the configuration that a Sender needs.
 func (c *Config) Options(timeout time.Duration) Options {
 	return Options{Queue: c.Queue, Retry: c.Retry, MaxInFlight: c.Places(), Timeout: timeout}
 }
 
-// Places is how many requests may be on the wire at once.
+// Places is the number of concurrent requests.
 func (c *Config) Places() int {
 	if c.MaxInFlight > 0 {
 		return c.MaxInFlight
@@ -50,7 +49,7 @@ func (c *Config) Places() int {
 	return c.Queue.NumConsumers
 }
 
-// Unsupported names the keys of the Collector's exporters that ours do not have, and an exporter's own beside them.
+// Unsupported lists the Collector exporter keys that we do not support, plus more.
 func Unsupported(more map[string]string) map[string]string {
 	keys := map[string]string{
 		"auth":                   `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
@@ -62,36 +61,36 @@ func Unsupported(more map[string]string) map[string]string {
 	return keys
 }
 
-// QueueConfig is the section sending_queue of an exporter, with the Collector's keys. It is a queue of callers, not
-// of data: the callers wait, and nil comes with the destination's answer, whatever wait_for_result says.
+// QueueConfig is sending_queue, with the Collector's keys. It queues callers, not data: nil always means that the
+// destination confirmed.
 type QueueConfig struct {
-	// Enabled says whether queue_size bounds how many callers wait. Without it each waits until its own deadline.
+	// Enabled says whether queue_size applies; otherwise callers wait until their deadline.
 	Enabled bool `mapstructure:"enabled"`
-	// NumConsumers is how many requests are on the wire at once, unless max_in_flight says otherwise.
+	// NumConsumers is the number of concurrent requests, unless max_in_flight is set.
 	NumConsumers int `mapstructure:"num_consumers"`
-	// QueueSize is how much may wait for a place on the wire, counted by sizer. More is refused as overload.
+	// QueueSize limits what may wait, counted by sizer. More is refused as overload.
 	QueueSize int `mapstructure:"queue_size"`
-	// Sizer is what queue_size counts: requests, items or bytes.
+	// Sizer is the unit of queue_size: requests, items or bytes.
 	Sizer string `mapstructure:"sizer"`
-	// BlockOnOverflow lets callers wait over queue_size instead of being refused.
+	// BlockOnOverflow makes callers wait instead of being refused over queue_size.
 	BlockOnOverflow bool `mapstructure:"block_on_overflow"`
-	// WaitForResult is taken for the Collector's sake. Both values mean true here.
+	// WaitForResult is accepted and ignored: the result is always awaited.
 	WaitForResult bool `mapstructure:"wait_for_result"`
 }
 
-// RetryConfig is the section retry_on_failure of an exporter, with the Collector's keys.
+// RetryConfig is retry_on_failure, with the Collector's keys.
 type RetryConfig struct {
-	// Enabled says whether a request is repeated inside the call. Without it the first failure refuses the caller.
+	// Enabled turns retries on. Without it the first failure refuses the caller.
 	Enabled bool `mapstructure:"enabled"`
-	// InitialInterval bounds the first wait; each wait is uniform between nothing and its bound (full jitter).
+	// InitialInterval bounds the first wait. Each wait is uniform between 0 and its bound (full jitter).
 	InitialInterval time.Duration `mapstructure:"initial_interval"`
-	// RandomizationFactor is taken for the Collector's sake; the jitter is always full.
+	// RandomizationFactor is accepted and ignored: the jitter is always full.
 	RandomizationFactor float64 `mapstructure:"randomization_factor"`
-	// Multiplier is what each wait's bound is multiplied by for the next.
+	// Multiplier is the growth of the bound from one wait to the next.
 	Multiplier float64 `mapstructure:"multiplier"`
-	// MaxInterval is the largest bound. A Retry-After of the destination may exceed it.
+	// MaxInterval is the largest bound. A Retry-After may exceed it.
 	MaxInterval time.Duration `mapstructure:"max_interval"`
-	// MaxElapsedTime is after how long the caller is refused. 0 leaves that to the caller's own deadline.
+	// MaxElapsedTime is when the caller is refused; 0 leaves it to the caller's deadline.
 	MaxElapsedTime time.Duration `mapstructure:"max_elapsed_time"`
 }
 
@@ -100,8 +99,8 @@ func DefaultQueueConfig() QueueConfig {
 	return QueueConfig{Enabled: true, NumConsumers: 10, QueueSize: 1000, Sizer: "requests", WaitForResult: true}
 }
 
-// DefaultRetryConfig returns the defaults of retry_on_failure. They come back sooner than the Collector's (200 ms
-// rather than 5 s for the first retry), because a caller waits, and never give up by themselves.
+// DefaultRetryConfig returns the defaults of retry_on_failure. The first retry comes within 200 ms instead of the
+// Collector's 5 s, because a caller waits, and there is no time limit.
 func DefaultRetryConfig() RetryConfig {
 	return RetryConfig{
 		Enabled: true, InitialInterval: 200 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2,
@@ -109,7 +108,7 @@ func DefaultRetryConfig() RetryConfig {
 	}
 }
 
-// Validate reports every fault, with the key below the exporter.
+// Validate reports every fault, with its key.
 func (c *QueueConfig) Validate() error {
 	var errs []error
 	if c.NumConsumers < 1 {
@@ -126,7 +125,7 @@ func (c *QueueConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Validate reports every fault, with the key below the exporter.
+// Validate reports every fault, with its key.
 func (c *RetryConfig) Validate() error {
 	if !c.Enabled {
 		return nil
@@ -150,12 +149,10 @@ func (c *RetryConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// backoff is the waits between the attempts of one request.
 func (c *RetryConfig) backoff() backoff.Backoff {
 	return backoff.Backoff{Min: c.InitialInterval, Max: c.MaxInterval, Multiplier: c.Multiplier}
 }
 
-// weight is what a batch counts in the queue.
 func (c *QueueConfig) weight(items, bytes int) int {
 	switch c.Sizer {
 	case "items":
@@ -166,7 +163,7 @@ func (c *QueueConfig) weight(items, bytes int) int {
 	return 1
 }
 
-// limit is the most that may wait; 0 means no limit.
+// limit is the maximum weight of the waiting callers; 0 means no limit.
 func (c *QueueConfig) limit() int {
 	if !c.Enabled || c.BlockOnOverflow {
 		return 0

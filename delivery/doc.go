@@ -1,6 +1,6 @@
-// Package delivery is what every exporter shares: waiting for a place, sending, judging the answer, retrying with full jitter,
-// and accounting for what arrives late.
+// Package delivery is shared by all exporters: queueing callers, sending, judging the answer, retrying, and
+// accounting for late successes.
 //
-// Read it in this order: requests.go (what an exporter implements, and how a batch becomes requests), sender.go (the loop
-// and its promise), repeats.go (what may come again). README.md says what is in the packages below.
+// Read requests.go first (what an exporter implements), then sender.go (the loop), then repeats.go. README.md
+// describes the packages below.
 package delivery

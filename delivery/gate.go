@@ -8,11 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// errGateFull says that as many callers wait as may.
 var errGateFull = errors.New("too many callers wait for this destination")
 
-// A gate lets a limited number of callers in at once, in the order in which they came, and bounds by weight how
-// many wait. It is the memory queue of an exporter: it holds callers, never their bytes, and so it answers nobody.
+// A gate limits concurrent callers, first come first served, and bounds the weight of those that wait. It holds
+// callers, not bytes, and answers nobody early.
 type gate struct {
 	mu        sync.Mutex
 	places    int       // free ones
@@ -26,7 +25,7 @@ type waiter struct {
 	in     chan struct{} // closed when let in
 }
 
-// enter waits for a place until it is vain. Its errors are errGateFull, errUnanswered and the context's.
+// enter waits for a place. Its errors are errGateFull, errUnanswered (vain was closed) and the context's.
 func (g *gate) enter(ctx context.Context, weight int, vain <-chan struct{}) error {
 	g.mu.Lock()
 	if g.places > 0 && g.queue.Len() == 0 {
@@ -34,7 +33,7 @@ func (g *gate) enter(ctx context.Context, weight int, vain <-chan struct{}) erro
 		g.mu.Unlock()
 		return nil
 	}
-	// One waiter is always taken, so that a batch heavier than the whole queue is not refused for ever.
+	// One waiter is always accepted, or a batch heavier than the queue would be refused for ever.
 	if g.maxWeight > 0 && g.queue.Len() > 0 && g.waiting+weight > g.maxWeight {
 		g.mu.Unlock()
 		return errGateFull
@@ -65,7 +64,6 @@ func (g *gate) enter(ctx context.Context, weight int, vain <-chan struct{}) erro
 	return err
 }
 
-// leave gives a place to who waits longest.
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -83,15 +81,13 @@ func (g *gate) letInLocked() {
 	close(w.in)
 }
 
-// callers is how many wait.
 func (g *gate) callers() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.queue.Len()
 }
 
-// A place is what a gate lets a caller in to. It is free again when nobody holds it: the call, and every attempt that
-// outlives it.
+// A place is a slot of the gate, held by the call and by every attempt that outlives it.
 type place struct {
 	gate    *gate
 	holders atomic.Int32

@@ -11,7 +11,7 @@ import (
 	"github.com/sluiceio/sluice/delivery/payload"
 )
 
-// counters are what an exporter says about its destination. Items in, out, refused and dropped are the ledger's.
+// counters are an exporter's request metrics. The ledger counts items.
 type counters struct {
 	requests  *prometheus.CounterVec // by code
 	duration  prometheus.Histogram

@@ -10,8 +10,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// notices writes about a destination's health: one line a cause and minute with how many there were, and one when it
-// accepts data again.
+// notices logs a destination's health: one line per cause and minute, and one on recovery.
 type notices struct {
 	log *slog.Logger
 
@@ -20,14 +19,13 @@ type notices struct {
 	told   time.Time // when trouble was written about that is not over yet; zero when there is none
 }
 
-// cause is what makes two lines the same. Its values are closed lists.
+// cause is what lines are throttled by.
 type cause struct {
 	verdict answer.Verdict
 	code    string
 	reason  pipeline.Reason
 }
 
-// outcome notes what became of an attempt.
 func (n *notices) outcome(out answer.Outcome) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

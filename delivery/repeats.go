@@ -13,9 +13,9 @@ const (
 	repeatsMost = 4096
 )
 
-// repeats keeps which requests a destination has, or may have, although their callers were told to send them again: hashes
-// of their bodies, bounded in number and age. It is written only where a caller is refused, and read only where a store
-// says that it has something already.
+// repeats remembers, by hash, requests that a destination has or may have although their callers must send them
+// again. Bounded in number and age. Written only when a caller is refused, read only when a store reports a
+// repetition.
 type repeats struct {
 	seed maphash.Seed
 	mu   sync.Mutex
@@ -24,10 +24,8 @@ type repeats struct {
 
 func newRepeats() repeats { return repeats{seed: maphash.MakeSeed(), sent: map[uint64]time.Time{}} }
 
-// hash is how a body is known.
 func (r *repeats) hash(body []byte) uint64 { return maphash.Bytes(r.seed, body) }
 
-// keep remembers p if it may have arrived.
 func (r *repeats) keep(p *payload.Payload) {
 	if !p.MayHaveArrived() {
 		return
@@ -37,7 +35,6 @@ func (r *repeats) keep(p *payload.Payload) {
 	}
 }
 
-// add remembers requests.
 func (r *repeats) add(hashes ...uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,7 +61,7 @@ func (r *repeats) shrinkLocked(now time.Time) {
 	}
 }
 
-// has says whether p may have arrived before.
+// has reports whether p may have arrived before.
 func (r *repeats) has(p *payload.Payload) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,23 +10,22 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// A Destination is what an exporter knows of its protocol.
+// A Destination is the protocol part of an exporter.
 type Destination interface {
-	// Encode makes the requests of a batch. It is called when there is a place on the wire, so that callers who wait hold
-	// no memory.
+	// Encode makes the requests of a batch. Called when there is a place, so that waiting callers use no memory.
 	Encode(b pipeline.Batch) (Requests, error)
-	// Attempt sends a payload once and says what became of it. The context carries the attempt's own timeout, never a
-	// caller's. Attempts of one payload do not overlap, but a transport may still be reading for the one before.
+	// Attempt sends a payload once. ctx has the attempt's timeout, not the caller's. Attempts of one payload do not
+	// overlap, but a transport may still read for the previous one.
 	Attempt(ctx context.Context, p *payload.Payload) answer.Outcome
 }
 
-// Requests is how a batch becomes requests.
+// Requests is a batch encoded as requests.
 type Requests struct {
-	// Groups of payloads: the groups go out side by side, the payloads of a group one after the other, so that what is in
-	// one group arrives in order. The Items of all payloads add up to those of the batch that are sent.
+	// Groups are sent concurrently, the payloads of a group in order. The Items of all payloads sum to the batch
+	// items that are sent.
 	Groups [][]*payload.Payload
-	// Pieces says how a payload that was rejected may be cut apart, and which items of the batch it has. It is asked only
-	// then, and while the batch is lent. Without it a request is rejected as a whole.
+	// Pieces says how a rejected payload can be cut. Called only on rejection, while the batch is lent. If nil, a
+	// request is rejected as a whole.
 	Pieces func(p *payload.Payload) divide.Pieces
 	// Suspects, if set, learns which pieces are rejected, and is asked by Encode.
 	Suspects *divide.Suspects
@@ -34,7 +33,7 @@ type Requests struct {
 	Ended func(a *pipeline.Answer)
 }
 
-// One is the Requests of a destination that takes a batch as it is, in one request.
+// One is the Requests of a destination that takes a batch in one request.
 func One(b pipeline.Batch, encode func(pipeline.Batch) *payload.Payload) Requests {
 	return Requests{
 		Groups: [][]*payload.Payload{{encode(b)}},
@@ -42,7 +41,7 @@ func One(b pipeline.Batch, encode func(pipeline.Batch) *payload.Payload) Request
 	}
 }
 
-// Send delivers a batch and answers with what became of its items.
+// Send delivers a batch and returns the fate of its items.
 func (k *Sender) Send(ctx context.Context, b pipeline.Batch) error {
 	k.running.begin()
 	defer k.running.finish()
@@ -55,10 +54,9 @@ func (k *Sender) Send(ctx context.Context, b pipeline.Batch) error {
 	return k.send(ctx, at, b, maxBisections)
 }
 
-// maxBisections bounds how often a batch is bisected that is too large to be encoded.
+// maxBisections bounds the bisection of a batch that is too large to encode.
 const maxBisections = 8
 
-// send delivers a batch that has a place.
 func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, bisections int) error {
 	reqs, err := k.dest.Encode(b)
 	if rej, never := pipeline.AsRejected(err); never && rej.Reason == pipeline.DropTooLarge && b.Items > 1 && bisections > 0 {
@@ -85,7 +83,6 @@ func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, bisectio
 	return a.Err()
 }
 
-// sending is one batch on its way.
 type sending struct {
 	k     *Sender
 	ctx   context.Context
@@ -99,7 +96,6 @@ type sending struct {
 	taken     []uint64 // hashes of the requests that were taken, unless one has all of the batch
 }
 
-// groups delivers all requests, those of different groups side by side.
 func (s *sending) groups() {
 	var others sync.WaitGroup
 	for i, group := range s.reqs.Groups {
@@ -112,8 +108,7 @@ func (s *sending) groups() {
 	others.Wait()
 }
 
-// group delivers requests one after the other. One that is rejected does not hold the others back; one that is refused
-// does, since what is behind it may have to come after it.
+// group delivers requests in order. After a refusal the rest is refused too, since it may have to arrive in order.
 func (s *sending) group(group []*payload.Payload) {
 	for i, p := range group {
 		s.at.hold()
@@ -137,7 +132,6 @@ func (s *sending) group(group []*payload.Payload) {
 	}
 }
 
-// took notes that a request was taken.
 func (s *sending) took(p *payload.Payload) {
 	if p.Apart {
 		s.reqs.Suspects.Clear(s.reqs.Pieces(p))
@@ -150,8 +144,8 @@ func (s *sending) took(p *payload.Payload) {
 	}
 }
 
-// comesAgain is for a batch of which something is refused: its caller sends all of it again if it cannot cut it. What was
-// delivered although it is refused is counted, and requests that were taken are known when they come again.
+// comesAgain handles a partly refused batch, whose caller may send all of it again: it counts what was delivered
+// and remembers those requests.
 func (s *sending) comesAgain(sig pipeline.Signal, taken int) {
 	if n := s.delivered - taken; n > 0 {
 		s.k.settings.DeliveredAfterRefusal(sig, n)
@@ -159,7 +153,7 @@ func (s *sending) comesAgain(sig pipeline.Signal, taken int) {
 	s.k.sent.add(s.taken...)
 }
 
-// settle notes the answer for one request, and divides it if it was rejected as a whole.
+// settle notes the result of a request, and divides it if it was rejected as a whole.
 func (s *sending) settle(p *payload.Payload, err error) {
 	if rej := divide.Whole(err, p.Items); rej != nil && s.reqs.Pieces != nil {
 		g := pipeline.NewGather(s.gather.Items())
@@ -180,7 +174,6 @@ func (s *sending) settle(p *payload.Payload, err error) {
 	}
 }
 
-// refuse notes that the items of a request may be sent again.
 func (s *sending) refuse(p *payload.Payload, why *pipeline.Refused) {
 	var items pipeline.Ranges
 	if !s.whole && s.reqs.Pieces != nil {
@@ -192,7 +185,6 @@ func (s *sending) refuse(p *payload.Payload, why *pipeline.Refused) {
 	s.gather.Refuse(items, why) // without items: all
 }
 
-// divider divides what is rejected of this batch.
 func (s *sending) divider() *divide.Divider {
 	return &divide.Divider{
 		Deliver: func(ctx context.Context, p *payload.Payload) error {

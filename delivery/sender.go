@@ -14,7 +14,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Options say how a Sender works. They come from an exporter's configuration.
+// Options are the settings of a Sender.
 type Options struct {
 	Queue       QueueConfig
 	Retry       RetryConfig
@@ -22,9 +22,9 @@ type Options struct {
 	MaxInFlight int           // calls on the wire at once; 1 keeps their order
 }
 
-// A Sender is the loop that is the same for all exporters: nil only when the destination has confirmed. A caller whose
-// context ends while it waits is withdrawn: its bytes are not sent. One whose request is on the wire then is refused at
-// once, and the request goes on, on bytes of its own; a success counts as delivered after refusal.
+// A Sender is the loop of all exporters: nil only when the destination has confirmed. A caller whose context ends
+// while it waits is withdrawn. If its request is already on the wire, the caller is refused at once and the request
+// goes on with its own copy; a success then counts as delivered after refusal.
 type Sender struct {
 	settings pipeline.Settings
 	opts     Options
@@ -72,8 +72,8 @@ func (k *Sender) enter(ctx context.Context, items, bytes int) error {
 	return pipeline.Withdrawn(ctx)
 }
 
-// deliver sends a payload until there is an answer that ends the matter. It gives back the payload and one hold on the
-// place, unless an attempt outlives the caller; then that does.
+// deliver sends a payload until a final answer. It releases the payload and one hold on the place, or leaves that
+// to an attempt that outlives the caller.
 func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload) error {
 	wait := k.opts.Retry.backoff()
 	start := time.Now()
@@ -110,7 +110,7 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload) err
 	}
 }
 
-// settle books an answer and says whether it ends the matter.
+// settle books an answer and reports whether it is final.
 func (k *Sender) settle(p *payload.Payload, out answer.Outcome) (err error, ended bool) {
 	switch out.Verdict {
 	case answer.Taken:
@@ -129,7 +129,6 @@ func (k *Sender) settle(p *payload.Payload, out answer.Outcome) (err error, ende
 	return nil, false
 }
 
-// taken books what was delivered, less what a partial success turned down.
 func (k *Sender) taken(p *payload.Payload, out answer.Outcome) error {
 	bad := min(max(out.Items, 0), p.Items)
 	if bad == 0 {
@@ -140,13 +139,12 @@ func (k *Sender) taken(p *payload.Payload, out answer.Outcome) error {
 	return pipeline.Reject(bad, out.Reason, divide.Final(out.Err))
 }
 
-// alreadyThere books items of p that the destination has from an attempt of which no answer came.
 func (k *Sender) alreadyThere(p *payload.Payload, items int) {
 	k.counters.there.Add(float64(items))
 	k.settings.Delivered(p.Signal, items, int(int64(p.Size)*int64(items)/int64(max(p.Items, 1))))
 }
 
-// giveUp says why a caller is refused rather than made to wait for the next attempt; empty if it is not.
+// giveUp returns why a caller is refused instead of waiting for the next attempt, or "".
 func (k *Sender) giveUp(ctx context.Context, start time.Time, pause time.Duration) string {
 	r := &k.opts.Retry
 	if !r.Enabled {
@@ -155,14 +153,13 @@ func (k *Sender) giveUp(ctx context.Context, start time.Time, pause time.Duratio
 	if r.MaxElapsedTime > 0 && time.Since(start)+pause > r.MaxElapsedTime {
 		return "not delivered within retry_on_failure::max_elapsed_time"
 	}
-	// A caller that will not live to see the next attempt learns it now, with the delay to come back after.
+	// A caller that would time out before the next attempt is refused now.
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause {
 		return "not delivered within the caller's time"
 	}
 	return ""
 }
 
-// sleep reports whether the time passed in full.
 func (k *Sender) sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -176,11 +173,11 @@ func (k *Sender) sleep(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// drainGrace is how long a destination may leave requests unanswered during a drain before it counts as away.
+// drainGrace is how long a destination may be silent during a drain before it counts as away.
 const drainGrace = 5 * time.Second
 
-// Drain is called when the process ends or reloads, before anybody is stopped: from then on a caller gets one attempt, and
-// nobody waits for a destination that is away. A reload waits for work; whoever is refused has its records still.
+// Drain is called before a shutdown or reload. From then on a caller gets one attempt, and nobody waits for a
+// destination that is away.
 func (k *Sender) Drain() {
 	k.drained.Do(func() {
 		close(k.draining)
@@ -206,8 +203,8 @@ func (k *Sender) isDraining() bool {
 	}
 }
 
-// waits is closed when it is vain to wait for the destination. One who comes after that has an attempt nevertheless: a
-// backlog that has nobody to refuse tries until the end.
+// waits is closed when waiting for the destination is useless. Later callers still get an attempt: a backlog that
+// cannot refuse anybody tries until the end.
 func (k *Sender) waits() <-chan struct{} {
 	select {
 	case <-k.vain:
@@ -217,7 +214,6 @@ func (k *Sender) waits() <-chan struct{} {
 	}
 }
 
-// withdrawn is the answer to a caller whose batch is given up between attempts.
 func (k *Sender) withdrawn(ctx context.Context, last error) error {
 	if ctx.Err() == nil {
 		return pipeline.Refuse(0, fmt.Errorf("not delivered before the shutdown: %w", last))
@@ -228,7 +224,6 @@ func (k *Sender) withdrawn(ctx context.Context, last error) error {
 	return pipeline.Refuse(0, fmt.Errorf("%w; before that: %w", pipeline.Withdrawn(ctx), last))
 }
 
-// errUnanswered is what is known of an attempt that its caller does not wait for.
 var errUnanswered = errors.New("the destination has not answered")
 
 func giveBack(at *place, p *payload.Payload) {
@@ -236,14 +231,13 @@ func giveBack(at *place, p *payload.Payload) {
 	at.leave()
 }
 
-// The states of an attempt whose caller may leave. Exactly one of landed and abandoned is reached.
 const (
 	flying int32 = iota
 	landed
 	abandoned
 )
 
-// attempt sends once. It reports false when the caller left first; then the attempt goes on and gives back what the
+// attempt sends once. If the caller leaves first it reports false, and the attempt goes on and releases what the
 // caller held.
 func (k *Sender) attempt(ctx context.Context, at *place, p *payload.Payload) (out answer.Outcome, stayed bool) {
 	if ctx.Done() == nil {
@@ -283,7 +277,7 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *payload.Payload) (ou
 	return <-landing, true
 }
 
-// goes runs f in a goroutine, an idle one if there is one: the stack of a new one has to grow through all of a transport.
+// goes reuses idle goroutines: the stack of a new one has to grow through the whole transport.
 func (k *Sender) goes(f func()) {
 	select {
 	case k.idle <- f:
@@ -292,7 +286,6 @@ func (k *Sender) goes(f func()) {
 	}
 }
 
-// worker runs f and what comes after it. There are never more than there were attempts at once.
 func (k *Sender) worker(f func()) {
 	for {
 		f()
@@ -304,7 +297,6 @@ func (k *Sender) worker(f func()) {
 	}
 }
 
-// once runs one attempt and counts it.
 func (k *Sender) once(p *payload.Payload) answer.Outcome {
 	ctx, cancel := k.life, context.CancelFunc(func() {})
 	if k.opts.Timeout > 0 {
@@ -326,8 +318,8 @@ func (k *Sender) once(p *payload.Payload) answer.Outcome {
 	return out
 }
 
-// Stop returns when no request is on the wire. When ctx ends first, or the destination is away, those that are on the wire
-// are cut off. Callers must have stopped before.
+// Stop returns when no request is on the wire. When ctx ends, or the destination is away, they are cancelled.
+// Callers must have stopped before.
 func (k *Sender) Stop(ctx context.Context) error {
 	defer k.end()
 	ctx, cut := context.WithCancelCause(ctx)
@@ -343,7 +335,7 @@ func (k *Sender) Stop(ctx context.Context) error {
 		return nil
 	}
 	k.end()
-	// What is cut off returns at once; this second wait is for its goroutines.
+	// Wait for the goroutines of cancelled requests.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	k.running.wait(grace)

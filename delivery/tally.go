@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// A tally counts what runs, and lets one wait for nothing to run with a limit on the wait.
+// A tally counts what runs. Unlike a sync.WaitGroup, its wait takes a context.
 type tally struct {
 	mu   sync.Mutex
 	n    int
@@ -28,7 +28,6 @@ func (t *tally) finish() {
 	}
 }
 
-// wait reports whether nothing runs before ctx ends.
 func (t *tally) wait(ctx context.Context) bool {
 	t.mu.Lock()
 	if t.n == 0 {

@@ -8,9 +8,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// An Answer says what became of each item of a batch: those in Refused may be sent again, those in Rejected never, all
-// others were taken. It is the error of a batch whose items met different fates; Read makes one of every error of a
-// Sink. An item is in one place only.
+// An Answer is the fate of each item of a batch: Refused may be sent again, Rejected never, all others were taken.
+// It is the error of a batch whose items differ; Read makes one of every error of a Sink. No item is in two places.
 type Answer struct {
 	Items    int        // of the batch that it is for
 	Refused  Ranges     // try again
@@ -18,8 +17,8 @@ type Answer struct {
 	Rejected []Rejected // never; each with its Ranges, or with a Count of which nobody says which items it means
 }
 
-// Read is the answer that err is for a batch of so many items. Of an error that wraps others, the outermost that is an
-// answer counts; of errors that were joined, one that is no rejection makes all of it a refusal: nobody says what it took.
+// Read is the answer that err means for a batch of so many items. The outermost answer in a wrapped error counts.
+// In joined errors, one that is no rejection refuses the whole batch: nobody knows what was taken.
 func Read(err error, items int) Answer {
 	a := Answer{Items: items}
 	switch e := answerIn(err).(type) {
@@ -41,7 +40,7 @@ func Read(err error, items int) Answer {
 	return a
 }
 
-// answerIn finds the *Answer, *Rejected or *Refused that an error is, or nil.
+// answerIn finds the *Answer, *Rejected or *Refused in err, or nil.
 func answerIn(err error) error {
 	for err != nil {
 		switch e := err.(type) {
@@ -66,7 +65,7 @@ func answerIn(err error) error {
 	return nil
 }
 
-// sound is the answer as it may be used: ranges within the batch, and a refusal for what is refused.
+// sound repairs the answer: ranges within the batch, and a Refusal if something is refused.
 func (a Answer) sound() Answer {
 	whole := AllItems(a.Items)
 	if a.Items > 0 {
@@ -84,7 +83,6 @@ func (a Answer) sound() Answer {
 	return a
 }
 
-// errNoReason stands for the refusal of who gave none.
 var errNoReason = &Refused{Err: errors.New("refused without a reason")}
 
 func (a *Answer) refuseAll(why *Refused) {
@@ -103,7 +101,8 @@ func (a *Answer) reject(r Rejected) {
 	}
 }
 
-// Err is the answer as an error: nil when everything was taken, a *Refused or a *Rejected when one holds for all.
+// Err is the answer as an error: nil when everything was taken, a *Refused or *Rejected when it holds for all
+// items.
 func (a Answer) Err() error {
 	switch {
 	case a.Refusal == nil && len(a.Refused) > 0:
@@ -136,7 +135,7 @@ func (a *Answer) Error() string {
 	return fmt.Sprintf("%d of %d items were refused: %v; %d were rejected: %v", refused, a.Items, a.Refusal, rejected, a.Rejected[0].Err)
 }
 
-// Unwrap gives the causes.
+// Unwrap returns the causes.
 func (a *Answer) Unwrap() []error {
 	var all []error
 	if a.Refusal != nil {
@@ -148,7 +147,7 @@ func (a *Answer) Unwrap() []error {
 	return all
 }
 
-// RejectedItems is how many items were rejected.
+// RejectedItems is the number of rejected items.
 func (a *Answer) RejectedItems() int {
 	n := 0
 	for i := range a.Rejected {
@@ -157,7 +156,7 @@ func (a *Answer) RejectedItems() int {
 	return min(n, max(a.Items-a.Refused.Len(), 0))
 }
 
-// Taken is how many items were taken.
+// Taken is the number of items taken.
 func (a Answer) Taken() int {
 	if a.Refusal != nil && a.Items <= 0 {
 		return 0
@@ -165,8 +164,7 @@ func (a Answer) Taken() int {
 	return a.Items - a.Refused.Len() - a.RejectedItems()
 }
 
-// Slice is the answer for the items from from to to, as a batch of their own. Rejections of which only the count is
-// known are left out: nobody can say whose they are.
+// Slice is the answer for the items [from, to) as a batch of their own, without the Uncounted rejections.
 func (a Answer) Slice(from, to int) Answer {
 	s := Answer{Items: to - from}
 	if whole := a.Refusal != nil && a.Refused.Len() == a.Items; whole {
@@ -184,7 +182,7 @@ func (a Answer) Slice(from, to int) Answer {
 	return s
 }
 
-// Uncounted are the rejections of which only the count is known.
+// Uncounted are the rejections with a count only.
 func (a Answer) Uncounted() (out []Rejected) {
 	for _, r := range a.Rejected {
 		if r.Ranges == nil {
@@ -194,11 +192,11 @@ func (a Answer) Uncounted() (out []Rejected) {
 	return out
 }
 
-// An ItemMap says where the items of a changed batch came from, in the order of the changed batch. A nil map says that it is
-// not known. Items that were added stand behind all others and are not in it: when they are refused, the whole batch is.
+// An ItemMap maps the items of a changed batch, in their order, to those of the original. nil means unknown. Added
+// items come last and are not in it: when one is refused, the whole batch is.
 type ItemMap []Moved
 
-// MapOf is the map of what a pass of a wire.Editor over a batch of so many items has kept.
+// MapOf is the map of what a wire.Editor pass kept of a batch of so many items.
 func MapOf(kept wire.Kept, items int) ItemMap {
 	if kept == nil {
 		return ItemMap{{0, items}}
@@ -210,7 +208,6 @@ func MapOf(kept wire.Kept, items int) ItemMap {
 	return m
 }
 
-// len is how many items of the changed batch have an origin.
 func (m ItemMap) len() (n int) {
 	for _, x := range m {
 		n += x.N
@@ -218,7 +215,7 @@ func (m ItemMap) len() (n int) {
 	return n
 }
 
-// within is the map, or nil if it names items that a batch of so many does not have.
+// within is the map, or nil if it names items outside the batch.
 func (m ItemMap) within(items int) ItemMap {
 	for _, x := range m {
 		if x.From < 0 || x.N < 0 || x.From+x.N > items {
@@ -228,11 +225,10 @@ func (m ItemMap) within(items int) ItemMap {
 	return m
 }
 
-// Moved are N items that stood side by side from From on, and stand side by side where they are now.
+// Moved are N adjacent items that began at From.
 type Moved struct{ From, N int }
 
-// A Gather makes one answer out of several: of a batch that went on in pieces, or changed. Its methods are for one
-// goroutine at a time.
+// A Gather combines the answers for parts of a batch, or for a changed batch. Not safe for concurrent use.
 type Gather struct {
 	items   int
 	refused []Range
@@ -240,14 +236,14 @@ type Gather struct {
 	losses  []Rejected
 }
 
-// NewGather begins an answer for a batch of so many items, all taken so far.
+// NewGather begins with all of items taken.
 func NewGather(items int) *Gather { return &Gather{items: items} }
 
-// Items is how many items the whole has.
+// Items is the size of the batch.
 func (g *Gather) Items() int { return g.items }
 
-// Add takes the answer for a piece of n items. m says which items of the whole they are; without a map a refusal
-// refuses the whole, and a rejection becomes a count.
+// Add adds the answer for a part of n items. m maps them to the whole; if it is nil, a refusal refuses the whole
+// and a rejection becomes a count.
 func (g *Gather) Add(err error, n int, m ItemMap) {
 	if err == nil {
 		return
@@ -257,7 +253,7 @@ func (g *Gather) Add(err error, n int, m ItemMap) {
 		m = m.within(g.items)
 	}
 	if a.Refusal != nil {
-		// Of items that the map does not have, nobody knows whose they are.
+		// A refused item outside the map could be anybody's.
 		if last := len(a.Refused) - 1; m == nil || last >= 0 && a.Refused[last].To > m.len() {
 			g.Refuse(AllItems(g.items), a.Refusal)
 		} else {
@@ -277,7 +273,7 @@ func (g *Gather) Add(err error, n int, m ItemMap) {
 	}
 }
 
-// old translates ranges of the changed batch.
+// old translates ranges of the changed batch to the original.
 func (m ItemMap) old(now Ranges) Ranges {
 	var out []Range
 	at, i := 0, 0
@@ -294,7 +290,7 @@ func (m ItemMap) old(now Ranges) Ranges {
 	return NewRanges(out)
 }
 
-// Merge adds what another answer for the same batch has gathered.
+// Merge adds another Gather for the same batch.
 func (g *Gather) Merge(o *Gather) {
 	if o.refusal != nil {
 		g.Refuse(NewRanges(o.refused), o.refusal)
@@ -304,7 +300,7 @@ func (g *Gather) Merge(o *Gather) {
 	}
 }
 
-// Refuse adds items that may be sent again.
+// Refuse adds refused items.
 func (g *Gather) Refuse(items Ranges, why *Refused) {
 	if why == nil {
 		why = errNoReason
@@ -319,8 +315,8 @@ func (g *Gather) Refuse(items Ranges, why *Refused) {
 	g.refusal = &both
 }
 
-// Reject adds items that nobody will take, by ranges or by count; here neither means none. Those of one reason are told
-// together, in the words of the first.
+// Reject adds rejected items, by ranges or count (neither means none). Those of one reason are merged under the
+// first error.
 func (g *Gather) Reject(r Rejected) {
 	if r.Len() == 0 {
 		return
@@ -336,7 +332,7 @@ func (g *Gather) Reject(r Rejected) {
 	g.losses = append(g.losses, r)
 }
 
-// Answer is the answer for the whole. What was refused is not rejected as well: it comes again.
+// Answer is the answer for the whole. An item both refused and rejected counts as refused: it is sent again.
 func (g *Gather) Answer() Answer {
 	a := Answer{Items: g.items}
 	if g.refusal != nil {

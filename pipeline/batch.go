@@ -6,10 +6,10 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Signal is the kind of telemetry a Batch carries: metrics, logs or traces.
+// Signal is metrics, logs or traces.
 type Signal = wire.Signal
 
-// The signals, in the order in which lists of them are printed.
+// The signals, in printing order.
 const (
 	Metrics = wire.Metrics
 	Logs    = wire.Logs
@@ -19,7 +19,7 @@ const (
 // Signals lists every signal, in printing order.
 var Signals = [...]Signal{Metrics, Logs, Traces}
 
-// A Batch is telemetry of one signal as the body of one OTLP export request.
+// A Batch is telemetry of one signal, as the body of an OTLP export request.
 type Batch struct {
 	Signal  Signal
 	Request wire.Request // well-formed and canonical: checked once, where it entered
@@ -27,12 +27,12 @@ type Batch struct {
 	Origin  Origin       // from the connection, never from the payload
 }
 
-// Cut is a batch of the items from from up to to, the latter not included, in a buffer of its own.
+// Cut is a batch of the items [from, to), in its own buffer.
 func (b Batch) Cut(from, to int) Batch {
 	return b.CutRanges(nil, NewRanges([]Range{{max(from, 0), min(to, b.Items)}}))
 }
 
-// CutRanges is a batch of some of the items, appended to dst.
+// CutRanges is a batch of some items, appended to dst.
 func (b Batch) CutRanges(dst []byte, items Ranges) Batch {
 	for _, r := range items {
 		dst = wire.AppendItems(dst, b.Signal, b.Request, r.From, r.To)
@@ -41,8 +41,7 @@ func (b Batch) CutRanges(dst []byte, items Ranges) Batch {
 	return b
 }
 
-// Remaining is what is left to send of b when err is the answer for it: the items that were refused. Sources that repeat
-// do so with it.
+// Remaining is what to send again when err is the answer for b: the refused items.
 func (b Batch) Remaining(err error) Batch {
 	a := Read(err, b.Items)
 	if a.Refused.Len() == b.Items {
@@ -51,8 +50,8 @@ func (b Batch) Remaining(err error) Batch {
 	return b.CutRanges(nil, a.Refused)
 }
 
-// Origin says where a batch came from as far as the connection proves it. Batches of different tenant or route
-// are never merged.
+// Origin is where a batch came from, as proved by the connection. Batches of different tenants or routes are never
+// merged.
 type Origin struct {
 	Tenant   string // from the authenticated identity; empty without one
 	Route    string // set by a routing processor; empty without one
@@ -62,20 +61,20 @@ type Origin struct {
 
 // A Sink takes batches.
 //
-// Nil means that the batch is safe: delivered, or durable, or dropped on purpose and counted. Until then the call waits,
-// which is what lets a tailer move its checkpoint and a listener answer 200. Other answers are a *Refused (try again), a
-// *Rejected (never), an *Answer when items met different fates, or another error, which counts as a Refused without a
-// delay. Read makes an Answer of each. Who hands on other items than it was given does so with HandOn.
+// nil means that the batch is safe: delivered, durable, or dropped on purpose and counted. The call waits until
+// then, so a tailer can move its checkpoint and a listener answer 200. Otherwise the error is a *Refused (retry), a
+// *Rejected (never), an *Answer when items differ, or any other error, which counts as a Refused. Read normalises
+// all of them. To pass on changed items, use HandOn.
 //
-// Consume never modifies b.Request and keeps no reference to it, in no goroutine and no transport: the caller reuses
-// the buffer. Several calls may run at once.
+// Consume must not modify b.Request, or keep a reference to it after it returns: the caller reuses the buffer. It
+// may be called concurrently.
 type Sink interface {
 	Consume(ctx context.Context, b Batch) error
 }
 
-// HandOn gives next a changed batch and translates the answer back for the caller's batch of so many items. m says where the
-// items of b were in it; with a nil map a refusal refuses all of them and a rejection is a count. Items that are not in m
-// count as taken: whoever removes them books them with Settings.Drop.
+// HandOn gives next a changed batch and translates the answer back for the original one of so many items. m maps
+// the items of b to the original; if nil, a refusal refuses all of them and a rejection is a count. Items missing
+// from m count as taken: whoever removes them must call Settings.Drop.
 func HandOn(ctx context.Context, next Sink, b Batch, items int, m ItemMap) error {
 	err := next.Consume(ctx, b)
 	if err == nil {
@@ -86,7 +85,7 @@ func HandOn(ctx context.Context, next Sink, b Batch, items int, m ItemMap) error
 	return g.Err()
 }
 
-// SinkFunc makes a function a Sink.
+// SinkFunc is a function as a Sink.
 type SinkFunc func(ctx context.Context, b Batch) error
 
 // Consume calls f.

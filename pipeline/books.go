@@ -2,25 +2,25 @@ package pipeline
 
 import "context"
 
-// Books is where a component is accounted for. Package ledger implements it; the graph hands it out with the Settings.
+// Books is a component's access to the ledger.
 type Books interface {
-	// Drop is the one way to discard records on purpose: n items of a batch whose caller will be told that they were
-	// taken (nil). bytes is their share of the request, 0 when unknown.
+	// Drop must be called for records discarded on purpose, of a batch that is answered with nil. bytes is their
+	// share of the request, 0 if unknown.
 	Drop(why Reason, sig Signal, items, bytes int)
-	// Delivered says that a destination confirmed items. Exporters call it before they answer nil, and also for what
-	// arrived after its caller had been refused; the ledger holds the nil answers against it.
+	// Delivered must be called when a destination confirms items: before Consume returns nil, and also when the
+	// caller was already refused. The ledger compares it with the nil answers.
 	Delivered(sig Signal, items, bytes int)
-	// DeliveredAfterRefusal says that items reached a destination although their caller was, or will be, told to send
-	// them again: the bound on duplicates of our making.
+	// DeliveredAfterRefusal says that items were delivered although their caller will send them again: it bounds
+	// the duplicates that we cause.
 	DeliveredAfterRefusal(sig Signal, items int)
-	// Holding is the account of a receiver that holds batches before it hands them on.
+	// Holding is the account of a receiver that queues batches.
 	Holding(sig Signal) Holding
-	// Entrance wraps a sink of the component so that every batch is booked, as the graph does. It is for tests.
+	// Entrance wraps a sink so that every batch is booked, as the graph does. For tests.
 	Entrance(sig Signal, next Sink) Sink
 }
 
-// A Holding books what waits in a receiver as held. Batches that enter here are handed on with the context of Booked, so
-// that they are not booked twice, however the receiver wraps its output.
+// A Holding books the batches that wait in a receiver. Hand them on with the context of Booked, or they are booked
+// twice.
 type Holding interface {
 	Enter(items, bytes int)                 // it begins to wait
 	Leave(items, bytes int, answer error)   // it was handed on and answered
@@ -34,22 +34,22 @@ type Reader interface {
 	Unaccounted() int64 // items that the ledger cannot explain: 0, or a bug
 }
 
-// Amount is telemetry counted in items (data points, log records, spans) and in bytes of OTLP protobuf.
+// Amount is a number of items (data points, log records, spans) and of OTLP protobuf bytes.
 type Amount struct{ Items, Bytes int64 }
 
-// Add adds items and their bytes.
+// Add adds items and bytes.
 func (a *Amount) Add(items, bytes int) {
 	a.Items += int64(items)
 	a.Bytes += int64(bytes)
 }
 
-// Sub takes b away.
+// Sub subtracts b.
 func (a *Amount) Sub(b Amount) {
 	a.Items -= b.Items
 	a.Bytes -= b.Bytes
 }
 
-// Statement is one account of the ledger at one instant.
+// Statement is a snapshot of one account.
 type Statement struct {
 	Component string // kind/id: "exporter/otlp_http"
 	Pipeline  string // of a processor, or that a connector gives to; empty otherwise

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Budget is admission by bytes: what may be inside the process at once. A receiver reserves once for the whole way of a
-// request, before it inflates anything. Nothing inside the pipeline waits for budget, so it cannot deadlock.
+// Budget limits the bytes of telemetry inside the process. A receiver reserves once for a request's whole way,
+// before it decompresses. Nothing inside the pipeline waits for budget, so it cannot deadlock.
 type Budget struct {
 	limit    atomic.Int64
 	used     atomic.Int64
@@ -16,42 +16,40 @@ type Budget struct {
 	pressure atomic.Bool // the second line: the heap is over its soft limit
 }
 
-// wayFactor is how many times the bytes of an inflated request are held at most on the way: the body itself, a
-// merged copy, a compressed copy (never larger than the body by more than a few bytes).
+// wayFactor is how many copies of a decompressed request may exist: the body, a merged copy, a compressed copy.
 const wayFactor = 3
 
-// admissionRetry is what a refused client is told to wait. It is long enough for a destination to answer and
-// short against any client's patience; clients add their own jitter.
+// admissionRetry is the Retry-After of a refusal: long enough for a destination to answer. Clients add jitter.
 const admissionRetry = time.Second
 
-// ErrNoBudget is inside every refusal of a Budget.
+// ErrNoBudget is in every refusal of a Budget.
 var ErrNoBudget = errors.New("too much telemetry is in flight")
 
-// NewBudget makes a budget of limit bytes.
+// NewBudget takes the limit in bytes.
 func NewBudget(limit int64) *Budget {
 	b := &Budget{}
 	b.limit.Store(limit)
 	return b
 }
 
-// Reservation is a reservation. Its zero value holds nothing. It is not safe for concurrent use.
+// Reservation is bytes reserved in a Budget. The zero value holds nothing. Not safe for concurrent use.
 type Reservation struct {
 	b *Budget
 	n int64
 }
 
-// Reserve takes room for the whole way of a request of n inflated bytes, or refuses at once. n may be an
-// estimate; true it up with Resize.
+// Reserve reserves for a request of n decompressed bytes, or refuses at once. n may be an estimate; correct it with
+// Resize.
 func (b *Budget) Reserve(n int) (Reservation, error) {
 	l := Reservation{b: b}
 	return l, l.Resize(n)
 }
 
-// Resize makes the reservation that of a request of n inflated bytes. Growing may be refused, and then the
-// reservation keeps what it had.
+// Resize changes the reservation to that of a request of n decompressed bytes. If growing is refused it is
+// unchanged.
 func (l *Reservation) Resize(n int) error { return l.Hold(int64(n) * wayFactor) }
 
-// Hold makes the reservation n bytes as they are, for work whose need is known. Otherwise it is like Resize.
+// Hold is Resize to exactly n bytes, for work whose need is known.
 func (l *Reservation) Hold(n int64) error {
 	more := n - l.n
 	if more > 0 {
@@ -65,7 +63,7 @@ func (l *Reservation) Hold(n int64) error {
 	return nil
 }
 
-// Release gives everything back. It may be called twice.
+// Release releases everything. It may be called twice.
 func (l *Reservation) Release() {
 	if l.b != nil {
 		l.b.used.Add(-l.n)
@@ -73,7 +71,6 @@ func (l *Reservation) Release() {
 	}
 }
 
-// take adds n bytes to a reservation that has own bytes already.
 func (b *Budget) take(n, own int64) error {
 	if b.pressure.Load() {
 		b.refused.Add(1)
@@ -81,8 +78,8 @@ func (b *Budget) take(n, own int64) error {
 	}
 	for {
 		used, limit := b.used.Load(), b.limit.Load()
-		// A request larger than the whole budget is admitted when nothing else is inside: refusing it for ever
-		// would lose it. Its own earlier steps are not "else".
+		// A request larger than the whole budget is admitted when it is alone, or it would be refused for ever. own
+		// are its earlier reservations.
 		if used+n > limit && used > own {
 			b.refused.Add(1)
 			return Refuse(admissionRetry, noRoom(own+n, used-own, limit))
@@ -93,7 +90,6 @@ func (b *Budget) take(n, own int64) error {
 	}
 }
 
-// noRoom says what a request of need bytes is refused for: others, or that it is too large to fit beside anybody.
 func noRoom(need, others, limit int64) error {
 	if need > limit {
 		return fmt.Errorf("%w: this request needs %d bytes at once and the limit is %d, so it is let in only while nothing else is inside; "+
@@ -102,15 +98,15 @@ func noRoom(need, others, limit int64) error {
 	return fmt.Errorf("%w: this request needs %d bytes and others hold %d of %d", ErrNoBudget, need, others, limit)
 }
 
-// SetLimit changes how many bytes may be reserved.
+// SetLimit sets the limit in bytes.
 func (b *Budget) SetLimit(n int64) { b.limit.Store(n) }
 
-// SetPressure makes the budget refuse everything while the heap is over its limit. It answers what was set before.
+// SetPressure refuses everything while on. It returns the previous value.
 func (b *Budget) SetPressure(on bool) (before bool) { return b.pressure.Swap(on) }
 
-// Refusals is how often a reservation was refused.
+// Refusals is the number of refused reservations.
 func (b *Budget) Refusals() int64 { return b.refused.Load() }
 
-// Used is how many bytes are reserved now; Limit is how many may be.
+// Used and Limit are in bytes.
 func (b *Budget) Used() int64  { return b.used.Load() }
 func (b *Budget) Limit() int64 { return b.limit.Load() }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Kind says on which floor of a pipeline a component works.
+// Kind is the kind of a component.
 type Kind string
 
 // The kinds, in data-path order.
@@ -21,7 +21,7 @@ const (
 // Kinds lists every kind, in data-path order.
 var Kinds = [...]Kind{KindReceiver, KindProcessor, KindConnector, KindExporter}
 
-// ID is a component's name in a configuration file: "otlp" or "otlp/edge".
+// ID is a component's name in the configuration: "otlp" or "otlp/edge".
 type ID struct {
 	Type string
 	Name string
@@ -36,7 +36,7 @@ func ParseID(s string) (ID, error) {
 	return ID{Type: typ, Name: name}, nil
 }
 
-// String is the form that ParseID reads.
+// String is the inverse of ParseID.
 func (i ID) String() string {
 	if i.Name == "" {
 		return i.Type
@@ -44,8 +44,8 @@ func (i ID) String() string {
 	return i.Type + "/" + i.Name
 }
 
-// A Component describes a type that a configuration file may name. It is a plain value: a daemon is a list of
-// them, and the graph knows nothing else about a component. Make one with Receiver, Processor, Connector or Exporter.
+// A Component describes a type of a configuration file. A daemon is a list of them. Make one with Receiver,
+// Processor, Connector or Exporter.
 type Component struct {
 	Kind    Kind
 	Type    string
@@ -54,11 +54,10 @@ type Component struct {
 	Ways    []Way    // of a connector; Signals are their From
 	Doc     string   // one line for `sluice components`
 
-	// Default returns a pointer to the configuration struct with its defaults set.
+	// Default returns a pointer to the configuration struct with defaults.
 	Default func() any
-	// Unsupported names keys that the Collector's component of this type has and ours has not, as paths below the
-	// component ("sending_queue::storage"), and what to do instead. They fail the start by name, or warn under
-	// --allow-ignored-keys.
+	// Unsupported are keys of the Collector's component that ours does not have, as paths
+	// ("sending_queue::storage"), and what to do instead. They are faults, or warnings under --allow-ignored-keys.
 	Unsupported map[string]string
 
 	buildReceiver  func(Settings, any, Outputs) (any, error)
@@ -67,66 +66,63 @@ type Component struct {
 	buildExporter  func(Settings, any) (Sink, error)
 }
 
-// Way is a way through a connector: the signal of the pipeline that it takes from, and that of the pipelines it gives to.
+// Way is a way through a connector: the signal that it takes, and the one that it gives.
 type Way struct{ From, To Signal }
 
-// Starter is implemented by components that have something to start. Start does not block; it is called from the
-// exporters upward, so that whatever a component writes to already runs.
+// Starter is for components that must be started. Start must not block. It is called from exporters to receivers.
 type Starter interface {
 	Start(ctx context.Context) error
 }
 
-// Stopper is implemented by components that hold something. Stop returns when nothing is held or ctx ends; it is
-// called from the receivers downward. After a receiver's Stop it makes no more Consume calls.
+// Stopper is for components that hold something. Stop returns when nothing is held or ctx ends. It is called from
+// receivers to exporters; after its Stop a receiver must not call Consume.
 type Stopper interface {
 	Stop(ctx context.Context) error
 }
 
-// Readier is implemented by components that may be unable to take anything in for a time, such as a store whose disk is
-// full. While Ready answers an error, which says what to do, the process is not ready. It is called often, from the start
-// on until after the stop.
+// Readier is for components that may be unable to accept data for a time, such as a store with a full disk. While
+// Ready returns an error, which says what to do, the process is not ready. It is called often, even after Stop.
 type Readier interface {
 	Ready() error
 }
 
-// Drainer is implemented by exporters that repeat. Drain is called when a reload or the end begins, before any Stop: from
-// then on nobody is made to wait for a destination that is away.
+// Drainer is for exporters that retry. Drain is called when a reload or shutdown begins, before any Stop: from then
+// on nobody may wait for a destination that is away.
 type Drainer interface {
 	Drain()
 }
 
-// Receiver describes a receiver type. One instance serves all pipelines that name it; build gets one output a
-// signal and returns a value that may be a Starter and a Stopper.
+// Receiver describes a receiver type. One instance serves all pipelines that name it. build returns a value that
+// may be a Starter and a Stopper.
 func Receiver[C any](typ string, defaults func() *C, build func(Settings, *C, Outputs) (any, error), signals ...Signal) Component {
 	return ReceiverOf(typ, func() any { return defaults() },
 		func(s Settings, c any, o Outputs) (any, error) { return build(s, c.(*C), o) }, signals...)
 }
 
-// ReceiverOf is Receiver for a type whose configuration is known only at run time.
+// ReceiverOf is Receiver for a configuration type known only at run time.
 func ReceiverOf(typ string, defaults func() any, build func(Settings, any, Outputs) (any, error), signals ...Signal) Component {
 	return Component{Kind: KindReceiver, Type: typ, Signals: signals, Default: defaults, buildReceiver: build}
 }
 
-// Processor describes a processor type. Each pipeline that names it gets an instance of its own, which may be a
-// Starter and a Stopper.
+// Processor describes a processor type. Each pipeline gets its own instance, which may be a Starter and a Stopper.
 func Processor[C any](typ string, defaults func() *C, build func(Settings, *C, Sink) (Sink, error), signals ...Signal) Component {
 	return ProcessorOf(typ, func() any { return defaults() },
 		func(s Settings, c any, next Sink) (Sink, error) { return build(s, c.(*C), next) }, signals...)
 }
 
-// ProcessorOf is Processor for a type whose configuration is known only at run time.
+// ProcessorOf is Processor for a configuration type known only at run time.
 func ProcessorOf(typ string, defaults func() any, build func(Settings, any, Sink) (Sink, error), signals ...Signal) Component {
 	return Component{Kind: KindProcessor, Type: typ, Signals: signals, Default: defaults, buildProcessor: build}
 }
 
-// Connector describes a connector type: the exporter of some pipelines and the receiver of others. There is one instance
-// for each signal that it takes, which may be a Starter and a Stopper; build gets the pipelines that receive from it.
+// Connector describes a connector type. There is one instance for each signal that it takes, which may be a Starter
+// and a Stopper; build gets the pipelines that receive from it.
 func Connector[C any](typ string, defaults func() *C, build func(Settings, *C, Outputs) (Sink, error), ways ...Way) Component {
 	return ConnectorOf(typ, func() any { return defaults() },
 		func(s Settings, c any, o Outputs) (Sink, error) { return build(s, c.(*C), o) }, ways...)
 }
 
-// ConnectorOf is Connector for a type whose configuration is known only at run time.
+// ConnectorOf is Connector for a configuration type known only at run time.
 func ConnectorOf(typ string, defaults func() any, build func(Settings, any, Outputs) (Sink, error), ways ...Way) Component {
 	c := Component{Kind: KindConnector, Type: typ, Ways: ways, Default: defaults, buildConnector: build}
 	for _, w := range ways {
@@ -137,7 +133,7 @@ func ConnectorOf(typ string, defaults func() any, build func(Settings, any, Outp
 	return c
 }
 
-// SameSignal are the ways of a connector that changes no signal.
+// SameSignal are the ways of a connector that keeps the signal.
 func SameSignal() []Way {
 	return []Way{{Metrics, Metrics}, {Logs, Logs}, {Traces, Traces}}
 }
@@ -149,44 +145,44 @@ func Exporter[C any](typ string, defaults func() *C, build func(Settings, *C) (S
 		func(s Settings, c any) (Sink, error) { return build(s, c.(*C)) }, signals...)
 }
 
-// ExporterOf is Exporter for a type whose configuration is known only at run time.
+// ExporterOf is Exporter for a configuration type known only at run time.
 func ExporterOf(typ string, defaults func() any, build func(Settings, any) (Sink, error), signals ...Signal) Component {
 	return Component{Kind: KindExporter, Type: typ, Signals: signals, Default: defaults, buildExporter: build}
 }
 
-// NewReceiver makes a receiver, as the graph does.
+// NewReceiver builds a receiver.
 func (c Component) NewReceiver(s Settings, config any, out Outputs) (any, error) {
 	return c.buildReceiver(s, config, out)
 }
 
-// NewProcessor makes a processor in front of next.
+// NewProcessor builds a processor in front of next.
 func (c Component) NewProcessor(s Settings, config any, next Sink) (Sink, error) {
 	return c.buildProcessor(s, config, next)
 }
 
-// NewConnector makes a connector for one signal, that of s.
+// NewConnector builds a connector for the signal of s.
 func (c Component) NewConnector(s Settings, config any, out Outputs) (Sink, error) {
 	return c.buildConnector(s, config, out)
 }
 
-// NewExporter makes an exporter.
+// NewExporter builds an exporter.
 func (c Component) NewExporter(s Settings, config any) (Sink, error) {
 	return c.buildExporter(s, config)
 }
 
-// WithAliases adds older spellings under which files may name the type.
+// WithAliases adds older spellings of the type.
 func (c Component) WithAliases(aliases ...string) Component {
 	c.Aliases = append(c.Aliases, aliases...)
 	return c
 }
 
-// WithDoc sets the one line that `sluice components` prints.
+// WithDoc sets the line that `sluice components` prints.
 func (c Component) WithDoc(doc string) Component {
 	c.Doc = doc
 	return c
 }
 
-// WithUnsupported names keys of the Collector's component that ours does not have.
+// WithUnsupported sets Unsupported.
 func (c Component) WithUnsupported(keys map[string]string) Component {
 	c.Unsupported = keys
 	return c
@@ -197,10 +193,10 @@ func (c Component) Takes(s Signal) bool {
 	return slices.Contains(c.Signals, s)
 }
 
-// Leads reports whether a connector makes to out of from.
+// Leads reports whether a connector has the way.
 func (c Component) Leads(from, to Signal) bool { return slices.Contains(c.Ways, Way{from, to}) }
 
-// Gives lists the signals of pipelines that may receive from the component: a receiver, or a connector.
+// Gives lists the signals that a receiver or connector gives.
 func (c Component) Gives() (out []Signal) {
 	if c.Kind != KindConnector {
 		return c.Signals

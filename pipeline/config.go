@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// Config is a checked configuration, ready to become a graph. Package pipeline/config makes one from files; it
-// reports every fault it finds with its place, so that building a graph only meets what cannot be seen in a file (a port
-// that is taken, a certificate that does not load).
+// Config is a validated configuration. Package pipeline/config makes it from files and reports every fault with its
+// place, so that building a graph fails only for what files do not show (a taken port, a bad certificate).
 type Config struct {
 	Instances []Instance // components that at least one pipeline names
 	Pipelines []PipelineConfig
@@ -23,7 +22,7 @@ type Instance struct {
 	Embedded  bool  // the section is the embedded default's, untouched: a port of it that is taken is left out
 }
 
-// PipelineConfig is one entry of service.pipelines.
+// PipelineConfig is an entry of service.pipelines.
 type PipelineConfig struct {
 	ID         ID // type is the signal: "logs", "metrics/node"
 	Signal     Signal
@@ -33,7 +32,7 @@ type PipelineConfig struct {
 	Place      Place
 }
 
-// ServiceConfig is the part of the configuration that is about the process.
+// ServiceConfig is the configuration of the process.
 type ServiceConfig struct {
 	ShutdownTimeout time.Duration // how long SIGTERM may drain; default 25 s
 	MetricsEndpoint string        // host:port of our own /metrics; empty: none
@@ -41,15 +40,15 @@ type ServiceConfig struct {
 	HealthEndpoint  string        // host:port of the health endpoint; empty: none
 	HealthEmbedded  bool
 	HealthPath      string // where it answers
-	// ProfilesEndpoint is host:port of Go's profiles, at /debug/pprof/; empty: none.
+	// ProfilesEndpoint is host:port of /debug/pprof/; empty: none.
 	ProfilesEndpoint string
 	LogLevel         string // debug, info, warn, error
 	LogEncoding      string // text or json
 	MemoryLimit      MemoryLimit
 }
 
-// MemoryLimit is what the memory_limiter section (Collector keys) asks for. The zero value means the default:
-// a quarter of the memory the process may use is admitted at once.
+// MemoryLimit is the memory_limiter section. The zero value means the default budget: a quarter of the memory that
+// the process may use.
 type MemoryLimit struct {
 	CheckInterval        time.Duration
 	LimitMiB             uint64 // hard limit on the heap
@@ -58,7 +57,7 @@ type MemoryLimit struct {
 	SpikeLimitPercentage uint64
 }
 
-// Place is where in the configuration something was written.
+// Place is a place in the configuration.
 type Place struct {
 	File string // as given on the command line; "embedded default" or "--set" otherwise
 	Line int    // 1-based; 0 unknown

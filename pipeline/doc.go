@@ -1,5 +1,5 @@
-// Package pipeline is the contract between components and the engine. Components import it; package engine runs them.
+// Package pipeline is the contract between components and the engine.
 //
-// Read it in this order: batch.go (what moves, and the contract of a Sink), errors.go and answer.go (what a Sink may
-// answer), component.go (what a component is to the engine), settings.go and books.go (what a component is given).
+// Read batch.go first (Batch and Sink), then errors.go and answer.go (what a Sink returns), component.go (how
+// components are described), settings.go and books.go (what they get).
 package pipeline

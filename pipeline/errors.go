@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Refused is the answer "not now": the batch was not taken and may be sent again, as a whole. A receiver turns it into 503
-// or UNAVAILABLE (429 or RESOURCE_EXHAUSTED when Overload) with RetryAfter; a tailer waits and repeats.
+// Refused means "not now": the batch was not taken and may be sent again as a whole. A receiver answers 503 or
+// UNAVAILABLE (429 or RESOURCE_EXHAUSTED if Overload) with After; a tailer retries.
 type Refused struct {
 	Err      error
 	After    time.Duration // how long to wait; 0 when the sink has no opinion
@@ -21,8 +21,8 @@ func Refuse(after time.Duration, err error) *Refused { return &Refused{Err: err,
 func (r *Refused) Error() string { return words(r.Err, "refused") }
 func (r *Refused) Unwrap() error { return r.Err }
 
-// Rejected is the answer "never": some items of the batch will not be taken by anybody on this way; the others, if
-// any, were. A receiver turns it into 400, or into a partial success when some were taken.
+// Rejected means "never": some items will not be taken, the others were. A receiver answers 400, or a partial
+// success if some were taken.
 type Rejected struct {
 	Err    error
 	Reason Reason
@@ -30,7 +30,6 @@ type Rejected struct {
 	Count  int    // how many, without Ranges; 0 means all
 }
 
-// words is the text of a cause, which may be missing.
 func words(cause error, verdict string) string {
 	if cause == nil {
 		return verdict + " without a reason"
@@ -38,7 +37,7 @@ func words(cause error, verdict string) string {
 	return cause.Error()
 }
 
-// Reject makes a Rejected of a count; 0 means all items.
+// Reject makes a Rejected with a count; 0 means all items.
 func Reject(count int, why Reason, err error) *Rejected {
 	return &Rejected{Err: err, Count: count, Reason: why}
 }
@@ -46,7 +45,7 @@ func Reject(count int, why Reason, err error) *Rejected {
 func (r *Rejected) Error() string { return words(r.Err, "rejected") }
 func (r *Rejected) Unwrap() error { return r.Err }
 
-// Len is how many items are named; 0 when it means all.
+// Len is the number of items; 0 when it means all.
 func (r *Rejected) Len() int {
 	if r.Ranges != nil {
 		return r.Ranges.Len()
@@ -54,8 +53,8 @@ func (r *Rejected) Len() int {
 	return r.Count
 }
 
-// AsRefused returns what a caller that may send again has to know. Every error is one, unless it says that what was not
-// taken never will be; a nil error is none. See Read for errors that wrap others.
+// AsRefused returns the refusal in err. Every error is one, except nil and pure rejections. See Read for wrapped
+// errors.
 func AsRefused(err error) (*Refused, bool) {
 	switch e := answerIn(err).(type) {
 	case *Answer:
@@ -72,7 +71,7 @@ func AsRefused(err error) (*Refused, bool) {
 	return &Refused{Err: err}, true
 }
 
-// AsRejected returns what will never be taken, if err is no refusal: all of it as one, in the words of the first.
+// AsRejected returns the rejections as one, with the first reason, if err refuses nothing.
 func AsRejected(err error) (*Rejected, bool) {
 	switch e := answerIn(err).(type) {
 	case *Answer:
@@ -87,7 +86,7 @@ func AsRejected(err error) (*Rejected, bool) {
 	return nil, false
 }
 
-// Withdrawn is what a sink answers a caller whose context, or whose own drain, ended before its bytes were safe.
+// Withdrawn is the answer to a caller whose context ended, or whose sink was drained, before the batch was safe.
 func Withdrawn(ctx context.Context) *Refused {
 	if ctx.Err() == nil {
 		return Refuse(0, errors.New("the drain ended before the batch was safe"))
@@ -95,18 +94,17 @@ func Withdrawn(ctx context.Context) *Refused {
 	return Refuse(0, fmt.Errorf("the caller's time ended before the batch was safe: %w", context.Cause(ctx)))
 }
 
-// Reason says why records were dropped. The list is closed: it is a label of our own metrics and of the alert
-// rules that come with them.
+// Reason is why records were dropped. The list is closed: it is a metric label that alert rules use.
 type Reason string
 
 // The reasons, grouped by who decided.
 const (
-	// The configuration wants it so.
+	// The configuration.
 	DropFiltered   Reason = "filtered"   // a filter matched
 	DropAggregated Reason = "aggregated" // folded into other records
 	DropSampled    Reason = "sampled"
 
-	// The record cannot be taken by its destination.
+	// The destination cannot take the record.
 	DropInvalid     Reason = "invalid"       // malformed, or outside what the destination can represent
 	DropTooLarge    Reason = "too_large"     // over a size limit that no splitting helps against
 	DropTooOld      Reason = "too_old"       // older than the destination's window or retention
@@ -126,7 +124,7 @@ const (
 	DropOverflow        Reason = "overflow"         // a limit on series, lines or size of the source was passed
 )
 
-// Reasons is the closed list, in the order above.
+// Reasons lists every reason.
 var Reasons = [...]Reason{
 	DropFiltered, DropAggregated, DropSampled,
 	DropInvalid, DropTooLarge, DropTooOld, DropTooNew, DropDuplicate, DropOutOfOrder, DropUnsupported, DropRejected, DropUndivided,

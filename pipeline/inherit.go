@@ -2,7 +2,7 @@ package pipeline
 
 import "sync"
 
-// Estates keeps what components of one graph leave for those of the same name in the next one, during a reload.
+// Estates passes state from a graph's components to their successors during a reload.
 type Estates struct {
 	mu   sync.Mutex
 	open bool // a reload is under way
@@ -11,17 +11,17 @@ type Estates struct {
 
 type estateKey struct{ component, what string }
 
-// NewEstates makes one that is empty.
+// NewEstates makes empty Estates.
 func NewEstates() *Estates { return &Estates{left: map[estateKey]any{}} }
 
-// Open begins a reload: what is left from now on will be asked for.
+// Open begins a reload.
 func (e *Estates) Open() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.open = true
 }
 
-// Close ends a reload, and forgets what nobody took. A value with a method Forgotten is told.
+// Close ends a reload and drops what nobody took, calling its method Forgotten, if any.
 func (e *Estates) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -34,9 +34,9 @@ func (e *Estates) Close() {
 	clear(e.left)
 }
 
-// Leave keeps v for the component of the same kind and id in the graph that a reload starts next; what tells several
-// values of a component apart. It is for state that would be costly or wrong to begin anew, and is called in Stop; v must not
-// be used afterwards. It reports false, and does nothing, when nobody will come: the process ends.
+// Leave keeps v for the component's successor in a reload; what distinguishes several values. It is for state that
+// is costly or wrong to rebuild. Call it in Stop, and do not use v afterwards. It returns false and keeps nothing
+// when the process ends.
 func (s Settings) Leave(what string, v any) bool {
 	e := s.Estates
 	e.mu.Lock()
@@ -47,8 +47,7 @@ func (s Settings) Leave(what string, v any) bool {
 	return e.open
 }
 
-// Inherit is what the component of the same kind and id left when the graph before this one stopped, or nil. It is
-// called in Start, and hands it over once.
+// Inherit takes what the predecessor left, or nil. Call it in Start.
 func (s Settings) Inherit(what string) any {
 	e := s.Estates
 	e.mu.Lock()

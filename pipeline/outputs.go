@@ -2,15 +2,15 @@ package pipeline
 
 import "slices"
 
-// Outputs is what a receiver or a connector writes to: one Sink a signal, which gives a batch to every pipeline of that
-// signal that receives from the component. A connector may also choose among the pipelines by name.
+// Outputs is what a receiver or connector writes to: one Sink per signal, which fans out to the pipelines that
+// receive from it. A connector may also choose pipelines by name.
 type Outputs struct {
 	all       [len(Signals) + 1]Sink
 	pipelines []ID
 	choose    func(...ID) (Sink, error)
 }
 
-// OutputsTo gives every listed signal the same sink. Tests use it; the graph fills Outputs itself.
+// OutputsTo gives every listed signal the same sink. For tests.
 func OutputsTo(s Sink, signals ...Signal) Outputs {
 	var o Outputs
 	for _, sig := range signals {
@@ -19,13 +19,13 @@ func OutputsTo(s Sink, signals ...Signal) Outputs {
 	return o
 }
 
-// With is o with a sink for a signal.
+// With returns o with a sink for a signal.
 func (o Outputs) With(sig Signal, s Sink) Outputs {
 	o.all[sig] = s
 	return o
 }
 
-// Choosing is o of a connector that may choose among pipelines, by a function that makes one sink of some of them.
+// Choosing returns o with a choice of pipelines.
 func (o Outputs) Choosing(pipelines []ID, choose func(...ID) (Sink, error)) Outputs {
 	o.pipelines, o.choose = pipelines, choose
 	return o
@@ -39,8 +39,8 @@ func (o Outputs) For(s Signal) Sink {
 	return o.all[s]
 }
 
-// Pipelines names the pipelines that a connector gives to. A receiver gets none: it does not choose.
+// Pipelines names the pipelines that a connector gives to; empty for receivers.
 func (o Outputs) Pipelines() []ID { return slices.Clone(o.pipelines) }
 
-// To is one sink for some of Pipelines, which must take one signal.
+// To is one sink for some of Pipelines, which must have one signal.
 func (o Outputs) To(pipelines ...ID) (Sink, error) { return o.choose(pipelines...) }

@@ -2,14 +2,13 @@ package pipeline
 
 import "slices"
 
-// A Range is the items of a batch from From to To, the latter not included. Items are counted in the order in which
-// they stand in the request.
+// A Range is the items [From, To) of a batch, in request order.
 type Range struct{ From, To int }
 
-// Ranges are sorted, disjoint and not empty, and no two of them touch.
+// Ranges are sorted, disjoint, not adjacent and not empty.
 type Ranges []Range
 
-// Len is how many items the ranges hold.
+// Len is the number of items.
 func (r Ranges) Len() int {
 	n := 0
 	for _, x := range r {
@@ -26,7 +25,7 @@ func AllItems(n int) Ranges {
 	return Ranges{{0, n}}
 }
 
-// NewRanges brings any ranges into order. It takes over the slice.
+// NewRanges normalises ranges. It takes over the slice.
 func NewRanges(any []Range) Ranges {
 	any = slices.DeleteFunc(any, func(x Range) bool { return x.To <= x.From })
 	slices.SortFunc(any, func(a, b Range) int { return a.From - b.From })
@@ -41,7 +40,7 @@ func NewRanges(any []Range) Ranges {
 	return Ranges(out)
 }
 
-// Union is what stands in either.
+// Union is the items in either.
 func (r Ranges) Union(o Ranges) Ranges {
 	if len(o) == 0 {
 		return r
@@ -49,7 +48,7 @@ func (r Ranges) Union(o Ranges) Ranges {
 	return NewRanges(append(slices.Clone(r), o...))
 }
 
-// Intersect is what stands in both.
+// Intersect is the items in both.
 func (r Ranges) Intersect(o Ranges) (out Ranges) {
 	for i, j := 0, 0; i < len(r) && j < len(o); {
 		from, to := max(r[i].From, o[j].From), min(r[i].To, o[j].To)
@@ -65,7 +64,7 @@ func (r Ranges) Intersect(o Ranges) (out Ranges) {
 	return out
 }
 
-// Without is what stands in r and not in o.
+// Without is the items of r that are not in o.
 func (r Ranges) Without(o Ranges) (out Ranges) {
 	j := 0
 	for _, x := range r {
@@ -85,7 +84,6 @@ func (r Ranges) Without(o Ranges) (out Ranges) {
 	return out
 }
 
-// slice is what stands between from and to, counted from from.
 func (r Ranges) slice(from, to int) (out Ranges) {
 	for _, x := range r {
 		if lo, hi := max(x.From, from), min(x.To, to); lo < hi {

@@ -9,8 +9,7 @@ import (
 	"github.com/sluiceio/sluice/internal/listen"
 )
 
-// Settings is what the engine hands to every component it builds. Its zero value with a Log is not usable; tests
-// take pipelinetest.Settings.
+// Settings is what the engine gives every component. Tests use pipelinetest.Settings.
 type Settings struct {
 	ID      ID     // the component's name in the file: type, or type/name
 	Kind    Kind   // receiver, processor, connector or exporter
@@ -30,26 +29,25 @@ type Settings struct {
 	Listeners *listen.Listeners // for Serve; they have the HTTP servers of earlier graphs
 }
 
-// View is a look at the running process.
+// View is access to the running process.
 type View struct {
 	Ledger Reader
 	Config *Config             // the configuration of the component's own graph
 	Own    prometheus.Gatherer // our own metrics, as /metrics has them; nil where nothing serves them
-	// Components are the components of that graph, after it was built. Who asks looks for what they tell by a method.
+	// Components are those of the graph, once it is built. Look for their methods by interface.
 	Components func() []any
 }
 
-// Serve serves h, on the connections that the graph before this one left on that address when their terms are the
-// same, else on a listener that Listen opens.
+// Serve serves h, on the connections that the previous graph left on the address if the terms are the same, else on
+// a new listener.
 func (s Settings) Serve(ctx context.Context, h listen.HTTP) (*listen.Serving, error) {
 	return s.Listeners.Serve(ctx, s.Log, s.Listen, h)
 }
 
-// Name is how logs and metrics call the component: kind and id, as in "exporter/otlp_http".
+// Name is the component's name in logs and metrics: "exporter/otlp_http".
 func (s Settings) Name() string { return string(s.Kind) + "/" + s.ID.String() }
 
-// LibraryLog is the component's log for the libraries under it. What a library calls information, such as each
-// step of opening its files, is detail to our users and goes to debug; warnings and errors stay.
+// LibraryLog is the log for libraries: their info is logged as debug.
 func (s Settings) LibraryLog() *slog.Logger { return slog.New(demoted{s.Log.Handler()}) }
 
 type demoted struct{ slog.Handler }

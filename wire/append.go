@@ -28,17 +28,17 @@ func AppendVarint(dst []byte, v uint64) []byte {
 	return append(dst, byte(v))
 }
 
-// AppendTag appends the tag of a field.
+// AppendTag appends a field tag.
 func AppendTag(dst []byte, field, wiretype int) []byte {
 	return AppendVarint(dst, uint64(field)<<3|uint64(wiretype))
 }
 
-// AppendUint appends a varint field. A negative int32 or enum is passed as uint64(int64(v)).
+// AppendUint appends a varint field. Pass a negative int32 or enum as uint64(int64(v)).
 func AppendUint(dst []byte, field int, v uint64) []byte {
 	return AppendVarint(AppendTag(dst, field, TypeVarint), v)
 }
 
-// AppendSint appends a zigzag field (sint32: scale and offset of an exponential histogram).
+// AppendSint appends a zigzag (sint32) field.
 func AppendSint(dst []byte, field int, v int32) []byte {
 	return AppendUint(dst, field, uint64(uint32(v<<1)^uint32(v>>31)))
 }
@@ -57,7 +57,7 @@ func AppendFixed64(dst []byte, field int, v uint64) []byte {
 	return binary.LittleEndian.AppendUint64(AppendTag(dst, field, TypeFixed64), v)
 }
 
-// AppendFixed32 appends a fixed32 field (the flags of log records, spans and links).
+// AppendFixed32 appends a fixed32 field.
 func AppendFixed32(dst []byte, field int, v uint32) []byte {
 	return binary.LittleEndian.AppendUint32(AppendTag(dst, field, TypeFixed32), v)
 }
@@ -67,19 +67,19 @@ func AppendDouble(dst []byte, field int, v float64) []byte {
 	return AppendFixed64(dst, field, math.Float64bits(v))
 }
 
-// AppendBytes appends a bytes field, or a message field whose body is b.
+// AppendBytes appends a bytes or message field with body b.
 func AppendBytes(dst []byte, field int, b []byte) []byte {
 	dst = AppendVarint(AppendTag(dst, field, TypeBytes), uint64(len(b)))
 	return append(dst, b...)
 }
 
-// AppendString appends a string field. The caller vouches for valid UTF-8.
+// AppendString appends a string field. s must be valid UTF-8.
 func AppendString(dst []byte, field int, s string) []byte {
 	dst = AppendVarint(AppendTag(dst, field, TypeBytes), uint64(len(s)))
 	return append(dst, s...)
 }
 
-// AppendPackedFixed64 appends a packed fixed64 field (bucket counts of a histogram).
+// AppendPackedFixed64 appends a packed fixed64 field.
 func AppendPackedFixed64(dst []byte, field int, vs []uint64) []byte {
 	dst = AppendVarint(AppendTag(dst, field, TypeBytes), uint64(8*len(vs)))
 	for _, v := range vs {
@@ -88,7 +88,7 @@ func AppendPackedFixed64(dst []byte, field int, vs []uint64) []byte {
 	return dst
 }
 
-// AppendPackedDouble appends a packed double field (bounds of a histogram).
+// AppendPackedDouble appends a packed double field.
 func AppendPackedDouble(dst []byte, field int, vs []float64) []byte {
 	dst = AppendVarint(AppendTag(dst, field, TypeBytes), uint64(8*len(vs)))
 	for _, v := range vs {
@@ -97,7 +97,7 @@ func AppendPackedDouble(dst []byte, field int, vs []float64) []byte {
 	return dst
 }
 
-// AppendPackedUint appends a packed varint field (bucket counts of an exponential histogram).
+// AppendPackedUint appends a packed varint field.
 func AppendPackedUint(dst []byte, field int, vs []uint64) []byte {
 	n := 0
 	for _, v := range vs {
@@ -110,21 +110,20 @@ func AppendPackedUint(dst []byte, field int, vs []uint64) []byte {
 	return dst
 }
 
-// BeginMessage starts a nested message whose length is not known yet. What is appended after it, up to EndMessage
-// with the returned mark, is its body.
+// BeginMessage starts a nested message of unknown length. Append its body, then call EndMessage with mark.
 func BeginMessage(dst []byte, field int) (_ []byte, mark int) {
 	dst = append(AppendTag(dst, field, TypeBytes), 0)
 	return dst, len(dst)
 }
 
-// EndMessage ends the message begun at mark and writes its length in the shortest form. A body of 128 bytes or more
-// is moved by the few bytes its length needs; where the length is known beforehand, AppendBytes' framing is cheaper.
+// EndMessage writes the length of the message begun at mark. It moves bodies of 128 bytes or more; if the length is
+// known beforehand, AppendBytes is cheaper.
 func EndMessage(dst []byte, mark int) []byte {
 	return endReserved(dst, mark, 1)
 }
 
-// endReserved writes the length of dst[mark:] into the reserved bytes before mark, which are more or fewer than
-// the length needs when the guess was wrong; then the body moves.
+// endReserved writes the length of dst[mark:] into the reserved bytes before mark, and moves the body if it needs
+// more or fewer.
 func endReserved(dst []byte, mark, reserved int) []byte {
 	n := len(dst) - mark
 	need := SizeVarint(uint64(n))
@@ -141,7 +140,6 @@ func endReserved(dst []byte, mark, reserved int) []byte {
 	return dst
 }
 
-// putVarint writes v at the start of b, which has room for it.
 func putVarint(b []byte, v uint64) {
 	i := 0
 	for v >= 0x80 {
@@ -152,15 +150,13 @@ func putVarint(b []byte, v uint64) {
 	b[i] = byte(v)
 }
 
-// AppendStringAttribute appends a KeyValue with a string value to the repeated KeyValue field of a message (the
-// attributes of a resource, a scope, a point, a record, a span).
+// AppendStringAttribute appends a KeyValue with a string value as a field of a message.
 func AppendStringAttribute(dst []byte, field int, key, value string) []byte {
 	dst = appendKeyValue(dst, field, key, 1+SizeVarint(uint64(len(value)))+len(value))
 	return AppendString(dst, FieldValueString, value)
 }
 
-// AppendBytesAttribute is AppendStringAttribute for a value held as bytes; the value is still an OTLP string, so the
-// bytes must be valid UTF-8.
+// AppendBytesAttribute is AppendStringAttribute for a value in bytes, which must be valid UTF-8.
 func AppendBytesAttribute(dst []byte, field int, key string, value []byte) []byte {
 	dst = appendKeyValue(dst, field, key, 1+SizeVarint(uint64(len(value)))+len(value))
 	return AppendBytes(dst, FieldValueString, value)
@@ -172,19 +168,19 @@ func AppendIntAttribute(dst []byte, field int, key string, value int64) []byte {
 	return AppendUint(dst, FieldValueInt, uint64(value))
 }
 
-// AppendDoubleAttribute appends a KeyValue with a floating point value.
+// AppendDoubleAttribute appends a KeyValue with a double value.
 func AppendDoubleAttribute(dst []byte, field int, key string, value float64) []byte {
 	dst = appendKeyValue(dst, field, key, 9)
 	return AppendDouble(dst, FieldValueDouble, value)
 }
 
-// AppendBoolAttribute appends a KeyValue with a boolean value.
+// AppendBoolAttribute appends a KeyValue with a bool value.
 func AppendBoolAttribute(dst []byte, field int, key string, value bool) []byte {
 	dst = appendKeyValue(dst, field, key, 2)
 	return AppendBool(dst, FieldValueBool, value)
 }
 
-// appendKeyValue appends a KeyValue up to its AnyValue body of n bytes, which the caller appends.
+// appendKeyValue appends a KeyValue without its AnyValue body of n bytes.
 func appendKeyValue(dst []byte, field int, key string, n int) []byte {
 	value := 1 + SizeVarint(uint64(n)) + n
 	dst = AppendTag(dst, field, TypeBytes)

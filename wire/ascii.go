@@ -2,11 +2,10 @@ package wire
 
 import "encoding/binary"
 
-// high has the bit of every byte of a word that ASCII does not have.
 const high = 0x8080808080808080
 
-// ascii reports whether s has only bytes below 0x80. Nearly all strings are short and ASCII: up to 32 bytes there is no
-// loop, whose end a processor guesses wrong, but words that overlap.
+// ascii reports whether s has only bytes below 0x80. Up to 32 bytes, nearly all strings, it reads overlapping words
+// without a loop, which would cost a branch misprediction.
 func ascii(s []byte) bool {
 	n := len(s)
 	if n >= 16 {
@@ -29,7 +28,7 @@ func ascii(s []byte) bool {
 	return true
 }
 
-// asciiLong is ascii for more than 32 bytes. The last four words overlap those before.
+// asciiLong is ascii for more than 32 bytes.
 func asciiLong(s []byte) bool {
 	t := s[len(s)-32:]
 	x := binary.LittleEndian.Uint64(t) | binary.LittleEndian.Uint64(t[8:]) |

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// An AttributeAction says what an AttributeOperation does.
+// An AttributeAction is what an AttributeOperation does.
 type AttributeAction uint8
 
 // The actions.
@@ -19,29 +19,27 @@ const (
 	DeleteAttribute                            // as Item.DeleteAttribute
 )
 
-// An AttributeOperation is one step of an AttributeEdit.
+// An AttributeOperation is a step of an AttributeEdit.
 type AttributeOperation struct {
 	Action AttributeAction
-	// Key is the attribute that is inserted, updated, upserted or deleted, or the key that a renamed one gets.
+	// Key is the attribute to change, or the new key of a renamed one.
 	Key string
-	// Value is what is inserted, updated or upserted, unless From is set.
+	// Value is the new value, unless From is set.
 	Value Value
-	// From is the attribute that is renamed, or whose value is inserted, updated or upserted. Without it nothing is done.
+	// From is the attribute to rename, or to copy the value of. If it is absent nothing is done.
 	From string
 }
 
-// An AttributeEdit is a list of operations on the attributes of one message, compiled once. It is immutable and may be
-// used concurrently.
+// An AttributeEdit is a compiled list of operations. It is immutable and safe for concurrent use.
 type AttributeEdit struct{ steps []attributeStep }
 
-// attributeStep is a compiled operation.
 type attributeStep struct {
 	action    AttributeAction
 	key, from string
 	value     []byte // AnyValue body
 }
 
-// NewAttributeEdit compiles operations, which are done in order, each on what those before it left.
+// NewAttributeEdit compiles operations, which are done in order.
 func NewAttributeEdit(operations ...AttributeOperation) (*AttributeEdit, error) {
 	e := &AttributeEdit{}
 	for i, o := range operations {
@@ -57,7 +55,7 @@ func NewAttributeEdit(operations ...AttributeOperation) (*AttributeEdit, error) 
 	return e, nil
 }
 
-// check finds what contradicts itself, and strings that would make a request irregular.
+// check finds contradictions, and strings that would make a request irregular.
 func (o AttributeOperation) check() error {
 	hasValue := o.Value.Kind() != ValueEmpty
 	switch o.Action {
@@ -82,7 +80,7 @@ func (o AttributeOperation) check() error {
 	return nil
 }
 
-// Apply does the operations on an item. It is a callback for EditItems and EditMetrics.
+// Apply edits an item. It is a callback for EditItems and EditMetrics.
 func (e *AttributeEdit) Apply(it *Item) {
 	it.parse()
 	for i := range e.steps {
@@ -114,8 +112,8 @@ func (e *AttributeEdit) Apply(it *Item) {
 // items are for AppendResource.
 var items = sync.Pool{New: func() any { return new(Item) }}
 
-// AppendResource appends a Resource body with its attributes edited and returns true, or dst and false if there was
-// nothing to edit. It is a callback for EditResources.
+// AppendResource appends a Resource body with edited attributes and returns true, or dst and false if nothing
+// changed. It is a callback for EditResources.
 func (e *AttributeEdit) AppendResource(dst, resource []byte) ([]byte, bool) {
 	it := items.Get().(*Item)
 	it.become(msgResource)

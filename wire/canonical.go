@@ -6,24 +6,23 @@ import (
 	"unicode/utf8"
 )
 
-// canonical rewrites a checked body into canonical form and returns the number of repaired strings. Its output is
-// at most three times as long as the body (one invalid byte becomes a U+FFFD of three).
+// canonical rewrites a checked body into canonical form and returns the number of repaired strings. The result is
+// at most three times as long (an invalid byte becomes a U+FFFD of three bytes).
 func canonical(m message, body []byte) (Request, int) {
 	w := rewriter{}
 	out := w.message(make([]byte, 0, len(body)+len(body)/16), m, scan{b: body})
 	return out, w.repaired
 }
 
-// A rewriter brings messages to canonical form.
 type rewriter struct {
 	repaired int
 	depth    int // values around the current message
 }
 
-// message appends the canonical form of the message whose fields are given, possibly as the concatenation of several
-// occurrences: this is how protobuf merges them. Recursion is as deep as Check allowed.
+// message appends the canonical form of a message, which may come in several occurrences that protobuf merges.
+// Recursion is bounded by Check.
 func (w *rewriter) message(dst []byte, m message, in scan) []byte {
-	// The first pass finds which occurrence of a singular field or oneof counts, and which fields come more than once.
+	// First pass: which occurrence of a singular field or oneof counts, and which fields are repeated.
 	var last [slots]int
 	var seen, twice uint32
 	scopes := false
@@ -71,11 +70,11 @@ func (w *rewriter) message(dst []byte, m message, in scan) []byte {
 	return dst
 }
 
-// nested appends a message field. Its length rarely changes its own size, so that the body is rarely moved.
+// nested appends a message field. It guesses the size of its length, so that the body is rarely moved.
 func (w *rewriter) nested(dst []byte, num int, m message, in scan) []byte {
 	dst = AppendTag(dst, num, TypeBytes)
-	// Most of an irregular request is regular. To look whether this part is costs a tenth of rewriting it; below a value
-	// it is not looked any more, lest a body nested for the purpose be read once for each of its levels.
+	// Most of an irregular request is regular, and checking this costs a tenth of rewriting. Not below a value: a
+	// body nested on purpose would be read once per level.
 	if w.depth == 0 && len(in.parts) == 0 {
 		c := checker{body: in.b, maxItems: math.MaxInt}
 		if c.message(m, 0, len(in.b)) && !c.irregular {
@@ -97,7 +96,7 @@ func (w *rewriter) nested(dst []byte, num int, m message, in scan) []byte {
 	return endReserved(w.message(dst, m, in), mark, reserved)
 }
 
-// text appends a string field; each run of invalid bytes becomes one U+FFFD.
+// text appends a string field, with U+FFFD for each run of invalid bytes.
 func (w *rewriter) text(dst []byte, num int, s []byte) []byte {
 	if !utf8.Valid(s) {
 		s = bytes.ToValidUTF8(s, []byte("\uFFFD"))
@@ -106,7 +105,6 @@ func (w *rewriter) text(dst []byte, num int, s []byte) []byte {
 	return AppendBytes(dst, num, s)
 }
 
-// occurrences collects the bodies of a singular message sent several times.
 func occurrences(in scan, num int) scan {
 	var out scan
 	for c := in; c.next(); {
@@ -117,8 +115,8 @@ func occurrences(in scan, num int) scan {
 	return out
 }
 
-// packedField appends one packed field holding the elements of all its occurrences. As in pdata, a packed
-// occurrence of fixed64 elements replaces what came before, everything else adds to it.
+// packedField appends one packed field with the elements of all occurrences. As in pdata, a packed occurrence of
+// fixed64 elements replaces earlier ones; everything else adds.
 func packedField(dst []byte, num int, f field, in scan) []byte {
 	dst, mark := BeginMessage(dst, num)
 	for c := in; c.next(); {
@@ -141,7 +139,7 @@ func packedField(dst []byte, num int, f field, in scan) []byte {
 	return EndMessage(dst, mark)
 }
 
-// A scan walks the fields of a checked message that may be irregular and may come in parts.
+// A scan walks the fields of a checked message, possibly irregular and in parts.
 type scan struct {
 	parts   [][]byte // what follows b
 	b       []byte
@@ -153,7 +151,6 @@ type scan struct {
 	body    []byte // of every other wire type
 }
 
-// next moves to the next field.
 func (c *scan) next() bool {
 	for c.pos >= len(c.b) {
 		if len(c.parts) == 0 {
@@ -182,7 +179,7 @@ func (c *scan) next() bool {
 	return true
 }
 
-// field returns the schema row of the current field. An element of a packed field sent alone is known, too.
+// field returns the schema row of the current field.
 func (c *scan) field(m message) field {
 	if c.num < slots {
 		return schemas[m][c.num]
@@ -193,7 +190,6 @@ func (c *scan) field(m message) field {
 	return 0
 }
 
-// append appends the current field with minimal varints.
 func (c *scan) append(dst []byte) []byte {
 	switch c.wire {
 	case TypeVarint:

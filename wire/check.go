@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// Check validates a body from outside as an export request of the signal and returns it in canonical form. A body that
-// is canonical already is returned as it is, in one pass and without allocation; an irregular one is rewritten into a
-// new slice. The error is always an *Error. Relation to pdata: what Check accepts pdata decodes, with equal
-// values; what pdata refuses Check refuses; README.md lists what only Check refuses.
+// Check validates an untrusted body as an export request and returns it in canonical form. A canonical body is
+// returned itself, in one pass without allocation; an irregular one is rewritten into a new slice. The error is
+// always an *Error. What Check accepts, pdata decodes to equal values; what pdata refuses, Check refuses; README.md
+// lists what only Check refuses.
 func Check(s Signal, body []byte, l Limits) (Request, Info, error) {
 	m, ok := root(s)
 	if !ok {
@@ -31,7 +31,6 @@ func Check(s Signal, body []byte, l Limits) (Request, Info, error) {
 	return r, Info{Items: Count(s, r), RepairedStrings: repaired, Canonicalized: true}, nil
 }
 
-// A checker is the state of one pass over a body.
 type checker struct {
 	body      []byte
 	maxItems  int
@@ -42,7 +41,6 @@ type checker struct {
 	err       error
 }
 
-// fail records the first fault.
 func (c *checker) fail(at int, err error) bool {
 	c.at, c.err = at, err
 	return false
@@ -99,7 +97,7 @@ fields:
 			case kindMessage:
 				if f.sub() == msgKeyValue {
 					for plainKeyValue(b[start:pos]) {
-						// Attributes stand in a row. What is not the next of them is left to the loop around.
+						// Fast path for a run of attributes.
 						if pos+1 >= len(b) || b[pos] != tag || tag|b[pos+1] >= 0x80 || int(b[pos+1]) > len(b)-pos-2 {
 							continue fields
 						}
@@ -126,8 +124,8 @@ fields:
 	return true
 }
 
-// rare reads the tag of every field that is not a known one below 16 with its canonical wire type. The row it
-// returns says how the value is to be read; the position is negative, with c.err set, for what is illegal.
+// rare reads all other tags: unknown fields, numbers above 15, unusual wire types. The returned row says how to
+// read the value; the position is negative, with c.err set, for illegal fields.
 func (c *checker) rare(m message, at, end int) (field, int) {
 	tag, pos := c.varint(c.body[:end], at)
 	if pos < 0 {
@@ -172,7 +170,7 @@ func (c *checker) rare(m message, at, end int) (field, int) {
 	return 0, -1
 }
 
-// payload checks body[start:end], the payload of the length-delimited field whose tag is at.
+// payload checks body[start:end], the payload of the length-delimited field with its tag at at.
 func (c *checker) payload(f field, at, start, end int) bool {
 	n := end - start
 	switch f.kind() {
@@ -214,8 +212,8 @@ func (c *checker) payload(f field, at, start, end int) bool {
 	return true
 }
 
-// varint reads a varint and notes whether it is longer than it need be. The position is negative if there is none,
-// and c.err says why.
+// varint reads a varint and notes whether it is longer than needed. The position is negative, with c.err set, if
+// there is none.
 func (c *checker) varint(b []byte, pos int) (v uint64, end int) {
 	for shift := uint(0); shift < 64; shift += 7 {
 		if pos >= len(b) {
@@ -226,7 +224,7 @@ func (c *checker) varint(b []byte, pos int) (v uint64, end int) {
 		pos++
 		v |= uint64(x&0x7f) << shift
 		if x < 0x80 {
-			// The tenth byte holds one bit; what is above it is cut off, as in pdata.
+			// Excess bits of the tenth byte are dropped, as in pdata.
 			if x == 0 && shift > 0 || shift == 63 && x > 1 {
 				c.irregular = true
 			}
@@ -237,7 +235,6 @@ func (c *checker) varint(b []byte, pos int) (v uint64, end int) {
 	return 0, -1
 }
 
-// validText reports whether s is valid UTF-8.
 func validText(s []byte) bool {
 	return ascii(s) || utf8.Valid(s)
 }

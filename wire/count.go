@@ -1,6 +1,6 @@
 package wire
 
-// Count returns the number of items of a request: data points, log records or spans.
+// Count returns the number of data points, log records or spans.
 func Count(s Signal, r Request) int {
 	n := 0
 	for rs := r.Resources(); rs.Next(); {
@@ -9,7 +9,6 @@ func Count(s Signal, r Request) int {
 	return n
 }
 
-// countResource counts the items of a ResourceX body.
 func countResource(s Signal, body []byte) int {
 	n := 0
 	for sc := (list{b: body, tag: FieldResourceXScope<<3 | TypeBytes}); sc.next(); {
@@ -18,7 +17,6 @@ func countResource(s Signal, body []byte) int {
 	return n
 }
 
-// countScope counts the items of a ScopeX body.
 func countScope(s Signal, body []byte) int {
 	n := 0
 	for it := (list{b: body, tag: FieldScopeXItem<<3 | TypeBytes}); it.next(); {
@@ -31,7 +29,6 @@ func countScope(s Signal, body []byte) int {
 	return n
 }
 
-// countPoints counts the points of a Metric body.
 func countPoints(metric []byte) int {
 	data, ok := metricData(metric)
 	if !ok {
@@ -40,7 +37,6 @@ func countPoints(metric []byte) int {
 	return countData(data.body())
 }
 
-// countData counts the points of a data message body.
 func countData(data []byte) int {
 	n := 0
 	for p := (list{b: data, tag: FieldDataPoints<<3 | TypeBytes}); p.next(); {
@@ -49,7 +45,7 @@ func countData(data []byte) int {
 	return n
 }
 
-// metricData finds the data message of a Metric body, whichever of the five it is.
+// metricData finds the data message of a Metric body.
 func metricData(metric []byte) (data list, ok bool) {
 	for pos := 0; pos < len(metric); {
 		switch metric[pos] {

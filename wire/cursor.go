@@ -26,11 +26,10 @@ func (c *Resources) Next() bool {
 // Bytes returns the body of the current ResourceX.
 func (c *Resources) Bytes() []byte { return c.body() }
 
-// Range returns where the current ResourceX stands in the request, its tag and length included, so that r[start:end]
-// is a request of its own.
+// Range returns the bounds of the current ResourceX with tag and length, so that r[start:end] is itself a request.
 func (c *Resources) Range() (start, end int) { return c.frame, c.pos }
 
-// Resource returns the body of the Resource, nil if there is none.
+// Resource returns the body of the Resource, or nil.
 func (c *Resources) Resource() []byte { return find(c.body(), FieldResourceXResource) }
 
 // SchemaURL returns the schema URL of the ResourceX.
@@ -50,7 +49,7 @@ func (c *Scopes) Next() bool { return c.next() }
 // Bytes returns the body of the current ScopeX.
 func (c *Scopes) Bytes() []byte { return c.body() }
 
-// Scope returns the body of the InstrumentationScope, nil if there is none.
+// Scope returns the body of the InstrumentationScope, or nil.
 func (c *Scopes) Scope() []byte { return find(c.body(), FieldScopeXScope) }
 
 // SchemaURL returns the schema URL of the ScopeX.
@@ -105,14 +104,13 @@ func ParseScope(scope []byte) Scope {
 // Attributes returns a cursor over the attributes of the scope.
 func (s Scope) Attributes() Attributes { return attributes(s.body, FieldScopeAttributes) }
 
-// Attributes walks the KeyValue occurrences of one field of a message, or the entries of a map value, in the order
-// sent. Keys may repeat; pdata's Map.Get and Find take the first.
+// Attributes walks the KeyValues of a field, or the entries of a map value, in order. Keys may repeat; pdata's
+// Map.Get and Find take the first.
 type Attributes struct {
 	list
 	key, value []byte
 }
 
-// attributes returns a cursor over the KeyValue field of body.
 func attributes(body []byte, field int) Attributes {
 	return Attributes{list: list{b: body, tag: byte(field<<3 | TypeBytes)}}
 }
@@ -123,8 +121,7 @@ func (a *Attributes) Next() bool {
 	if pos >= len(b) {
 		return false
 	}
-	// Nearly all attributes are a key and a value, both of less than 128 bytes: one look, no loop and no call. SDKs write
-	// the key first, pdata writes it last.
+	// Fast path: a key and a value, both below 128 bytes. SDKs write the key first, pdata last.
 	if pos+6 <= len(b) && b[pos] == a.tag && b[pos+1] < 0x80 {
 		end, second := pos+2+int(b[pos+1]), pos+4+int(b[pos+3])
 		if end <= len(b) && second+2 <= end && int(b[second+1]) == end-second-2 {
@@ -143,7 +140,6 @@ func (a *Attributes) Next() bool {
 	return a.slowNext()
 }
 
-// The tags of the two fields of a KeyValue.
 const (
 	keyTag   = FieldKeyValueKey<<3 | TypeBytes
 	valueTag = FieldKeyValueValue<<3 | TypeBytes
@@ -175,11 +171,10 @@ func (a *Attributes) Key() []byte { return a.key }
 // Value returns the value of the current attribute.
 func (a *Attributes) Value() Value { return parseValue(a.value) }
 
-// Bytes returns the KeyValue body of the current attribute.
+// Bytes returns the KeyValue body.
 func (a *Attributes) Bytes() []byte { return a.body() }
 
-// Find returns the value of the first attribute with the key, from the cursor's position on. The cursor, being a
-// value, does not move.
+// Find returns the value of the first attribute with the key at or after the cursor, which does not move.
 func (a Attributes) Find(key string) (Value, bool) {
 	for a.Next() {
 		if string(a.key) == key {

@@ -1,13 +1,12 @@
-// Package wire reads, checks, edits, splits and builds OTLP export requests as the protobuf bytes they are.
+// Package wire reads, checks, edits, splits and builds OTLP export requests in protobuf encoding.
 //
-// A body from outside becomes a [Request] through [Check] and through nothing else: Check validates the whole message
-// tree once and brings irregular but legal encodings to one canonical form, so that every later reader (the cursors
-// and views of this package) may rely on that form, needs no error path and allocates nothing. Views alias the bytes
-// they were made from and live exactly as long as these.
+// An untrusted body becomes a [Request] only through [Check], which validates it once and rewrites irregular but
+// legal encodings into one canonical form. All readers (cursors and views) rely on that form: they return no errors
+// and do not allocate. Views alias the bytes they were made from.
 //
-// The canonical form, the closed list of what is refused beyond what pdata refuses, and measured figures are in
-// README.md. The package imports the standard library only.
+// README.md has the canonical form, the list of what only Check refuses, and benchmarks. The package imports the
+// standard library only.
 //
-// It is one package, large as it is: check, cursors, edits and split share one table of the schema, helpers that must
-// inline, and the generator of the differential tests.
+// It is one large package because its parts share the schema table, helpers that must inline, and the generator of
+// the differential tests.
 package wire

@@ -1,13 +1,12 @@
 package wire
 
-// EditResources replaces Resource messages in one forward pass. For each ResourceX, edit gets the body of its
-// Resource (nil if it has none) and a slice to append the new body to; it returns that slice and true, or anything and
-// false to leave the Resource as it is. A ResourceX without a Resource is given one as its first field.
+// EditResources edits Resource messages in one pass. edit gets the body of each Resource (nil if there is none) and
+// a slice to append the new body to; it returns that slice and true, or anything and false for no change. A
+// ResourceX without a Resource is given one as its first field.
 //
-// If nothing changed, r itself is returned, with false. Otherwise the result is appended to dst and returned; it is
-// the appended part only, so that dst is normally a pooled buffer of length 0. Runs of bytes that no edit touches are
-// copied whole: unknown fields, order, schema URLs and entity references survive. dst must not overlap r, and edit
-// must keep neither slice.
+// If nothing changed, it returns r and false. Otherwise it returns what it appended to dst, without dst's earlier
+// content. Untouched bytes are copied, unknown fields and order included. dst must not overlap r, and edit must
+// keep neither slice.
 func EditResources(dst []byte, r Request, edit func(dst, resource []byte) ([]byte, bool)) (Request, bool) {
 	e := editor{out: dst, in: r}
 	for rs := r.Resources(); rs.Next(); {
@@ -34,15 +33,14 @@ func EditResources(dst []byte, r Request, edit func(dst, resource []byte) ([]byt
 	return out[len(dst):], true
 }
 
-// An editor is the state of one pass of EditResources.
 type editor struct {
 	in     []byte
 	out    []byte
 	copied int // how much of in has been taken over
 }
 
-// splice completes a changed ResourceX. Its new Resource body stands alone at out[mark:]; everything of in up to it
-// is moved in before it, and the rest of the ResourceX is appended. The old Resource field takes body[frame:end].
+// splice completes a changed ResourceX, whose new Resource body is out[mark:]: it inserts what precedes it and
+// appends the rest. The old Resource field is body[frame:end].
 func (e *editor) splice(mark int, rs *Resources, frame, end int) {
 	body := rs.body()
 	n := len(e.out) - mark
@@ -62,7 +60,6 @@ func (e *editor) splice(mark int, rs *Resources, frame, end int) {
 	_, e.copied = rs.Range()
 }
 
-// grow makes room for n more bytes.
 func grow(b []byte, n int) []byte {
 	if cap(b)-len(b) >= n {
 		return b

@@ -1,7 +1,7 @@
 package wire
 
-// An Editor edits and removes items: log records, spans and data points. It holds the memory that a pass needs, so that
-// one that is used again allocates nothing. The zero Editor is ready. It is not for concurrent use.
+// An Editor edits and removes items (log records, spans, data points). Reusing one avoids allocation. The zero
+// value is ready. Not safe for concurrent use.
 type Editor struct {
 	in     []byte
 	out    []byte
@@ -18,24 +18,24 @@ type Editor struct {
 	points  Kept // kept, in data points, where the items of the pass are metrics
 }
 
-// Edited is what a pass of an Editor made of a request.
+// Edited is the result of an Editor's pass.
 type Edited struct {
-	// Request is the result. If nothing changed, it is the request that was given, the same slice. Otherwise it is what
-	// was appended to dst, without what stood in dst before. It may be empty: then all is gone.
+	// Request is the given slice if nothing changed, otherwise what was appended to dst. It is empty if all items
+	// were removed.
 	Request Request
 	Changed bool
 	Removed int  // how many log records, spans or data points are gone
 	Kept    Kept // which are left; nil if Removed is 0
 }
 
-// Kept says which items a removal has left, as runs in ascending order. It translates what a destination answers about
-// the items of the result into the items of the request. It is memory of the Editor and valid until its next pass.
+// Kept says which items are left, as ascending runs. Use it to translate a destination's answer to the items of the
+// original request. It is valid until the Editor's next pass.
 type Kept []KeptRun
 
-// A KeptRun says that the items New, New+1, ... of the result are the items Old, Old+1, ... of the request, Count of them.
+// A KeptRun maps Count items from New on in the result to those from Old on in the request.
 type KeptRun struct{ Old, New, Count int }
 
-// Old returns the index in the request of an item of the result; -1 if the result has no such item.
+// Old returns the original index of an item of the result, or -1.
 func (k Kept) Old(index int) int {
 	low, high := 0, len(k)
 	for low < high {
@@ -51,7 +51,6 @@ func (k Kept) Old(index int) int {
 	return k[low].Old + index - k[low].New
 }
 
-// add takes over count items from old on.
 func (k Kept) add(old, count int) Kept {
 	if count == 0 {
 		return k
@@ -68,13 +67,12 @@ func (k Kept) add(old, count int) Kept {
 	return append(k, KeptRun{Old: old, New: to, Count: count})
 }
 
-// EditItems calls edit for every item in the order of the request (resources, scopes, metrics, items; an index of an
-// item counts in this order) and takes over what it did, in one forward pass. Runs of bytes that no edit touches are
-// copied whole: unknown fields, the order of fields, schema URLs and entity references survive. A metric, scope or
-// resource whose last item is removed goes with it; one that came empty stays.
+// EditItems calls edit for every item, in request order, in one pass. Untouched bytes are copied, unknown fields
+// and order included. A metric, scope or resource whose last item is removed is removed too; one that was empty
+// stays.
 //
-// dst is normally a pooled buffer of length 0, and must not overlap r. edit must not keep the Item nor anything that
-// it got from it.
+// dst is normally a pooled buffer of length 0, and must not overlap r. edit must not keep the Item or anything from
+// it.
 func (e *Editor) EditItems(dst []byte, s Signal, r Request, edit func(*Item)) Edited {
 	e.leaf = levelScope
 	switch s {
@@ -90,8 +88,8 @@ func (e *Editor) EditItems(dst []byte, s Signal, r Request, edit func(*Item)) Ed
 	return e.pass(dst, r, edit)
 }
 
-// EditMetrics is EditItems for whole metrics: each Item is a Metric, and its attributes are the metric's metadata. To
-// remove one removes its data points, and Removed and Kept count these.
+// EditMetrics is EditItems for whole metrics: each Item is a Metric, its attributes are the metadata. Removed and
+// Kept count data points.
 func (e *Editor) EditMetrics(dst []byte, r Request, edit func(*Item)) Edited {
 	e.leaf = levelScope
 	e.item.become(msgMetric)
@@ -102,7 +100,6 @@ func (e *Editor) EditMetrics(dst []byte, r Request, edit func(*Item)) Edited {
 	return done
 }
 
-// pass is one walk over a request.
 func (e *Editor) pass(dst []byte, r Request, edit func(*Item)) Edited {
 	e.in, e.out, e.edit = r, dst, edit
 	e.copied, e.next, e.run, e.removed, e.kept = 0, 0, 0, 0, e.kept[:0]
@@ -120,7 +117,7 @@ func (e *Editor) pass(dst []byte, r Request, edit func(*Item)) Edited {
 	return done
 }
 
-// A container is a message around items: its frame is in[start:end] and its body in[body:end].
+// A container is a message around items: in[start:end] with its frame, body in[body:end].
 type container struct {
 	start, body, end int
 	cut              int // where its frame begins in out, if it is there
@@ -129,7 +126,7 @@ type container struct {
 	emptied          bool
 }
 
-// walk visits the children of a container, whose field in it has the tag.
+// walk visits the children of a container, which have the tag.
 func (e *Editor) walk(depth int, c container, tag byte) {
 	e.path[depth] = c
 	b := e.in[:c.end]
@@ -165,7 +162,6 @@ func (e *Editor) walk(depth int, c container, tag byte) {
 	e.close(depth)
 }
 
-// metric walks a Metric down to its points.
 func (e *Editor) metric(c container) {
 	body := e.in[c.body:c.end:c.end]
 	data, ok := metricData(body)
@@ -179,7 +175,7 @@ func (e *Editor) metric(c container) {
 	e.walk(levelMetric, c, data.tag)
 }
 
-// visit lets the item whose frame is in[frame:end] be edited.
+// visit calls edit for the item framed in in[frame:end].
 func (e *Editor) visit(frame, start, end int) {
 	it := &e.item
 	it.reset(e.in[start:end:end])
@@ -229,7 +225,7 @@ func (e *Editor) open() {
 	}
 }
 
-// close ends a container and tells the one around it what became of it.
+// close ends a container and tells its parent whether it stays.
 func (e *Editor) close(depth int) {
 	if depth == levelRequest {
 		return
@@ -250,7 +246,7 @@ func (e *Editor) close(depth int) {
 	e.out = endReserved(e.out, c.mark, c.body-c.start-1)
 }
 
-// keptPoints translates what is kept from metrics into data points.
+// keptPoints translates Kept from metrics to data points.
 func (e *Editor) keptPoints(r Request) (removed int, _ Kept) {
 	e.points = e.points[:0]
 	metric, point, k := 0, 0, 0

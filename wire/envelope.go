@@ -1,25 +1,24 @@
 package wire
 
-// An Envelope is what stands around the items of one resource and scope in a request, framed as fields of ResourceX and
-// ScopeX. Both parts are borrowed.
+// An Envelope is what surrounds the items of one resource and scope, framed. Both parts are borrowed.
 type Envelope struct {
 	Resource []byte // field FieldResourceXResource
 	Scope    []byte // field FieldScopeXScope
 }
 
-// sizes are those of the bodies of ResourceX and ScopeX around so many bytes of framed items.
+// sizes are the body sizes of ResourceX and ScopeX around so many bytes of items.
 func (e Envelope) sizes(items int) (resource, scope int) {
 	scope = len(e.Scope) + items
 	return len(e.Resource) + 1 + SizeVarint(uint64(scope)) + scope, scope
 }
 
-// Size is how long the request is with so many bytes of framed items.
+// Size is the size of a request with so many bytes of framed items.
 func (e Envelope) Size(items int) int {
 	resource, _ := e.sizes(items)
 	return 1 + SizeVarint(uint64(resource)) + resource
 }
 
-// Append appends the part of the request that stands before the items, which have so many bytes and follow as they are.
+// Append appends the request up to the items, which follow and have so many bytes.
 func (e Envelope) Append(dst []byte, items int) []byte {
 	resource, scope := e.sizes(items)
 	dst = AppendVarint(AppendTag(dst, FieldRequestResource, TypeBytes), uint64(resource))

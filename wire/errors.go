@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// The reasons for which Check refuses a body. An *Error wraps exactly one of them.
+// The reasons of an *Error, which wraps exactly one.
 var (
 	ErrTruncated    = errors.New("a length or value goes beyond the end of its message")
 	ErrVarint       = errors.New("varint of more than 10 bytes")
@@ -20,7 +20,7 @@ var (
 	ErrSignal       = errors.New("unknown signal")
 )
 
-// An Error says why and where Check refused a body.
+// An Error is why and where Check refused a body.
 type Error struct {
 	Signal Signal
 	Path   string // such as resource_logs[3].scope_logs[0].log_records[17].body; empty for the request itself
@@ -28,7 +28,7 @@ type Error struct {
 	Err    error
 }
 
-// Error returns signal, place and reason in one line.
+// Error returns signal, place and reason.
 func (e *Error) Error() string {
 	if e.Path == "" {
 		return fmt.Sprintf("malformed %s request at byte %d: %v", e.Signal, e.Offset, e.Err)

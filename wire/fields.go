@@ -1,7 +1,7 @@
 package wire
 
-// Field numbers of the messages that export requests are made of (opentelemetry-proto 1.11). The three signals share
-// one shape down to the items; ResourceX stands for ResourceMetrics, ResourceLogs and ResourceSpans, ScopeX likewise.
+// Field numbers (opentelemetry-proto 1.11). ResourceX stands for ResourceMetrics, ResourceLogs and ResourceSpans,
+// ScopeX likewise.
 const (
 	FieldRequestResource = 1 // ResourceX of a request
 
@@ -23,7 +23,7 @@ const (
 	FieldScopeDroppedAttributes = 4
 )
 
-// Field numbers of KeyValue, AnyValue and the two containers of values.
+// Field numbers of KeyValue, AnyValue, ArrayValue and KeyValueList.
 const (
 	FieldKeyValueKey   = 1
 	FieldKeyValueValue = 2
@@ -131,7 +131,7 @@ const (
 	FieldExemplarAttributes = 7
 )
 
-// FlagNoRecordedValue is the flag of a data point that says its series has ended (Prometheus: stale).
+// FlagNoRecordedValue marks a data point that ends its series (Prometheus: stale).
 const FlagNoRecordedValue = 1
 
 // Field numbers of Span, its events, links and status.

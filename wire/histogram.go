@@ -92,7 +92,7 @@ type ExponentialHistogramPoint struct {
 	body                   []byte
 }
 
-// ParseExponentialHistogramPoint reads an ExponentialHistogramDataPoint body.
+// ParseExponentialHistogramPoint reads the body of a point.
 func ParseExponentialHistogramPoint(b []byte) ExponentialHistogramPoint {
 	p := ExponentialHistogramPoint{body: b}
 	for pos := 0; pos < len(b); {
@@ -154,7 +154,6 @@ type Buckets struct {
 	counts []byte
 }
 
-// parseBuckets reads a Buckets body.
 func parseBuckets(b []byte) Buckets {
 	var k Buckets
 	for pos := 0; pos < len(b); {
@@ -172,7 +171,7 @@ func parseBuckets(b []byte) Buckets {
 	return k
 }
 
-// Len returns the number of buckets, which takes a pass over them.
+// Len returns the number of buckets, in a pass over them.
 func (k Buckets) Len() int {
 	n := 0
 	for _, c := range k.counts {
@@ -183,7 +182,7 @@ func (k Buckets) Len() int {
 	return n
 }
 
-// Counts returns a cursor over the counts, the first being that of the bucket at Offset.
+// Counts returns a cursor over the counts, from the bucket at Offset.
 func (k Buckets) Counts() BucketCounts { return BucketCounts{b: k.counts} }
 
 // BucketCounts walks a packed varint field.

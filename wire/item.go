@@ -2,17 +2,15 @@ package wire
 
 import "bytes"
 
-// An Item is a log record, span, data point or metric that an [Editor] shows to its callback. What is read from it
-// shows the edits that were made before. All it gives out may be used until the callback returns, and an edit does not
-// disturb what was read before it: a cursor goes on over the attributes as they were.
+// An Item is a log record, span, data point or metric in the callback of an [Editor]. Reads show earlier edits.
+// What it returns is valid until the callback returns, and edits do not change what was read before.
 //
-// Keys may repeat. As in pdata's Map, the first of them is the attribute that is read, set, renamed and deleted; where
-// all must go, as secrets must, use DeleteAttributes. Strings must be valid UTF-8.
+// Keys may repeat: as in pdata's Map, the first is read, set, renamed and deleted. To remove secrets, use
+// DeleteAttributes, which finds all. Strings must be valid UTF-8.
 type Item struct {
 	body []byte      // as it came, or in scratch
 	list []attribute // of body and pending edits, if listed
-	// scratch holds what was written for the current item. It only grows while the item is shown, so that views of it,
-	// and of arrays that it has outgrown, remain what they are.
+	// scratch holds what was written for the current item. It only grows, so that views of it stay valid.
 	scratch []byte
 	tag     byte // of the attributes
 	data    byte // tag of the data message around the point in its metric
@@ -27,33 +25,29 @@ type Item struct {
 	header [levelCount][]byte // Resource and InstrumentationScope
 }
 
-// attributeFields are the numbers of the attributes in the messages that are edited.
+// attributeFields are the attribute fields of the editable messages.
 var attributeFields = [messageCount]byte{
 	msgResource: FieldResourceAttributes, msgLogRecord: FieldLogAttributes, msgSpan: FieldSpanAttributes,
 	msgMetric: FieldMetricMetadata, msgNumberPoint: FieldNumberAttributes, msgHistogramPoint: FieldHistogramAttributes,
 	msgExponentialPoint: FieldExponentialAttributes, msgSummaryPoint: FieldSummaryAttributes,
 }
 
-// maxScratch and maxList are how many bytes and attributes of a rare huge item are kept room for.
+// maxScratch and maxList are the capacities kept after a rare huge item.
 const maxScratch, maxList = 1 << 20, 1 << 14
 
-// become prepares for items of a message type.
 func (it *Item) become(m message) {
 	it.kind, it.tag, it.data = m, attributeFields[m]<<3|TypeBytes, 0
 }
 
-// within enters a container.
 func (it *Item) within(level int, body []byte) {
 	it.around[level], it.known[level] = body, false
 }
 
-// reset shows another item.
 func (it *Item) reset(body []byte) {
 	it.body, it.scratch = body, it.scratch[:0]
 	it.listed, it.pending, it.changed, it.removed = false, false, false, false
 }
 
-// release lets go of the request.
 func (it *Item) release() {
 	it.body, it.around, it.header = nil, [levelCount][]byte{}, [levelCount][]byte{}
 	if cap(it.scratch) > maxScratch {
@@ -64,13 +58,13 @@ func (it *Item) release() {
 	}
 }
 
-// Resource returns the body of the Resource that the item belongs to, nil if there is none.
+// Resource returns the body of the item's Resource, or nil.
 func (it *Item) Resource() []byte { return it.find(levelResource, FieldResourceXResource) }
 
-// Scope returns the body of the InstrumentationScope that the item belongs to, nil if there is none.
+// Scope returns the body of the item's InstrumentationScope, or nil.
 func (it *Item) Scope() []byte { return it.find(levelScope, FieldScopeXScope) }
 
-// find looks once for each container, since encoders may put the header behind all items.
+// find searches once per container: encoders may put the header after all items.
 func (it *Item) find(level, field int) []byte {
 	if !it.known[level] {
 		it.header[level], it.known[level] = find(it.around[level], field), true
@@ -78,10 +72,10 @@ func (it *Item) find(level, field int) []byte {
 	return it.header[level]
 }
 
-// Metric returns the body of the Metric that a data point belongs to, nil for other items.
+// Metric returns the body of a data point's Metric, nil for other items.
 func (it *Item) Metric() []byte { return it.around[levelMetric] }
 
-// MetricType says which Parse function reads a data point: it is the type of its metric, MetricNone for other items.
+// MetricType is the type of a data point's metric, MetricNone for other items.
 func (it *Item) MetricType() MetricType {
 	switch it.data >> 3 {
 	case FieldMetricGauge:
@@ -98,8 +92,7 @@ func (it *Item) MetricType() MetricType {
 	return MetricNone
 }
 
-// Bytes returns the body of the LogRecord, Span, data point or Metric. After an edit it is written out for this; the
-// attributes alone are cheaper to look up with Attribute.
+// Bytes returns the item's body. After an edit this encodes it; Attribute is cheaper.
 func (it *Item) Bytes() []byte {
 	if it.pending {
 		mark := len(it.scratch)
@@ -109,13 +102,12 @@ func (it *Item) Bytes() []byte {
 	return it.body
 }
 
-// moveTo makes scratch[mark:] the body.
 func (it *Item) moveTo(mark int) {
 	it.body = it.scratch[mark:len(it.scratch):len(it.scratch)]
 	it.listed, it.pending, it.changed = false, false, true
 }
 
-// Attributes returns a cursor over the attributes, of a Metric over its metadata.
+// Attributes returns a cursor over the attributes, or a Metric's metadata.
 func (it *Item) Attributes() Attributes {
 	return Attributes{list: list{b: it.Bytes(), tag: it.tag}}
 }
@@ -130,11 +122,10 @@ func (it *Item) Attribute(key string) (Value, bool) {
 	return parseValue(it.valueOf(&it.list[i])), true
 }
 
-// Remove removes the item from the request. Edits of it are void.
+// Remove removes the item from the request.
 func (it *Item) Remove() { it.removed = true }
 
-// SetAttribute gives an attribute a value, and appends it to the attributes if the item has none of that key. To set the
-// value that it has changes nothing.
+// SetAttribute sets or appends an attribute.
 func (it *Item) SetAttribute(key string, v Value) {
 	it.parse()
 	mark := len(it.scratch)
@@ -146,8 +137,8 @@ func (it *Item) SetAttribute(key string, v Value) {
 	it.put(it.index(key), key, value)
 }
 
-// RenameAttribute gives an attribute another key, at its place and with its value. If the item has an attribute of that
-// key, this one takes the value and the renamed one is deleted. It reports whether there was anything to rename.
+// RenameAttribute renames an attribute in place. If an attribute with the new key exists, that one gets the value
+// and the renamed one is deleted. It returns false if from is absent.
 func (it *Item) RenameAttribute(from, to string) bool {
 	it.parse()
 	i := it.index(from)
@@ -178,8 +169,7 @@ func (it *Item) DeleteAttribute(key string) bool {
 	return true
 }
 
-// DeleteAttributes deletes every attribute for which match returns true, also behind others of the same key, and
-// returns how many it deleted.
+// DeleteAttributes deletes every matching attribute, repeated keys included, and returns how many.
 func (it *Item) DeleteAttributes(match func(key []byte, v Value) bool) int {
 	it.parse()
 	n := 0
@@ -193,10 +183,9 @@ func (it *Item) DeleteAttributes(match func(key []byte, v Value) bool) int {
 	return n
 }
 
-// SetField replaces a field of the message, which framed holds with its tag, as the functions AppendString, AppendUint,
-// AppendFixed64, AppendValue and their like write it, or appends the field if the message has none. Another member of
-// the same oneof makes way. A repeated field is always appended. The number must be that of a field of this message,
-// and its value what the schema says.
+// SetField replaces or appends a field, given framed as by AppendString, AppendUint, AppendFixed64 or AppendValue.
+// It replaces other members of its oneof; a repeated field is always appended. The field must fit the schema of the
+// message.
 func (it *Item) SetField(framed []byte) {
 	tag, _ := uvarint(framed, 0)
 	num := tag >> 3

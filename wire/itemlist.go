@@ -2,7 +2,7 @@ package wire
 
 import "bytes"
 
-// An attribute is a KeyValue of an item, in offsets, which are cheap to write for each attribute of each item.
+// An attribute is a KeyValue of an item, in offsets, which are cheap to write.
 type attribute struct {
 	frame, end      uint32 // of the KeyValue's frame in the item's body; equal for one that was added
 	key, keyEnd     uint32 // in the text
@@ -11,7 +11,7 @@ type attribute struct {
 	whole, wholeEnd uint32 // KeyValue body in scratch, set only if edited
 }
 
-// attributeState says what became of an attribute, and thereby what its text is: the item's body, or scratch.
+// attributeState also says what the offsets refer to: the item's body, or scratch.
 type attributeState uint8
 
 const (
@@ -20,10 +20,9 @@ const (
 	attributeDeleted
 )
 
-// absent is the start of a key or value that a KeyValue does not have.
+// absent is the offset of a missing key or value.
 const absent = ^uint32(0)
 
-// parse lists the attributes of body.
 func (it *Item) parse() {
 	if it.listed {
 		return
@@ -38,11 +37,11 @@ func (it *Item) parse() {
 		if n == len(it.list) {
 			it.list = append(it.list, attribute{})
 		}
-		// It is filled in where it stands: a struct of small fields that is moved right after costs more than all of this.
+		// Filled in place: moving a struct of small fields right after writing it costs more than the rest.
 		a := &it.list[n]
 		n++
 		a.state, a.frame = attributeCame, uint32(pos)
-		// This is the shape that Attributes.Next looks for, too.
+		// The same fast path as in Attributes.Next.
 		if pos+6 <= len(b) && b[pos+1] < 0x80 {
 			end, second := pos+2+int(b[pos+1]), pos+4+int(b[pos+3])
 			if end <= len(b) && second+2 <= end && int(b[second+1]) == end-second-2 {
@@ -66,7 +65,7 @@ func (it *Item) parse() {
 	it.list = it.list[:n]
 }
 
-// slowAttribute reads a KeyValue of any shape whose frame begins at pos.
+// slowAttribute reads a KeyValue of any shape.
 func slowAttribute(b []byte, pos int) attribute {
 	start, end := long(b, pos+1)
 	a := attribute{frame: uint32(pos), end: uint32(end), key: absent, keyEnd: absent, value: absent, valueEnd: absent}
@@ -85,7 +84,7 @@ func slowAttribute(b []byte, pos int) attribute {
 	return a
 }
 
-// text returns what the offsets of the key and value of an attribute refer to.
+// text returns what the offsets of an attribute refer to.
 func (it *Item) text(a *attribute) []byte {
 	if a.state == attributeEdited {
 		return it.scratch
@@ -93,7 +92,7 @@ func (it *Item) text(a *attribute) []byte {
 	return it.body
 }
 
-// valueOf returns the AnyValue body of an attribute, nil if it has none.
+// valueOf returns the AnyValue body of an attribute, or nil.
 func (it *Item) valueOf(a *attribute) []byte {
 	if a.value == absent {
 		return nil
@@ -101,7 +100,7 @@ func (it *Item) valueOf(a *attribute) []byte {
 	return it.text(a)[a.value:a.valueEnd:a.valueEnd]
 }
 
-// index finds the first attribute of a key, -1 if there is none.
+// index finds the first attribute with the key, or -1.
 func (it *Item) index(key string) int {
 	for i := range it.list {
 		a := &it.list[i]
@@ -112,7 +111,6 @@ func (it *Item) index(key string) int {
 	return -1
 }
 
-// keyOf returns the key of an attribute.
 func (it *Item) keyOf(a *attribute) []byte {
 	if a.key == absent {
 		return nil
@@ -120,8 +118,8 @@ func (it *Item) keyOf(a *attribute) []byte {
 	return it.text(a)[a.key:a.keyEnd:a.keyEnd]
 }
 
-// write makes an attribute one of a key and the body of a value, nil for none. Its frame and what else the KeyValue
-// holds are the caller's.
+// write encodes an attribute with a key and a value body, nil for none, into scratch. The caller handles its frame
+// and other fields.
 func (it *Item) write(a *attribute, key string, value []byte) {
 	s := it.scratch
 	a.state, a.whole = attributeEdited, uint32(len(s))
@@ -137,7 +135,7 @@ func (it *Item) write(a *attribute, key string, value []byte) {
 	it.pending, it.changed = true, true
 }
 
-// put gives the value to the attribute at i, which has the key; below 0 it adds one.
+// put sets the attribute at i, or adds one if i is negative.
 func (it *Item) put(i int, key string, value []byte) {
 	if i >= 0 {
 		if !bytes.Equal(it.valueOf(&it.list[i]), value) {
@@ -155,7 +153,6 @@ func (it *Item) put(i int, key string, value []byte) {
 	it.write(a, key, value)
 }
 
-// replace gives the attribute at i a key and a value.
 func (it *Item) replace(i int, key string, value []byte) {
 	a := &it.list[i]
 	var whole []byte
@@ -177,7 +174,6 @@ func (it *Item) replace(i int, key string, value []byte) {
 	a.wholeEnd = uint32(len(it.scratch))
 }
 
-// size returns the size of the field of a key or value.
 func size(start, end uint32) int {
 	if start == absent {
 		return 0
@@ -185,7 +181,6 @@ func size(start, end uint32) int {
 	return 1 + SizeVarint(uint64(end-start)) + int(end-start)
 }
 
-// delete deletes the attribute at i.
 func (it *Item) delete(i int) {
 	it.list[i].state = attributeDeleted
 	it.pending, it.changed = true, true

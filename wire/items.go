@@ -1,16 +1,14 @@
 package wire
 
-// AppendItems appends the items of a request from index from up to index to, the latter not included, as a request of
-// its own, and returns the extended slice. An item is a data point, a log record or a span; they are counted in the
-// order in which they stand in the request. What is around them (resource, scope, schema URLs, name, temporality,
-// unknown fields) comes with them, and what has no item in the range does not. Requests of several ranges may be
-// appended behind each other: together they are one request. dst must not overlap r.
+// AppendItems appends the items [from, to) of a request as a request. Items are counted in request order. Their
+// context (resource, scope, metric fields, unknown fields) is copied; containers without an item in the range are
+// not. Results may be appended to each other, which makes one request. dst must not overlap r.
 func AppendItems(dst []byte, s Signal, r Request, from, to int) []byte {
 	c := cutter{signal: s, from: from, to: to}
 	return c.append(dst, r, cutRequest)
 }
 
-// The levels at which a request is cut; in each stand children of the next.
+// The levels at which a request is cut.
 const (
 	cutRequest = iota
 	cutResource
@@ -19,14 +17,13 @@ const (
 	cutData
 )
 
-// A cutter is the state of one AppendItems.
 type cutter struct {
 	signal   Signal
 	from, to int
 	at       int // index of the next item
 }
 
-// append copies the body of a message, without those of its children that have no item in the range.
+// append copies a message without the children that have no item in the range.
 func (c *cutter) append(dst, body []byte, level int) []byte {
 	child := c.child(body, level)
 	for pos := 0; pos < len(body); {
@@ -56,7 +53,7 @@ func (c *cutter) append(dst, body []byte, level int) []byte {
 	return dst
 }
 
-// child is the tag of the field at which a message is cut; 0, which no field has, if it has none.
+// child is the tag of the field at which a message is cut; 0 if it has none.
 func (c *cutter) child(body []byte, level int) byte {
 	switch level {
 	case cutRequest:
@@ -75,7 +72,6 @@ func (c *cutter) child(body []byte, level int) byte {
 	return FieldDataPoints<<3 | TypeBytes
 }
 
-// count is how many items are in a child of a message of the level.
 func (c *cutter) count(body []byte, level int) int {
 	switch {
 	case level == cutRequest:

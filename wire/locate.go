@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// names spells the fields of each message in order of number as opentelemetry-proto does, separated by blanks; a dash
-// stands for a number that is not used. Only error paths read it.
+// names are the field names of each message in order of number; a dash is an unused number. For error paths only.
 var names = [messageCount]string{
 	msgMetricsRequest:  "resource_metrics",
 	msgResourceMetrics: "resource scope_metrics schema_url",
@@ -50,7 +49,6 @@ var names = [messageCount]string{
 	msgMap:   "values",
 }
 
-// fieldName returns the name of a field, or its number if it has none.
 func fieldName(m message, num int) string {
 	if num == deprecatedScope && scopeOf(m) != msgNone {
 		return "deprecated_" + fieldName(m, FieldResourceXScope)
@@ -61,8 +59,7 @@ func fieldName(m message, num int) string {
 	return "field " + strconv.Itoa(num)
 }
 
-// locate returns the path of the field whose tag is at the offset. All that stands before it has been found
-// well-formed. It walks from the root and is called for refusals only.
+// locate returns the path of the field at the offset. Everything before it must be well-formed.
 func locate(m message, body []byte, at int) string {
 	var path []byte
 	for pos, end := 0, len(body); pos <= at && pos < end; {
@@ -110,7 +107,7 @@ func locate(m message, body []byte, at int) string {
 	return string(path)
 }
 
-// skipIrregular returns the position behind the field whose tag is at pos, whose varints may be padded.
+// skipIrregular is skip for padded varints.
 func skipIrregular(b []byte, pos int) int {
 	f := scan{b: b, pos: pos}
 	if !f.next() {

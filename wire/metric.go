@@ -2,10 +2,10 @@ package wire
 
 import "math"
 
-// A MetricType says which data message a Metric carries.
+// A MetricType is the type of a Metric's data.
 type MetricType uint8
 
-// The types. A metric without data is MetricNone and has no points.
+// The types. A metric without data is MetricNone.
 const (
 	MetricNone MetricType = iota
 	MetricGauge
@@ -94,8 +94,8 @@ func ParseMetric(item []byte) Metric {
 	return m
 }
 
-// parseData reads the fields of the data message beside its points. Encoders put them behind the points, hence the
-// whole message is walked, about 1 ns a point.
+// parseData reads the fields beside the points. Encoders put them last, so it walks the whole message, about 1 ns a
+// point.
 func (m *Metric) parseData() {
 	for pos := 0; pos < len(m.data); {
 		var v uint64
@@ -120,7 +120,7 @@ func (m Metric) Points() Points {
 	return Points{list{b: m.data, tag: FieldDataPoints<<3 | TypeBytes}}
 }
 
-// Points walks the data points of a metric; which Parse function reads them follows from the metric's type.
+// Points walks the data points of a metric. Its type says which Parse function to use.
 type Points struct{ list }
 
 // Next moves to the next point.
@@ -176,7 +176,7 @@ func ParseNumberPoint(b []byte) (p NumberPoint) {
 	return p
 }
 
-// Value returns the value as a floating point number, whichever way it was sent.
+// Value returns the value as a float64.
 func (p NumberPoint) Value() float64 {
 	if p.IsInt {
 		return float64(p.Int)
@@ -193,7 +193,6 @@ func (p NumberPoint) Exemplars() Exemplars { return exemplars(p.exemplars, Field
 // Exemplars walks the exemplars of a point.
 type Exemplars struct{ list }
 
-// exemplars returns a cursor over the Exemplar field of body.
 func exemplars(body []byte, field int) Exemplars {
 	return Exemplars{list{b: body, tag: byte(field<<3 | TypeBytes)}}
 }
@@ -243,7 +242,7 @@ func ParseExemplar(b []byte) Exemplar {
 	return e
 }
 
-// Value returns the value as a floating point number, whichever way it was sent.
+// Value returns the value as a float64.
 func (e Exemplar) Value() float64 {
 	if e.IsInt {
 		return float64(e.Int)

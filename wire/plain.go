@@ -1,10 +1,9 @@
 package wire
 
-// What nearly all attributes and bodies look like is recognised here at a glance. These functions exist for speed;
-// false means nothing, and the walk by the schema decides.
+// Fast paths for the usual shapes of attributes and bodies. false only means that the schema walk must decide.
 
-// plainKeyValue reports whether b is a canonical KeyValue of the kind that nearly all are: an ASCII key of less than
-// 128 bytes, before or behind a value of less than 128 bytes that is a scalar.
+// plainKeyValue reports whether b is a canonical KeyValue with an ASCII key and a scalar value, both below 128
+// bytes.
 func plainKeyValue(b []byte) bool {
 	n := len(b)
 	if n < 4 || b[1] >= 0x80 {
@@ -53,7 +52,7 @@ func plainValue(b []byte) bool {
 	return false
 }
 
-// plainText reports whether b is a canonical AnyValue that is an ASCII string of less than 16 KiB, as bodies are.
+// plainText reports whether b is a canonical AnyValue with an ASCII string below 16 KiB.
 func plainText(b []byte) bool {
 	if len(b) < 3 || b[0] != FieldValueString<<3|TypeBytes {
 		return false

@@ -1,14 +1,13 @@
 package wire
 
-// Fields walks the top-level fields of one message, known and unknown, in order: what an editor needs that
-// replaces some fields and copies the others as they are.
+// Fields walks the top-level fields of a message, known and unknown, in order.
 type Fields struct {
 	b          []byte
 	start, pos int
 	number     int
 }
 
-// MessageFields starts a walk over a message body.
+// MessageFields walks a message body.
 func MessageFields(message []byte) Fields { return Fields{b: message} }
 
 // Next moves to the next field.
@@ -23,10 +22,10 @@ func (f *Fields) Next() bool {
 	return true
 }
 
-// Number is the field's number.
+// Number is the field number.
 func (f *Fields) Number() int { return f.number }
 
-// Framed is the field with its tag and length.
+// Framed is the field with tag and length.
 func (f *Fields) Framed() []byte { return f.b[f.start:f.pos:f.pos] }
 
 // Body is the content of a length-delimited field.
@@ -36,7 +35,7 @@ func (f *Fields) Body() []byte {
 	return body
 }
 
-// ParseKeyValue reads one KeyValue body.
+// ParseKeyValue reads a KeyValue body.
 func ParseKeyValue(b []byte) (key []byte, v Value) {
 	return find(b, FieldKeyValueKey), ParseValue(find(b, FieldKeyValueValue))
 }

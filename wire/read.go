@@ -2,11 +2,9 @@ package wire
 
 import "encoding/binary"
 
-// The reading primitives of canonical bytes. Each takes the position of a value and returns it with the position
-// behind it. They do not panic: where bytes end too early (which Check rules out) they return a zero value and a
-// position at the end, so that a cursor over damaged bytes stops instead of taking the process with it.
+// Reading primitives for canonical bytes. Each returns the position after the value. On truncated bytes, which
+// Check rules out, they return zero and the end position instead of panicking.
 
-// uvarint reads a varint.
 func uvarint(b []byte, pos int) (uint64, int) {
 	if pos < len(b) && b[pos] < 0x80 {
 		return uint64(b[pos]), pos + 1
@@ -14,7 +12,6 @@ func uvarint(b []byte, pos int) (uint64, int) {
 	return longUvarint(b, pos)
 }
 
-// longUvarint reads a varint of any length.
 func longUvarint(b []byte, pos int) (v uint64, end int) {
 	for shift := uint(0); pos < len(b) && shift < 64; shift += 7 {
 		c := b[pos]
@@ -27,8 +24,7 @@ func longUvarint(b []byte, pos int) (v uint64, end int) {
 	return 0, len(b)
 }
 
-// short reads a length of one byte, which nearly all are, and returns where the bytes it covers begin and end. The end
-// is 0 if there is more to it: then long reads the length.
+// short reads a one-byte length, which nearly all are, and returns the bounds of its bytes. If end is 0, call long.
 func short(b []byte, pos int) (start, end int) {
 	if pos >= len(b) || b[pos] >= 0x80 {
 		return 0, 0
@@ -40,7 +36,7 @@ func short(b []byte, pos int) (start, end int) {
 	return start, end
 }
 
-// long reads a length of any size and returns where the bytes it covers begin and end.
+// long reads a length of any size and returns the bounds of its bytes.
 func long(b []byte, pos int) (start, end int) {
 	var n uint64
 	if pos+1 < len(b) && b[pos+1] < 0x80 && b[pos] >= 0x80 {
@@ -54,7 +50,6 @@ func long(b []byte, pos int) (start, end int) {
 	return start, start + int(n)
 }
 
-// view reads a length and the bytes it covers.
 func view(b []byte, pos int) ([]byte, int) {
 	start, end := short(b, pos)
 	if end == 0 {
@@ -63,7 +58,6 @@ func view(b []byte, pos int) ([]byte, int) {
 	return b[start:end:end], end
 }
 
-// fixed64 reads eight bytes.
 func fixed64(b []byte, pos int) (uint64, int) {
 	if len(b)-pos < 8 {
 		return 0, len(b)
@@ -71,7 +65,6 @@ func fixed64(b []byte, pos int) (uint64, int) {
 	return binary.LittleEndian.Uint64(b[pos:]), pos + 8
 }
 
-// fixed32 reads four bytes.
 func fixed32(b []byte, pos int) (uint32, int) {
 	if len(b)-pos < 4 {
 		return 0, len(b)
@@ -79,7 +72,7 @@ func fixed32(b []byte, pos int) (uint32, int) {
 	return binary.LittleEndian.Uint32(b[pos:]), pos + 4
 }
 
-// skip returns the position behind the field whose tag is at pos.
+// skip returns the position after the field at pos.
 func skip(b []byte, pos int) int {
 	if pos+1 < len(b) && b[pos] < 0x80 {
 		switch b[pos] & 7 {
@@ -100,7 +93,6 @@ func skip(b []byte, pos int) int {
 	return longSkip(b, pos)
 }
 
-// longSkip is skip for every tag and length.
 func longSkip(b []byte, pos int) int {
 	tag, pos := uvarint(b, pos)
 	switch tag & 7 {
@@ -118,10 +110,10 @@ func longSkip(b []byte, pos int) int {
 	return pos
 }
 
-// A run is a part of a message that holds all occurrences of one repeated field, found while the message is read.
+// A run is the part of a message with all occurrences of a repeated field.
 type run struct{ first, end int }
 
-// add widens the run by an occurrence. No field ends at 0, hence the zero run is the empty one.
+// add widens the run. No field ends at 0, so the zero run is empty.
 func (r *run) add(at, end int) {
 	if r.end == 0 {
 		r.first = at
@@ -129,16 +121,14 @@ func (r *run) add(at, end int) {
 	r.end = end
 }
 
-// of returns the bytes of the run.
 func (r *run) of(b []byte) []byte { return b[r.first:r.end] }
 
-// zigzag undoes the encoding of a sint32, truncating as pdata does.
+// zigzag decodes a sint32, truncating as pdata does.
 func zigzag(v uint64) int32 {
 	return int32(uint32(v>>1)) ^ -int32(v&1)
 }
 
-// A list walks the length-delimited occurrences of one field of a message and skips everything else. The field has a
-// number below 16, so that its tag is one byte.
+// A list walks the occurrences of one length-delimited field. Its number is below 16, so that the tag is one byte.
 type list struct {
 	b     []byte
 	pos   int // behind the current occurrence
@@ -146,7 +136,6 @@ type list struct {
 	tag   byte
 }
 
-// next moves to the next occurrence.
 func (l *list) next() bool {
 	for l.pos < len(l.b) {
 		if l.b[l.pos] != l.tag {
@@ -163,12 +152,11 @@ func (l *list) next() bool {
 	return false
 }
 
-// body returns the bytes of the current occurrence.
 func (l *list) body() []byte {
 	return l.b[l.start:l.pos:l.pos]
 }
 
-// find returns the body of the only occurrence of a length-delimited field, nil if there is none.
+// find returns a singular length-delimited field, or nil.
 func find(b []byte, field int) []byte {
 	l := list{b: b, tag: byte(field<<3 | TypeBytes)}
 	if !l.next() {

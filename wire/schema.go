@@ -1,6 +1,6 @@
 package wire
 
-// A kind says how the payload of a field is checked and brought to canonical form.
+// A kind says how to check and canonicalise a field's payload.
 type kind uint8
 
 const (
@@ -19,7 +19,7 @@ const (
 	kindItem              // repeated message that counts as an item
 )
 
-// A message names one message type; it indexes the tables.
+// A message is a message type, an index of the tables.
 type message uint8
 
 const (
@@ -61,10 +61,9 @@ const (
 	messageCount
 )
 
-// A field is one row of a message's schema, packed into one word because Check reads one for every field of a body:
-// the kind, the message that a message field holds, one more than the wire type of the canonical form (0 if the field
-// is unknown), and the slot (0 if the field is repeated, else the same number for all fields of which the canonical
-// form has at most one).
+// A field is a row of a message's schema, packed into one word because Check reads one per field: kind, submessage,
+// wire type of the canonical form plus one (0 if unknown), and slot (0 if repeated, else the same number for all
+// fields of which the canonical form has at most one).
 type field uint32
 
 func row(k kind, m message, wire, slot uint8) field {
@@ -76,14 +75,14 @@ func (f field) sub() message { return message(f >> 8) }
 func (f field) wire() uint8  { return uint8(f >> 16) }
 func (f field) slot() uint8  { return uint8(f >> 24) }
 
-// slots bounds field numbers and slots: a one-byte tag shifted by three is below it, which spares a bounds check.
+// slots bounds field numbers and slots. A one-byte tag shifted by three is below it, which saves a bounds check.
 const slots = 32
 
-// deprecatedScope is the field of ResourceX that carried its scopes before OTLP 0.15 (instrumentation_library_*).
-// pdata still reads it when scope_* is absent, and drops it when both are there.
+// deprecatedScope is the scopes field of ResourceX before OTLP 0.15 (instrumentation_library_*). pdata reads it
+// when scope_* is absent, else drops it.
 const deprecatedScope = 1000
 
-// Constructors of the rows; n is the field's own number, or the lowest one of its oneof.
+// n is the field's number, or the lowest of its oneof.
 
 func varint(n uint8) field   { return row(kindVarint, 0, TypeVarint, n) }
 func f64(n uint8) field      { return row(kindFixed64, 0, TypeFixed64, n) }
@@ -100,7 +99,7 @@ func one(m message, n uint8) field    { return row(kindMessage, m, TypeBytes, n)
 func member(m message, n uint8) field { return row(kindMember, m, TypeBytes, n) }
 func item(m message) field            { return row(kindItem, m, TypeBytes, 0) }
 
-// schemas holds the fields of every message by number. A test holds it against the descriptors of opentelemetry-proto.
+// schemas are the fields of every message by number. A test compares them with opentelemetry-proto.
 var schemas = [messageCount][slots]field{
 	msgMetricsRequest:  {1: many(msgResourceMetrics)},
 	msgResourceMetrics: {1: one(msgResource, 1), 2: many(msgScopeMetrics), 3: str(3)},
@@ -152,7 +151,6 @@ var schemas = [messageCount][slots]field{
 	msgMap:   {1: many(msgKeyValue)},
 }
 
-// root returns the message type of a request.
 func root(s Signal) (message, bool) {
 	switch s {
 	case Metrics:
@@ -165,7 +163,7 @@ func root(s Signal) (message, bool) {
 	return msgNone, false
 }
 
-// scopeOf returns the ScopeX that a ResourceX holds, msgNone for every other message.
+// scopeOf returns the ScopeX of a ResourceX, msgNone for other messages.
 func scopeOf(m message) message {
 	switch m {
 	case msgResourceMetrics, msgResourceLogs, msgResourceSpans:

@@ -12,7 +12,7 @@ type Span struct {
 	attrs, events, links                           []byte
 }
 
-// The two bytes of the tag of Span.flags, the one known field whose number is above 15.
+// Span.flags is the only known field above 15, with a two-byte tag.
 const spanFlagsTag0, spanFlagsTag1 = 0x80 | FieldSpanFlags<<3&0x7f | TypeFixed32, FieldSpanFlags >> 4
 
 // ParseSpan reads a Span body.
@@ -55,7 +55,7 @@ func ParseSpan(item []byte) (s Span) {
 	return s
 }
 
-// parseNumber reads the field at pos, which is not length-delimited, and returns the position behind it.
+// parseNumber reads a field that is not length-delimited.
 func (s *Span) parseNumber(item []byte, pos int) int {
 	var v uint64
 	switch item[pos] {
@@ -87,7 +87,6 @@ func (s *Span) parseNumber(item []byte, pos int) int {
 	return pos
 }
 
-// parseStatus reads a Status body.
 func (s *Span) parseStatus(b []byte) {
 	for pos := 0; pos < len(b); {
 		switch b[pos] {

@@ -1,14 +1,13 @@
 package wire
 
-// Split cuts a request into parts of at most l.MaxItems items and l.MaxBytes bytes and yields them in order, until yield
-// returns false. A request within the limits is yielded itself, an empty one not at all. Each part is filled before
-// the next is begun; a ResourceX, ScopeX or Metric that does not fit is cut, and everything of it beside its children
-// (resource, scope, schema URL, name, metadata, temporality, unknown fields) is repeated in each part. All parts but
-// an uncut request share one buffer: a part is valid until yield returns.
+// Split cuts a request into parts of at most l.MaxItems items and l.MaxBytes bytes and yields them in order, until
+// yield returns false. A request within the limits is yielded itself, an empty one not at all. A ResourceX, ScopeX
+// or Metric that does not fit is cut, and its other fields are repeated in each part. Parts share a buffer and are
+// valid until yield returns.
 //
-// A lone item that is larger than MaxBytes with what it needs around it is a part of its own. Where the repeated
-// headers alone take up nearly all of MaxBytes, a part may hold as many bytes of items as of headers, so that a
-// request with a huge resource is at most doubled.
+// A single item over MaxBytes with its context is a part of its own. If the repeated headers take nearly all of
+// MaxBytes, a part may have as many bytes of items as of headers, so a request with a huge resource is at most
+// doubled.
 func Split(s Signal, r Request, l Limits, yield func(part Request, items int) bool) {
 	items := Count(s, r)
 	if (l.MaxItems <= 0 || items <= l.MaxItems) && (l.MaxBytes <= 0 || len(r) <= l.MaxBytes) {
@@ -32,7 +31,6 @@ func Split(s Signal, r Request, l Limits, yield func(part Request, items int) bo
 	}
 }
 
-// The levels at which a request is cut; each is the parent of the next. Logs and traces end at the scope.
 const (
 	levelRequest = iota
 	levelResource
@@ -42,7 +40,6 @@ const (
 	levelCount
 )
 
-// A level is a message that is being cut.
 type level struct {
 	tag           byte   // of its field in the parent
 	child         byte   // tag of the field at which it is cut, 0 if it has no such field
@@ -53,7 +50,6 @@ type level struct {
 	used          int    // bytes of children in the current part
 }
 
-// A splitter is the state of one Split.
 type splitter struct {
 	signal Signal
 	limits Limits
@@ -64,14 +60,14 @@ type splitter struct {
 	items  int    // in the current part
 }
 
-// cut takes the innermost level apart. False means that yield wants no more.
+// cut takes the innermost level apart. It returns false when yield does.
 func (p *splitter) cut() bool {
 	l := &p.path[p.depth]
 	for pos := 0; pos < len(l.body); {
 		start := pos
 		if l.body[pos] != l.child {
 			pos = skip(l.body, pos)
-			// Only at the request itself are the other fields not headers; they pass once, where they stood.
+			// The request's other fields are not headers; they are not repeated.
 			if p.depth == levelRequest && !p.add(l.body[start:pos], nil) {
 				return false
 			}
@@ -86,7 +82,7 @@ func (p *splitter) cut() bool {
 	return true
 }
 
-// add takes one field of the innermost level into the current part, whole or cut.
+// add adds a field of the innermost level to the current part, whole or cut.
 func (p *splitter) add(frame, body []byte) bool {
 	items := p.count(body)
 	if p.fits(len(frame), items) {
@@ -110,7 +106,6 @@ func (p *splitter) add(frame, body []byte) bool {
 	return true
 }
 
-// count returns the items in a child of the innermost level.
 func (p *splitter) count(body []byte) int {
 	switch {
 	case body == nil:
@@ -127,7 +122,7 @@ func (p *splitter) count(body []byte) int {
 	return 1
 }
 
-// child prepares a child of the innermost level for being cut. One without children of its own cannot be.
+// child prepares a child for cutting; child is 0 if it has no children.
 func (p *splitter) child(tag byte, body []byte) level {
 	l := level{tag: tag, body: body}
 	switch {
@@ -149,8 +144,7 @@ func (p *splitter) child(tag byte, body []byte) level {
 	return l
 }
 
-// headers sets before and after, and unsets child if there is none. What follows the first child is usually one run
-// at the end, or nothing; only otherwise is it copied.
+// headers sets before and after, and unsets child if there is none. after is copied only if not contiguous.
 func (l *level) headers() {
 	first, run := -1, -1
 	for pos := 0; pos < len(l.body); {
@@ -180,7 +174,7 @@ func (l *level) headers() {
 	}
 }
 
-// fits reports whether n bytes and some items more in the innermost level keep the current part within the limits.
+// fits reports whether n more bytes and items keep the current part within the limits.
 func (p *splitter) fits(n, items int) bool {
 	if p.limits.MaxItems > 0 && p.items+items > p.limits.MaxItems {
 		return false
@@ -203,8 +197,7 @@ func (p *splitter) fits(n, items int) bool {
 	return p.path[0].used+n <= limit
 }
 
-// take appends a field to the innermost level in the current part, and the beginnings of the levels around it if they
-// are not there yet.
+// take appends a field to the current part, after opening the levels around it.
 func (p *splitter) take(frame []byte, items int) {
 	for i := 1; i <= p.depth; i++ {
 		l := &p.path[i]
@@ -222,7 +215,6 @@ func (p *splitter) take(frame []byte, items int) {
 	p.path[p.depth].used += len(frame)
 }
 
-// close ends the innermost level in the current part, if it is in it.
 func (p *splitter) close() {
 	l := &p.path[p.depth]
 	if l.mark == 0 {
@@ -235,7 +227,7 @@ func (p *splitter) close() {
 	l.mark, l.used = 0, 0
 }
 
-// flush yields the current part and begins the next one within the same levels.
+// flush yields the current part and begins the next one.
 func (p *splitter) flush() bool {
 	depth := p.depth
 	for ; p.depth > 0; p.depth-- {

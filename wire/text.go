@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// AppendText appends the text that pdata's Value.AsString gives for the value: strings as they are, numbers in
-// their shortest form, bytes in base64, arrays and maps as JSON with sorted keys. Only maps allocate.
+// AppendText appends the text of pdata's Value.AsString: strings as they are, numbers in shortest form, bytes in
+// base64, arrays and maps as JSON with sorted keys. Only maps allocate.
 func (v Value) AppendText(dst []byte) []byte {
 	switch v.kind {
 	case ValueString:
@@ -30,7 +30,7 @@ func (v Value) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// appendDoubleText appends a number with the names that OTLP has for what JSON cannot say.
+// appendDoubleText appends a number, or OTLP's names for NaN and infinities.
 func appendDoubleText(dst []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -43,7 +43,7 @@ func appendDoubleText(dst []byte, f float64) []byte {
 	return appendNumber(dst, f)
 }
 
-// appendNumber appends a number as ECMAScript and encoding/json write it.
+// appendNumber appends a number as encoding/json does.
 func appendNumber(dst []byte, f float64) []byte {
 	format := byte('f')
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
@@ -57,8 +57,8 @@ func appendNumber(dst []byte, f float64) []byte {
 	return dst
 }
 
-// appendJSON appends the value as JSON. False means that it holds a number that JSON cannot write; pdata's text is
-// then empty.
+// appendJSON appends the value as JSON. It returns false for a number that JSON cannot write; pdata's text is then
+// empty.
 func (v Value) appendJSON(dst []byte) (_ []byte, ok bool) {
 	switch v.kind {
 	case ValueString:
@@ -92,7 +92,7 @@ func (v Value) appendJSON(dst []byte) (_ []byte, ok bool) {
 	return v.AppendText(dst), true
 }
 
-// appendObject appends a map as a JSON object: keys sorted, the last of equal keys wins.
+// appendObject appends a map as JSON: keys sorted, the last of equal keys wins.
 func (v Value) appendObject(dst []byte) (_ []byte, ok bool) {
 	type entry struct {
 		key   []byte
@@ -121,7 +121,6 @@ func (v Value) appendObject(dst []byte) (_ []byte, ok bool) {
 	return append(dst, '}'), true
 }
 
-// appendQuoted appends a JSON string as encoding/json does without HTML escaping.
 func appendQuoted(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// A ValueKind says which member of AnyValue is set.
+// A ValueKind is the member of AnyValue that is set.
 type ValueKind uint8
 
-// The kinds. An index into a string table, which only profiles use, reads as ValueEmpty, as in pdata.
+// A string table index, used only by profiles, is ValueEmpty, as in pdata.
 const (
 	ValueEmpty ValueKind = iota
 	ValueString
@@ -20,8 +20,8 @@ const (
 	ValueBytes
 )
 
-// A Value is a view of an AnyValue. Its accessors return the zero value when the kind is another one. It is four words,
-// the most that the compiler keeps in registers; numbers are therefore decoded when asked for.
+// A Value is a view of an AnyValue. Accessors return zero for another kind. It is four words, the most that fit in
+// registers, so numbers are decoded on access.
 type Value struct {
 	b    []byte // payload of the member: of a number its encoding
 	kind ValueKind
@@ -30,7 +30,6 @@ type Value struct {
 // ParseValue reads an AnyValue body.
 func ParseValue(body []byte) Value { return parseValue(body) }
 
-// parseValue reads an AnyValue body.
 func parseValue(b []byte) Value {
 	if n := len(b); n >= 2 && b[0] == FieldValueString<<3|TypeBytes && b[1] < 0x80 && int(b[1]) == n-2 {
 		return Value{b[2:], ValueString}
@@ -62,7 +61,7 @@ func parseValue(b []byte) Value {
 	return Value{}
 }
 
-// Kind returns which member is set.
+// Kind returns the kind.
 func (v Value) Kind() ValueKind { return v.kind }
 
 // Str returns the string.
@@ -91,7 +90,7 @@ func (v Value) Int() int64 {
 	return int64(n)
 }
 
-// Double returns the floating point number.
+// Double returns the float64.
 func (v Value) Double() float64 {
 	if v.kind != ValueDouble {
 		return 0
@@ -133,10 +132,10 @@ func (c *Values) Next() bool { return c.next() }
 // Value returns the current element.
 func (c *Values) Value() Value { return parseValue(c.body()) }
 
-// StringValue returns a string. A Value of a byte slice is a view of it.
+// StringValue returns a string value; that of a byte slice is a view of it.
 func StringValue[S string | []byte](s S) Value { return Value{[]byte(s), ValueString} }
 
-// BoolValue returns a boolean.
+// BoolValue returns a bool value.
 func BoolValue(v bool) Value {
 	if v {
 		return Value{encodedTrue[:], ValueBool}
@@ -146,18 +145,17 @@ func BoolValue(v bool) Value {
 
 var encodedFalse, encodedTrue = [1]byte{0}, [1]byte{1}
 
-// IntValue returns an integer.
+// IntValue returns an integer value.
 func IntValue(v int64) Value {
 	return Value{AppendVarint(make([]byte, 0, 10), uint64(v)), ValueInt}
 }
 
-// DoubleValue returns a floating point number.
+// DoubleValue returns a float64 value.
 func DoubleValue(v float64) Value {
 	return Value{binary.LittleEndian.AppendUint64(make([]byte, 0, 8), math.Float64bits(v)), ValueDouble}
 }
 
-// AppendValue appends a message field that holds the value: the body of a log record, the value of a KeyValue, an element
-// of an array.
+// AppendValue appends a message field with the value, such as a log body.
 func AppendValue(dst []byte, field int, v Value) []byte {
 	n := 0
 	switch v.kind {
@@ -170,7 +168,6 @@ func AppendValue(dst []byte, field int, v Value) []byte {
 	return v.appendBody(AppendVarint(AppendTag(dst, field, TypeBytes), uint64(n)))
 }
 
-// appendBody appends the body of an AnyValue.
 func (v Value) appendBody(dst []byte) []byte {
 	switch v.kind {
 	case ValueEmpty:
@@ -183,7 +180,6 @@ func (v Value) appendBody(dst []byte) []byte {
 	return append(dst, v.b...)
 }
 
-// valueTags are the tags of the members of AnyValue.
 var valueTags = [...]byte{
 	ValueEmpty: 0, ValueString: FieldValueString<<3 | TypeBytes, ValueBool: FieldValueBool<<3 | TypeVarint,
 	ValueInt: FieldValueInt<<3 | TypeVarint, ValueDouble: FieldValueDouble<<3 | TypeFixed64,

@@ -1,16 +1,16 @@
 package wire
 
-// A Signal names one of the three kinds of telemetry and thereby the schema of a request.
+// A Signal is metrics, logs or traces.
 type Signal uint8
 
-// The signals. The zero Signal is none of them.
+// The zero Signal is invalid.
 const (
 	Metrics Signal = 1 + iota
 	Logs
 	Traces
 )
 
-// String returns the signal as configuration and metrics spell it.
+// String returns the signal as in configuration.
 func (s Signal) String() string {
 	switch s {
 	case Metrics:
@@ -23,12 +23,11 @@ func (s Signal) String() string {
 	return "unknown"
 }
 
-// A Request is the body of one Export{Metrics,Logs,Trace}ServiceRequest in canonical form: what [Check] returned, or
-// what was built with the append functions and editing functions of this package. Readers trust it. Appending one
-// Request to another of the same signal merges them.
+// A Request is the body of an Export{Metrics,Logs,Trace}ServiceRequest in canonical form, as returned by [Check] or
+// built with this package. Readers trust it. Concatenating Requests of one signal merges them.
 type Request []byte
 
-// MaxDepth is how many arrays and maps an attribute value or a log body may hold inside one another.
+// MaxDepth is the maximum nesting of arrays and maps in a value.
 const MaxDepth = 32
 
 // Limits bound a request; 0 means no limit.
@@ -37,7 +36,7 @@ type Limits struct {
 	MaxItems int // data points, log records or spans
 }
 
-// Info tells what Check found in a request.
+// Info is what Check found.
 type Info struct {
 	Items           int  // data points, log records or spans of the returned request
 	RepairedStrings int  // strings whose invalid UTF-8 was replaced by U+FFFD

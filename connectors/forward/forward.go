@@ -1,4 +1,4 @@
-// Package forward is the connector forward: it joins pipelines of one signal.
+// Package forward is the forward connector: it joins pipelines of one signal.
 package forward
 
 import (
@@ -7,8 +7,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// New answers the output itself: the engine's fan-out gives each batch to all pipelines behind, and there is nothing
-// else to do.
+// New returns the output itself: the engine's fan-out does the rest.
 func New(s pipeline.Settings, _ *Config, out pipeline.Outputs) (pipeline.Sink, error) {
 	next := out.For(s.Signal)
 	if next == nil {

@@ -12,9 +12,8 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// PartialSuccess reads an Export{Metrics,Logs,Trace}ServiceResponse, which the three signals share in shape: how many
-// items the destination turned down, and why. Anything that is not such a message reads as full success, because the
-// status has said so. The message is a view of body.
+// PartialSuccess reads the rejected count and message of an Export{Metrics,Logs,Trace}ServiceResponse. Anything
+// else counts as full success. The message aliases body.
 func PartialSuccess(body []byte) (items int64, message []byte) {
 	for pos := 0; pos < len(body); {
 		f, next, ok := readField(body, pos)
@@ -29,7 +28,6 @@ func PartialSuccess(body []byte) (items int64, message []byte) {
 	return items, message
 }
 
-// partial reads an Export*PartialSuccess over what an earlier occurrence of it said.
 func partial(b []byte, items int64, message []byte) (int64, []byte) {
 	for pos := 0; pos < len(b); {
 		f, next, ok := readField(b, pos)
@@ -47,7 +45,6 @@ func partial(b []byte, items int64, message []byte) (int64, []byte) {
 	return items, message
 }
 
-// protoField is one field of a message from outside.
 type protoField struct {
 	number   uint64
 	wiretype uint8
@@ -55,8 +52,7 @@ type protoField struct {
 	bytes    []byte // length-delimited
 }
 
-// readField reads the field at pos and returns where the next one begins. It is for small answers of destinations
-// that nobody has checked; wire's cursors are for requests that somebody has.
+// readField reads the field at pos. Unlike wire's cursors it is safe on unvalidated bytes.
 func readField(b []byte, pos int) (f protoField, next int, ok bool) {
 	tag, n := binary.Uvarint(b[pos:])
 	if n <= 0 || tag>>3 == 0 {
@@ -83,8 +79,8 @@ func readField(b []byte, pos int) (f protoField, next int, ok bool) {
 	return f, 0, false
 }
 
-// jsonPartial is a partial success in JSON. Protobuf's JSON writes 64-bit numbers as text and takes plain ones, also with
-// an exponent; names may be those of the proto file.
+// jsonPartial is a partial success in protobuf JSON: 64-bit numbers may be strings or have an exponent, and names
+// may be those of the proto file.
 type jsonPartial struct {
 	Camel jsonCounts `json:"partialSuccess"`
 	Snake jsonCounts `json:"partial_success"`
@@ -118,11 +114,11 @@ func PartialSuccessJSON(body []byte) (items int64, message []byte) {
 	return items, message
 }
 
-// PartialHTTP is Partial for an answer over HTTP, which may be in JSON.
+// PartialHTTP is Partial for an answer over HTTP, protobuf or JSON.
 func (o *Outcome) PartialHTTP(contentType string, body []byte, words func(string) string) {
 	read := PartialSuccess
 	kind, _, err := mime.ParseMediaType(contentType)
-	// A brace is no field of the protobuf answer: who does not label JSON is understood as well.
+	// The protobuf answer cannot begin with a brace, so unlabelled JSON is recognised too.
 	if err == nil && kind == "application/json" || len(body) > 0 && body[0] == '{' {
 		read = PartialSuccessJSON
 	}
@@ -130,8 +126,7 @@ func (o *Outcome) PartialHTTP(contentType string, body []byte, words func(string
 	o.partial(items, message, words)
 }
 
-// Partial looks for a partial success in the body of an OTLP answer that took the request. words cuts the
-// destination's message to what may stand in an error.
+// Partial looks for a partial success in the body of a successful OTLP answer. words sanitises the message.
 func (o *Outcome) Partial(body []byte, words func(string) string) {
 	items, message := PartialSuccess(body)
 	o.partial(items, message, words)
@@ -149,7 +144,7 @@ func (o *Outcome) partial(items int64, message []byte, words func(string) string
 	o.Err = fmt.Errorf("the destination rejected %d items: %s", items, words(string(message)))
 }
 
-// RetryInfo reads a google.rpc.RetryInfo, which tells a gRPC client when to come back.
+// RetryInfo reads the delay of a google.rpc.RetryInfo.
 func RetryInfo(body []byte) (delay time.Duration) {
 	for pos := 0; pos < len(body); {
 		f, next, ok := readField(body, pos)
@@ -164,7 +159,7 @@ func RetryInfo(body []byte) (delay time.Duration) {
 	return delay
 }
 
-// duration reads a google.protobuf.Duration, cut to what a destination may ask for.
+// duration reads a google.protobuf.Duration, capped at backoff.MaxAsked.
 func duration(b []byte) time.Duration {
 	var seconds, nanos int64
 	for pos := 0; pos < len(b); {
@@ -186,7 +181,7 @@ func duration(b []byte) time.Duration {
 	return max(time.Duration(max(seconds, 0))*time.Second+time.Duration(nanos), 0)
 }
 
-// StatusMessage reads the message of a google.rpc.Status, which is what OTLP answers carry with an error.
+// StatusMessage reads the message of a google.rpc.Status.
 func StatusMessage(body []byte) string {
 	for pos := 0; pos < len(body); {
 		f, next, ok := readField(body, pos)

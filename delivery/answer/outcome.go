@@ -1,4 +1,4 @@
-// Package answer says what an answer of a destination means for the request: taken, try again, or never.
+// Package answer judges the answers of destinations: taken, retry, or rejected.
 package answer
 
 import (
@@ -13,26 +13,26 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// ErrTimeout is the error of an attempt that had no answer in time.
+// ErrTimeout is the error of an attempt that was not answered in time.
 var ErrTimeout = errors.New(`the destination did not answer within "timeout"`)
 
-// A Verdict is what an answer of a destination means for a batch.
+// A Verdict is what an answer means for a batch.
 type Verdict uint8
 
-// The verdicts. Only Rejected ever loses data, so it is given only where the destination says that it will not take
-// these bytes.
+// Only Rejected loses data, so it needs an explicit statement of the destination.
 const (
-	// Taken: the destination has it, less what a partial success turned down.
+	// Taken: delivered, except what a partial success rejected.
 	Taken Verdict = iota
-	// Retry: not now. Includes 500 and the like, which prove neither success nor that the batch is at fault.
+	// Retry: includes 500 and the like, which prove neither success nor a bad batch.
 	Retry
-	// Misconfigured: our address, credentials, encoding or headers are wrong. Kept and retried: a configuration can be mended.
+	// Misconfigured: our address, credentials, encoding or headers are wrong. Retried, since a configuration can be
+	// fixed.
 	Misconfigured
-	// Rejected: never.
+	// Rejected: never retry.
 	Rejected
 )
 
-// String is the verdict in the words of the documentation.
+// String is the verdict as the documentation names it.
 func (v Verdict) String() string {
 	switch v {
 	case Taken:
@@ -45,7 +45,7 @@ func (v Verdict) String() string {
 	return "rejected"
 }
 
-// An Outcome is what became of one attempt.
+// An Outcome is the result of an attempt.
 type Outcome struct {
 	Verdict  Verdict
 	Code     string          // for sluice_exporter_requests_total: an HTTP status, a gRPC code, timeout or error
@@ -57,8 +57,7 @@ type Outcome struct {
 	Unsure   bool            // Retry: it may have arrived all the same
 }
 
-// JudgeHTTP is the table of HTTP statuses. Redirects arrive here only when they lead to another host or would change
-// the method, which is not followed.
+// JudgeHTTP maps HTTP statuses to verdicts. A redirect gets here only if it was not followed.
 func JudgeHTTP(status int) (Verdict, pipeline.Reason) {
 	switch {
 	case status >= 200 && status < 300:
@@ -81,7 +80,7 @@ func JudgeHTTP(status int) (Verdict, pipeline.Reason) {
 	return Rejected, pipeline.DropRejected
 }
 
-// JudgeGRPC is the table of gRPC codes: the OTLP specification's, with differences that keep data (README.md).
+// JudgeGRPC maps gRPC codes to verdicts as the OTLP specification does, except where that loses data (README.md).
 func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
 	switch code {
 	case codes.OK:
@@ -91,8 +90,9 @@ func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
 	case codes.InvalidArgument, codes.AlreadyExists, codes.FailedPrecondition:
 		return Rejected, pipeline.DropRejected
 	case codes.ResourceExhausted:
-		// grpc-go: "grpc: received message larger than max (5 vs. 4)", also "... after decompression larger than max";
-		// grpc-java: "gRPC message exceeds maximum size 4: 5"; grpc core: "Received message larger than max (5 vs. 4)".
+		// grpc-go: "grpc: received message larger than max (5 vs. 4)", also "... after decompression larger than
+		// max"; grpc-java: "gRPC message exceeds maximum size 4: 5"; grpc core: "Received message larger than max
+		// (5 vs. 4)".
 		if strings.Contains(message, "message") && strings.Contains(message, "larger than max") || strings.Contains(message, "exceeds maximum size") {
 			return Rejected, pipeline.DropTooLarge
 		}
@@ -100,13 +100,13 @@ func JudgeGRPC(code codes.Code, message string) (Verdict, pipeline.Reason) {
 	return Retry, ""
 }
 
-// Codes of requests that were not answered.
+// Codes of requests without an answer.
 const (
 	CodeError   = "error"
 	CodeTimeout = "timeout"
 )
 
-// HTTPCode is the label of an HTTP status. The list is closed: what a server invents is booked by its first digit.
+// HTTPCode is the metric label of a status. Unusual ones are grouped by first digit to bound the cardinality.
 func HTTPCode(status int) string {
 	switch status {
 	case 200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 501, 502, 503, 504:

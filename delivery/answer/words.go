@@ -13,15 +13,12 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// maxExcerpt is how many bytes of a destination's own words go into an error.
 const maxExcerpt = 200
 
-// minSecret is the length from which on a configured value is removed from a destination's words. Shorter ones would
-// turn up in ordinary text.
+// minSecret is the shortest value that is redacted. Shorter ones occur in ordinary text.
 const minSecret = 4
 
-// RetryAfter reads a Retry-After header: seconds, or a date. What cannot be read, or is past, is 0; what is too long
-// is cut by the backoff.
+// RetryAfter reads a Retry-After header, capped at backoff.MaxAsked; 0 if unreadable or past.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if v == "" {
@@ -37,8 +34,8 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(at.Sub(now), 0), backoff.MaxAsked)
 }
 
-// Excerpt makes a destination's words fit for an error: printable, on one line, without any of the secrets that we
-// sent it, and at most 200 bytes. Some servers answer a wrong token with the token.
+// Excerpt makes a message safe for an error: printable, one line, at most 200 bytes, without our secrets, which
+// some servers echo.
 func Excerpt(text string, secrets []string) string {
 	for _, s := range secrets {
 		if len(s) >= minSecret {
@@ -71,8 +68,7 @@ func Excerpt(text string, secrets []string) string {
 	return b.String()
 }
 
-// reasons are what stores of samples and lines say when they turn something down, in the words of Prometheus, Mimir,
-// VictoriaMetrics and Loki. The first that occurs counts.
+// reasons are phrases of Prometheus, Mimir, VictoriaMetrics and Loki. The first match wins.
 var reasons = [...]struct {
 	words string
 	why   pipeline.Reason
@@ -90,7 +86,7 @@ var reasons = [...]struct {
 	{"out of bounds", pipeline.DropTooOld},
 }
 
-// ReasonIn looks for the reason of a rejection in a destination's words, which say more than its status.
+// ReasonIn finds the reason of a rejection in its message.
 func ReasonIn(words string) pipeline.Reason {
 	words = strings.ToLower(words)
 	for _, r := range reasons {
@@ -101,12 +97,12 @@ func ReasonIn(words string) pipeline.Reason {
 	return pipeline.DropRejected
 }
 
-// ErrAnotherValue is what a rejection says, by errors.Is, whose words prove that the destination has another value for the
-// same time: what was sent is not there.
+// ErrAnotherValue marks (errors.Is) a rejection which proves that the destination has another value for the same
+// timestamp: ours was not stored.
 var ErrAnotherValue = errors.New("the destination has another value for the same time")
 
-// WithWords returns err, marked as ErrAnotherValue if a destination's words say so: Prometheus since 2.54, Mimir, Cortex.
-// A store that has the same value takes it again.
+// WithWords marks err as ErrAnotherValue if the message says so (Prometheus since 2.54, Mimir, Cortex). Stores
+// accept the same value twice.
 func WithWords(err error, words string) error {
 	for _, w := range [...]string{"overrides not allowed", "different value", "err-mimir-sample-duplicate-timestamp"} {
 		if strings.Contains(words, w) {

@@ -1,4 +1,4 @@
-// Package credential is who we are to a destination: secrets in files, headers, and what keeps them out of errors.
+// Package credential authenticates us to a destination and keeps secrets out of errors.
 package credential
 
 import (
@@ -12,24 +12,24 @@ import (
 	"time"
 )
 
-// Config is the keys that say who we are to a destination. The Collector does this by extensions; here it is two
-// keys of the exporter. Secrets are in files, which are read again when they change.
+// Config has the authentication keys, which replace the Collector's extensions. Files are read again when they
+// change.
 type Config struct {
-	// BearerTokenFile names a file whose content is sent as Authorization: Bearer.
+	// BearerTokenFile names the file with the token for Authorization: Bearer.
 	BearerTokenFile string `mapstructure:"bearer_token_file"`
 	// BasicAuth is sent as Authorization: Basic.
 	BasicAuth BasicAuthConfig `mapstructure:"basic_auth"`
 }
 
-// BasicAuthConfig is a user and the file of its password.
+// BasicAuthConfig is a user and a password file.
 type BasicAuthConfig struct {
-	// Username is sent as it stands.
+	// Username is sent as is.
 	Username string `mapstructure:"username"`
-	// PasswordFile names a file whose content is the password.
+	// PasswordFile names the file with the password.
 	PasswordFile string `mapstructure:"password_file"`
 }
 
-// Validate reports every fault, with the key below the exporter.
+// Validate reports every fault, with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.BearerTokenFile != "" && c.BasicAuth != (BasicAuthConfig{}) {
@@ -41,11 +41,10 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// secretAge is how long a secret is used without looking at its file. Rotations leave the old secret valid for
-// longer than that; a 401 makes us look at once.
+// secretAge is how long a secret is used before its file is read again. After a 401 it is read at once.
 const secretAge = time.Second
 
-// A Credential makes the Authorization header out of files. Without any configured it is nil, which is usable.
+// A Credential makes the Authorization header from files. nil means no authentication and is safe to use.
 type Credential struct {
 	log    *slog.Logger
 	path   string
@@ -58,7 +57,7 @@ type Credential struct {
 	failed bool      // the last look failed, and was logged
 }
 
-// New reads the files once, so that a wrong path fails the start.
+// New reads the files, so that a wrong path fails the start.
 func New(log *slog.Logger, c Config) (*Credential, error) {
 	a := &Credential{log: log, path: c.BearerTokenFile, header: func(s string) string { return "Bearer " + s }}
 	if c.BasicAuth != (BasicAuthConfig{}) {
@@ -78,8 +77,7 @@ func New(log *slog.Logger, c Config) (*Credential, error) {
 	return a, nil
 }
 
-// Header returns the value of Authorization; empty without a credential. A file that cannot be read leaves the last
-// secret in use.
+// Header returns the Authorization value, or "". If the file cannot be read, the last secret stays in use.
 func (a *Credential) Header() string {
 	if a == nil {
 		return ""
@@ -96,7 +94,7 @@ func (a *Credential) Header() string {
 	return a.value
 }
 
-// Refused says that the destination did not accept the credential: the next Header looks at the file at once.
+// Refused makes the next Header read the file.
 func (a *Credential) Refused() {
 	if a == nil {
 		return
@@ -106,7 +104,7 @@ func (a *Credential) Refused() {
 	a.read = time.Time{}
 }
 
-// Secrets returns what must not appear in any error.
+// Secrets returns the values to redact from errors.
 func (a *Credential) Secrets() []string {
 	if a == nil {
 		return nil
@@ -117,7 +115,7 @@ func (a *Credential) Secrets() []string {
 	return []string{a.secret, encoded}
 }
 
-// readLocked reads the file. Neither its content nor any part of it goes into an error.
+// readLocked must not put any part of the file's content into an error.
 func (a *Credential) readLocked() error {
 	a.read = time.Now()
 	b, err := os.ReadFile(a.path)

@@ -6,13 +6,13 @@ import (
 	"github.com/sluiceio/sluice/delivery/answer"
 )
 
-// A Redactor makes the words of a destination fit for an error: short, printable, without any secret that we sent it.
+// A Redactor makes a destination's message safe for an error.
 type Redactor struct {
 	auth    *Credential
 	headers []string
 }
 
-// NewRedactor makes one for a credential, which may be nil, and the values of configured headers.
+// NewRedactor takes a credential, which may be nil, and configured headers, whose values are secrets.
 func NewRedactor(auth *Credential, headers configopaque.MapList) *Redactor {
 	r := &Redactor{auth: auth}
 	for _, value := range headers.Iter {
@@ -21,12 +21,12 @@ func NewRedactor(auth *Credential, headers configopaque.MapList) *Redactor {
 	return r
 }
 
-// Text returns at most 200 bytes of text.
+// Text returns at most 200 bytes of text, redacted.
 func (r *Redactor) Text(text string) string {
 	return answer.Excerpt(text, append(r.auth.Secrets(), r.headers...))
 }
 
-// Error returns err with its text cut like that; errors.Is still sees through it.
+// Error returns err with its text redacted. errors.Is still works.
 func (r *Redactor) Error(err error) error { return redacted{err, r} }
 
 type redacted struct {

@@ -1,8 +1,8 @@
-// Package divide finds the pieces of a request that its destination rejects, so that one bad record costs itself.
+// Package divide finds the bad records of a rejected request, so that only they are lost.
 //
-// It is done here, behind every fan-out, and nowhere else: no other branch gets anything again. It is bounded, for a
-// batch and for a destination, and ends at once where nothing is found. What is undecided then is rejected as
-// rejected_undivided, never held, and never called delivered.
+// It runs behind every fan-out, so other branches receive nothing twice. The number of requests is bounded for a
+// batch and for a destination. What stays undecided is rejected as rejected_undivided, never held and never counted
+// as delivered.
 package divide
 
 import (
@@ -17,21 +17,20 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// A Divider divides what one destination rejects.
+// A Divider divides the rejected requests of one destination.
 type Divider struct {
-	// Deliver sends a request until there is an answer that ends the matter.
+	// Deliver sends a request until there is a final answer.
 	Deliver func(ctx context.Context, p *payload.Payload) error
-	// AlreadyThere books items of p that the destination has from an attempt that had no answer.
+	// AlreadyThere books items that the destination has from an unanswered attempt.
 	AlreadyThere func(p *payload.Payload, items int)
-	// History is what earlier divisions found out about the destination.
+	// History is shared by all divisions for the destination.
 	History *History
 	// Suspects are the pieces that it keeps rejecting; nil where pieces have no key.
 	Suspects *Suspects
 	Log      *slog.Logger
 }
 
-// A Rejection is a request that was rejected as a whole, and how it may be cut apart. Pieces may be asked only while the
-// batch is lent.
+// A Rejection is a request that was rejected as a whole. Its Pieces may be used only while the batch is lent.
 type Rejection struct {
 	Request *payload.Payload
 	Pieces  Pieces
@@ -39,19 +38,18 @@ type Rejection struct {
 }
 
 const (
-	// firstProbes is into how many requests a rejected one is divided first: most of it is taken then, in one round trip.
+	// firstProbes is how many requests a rejected one is divided into: most of it is accepted in one round trip.
 	firstProbes = 16
-	// nextProbes is the same for what is rejected again. Four find one bad piece with as few requests as halves do, in half
-	// the round trips.
+	// nextProbes is for later rounds. Four cost as few requests as bisection for one bad piece, in half the round
+	// trips.
 	nextProbes = 4
-	// hopelessProbes is the first division while all that was sent lately was rejected.
+	// hopelessProbes is for the first round while the destination rejects everything.
 	hopelessProbes = 2
 )
 
-// errUndivided is what the items are told that were in a rejected request and were not tried alone.
 var errUndivided = errors.New("it was in a rejected request, and there were too many to try each alone")
 
-// division is one request that is divided, or one piece of it.
+// division is the division of one request, or of one piece of it.
 type division struct {
 	*Divider
 	ctx     context.Context
@@ -68,12 +66,10 @@ type division struct {
 	gather  *pipeline.Gather
 }
 
-// A span is the pieces from one index up to another.
 type span struct{ from, to int }
 
 func (s span) len() int { return s.to - s.from }
 
-// cuts divides a span into so many parts.
 func (s span) cuts(parts int) []span {
 	out := make([]span, parts)
 	for i := range out {
@@ -82,21 +78,20 @@ func (s span) cuts(parts int) []span {
 	return out
 }
 
-// An outcome is what became of a span that was sent in one request: taken, rejected as a whole, or neither, when its items
-// met different fates or may be sent again.
+// An outcome is the result of a span sent in one request: taken, rejected as a whole (why is set), or neither, when
+// items differ or may be sent again.
 type outcome struct {
 	taken bool
 	loss
 }
 
-// A loss is the rejection of a span.
 type loss struct {
 	why *pipeline.Rejected
-	// maybe is set when the span may have arrived in a request without an answer.
+	// maybe is set when the span may have arrived in an unanswered request.
 	maybe *unanswered
 }
 
-// Divide sends the pieces of a request in smaller ones. What became of them goes to g.
+// Divide sends a request in smaller ones and gathers the results in g.
 func (k *Divider) Divide(ctx context.Context, r Rejection, g *pipeline.Gather) {
 	n := r.Pieces.Len()
 	_, byItem := r.Pieces.(itemPieces)
@@ -123,7 +118,6 @@ func (k *Divider) Divide(ctx context.Context, r Rejection, g *pipeline.Gather) {
 	d.split(span{0, n}, width, l)
 }
 
-// split divides pieces that were rejected together.
 func (d *division) split(s span, width int, l loss) {
 	switch n := s.len(); {
 	case n == 0:
@@ -138,8 +132,8 @@ func (d *division) split(s span, width int, l loss) {
 	d.round(s.cuts(min(width, s.len())), l, s == span{0, d.pieces.Len()})
 }
 
-// round sends spans that were rejected together, each in a request, and goes on with those that are rejected again. In the
-// first round of a request nothing may come of it; then it ends.
+// round sends each span in a request and divides those rejected again. It gives up if the whole first round is
+// rejected for the same reason.
 func (d *division) round(spans []span, l loss, first bool) {
 	if d.stopped != nil {
 		d.refuse(spans)
@@ -199,7 +193,7 @@ func (d *division) round(spans []span, l loss, first bool) {
 	}
 }
 
-// alone ends with a piece that is rejected by itself, unless it can be cut apart further.
+// alone handles a piece that was rejected by itself.
 func (d *division) alone(i int, l loss) {
 	inner, byTime := d.pieces.Within(i)
 	if d.tells(i, l.why) {
@@ -218,7 +212,7 @@ func (d *division) alone(i int, l loss) {
 	in.split(span{0, inner.Len()}, nextProbes, l)
 }
 
-// gist is what a rejection says, without what differs from one record to the next.
+// gist is the text of a rejection without what varies between records.
 func gist(rej *pipeline.Rejected) string {
 	text, _, _ := strings.Cut(rej.Error(), "{")
 	return string(rej.Reason) + strings.Map(func(r rune) rune {
@@ -229,7 +223,6 @@ func gist(rej *pipeline.Rejected) string {
 	}, text)
 }
 
-// probe sends each span in a request.
 func (d *division) probe(spans []span, l loss) []outcome {
 	outcomes := make([]outcome, len(spans))
 	var wg sync.WaitGroup
@@ -247,7 +240,7 @@ func (d *division) probe(spans []span, l loss) []outcome {
 	return outcomes
 }
 
-// send delivers a span as one request. What became of it is gathered, unless all of it was rejected.
+// send delivers a span and gathers the result, unless all of it was rejected.
 func (d *division) send(s span, l loss) outcome {
 	p := d.pieces.Cut(s.from, s.to)
 	items := d.pieces.Items(s.from, s.to)
@@ -278,7 +271,7 @@ func (d *division) send(s span, l loss) outcome {
 	return outcome{taken: true}
 }
 
-// refuse is for pieces behind one that is refused: they must not arrive before it comes again.
+// refuse handles pieces behind a refused one: they must not arrive before it.
 func (d *division) refuse(spans []span) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -287,8 +280,8 @@ func (d *division) refuse(spans []span) {
 	}
 }
 
-// count is how many of the items are booked with the pieces from an index on: an item that is in several pieces, as a
-// histogram is, counts with the first.
+// count is how many items to book for pieces from index from. An item in several pieces, such as a histogram,
+// counts with the first.
 func (d *division) count(from int, items pipeline.Ranges) int {
 	if _, byItem := d.pieces.(itemPieces); byItem {
 		return items.Len()
@@ -296,7 +289,7 @@ func (d *division) count(from int, items pipeline.Ranges) int {
 	return items.Without(d.before.Union(d.pieces.Items(0, from))).Len()
 }
 
-// Whole is the rejection of all of a request with so many items, if that is what err is.
+// Whole returns the rejection if err rejects all items of a request, else nil.
 func Whole(err error, items int) *pipeline.Rejected {
 	var rej *pipeline.Rejected
 	if errors.As(err, &rej) && rej.Ranges == nil && (rej.Count == 0 || rej.Count >= items) && !errors.Is(rej.Err, errFinal) {
@@ -305,7 +298,7 @@ func Whole(err error, items int) *pipeline.Rejected {
 	return nil
 }
 
-// Final marks why items of a partial success were turned down: the destination has looked at each, and dividing tells no more.
+// Final marks the error of a partial success: each item was judged, so dividing is useless.
 func Final(why error) error { return final{why} }
 
 var errFinal = errors.New("the destination has looked at each item")
@@ -315,7 +308,7 @@ type final struct{ error }
 func (f final) Is(target error) bool { return target == errFinal }
 func (f final) Unwrap() error        { return f.error }
 
-// allow takes what so many requests need, from the batch and from the destination.
+// allow takes n requests from the budgets of the batch and the destination.
 func (d *division) allow(n int) bool {
 	if *d.left < n || d.ctx.Err() != nil || !d.History.take(n) {
 		return false
@@ -324,7 +317,7 @@ func (d *division) allow(n int) bool {
 	return true
 }
 
-// undivided ends with pieces that are not tried alone, and says why in the log.
+// undivided gives up on pieces, and logs why.
 func (d *division) undivided(spans []span, l loss, why string) {
 	var items pipeline.Ranges
 	for _, s := range spans {

@@ -12,8 +12,8 @@ const (
 	probeRate  = 16  // and so many more a second
 )
 
-// A History is what divisions found out about a destination, and bounds what they may cost it: a token for each request,
-// given back where a division found something that was taken. Its zero value is full.
+// A History bounds the requests of all divisions for a destination by a token bucket; tokens of a round that got
+// something accepted are given back. The zero value is a full bucket.
 type History struct {
 	undivided throttle.Line // of the log
 
@@ -25,7 +25,6 @@ type History struct {
 	fine  int // how often the parts of a sample are halved, since none was taken
 }
 
-// take takes tokens for so many requests, or none.
 func (p *History) take(n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,15 +42,14 @@ func (p *History) take(n int) bool {
 	return true
 }
 
-// useful gives the tokens of a round back.
 func (p *History) useful(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.spent = max(0, p.spent-float64(n))
 }
 
-// hopeless notes that a whole batch is rejected piece by piece. The next ones are tried with few requests, then only
-// now and then: a destination that rejects everything gets about one request a batch.
+// hopeless notes that every piece of a batch was rejected. Later batches get few requests, then mostly one: a
+// destination that rejects everything gets about one request per batch.
 func (p *History) hopeless() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,14 +59,13 @@ func (p *History) hopeless() {
 	}
 }
 
-// hopeful says whether something was taken since a division found nothing.
 func (p *History) hopeful() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.vain == 0
 }
 
-// Taken notes that the destination takes something.
+// Taken notes that the destination accepted something.
 func (p *History) Taken() {
 	p.mu.Lock()
 	p.vain, p.skip = 0, 0

@@ -5,27 +5,26 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Pieces is how a rejected request may be cut apart: into items for OTLP, into whole series for remote write, into
-// whole streams for Loki. They are numbered in the order in which they stand in the request.
+// Pieces is how a rejected request can be cut: into items for OTLP, whole series for remote write, whole streams
+// for Loki. They are numbered in request order.
 type Pieces interface {
 	Len() int
-	// Cut makes a request of the pieces from one index up to another, the latter not included.
+	// Cut makes a request of the pieces in [from, to).
 	Cut(from, to int) *payload.Payload
-	// Items are the items of the batch that have something in these pieces.
+	// Items are the batch items with data in these pieces.
 	Items(from, to int) pipeline.Ranges
-	// Within is how a single piece may be cut apart, into requests that go one after the other; nil when it may not. byTime
-	// says that they are in order of time, so that what is before one that is out of order is so, too.
+	// Within is how a single piece can be cut into requests sent in order; nil if it cannot. byTime says that they
+	// are in time order: everything before an out-of-order one is out of order too.
 	Within(i int) (inner Pieces, byTime bool)
 	// Key is the identity of a piece in this and later batches, for Suspects; 0 if it has none.
 	Key(i int) uint64
 }
 
-// ByItem is the Pieces of a destination that takes each item by itself, as OTLP does.
+// ByItem is the Pieces of a destination that accepts single items, such as OTLP.
 func ByItem(b pipeline.Batch, encode func(pipeline.Batch) *payload.Payload) Pieces {
 	return itemPieces{b, encode}
 }
 
-// itemPieces cuts a request into the items of its batch.
 type itemPieces struct {
 	batch  pipeline.Batch
 	encode func(pipeline.Batch) *payload.Payload

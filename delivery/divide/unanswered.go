@@ -8,33 +8,32 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// unanswered is a request that had no answer and was rejected when it came again. A store that calls its samples out of
-// order either has them from the first time, or means what it says.
+// unanswered is a request that got no answer and was rejected when repeated. If a store says out of order, either
+// it has the samples from the first attempt or they really are out of order.
 type unanswered struct {
 	asked   bool // some pieces were asked about, and not all of them are there
 	missing bool // it did not arrive: something of it was taken that would have been out of order
 }
 
-// witnesses is how many single pieces are asked about before the others are believed to be there. Each is drawn at
-// random: where one series in five is good, all eight miss it once in six times, where every second is, once in 256.
+// witnesses is how many random single pieces are sent before the others are assumed stored. If one series in five
+// is good, all eight miss it one time in six; if every second is, one time in 256.
 const witnesses = 8
 
-// Repeated says whether a rejection is what a store of samples says of what it has already.
+// Repeated reports whether a rejection is what a store says about samples it already has.
 func Repeated(rej *pipeline.Rejected) bool {
 	return rej.Reason == pipeline.DropOutOfOrder || rej.Reason == pipeline.DropDuplicate && !errors.Is(rej.Err, answer.ErrAnotherValue)
 }
 
-// there says whether a piece that was rejected by itself is at the destination from before.
+// there reports whether a piece that was rejected alone is already stored.
 func (d *division) there(l loss) bool {
 	return l.maybe != nil && !l.maybe.missing && Repeated(l.why)
 }
 
-// doubted says whether it has to be found out if pieces are there. Where pieces have to keep their order, none can be tried
-// before the others.
+// doubted reports whether witnesses must be sent. Ordered pieces cannot be tried out of turn.
 func (d *division) doubted(l loss) bool { return d.there(l) && !l.maybe.asked && !d.ordered }
 
-// learn draws the conclusion from a span that was taken: had it arrived before, a series with several samples would have
-// been out of order, all but its last sample, which stores take twice.
+// learn: had a span that was taken arrived before, a series with several samples would have been out of order,
+// except its last sample, which stores accept twice.
 func (d *division) learn(s span, l loss) {
 	if l.maybe == nil || l.maybe.missing {
 		return
@@ -48,20 +47,17 @@ func (d *division) learn(s span, l loss) {
 	}
 }
 
-// tells says that a piece which was rejected by itself is not at the destination: of one sample that had arrived, a store
-// would take the repetition.
+// tells reports that a rejected piece is not stored: a store accepts a single sample twice.
 func (d *division) tells(i int, why *pipeline.Rejected) bool {
 	return !d.series && why.Reason == pipeline.DropOutOfOrder && !d.several(i)
 }
 
-// several says whether a piece has several samples.
 func (d *division) several(i int) bool {
 	in, byTime := d.pieces.Within(i)
 	return byTime && in.Len() > 1
 }
 
-// ask sends some single pieces of what may be there. If each is out of order by itself, all are believed to be there.
-// Otherwise the rest is divided.
+// ask sends witnesses of a span that may be stored. If all are out of order it is assumed stored, else divided.
 func (d *division) ask(s span, l loss) {
 	parts := s.cuts(witnesses)
 	singles := make([]span, len(parts))
@@ -107,8 +103,8 @@ func (d *division) ask(s span, l loss) {
 	}
 }
 
-// witness is a piece of a span that is at a place that nobody knows before, with several samples where there is one: what
-// has one only is taken twice, and tells nothing.
+// witness picks a random piece, preferably with several samples: a single sample is accepted twice and proves
+// nothing.
 func (d *division) witness(s span) span {
 	at := rand.IntN(s.len())
 	for i := range s.len() {

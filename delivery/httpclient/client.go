@@ -1,4 +1,4 @@
-// Package httpclient is what exporters over HTTP share: their keys, the client, what its answers mean, and their life.
+// Package httpclient is shared by the HTTP exporters.
 package httpclient
 
 import (
@@ -22,19 +22,17 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// maxAnswer bounds what is read of an answer's body. A partial success is a few hundred bytes, but some destinations name
-// every record in it.
+// maxAnswer bounds what is read of a body. Some destinations list every rejected record.
 const maxAnswer = 1 << 20
 
-// maxWords is how long an answer that is no success may take to say why. Its status is known, and a server that answers
-// before it has read the request may wait for bytes that an HTTP/2 client no longer sends, while that waits for it.
+// maxWords limits the wait for the body of an error: a server that answers before it has read the request may
+// deadlock with an HTTP/2 client that no longer sends.
 const maxWords = time.Second
 
-// maxRedirects is how many redirects within the same host are followed.
 const maxRedirects = 3
 
-// A Client posts payloads. It is confighttp's client without its compression, headers and instrumentation: a body is
-// compressed once before, and has a Content-Length.
+// A Client posts payloads. It is confighttp's client without compression, headers and instrumentation: bodies are
+// already compressed, and have a Content-Length.
 type Client struct {
 	client *http.Client
 	header http.Header
@@ -43,16 +41,14 @@ type Client struct {
 	redact *credential.Redactor
 }
 
-// A Response is what came back, and what it means by its status. What else a success says (a partial success) is the
-// exporter's to read.
+// A Response is an answer judged by its status. The exporter reads a partial success from the body.
 type Response struct {
 	answer.Outcome
 	Header http.Header
 	Body   []byte
 }
 
-// New makes a client. It fails on what cannot be seen in a file: certificates and secrets that do not load. The compression
-// of the configuration is not used.
+// New makes a client. It fails if certificates or secrets do not load.
 func New(s pipeline.Settings, cfg *Config, p Protocol) (*Client, error) {
 	auth, err := credential.New(s.Log, cfg.Credentials)
 	if err != nil {
@@ -84,7 +80,6 @@ func New(s pipeline.Settings, cfg *Config, p Protocol) (*Client, error) {
 	return h, nil
 }
 
-// configured takes over the headers of the configuration, whose values are secrets.
 func (h *Client) configured(headers configopaque.MapList) {
 	for name, value := range headers.Iter {
 		if http.CanonicalHeaderKey(name) == "Host" {
@@ -95,8 +90,8 @@ func (h *Client) configured(headers configopaque.MapList) {
 	}
 }
 
-// sameHost follows a redirect only where it keeps method, scheme and host: credentials and telemetry go nowhere that
-// the configuration does not name. Otherwise the redirect itself is the answer, which is a configuration error.
+// sameHost follows a redirect only with the same method, scheme and host, so that credentials and telemetry go
+// nowhere else. Otherwise the redirect is the answer, a configuration error.
 func sameHost(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	if len(via) > maxRedirects || req.Method != first.Method || req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host {
@@ -105,7 +100,7 @@ func sameHost(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// Post sends the payload once and reads the answer. extra are names and values of headers for this request alone.
+// Post sends the payload once and reads the answer. extra are header names and values for this request.
 func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extra ...string) Response {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -118,7 +113,7 @@ func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extr
 	}
 	if p.Len() > 0 {
 		req.Body = p.Reader()
-		// The transport sends again by itself only what a server provably did not process.
+		// The transport repeats only what a server provably did not process.
 		req.GetBody = func() (io.ReadCloser, error) { return p.Reader(), nil }
 	}
 	for i := 0; i+1 < len(extra); i += 2 {
@@ -135,8 +130,8 @@ func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extr
 	if resp.StatusCode >= 300 {
 		defer time.AfterFunc(maxWords, cancel).Stop()
 	}
-	// Read to the end, or the connection is not used again. A success that stops in the middle may have had something to say:
-	// it is no answer. Others keep their status.
+	// Read to the end, or the connection is not reused. A truncated success counts as no answer: it may have lost a
+	// partial success.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil && resp.StatusCode < 300 {
 		return Response{Outcome: h.unanswered(fmt.Errorf("the answer broke off: %w", err), ctx.Err())}
@@ -150,7 +145,7 @@ func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extr
 	return Response{Outcome: h.judge(resp, body), Header: resp.Header, Body: body}
 }
 
-// PostOTLP is Post to an OTLP endpoint, whose success may reject some items.
+// PostOTLP is Post to an OTLP endpoint; it reads a partial success.
 func (h *Client) PostOTLP(ctx context.Context, to *url.URL, p *payload.Payload) answer.Outcome {
 	r := h.Post(ctx, to, p)
 	if r.Verdict == answer.Taken {
@@ -159,7 +154,6 @@ func (h *Client) PostOTLP(ctx context.Context, to *url.URL, p *payload.Payload) 
 	return r.Outcome
 }
 
-// judge says what an answer means.
 func (h *Client) judge(resp *http.Response, body []byte) answer.Outcome {
 	status := resp.StatusCode
 	verdict, reason := answer.JudgeHTTP(status)
@@ -180,10 +174,9 @@ func (h *Client) judge(resp *http.Response, body []byte) answer.Outcome {
 	return out
 }
 
-// Redact makes the destination's words fit for an error.
+// Redact sanitises the destination's message for an error.
 func (h *Client) Redact(text string) string { return h.redact.Text(text) }
 
-// words is what the destination said about an error, introduced by a colon; empty if it said nothing readable.
 func (h *Client) words(resp *http.Response, body []byte) string {
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return "; it redirects to another host or method, which is not followed: write the final address"
@@ -198,8 +191,7 @@ func (h *Client) words(resp *http.Response, body []byte) string {
 	return ": " + text
 }
 
-// unanswered judges a request without an answer. Whether the destination has it is not known; it is sent again, and a
-// duplicate is possible.
+// unanswered judges a request without an answer. It is sent again, so duplicates are possible.
 func (h *Client) unanswered(err, ended error) answer.Outcome {
 	out := answer.Outcome{Verdict: answer.Retry, Code: answer.CodeError, Unsure: true}
 	var op *net.OpError
@@ -219,5 +211,5 @@ func (h *Client) unanswered(err, ended error) answer.Outcome {
 	return out
 }
 
-// Close gives up idle connections.
+// Close closes idle connections.
 func (h *Client) Close() { h.client.CloseIdleConnections() }

@@ -13,32 +13,31 @@ import (
 	"github.com/sluiceio/sluice/delivery"
 )
 
-// Config is the keys of the Collector's HTTP client and those that all exporters share. An exporter's own configuration
-// embeds it with squash.
+// Config has the keys of the Collector's HTTP client and of delivery.Config. Exporters embed it with squash.
 type Config struct {
 	confighttp.ClientConfig `mapstructure:",squash"`
 	delivery.Config         `mapstructure:",squash"`
 }
 
-// Defaults are the values that are not the Collector's.
+// Defaults that differ from the Collector's.
 const (
 	defaultTimeout = 30 * time.Second
-	// Bodies go around the write buffer, except over TLS and HTTP/2; the Collector has 512 KiB a connection.
+	// Bodies bypass the write buffer, except over TLS and HTTP/2.
 	defaultWriteBuffer = 32 << 10
-	// A connection over HTTP/2 on which nothing comes for so long is asked if it lives, and given up when it does not say so.
-	// Without that, one whose other end went silent would be used for ever: a timeout ends only the request.
+	// Health check of HTTP/2 connections. Without it a dead peer's connection would be used for ever: a timeout
+	// ends only the request.
 	defaultReadIdle = 10 * time.Second
 	defaultPing     = 5 * time.Second
-	// A rotated client certificate is seen within this; the Collector never looks unless told to.
+	// The Collector never reloads client certificates by default.
 	defaultReload = time.Minute
 )
 
-// DefaultConfig returns the defaults: no compression, a timeout of 30 s.
+// DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{ClientConfig: DefaultClient(), Config: delivery.DefaultConfig()}
 }
 
-// DefaultClient is the part of DefaultConfig that is about the client.
+// DefaultClient is the HTTP client part of DefaultConfig.
 func DefaultClient() confighttp.ClientConfig {
 	c := confighttp.NewDefaultClientConfig()
 	c.Timeout, c.WriteBufferSize, c.TLS.ReloadInterval = defaultTimeout, defaultWriteBuffer, defaultReload
@@ -46,12 +45,12 @@ func DefaultClient() confighttp.ClientConfig {
 	return c
 }
 
-// Validate reports every fault, with the key below the exporter.
+// Validate reports every fault, with its key.
 func (c *Config) Validate() error {
 	return errors.Join(CheckURL("endpoint", c.Endpoint), CheckClient(&c.ClientConfig), c.Config.Validate())
 }
 
-// CheckURL says what is wrong with the URL under a key.
+// CheckURL validates the URL under a key.
 func CheckURL(key, value string) error {
 	u, err := url.Parse(value)
 	switch {
@@ -67,7 +66,7 @@ func CheckURL(key, value string) error {
 	return nil
 }
 
-// CheckClient says what is wrong with the keys of a Collector's HTTP client, but for the endpoint.
+// CheckClient validates the keys of the HTTP client, except the endpoint.
 func CheckClient(c *confighttp.ClientConfig) error {
 	var errs []error
 	if err := c.Validate(); err != nil {
@@ -93,7 +92,7 @@ func CheckClient(c *confighttp.ClientConfig) error {
 	return errors.Join(errs...)
 }
 
-// Join is the URL below an endpoint: the path is added with one slash between.
+// Join is the URL of path below an endpoint.
 func Join(endpoint, path string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(endpoint, "/") + path)
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// A Protocol is what an exporter's requests have besides their body.
+// A Protocol is the headers of an exporter's requests.
 type Protocol struct {
 	ContentType string            // empty for application/x-protobuf
 	Encoding    string            // Content-Encoding; empty for none
 	Header      map[string]string // the protocol's own headers; the configured ones win
 }
 
-// An Exporter is what exporters over HTTP share. One embeds it, calls Init in its constructor (with Target set, if that is not the endpoint), and adds Encode, which
-// makes it a delivery.Destination, and Attempt where a request is more than a POST to Target.
+// An Exporter is what HTTP exporters share. Embed it, call Init in the constructor (set Target first if it is not
+// the endpoint), and add Encode and, if a request is more than a POST to Target, Attempt.
 type Exporter struct {
 	Client *Client
 	Target *url.URL
@@ -27,7 +27,7 @@ type Exporter struct {
 	sender *delivery.Sender
 }
 
-// Init makes the client and the sender. Nothing connects before the first request. d is the exporter that embeds this one.
+// Init makes the client and the sender. It does not connect. d is the embedding exporter.
 func (e *Exporter) Init(s pipeline.Settings, c *Config, p Protocol, d delivery.Destination) (err error) {
 	if e.Target == nil {
 		if e.Target, err = Join(c.Endpoint, ""); err != nil {
@@ -44,10 +44,10 @@ func (e *Exporter) Init(s pipeline.Settings, c *Config, p Protocol, d delivery.D
 // Drain implements pipeline.Drainer.
 func (e *Exporter) Drain() { e.sender.Drain() }
 
-// Consume implements pipeline.Sink: waiting, retry, dividing and the answer are the sender's.
+// Consume implements pipeline.Sink.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error { return e.sender.Send(ctx, b) }
 
-// Attempt implements delivery.Destination: it posts to Target, and judges the answer by its status.
+// Attempt implements delivery.Destination.
 func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {
 	return e.Client.Post(ctx, e.Target, p).Outcome
 }

@@ -1,4 +1,4 @@
-// Package payload is the body of a request to a destination: who owns its bytes, and how they are compressed.
+// Package payload holds the body of a request, its ownership and its compression.
 package payload
 
 import (
@@ -12,15 +12,15 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// ErrReleased is what a transport gets that reads on after the request was given up.
+// ErrReleased is the error of reads after Release.
 var ErrReleased = errors.New("the request was given up")
 
-// A Payload is the body of one request to a destination. It may be read any number of times, also by several readers
-// at once: after an early answer a transport still reads for the attempt before, while the next one runs.
+// A Payload is the body of one request. It may be read concurrently: after an early answer a transport may still
+// read for the previous attempt while the next one runs.
 //
-// It owns its bytes (usually compressed) or borrows those of a batch. Readers copy under its lock and get nothing after
-// Release, so no transport sees a buffer that was given back; waiting for its Body.Close could take as long as a dead
-// peer. When a caller leaves before its request has ended, borrowed bytes are copied first.
+// It owns its bytes (usually compressed) or borrows those of a batch. Readers copy under its lock and get
+// ErrReleased after Release, so none sees a recycled buffer; waiting for a transport's Body.Close could take as
+// long as a dead peer. If a caller leaves before its request has ended, borrowed bytes are copied first.
 type Payload struct {
 	Signal pipeline.Signal
 	Tenant string // of the batch's origin; empty without one
@@ -40,14 +40,14 @@ type Payload struct {
 	released bool
 }
 
-// Borrow makes a payload of b's request as it is. It copies nothing unless the caller leaves early.
+// Borrow makes a payload of b's request without copying it.
 func Borrow(b pipeline.Batch, pool *buffer.Pool) *Payload {
 	p := payloadOf(b)
 	p.pool, p.data, p.length = pool, b.Request, len(b.Request)
 	return p
 }
 
-// Own makes a payload for b out of other bytes, taking over the reference to buf.
+// Own makes a payload for b with other bytes and takes over the reference to buf.
 func Own(b pipeline.Batch, buf *buffer.Buffer) *Payload {
 	p := payloadOf(b)
 	p.pool, p.own, p.data, p.length = buf.Pool(), buf, buf.B, len(buf.B)
@@ -64,8 +64,7 @@ func (p *Payload) Len() int { return p.length }
 // Reader returns a reader of the whole body.
 func (p *Payload) Reader() io.ReadCloser { return &reader{p: p} }
 
-// Buffer returns the body in a buffer with a reference of the caller's own, for transports that count references.
-// It is nil once the payload is released.
+// Buffer returns the body with a reference that the caller must release; nil after Release.
 func (p *Payload) Buffer() *buffer.Buffer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +76,7 @@ func (p *Payload) Buffer() *buffer.Buffer {
 	return p.own
 }
 
-// Detach makes the payload independent of the batch it was made from.
+// Detach copies borrowed bytes, so that the payload outlives its batch.
 func (p *Payload) Detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +92,7 @@ func (p *Payload) ownLocked() {
 	}
 }
 
-// Release ends the use of the bytes: when it returns no reader will touch them.
+// Release ends the use of the bytes: no reader touches them after it returns.
 func (p *Payload) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,7 +106,7 @@ func (p *Payload) Release() {
 	}
 }
 
-// Keep holds on to bytes of the payload's own beyond its release, for Body; Forget ends that.
+// Keep retains owned bytes beyond Release, for Body, until Forget.
 func (p *Payload) Keep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,7 +116,7 @@ func (p *Payload) Keep() {
 	}
 }
 
-// Forget ends what Keep began.
+// Forget undoes Keep.
 func (p *Payload) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,7 +126,7 @@ func (p *Payload) Forget() {
 	}
 }
 
-// Body is the body as it was sent, for Pieces of a payload that owns its bytes. It is lent for the time of Pieces.
+// Body is the body as sent, for Pieces; nil without Keep.
 func (p *Payload) Body() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,13 +136,13 @@ func (p *Payload) Body() []byte {
 	return p.kept.B
 }
 
-// Unanswered says that an attempt had no answer: the destination may have the payload.
+// Unanswered notes that an attempt got no answer.
 func (p *Payload) Unanswered() { p.unanswered.Store(true) }
 
-// MayHaveArrived says whether an attempt had no answer.
+// MayHaveArrived reports whether an attempt got no answer, so that the destination may have the payload.
 func (p *Payload) MayHaveArrived() bool { return p.unanswered.Load() }
 
-// Hash is that of the body; false once it is released.
+// Hash is the hash of the body; false after Release.
 func (p *Payload) Hash(seed maphash.Seed) (uint64, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,20 +152,19 @@ func (p *Payload) Hash(seed maphash.Seed) (uint64, bool) {
 	return maphash.Bytes(seed, p.data), true
 }
 
-// Discard gives back payloads that will not be delivered.
+// Discard releases payloads that will not be delivered.
 func Discard(ps []*Payload) {
 	for _, p := range ps {
 		p.Release()
 	}
 }
 
-// reader reads a payload from its beginning.
 type reader struct {
 	p   *Payload
 	off int
 }
 
-// Read implements io.Reader. The last bytes come together with io.EOF, which saves the transport a call.
+// Read implements io.Reader. The last bytes come with io.EOF, which saves the transport a call.
 func (r *reader) Read(dst []byte) (int, error) {
 	r.p.mu.Lock()
 	defer r.p.mu.Unlock()

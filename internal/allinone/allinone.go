@@ -1,4 +1,4 @@
-// Package allinone is the sluice binary: agent and collector in one process, for a laptop and for an operator.
+// Package allinone is the sluice binary: agent and collector in one process.
 package allinone
 
 import (

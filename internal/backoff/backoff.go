@@ -1,5 +1,5 @@
-// Package backoff is the one way to wait between attempts: exponential with full jitter, so that clients that failed
-// together do not come back together.
+// Package backoff is exponential backoff with full jitter, so that clients that failed together do not retry
+// together.
 package backoff
 
 import (
@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// MaxAsked bounds what the other side may ask for, so that no garbage in a header stops a pipeline for years.
+// MaxAsked bounds a requested delay, so that a garbage header cannot stop a pipeline for years.
 const MaxAsked = 5 * time.Minute
 
-// A Backoff gives the waits between the attempts of one request. Each is uniform between nothing and a bound that grows
-// from Min to Max. The zero value waits 0.
+// A Backoff gives the waits between attempts. Each is uniform between 0 and a bound that grows from Min to Max. The
+// zero value waits 0.
 type Backoff struct {
 	Min, Max   time.Duration
 	Multiplier float64 // of the bound; 0 means 2
 	bound      time.Duration
 }
 
-// Next returns the next wait. What the other side asked for is a lower limit, and the jitter is added to it.
+// Next returns the next wait: a random one plus what the other side asked for.
 func (b *Backoff) Next(asked time.Duration) time.Duration {
 	if b.bound == 0 {
 		b.bound = b.Min
@@ -32,5 +32,5 @@ func (b *Backoff) Next(asked time.Duration) time.Duration {
 	return wait + min(max(asked, 0), MaxAsked)
 }
 
-// Reset makes the next wait start from Min again.
+// Reset starts from Min again.
 func (b *Backoff) Reset() { b.bound = 0 }

@@ -1,5 +1,5 @@
-// Package buffer lends memory and takes it back: pools whose buffers are overwritten when they are free, in builds that
-// poison, so that a reader that kept a reference is found.
+// Package buffer has buffer pools. In builds with poison, freed buffers are overwritten to expose readers that kept
+// a reference.
 package buffer
 
 import (
@@ -10,19 +10,19 @@ import (
 	"github.com/sluiceio/sluice/internal/poison"
 )
 
-// The size classes of a Pool are powers of two. The smallest is 4 KiB because grpc counts references only on buffers
-// of more than 1 KiB; what is over the largest is left to the garbage collector.
+// Size classes are powers of two. The smallest is 4 KiB because grpc counts references only over 1 KiB; larger
+// buffers than the largest are left to the garbage collector.
 const (
 	minClass = 12
 	maxClass = 24
 )
 
-// A Pool lends buffers that count their references. Its zero value is ready to use.
+// A Pool lends reference-counted buffers. The zero value is ready to use.
 type Pool struct {
 	classes [maxClass - minClass + 1]sync.Pool
 }
 
-// A Buffer is bytes with a reference count. Its last Release gives it back to its pool, after which nobody may touch
+// A Buffer is bytes with a reference count. The last Release returns it to its pool, after which nobody may touch
 // B. The holder of the only reference may append to B; shared bytes are read only.
 type Buffer struct {
 	B    []byte
@@ -45,7 +45,7 @@ func (p *Pool) Get(n int) *Buffer {
 	return b
 }
 
-// Copy returns a buffer that holds a copy of src, with one reference.
+// Copy returns a copy of src with one reference.
 func (p *Pool) Copy(src []byte) *Buffer {
 	b := p.Get(len(src))
 	b.B = append(b.B, src...)
@@ -68,7 +68,7 @@ func (b *Buffer) Retain() {
 	}
 }
 
-// Release takes a reference away.
+// Release drops a reference.
 func (b *Buffer) Release() {
 	left := b.refs.Add(-1)
 	if left > 0 {
@@ -78,7 +78,7 @@ func (b *Buffer) Release() {
 		panic("BUG: a buffer was released twice")
 	}
 	poison.Fill(b.B[:cap(b.B)])
-	// Appending may have made it larger than it was lent, so the class is that of what it has now, rounded down.
+	// Appending may have grown it, so its class follows its capacity, rounded down.
 	class := bits.Len(uint(cap(b.B))) - 1
 	if class < minClass || class > maxClass {
 		return

@@ -1,4 +1,4 @@
-// Package build says which build of Sluice this is.
+// Package build has the version of Sluice.
 package build
 
 import (
@@ -12,7 +12,7 @@ var version = "dev"
 // Version is the release, or "dev".
 func Version() string { return version }
 
-// Line is the one-line answer of the version verb.
+// Line is the output of the version verb.
 func Line(name string) string {
 	line := name + " " + version + " (" + runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -1,5 +1,4 @@
-// Package command is the command line that the three binaries share: flags, verbs, exit codes and signals. A main
-// hands it the list of components and the embedded default; everything else is the same for all.
+// Package command is the command line of the three binaries: flags, verbs, exit codes and signals.
 package command
 
 import (
@@ -28,7 +27,7 @@ const (
 	ExitConfig  = 78
 )
 
-// Program is one binary.
+// Program is a binary.
 type Program struct {
 	Name       string
 	Doc        string // what the root command says of itself
@@ -37,12 +36,11 @@ type Program struct {
 	Options    config.Options // the endpoints of the embedded default
 	Up         bool           // the program runs under the verb `up`, with the flags of a laptop
 
-	// GCPercent is the garbage collector's GOGC unless the environment sets one; 0 for Go's own.
+	// GCPercent is GOGC unless the environment sets it; 0 for Go's default.
 	GCPercent int
 }
 
-// Main runs the program with the process' arguments and signals, and returns its exit code. The first SIGTERM or
-// SIGINT ends it in an orderly way, a second one at once, whatever it is doing.
+// Main runs the program and returns its exit code. The first SIGTERM or SIGINT drains, a second one exits at once.
 func Main(p Program) int {
 	if p.GCPercent > 0 && os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(p.GCPercent)
@@ -61,7 +59,7 @@ func Main(p Program) int {
 	return Run(ctx, p, os.Args[1:], os.Stdout, os.Stderr)
 }
 
-// Run is Main with everything given: the program ends when ctx does, as on SIGTERM.
+// Run is Main with explicit arguments; the end of ctx acts as SIGTERM.
 func Run(ctx context.Context, p Program, args []string, stdout, stderr io.Writer) int {
 	c := &cli{Program: p, out: stdout, err: stderr}
 	root := c.root()
@@ -72,14 +70,13 @@ func Run(ctx context.Context, p Program, args []string, stdout, stderr io.Writer
 	return c.exit(err)
 }
 
-// cli is one invocation.
 type cli struct {
 	Program
 	out, err io.Writer
 	flags    flags
 }
 
-// errUsage marks what is the fault of the command line.
+// errUsage marks errors of the command line.
 type errUsage struct {
 	cause error
 	of    *cobra.Command // whose help says it right

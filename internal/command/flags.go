@@ -16,7 +16,6 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// flags are those of every verb.
 type flags struct {
 	config       []string
 	set          []string
@@ -32,7 +31,6 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.dataDir, "data-dir", "", "`FOLDER` for checkpoints and stores (default: below /var/lib when that is writable, else below your home)")
 }
 
-// sources are where the configuration comes from: the embedded default only when no file is named.
 func (c *cli) sources() read.Sources {
 	src := read.Sources{Config: c.flags.config, Set: c.flags.set}
 	if len(src.Config) == 0 {
@@ -47,7 +45,7 @@ func (c *cli) load(ctx context.Context) (*pipeline.Config, []read.Warning, error
 	return config.Load(ctx, c.sources(), c.Components, o)
 }
 
-// dataDir is the folder for state: the flag, or /var/lib/NAME when it can be made, or a folder below the home.
+// dataDir is the state folder: the flag, /var/lib/NAME if writable, or below the home.
 func (c *cli) dataDir() (string, error) {
 	if dir := c.flags.dataDir; dir != "" {
 		return dir, os.MkdirAll(dir, 0o700)
@@ -79,7 +77,6 @@ func writable(dir string) error {
 	return os.Remove(probe.Name())
 }
 
-// listComponents prints the list in data-path order, as a table for people.
 func (c *cli) listComponents() error {
 	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
 	for _, kind := range pipeline.Kinds {

@@ -18,11 +18,11 @@ import (
 	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
-// memoryShare is how much of the cgroup's limit the Go heap may use; the rest is for stacks, the kernel's socket
-// buffers on our account, and memory-mapped blocks of the stores.
+// memoryShare is the share of the cgroup limit for the Go heap. The rest is for stacks, socket buffers and the
+// stores' memory-mapped blocks.
 const memoryShare = 0.9
 
-// runDaemon runs the configuration until ctx ends (SIGTERM, SIGINT), reloading on SIGHUP.
+// runDaemon runs the configuration until ctx ends, and reloads on SIGHUP.
 func (c *cli) runDaemon(ctx context.Context) error {
 	cfg, warnings, err := c.load(ctx)
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Without a cgroup limit this changes nothing, and says so only at debug level.
+	// A no-op without a cgroup limit.
 	if _, err := memlimit.Set(memlimit.WithRatio(memoryShare)); err != nil {
 		log.Debug("no memory limit taken from the cgroup", "reason", err)
 	}
@@ -68,8 +68,8 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	}
 }
 
-// reload validates first: a file with a fault changes nothing. Its error is the end of the process: nothing runs any more, and
-// whoever supervises it can start it anew.
+// reload validates first, so a faulty file changes nothing. It returns an error only when nothing runs any more, to
+// let the supervisor restart the process.
 func (c *cli) reload(ctx context.Context, log *slog.Logger, service *engine.Service) error {
 	cfg, warnings, err := c.load(ctx)
 	for _, w := range warnings {
@@ -91,7 +91,6 @@ func (c *cli) reload(ctx context.Context, log *slog.Logger, service *engine.Serv
 	return nil
 }
 
-// stop drains and says what it left, in the last line of the log.
 func (c *cli) stop(log *slog.Logger, service *engine.Service) {
 	log.Info("draining", "timeout", service.Config().Service.ShutdownTimeout)
 	left := service.Stop(context.Background())
@@ -100,7 +99,6 @@ func (c *cli) stop(log *slog.Logger, service *engine.Service) {
 		"unaccounted_items", left.Unaccounted, "took", time.Duration(left.DrainSeconds*float64(time.Second)).Round(time.Millisecond))
 }
 
-// logger is the process' own log, to standard error.
 func (c *cli) logger(s pipeline.ServiceConfig) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {

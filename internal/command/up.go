@@ -13,7 +13,6 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// laptop is what the flags of `up` ask for.
 type laptop struct {
 	logs      []string
 	scrape    []string
@@ -21,7 +20,6 @@ type laptop struct {
 	maxDisk   string
 }
 
-// up is the verb that runs everything in one process.
 func (c *cli) up() *cobra.Command {
 	var l laptop
 	cmd := &cobra.Command{
@@ -50,7 +48,7 @@ func (c *cli) up() *cobra.Command {
 	return cmd
 }
 
-// check finds what only the command line can get wrong; the rest is the configuration's to say.
+// check validates the flags; the rest is validated as configuration.
 func (l laptop) check() error {
 	for _, t := range l.scrape {
 		if err := listen.CheckAddress(t, "127.0.0.1:9100"); err != nil {
@@ -65,7 +63,7 @@ func (l laptop) check() error {
 	return nil
 }
 
-// ignored refuses flags that change the embedded default when a file replaces it: they would do nothing.
+// ignored refuses flags that would have no effect because --config replaces the embedded default.
 func (c *cli) ignored(changed func(string) bool) error {
 	if len(c.flags.config) == 0 {
 		return nil
@@ -78,8 +76,8 @@ func (c *cli) ignored(changed func(string) bool) error {
 	return nil
 }
 
-// document is the part of the embedded default that the flags change. Lists replace lists when configurations are
-// merged, so what the default lists is listed again.
+// document is the part of the embedded default that the flags change. Merging replaces lists, so the default's
+// elements are repeated.
 type document struct {
 	Receivers struct {
 		Tail struct {
@@ -98,7 +96,6 @@ type document struct {
 	} `yaml:"service,omitempty"`
 }
 
-// overlay turns the flags into configuration over the embedded default.
 func (c *cli) overlay(l laptop, changed func(string) bool) (read.Text, error) {
 	var d document
 	if err := yaml.Unmarshal(c.Default.YAML, &d); err != nil {
@@ -116,7 +113,7 @@ func (c *cli) overlay(l laptop, changed func(string) bool) (read.Text, error) {
 	metrics := d.Service.Pipelines["metrics"]
 	d.Service.Pipelines = nil
 	if len(l.scrape) > 0 {
-		// A receiver of its own: --set of the other one's scrape_configs takes nothing away from it.
+		// A separate receiver, so that --set of the other one's scrape_configs does not remove these targets.
 		d.Receivers.Flags = map[string]any{"config": map[string]any{"scrape_configs": []map[string]any{{
 			"job_name": "scrape", "scrape_interval": "15s", "static_configs": []map[string]any{{"targets": l.scrape}},
 		}}}}
@@ -135,7 +132,7 @@ func (c *cli) overlay(l laptop, changed func(string) bool) (read.Text, error) {
 	return read.Text{Name: "the flags of " + c.Name + " up", YAML: text}, err
 }
 
-// ownOutput names the files that our own standard output and error go to: tailing them would feed on itself.
+// ownOutput names the files of our stdout and stderr: tailing them would feed on itself.
 func ownOutput() []string {
 	var out []string
 	for _, f := range []*os.File{os.Stdout, os.Stderr} {

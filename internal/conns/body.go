@@ -6,22 +6,21 @@ import (
 	"github.com/sluiceio/sluice/internal/buffer"
 )
 
-// MinRate is how many bytes a second a sender has to keep up, beyond the patience it is given. It is below any network
-// that works: what it ends is a sender that holds room and does not fill it.
+// MinRate is the bytes a second that a sender must keep up beyond its patience. It is below any working network and
+// ends senders that hold memory without filling it.
 const MinRate = 16 << 10
 
-// DueBy is when a message has to be there of which so many bytes came.
+// DueBy is the deadline of a message of which so many bytes arrived.
 func DueBy(began time.Time, patience time.Duration, came int) time.Time {
 	return began.Add(patience + time.Duration(came)*(time.Second/MinRate))
 }
 
 var buffers buffer.Pool
 
-// firstRoom is reserved at first, unless more comes at once; then twice as much each time, and never more than was
-// declared.
+// firstRoom is the first reservation; it doubles up to the declared length.
 const firstRoom = 4 << 10
 
-// Body is a message that comes in, in a pooled buffer. Its zero value is one of no bytes.
+// Body is a message being received into a pooled buffer. The zero value is empty.
 type Body struct {
 	Declared int // its length, which is not believed before it came
 
@@ -29,10 +28,10 @@ type Body struct {
 	buf  *buffer.Buffer // what came of it; nil while nothing did
 }
 
-// Came is how many bytes came.
+// Came is the number of bytes received.
 func (b *Body) Came() int { return len(b.Bytes()) }
 
-// Bytes are those that came, until Release.
+// Bytes are those received, valid until Release.
 func (b *Body) Bytes() []byte {
 	if b.buf == nil {
 		return nil
@@ -40,8 +39,8 @@ func (b *Body) Bytes() []byte {
 	return b.buf.B
 }
 
-// Next is where the next bytes go, at most n and at most what is missing. grow is asked before more bytes are held, with
-// how many they are then altogether; its error is returned.
+// Next is where to read the next bytes, at most n and at most what is missing. grow is called with the new total
+// before more bytes are held; its error is returned.
 func (b *Body) Next(n int, grow func(int) error) ([]byte, error) {
 	have := b.Came()
 	want := min(have+n, b.Declared)
@@ -63,19 +62,19 @@ func (b *Body) Next(n int, grow func(int) error) ([]byte, error) {
 	return b.buf.B[have:want], nil
 }
 
-// Took notes that n bytes were read to where Next said.
+// Took notes that n bytes were read into what Next returned.
 func (b *Body) Took(n int) { b.buf.B = b.buf.B[:len(b.buf.B)+n] }
 
-// Buffer lends a buffer with room for n bytes, to make another Body of.
+// Buffer lends a buffer with room for n bytes, for Become.
 func Buffer(n int) *buffer.Buffer { return buffers.Get(n) }
 
-// Become puts other bytes in place of those that came.
+// Become replaces the bytes.
 func (b *Body) Become(other *buffer.Buffer) {
 	b.Release()
 	b.buf = other
 }
 
-// Release gives the bytes back.
+// Release returns the buffer.
 func (b *Body) Release() {
 	if b.buf != nil {
 		b.buf.Release()

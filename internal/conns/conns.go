@@ -1,5 +1,5 @@
-// Package conns has what servers of many connections share: accepting them, waiting for bytes without a buffer
-// (input.go), messages whose memory grows with what came of them (body.go), and goroutines that keep their stacks
+// Package conns has what servers with many connections share: accepting, waiting for bytes without a buffer
+// (input.go), messages whose memory grows as they arrive (body.go), and goroutines that keep their stacks
 // (workers.go).
 package conns
 
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Accept takes connections from ln until stopping says so, and returns nil then, or until ln is closed by somebody else.
+// Accept accepts connections until stopping reports true, and then returns nil, or until ln is closed by others.
 // start must not block.
 func Accept(ln net.Listener, log *slog.Logger, stopping func() bool, start func(net.Conn)) error {
 	wait := time.Duration(0)
@@ -25,7 +25,7 @@ func Accept(ln net.Listener, log *slog.Logger, stopping func() bool, start func(
 			if errors.Is(err, net.ErrClosed) {
 				return err
 			}
-			// As in net/http: out of file descriptors, most likely.
+			// As in net/http: most likely out of file descriptors.
 			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
 			log.Warn("cannot accept a connection", "error", err, "wait", wait)
 			time.Sleep(wait)
@@ -36,7 +36,7 @@ func Accept(ln net.Listener, log *slog.Logger, stopping func() bool, start func(
 	}
 }
 
-// Leave waits until all that is open is gone. At the end of ctx it cuts off what is left, and waits for that.
+// Leave waits for open. When ctx ends it calls cut and waits on.
 func Leave(ctx context.Context, open *sync.WaitGroup, cut func()) {
 	gone := make(chan struct{})
 	go func() {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Input reads a connection, for one goroutine. On a socket it waits without a buffer and borrows one when there is
-// something to read: most connections of a fleet are idle at any moment.
+// Input reads a connection, for one goroutine. On a socket it borrows a buffer only when there is something to
+// read: most connections of a fleet are idle.
 type Input struct {
 	nc    net.Conn
 	raw   syscall.RawConn // nil where bytes cannot be had from the socket itself, as under TLS
@@ -29,13 +29,12 @@ type Input struct {
 	err     error
 }
 
-// mostPeeked is how much may be left over without a buffer: the longest of what HTTP/2 is read by, its preface.
+// mostPeeked is how much may be left over without a buffer: the HTTP/2 preface.
 const mostPeeked = 24
 
-// ownBuffer is the size of the buffer of a connection that cannot do without.
 const ownBuffer = 4 << 10
 
-// Init makes it ready. pool lends buffers of one size, *[]byte; woken is called when the read deadline passed, and
+// Init sets it up. pool lends buffers of one size, *[]byte. woken is called when the read deadline has passed;
 // reading goes on unless it fails.
 func (in *Input) Init(nc net.Conn, pool *sync.Pool, woken func() error) {
 	in.nc, in.pool, in.woken, in.Last = nc, pool, woken, time.Now()
@@ -49,10 +48,10 @@ func (in *Input) Init(nc net.Conn, pool *sync.Pool, woken func() error) {
 	in.buf = make([]byte, ownBuffer)
 }
 
-// Buffered is what came and was not taken yet.
+// Buffered is what was read but not taken yet.
 func (in *Input) Buffered() []byte { return in.buf[in.r:in.w] }
 
-// Peek returns the next n bytes, fewer than a buffer has, without taking them.
+// Peek returns the next n bytes without taking them. n must be below the buffer size.
 func (in *Input) Peek(n int) ([]byte, error) {
 	for in.w-in.r < n {
 		if _, err := in.Fill(); err != nil {
@@ -62,10 +61,10 @@ func (in *Input) Peek(n int) ([]byte, error) {
 	return in.buf[in.r : in.r+n], nil
 }
 
-// Take drops n bytes that were looked at.
+// Take drops n peeked bytes.
 func (in *Input) Take(n int) { in.r += n }
 
-// Some returns at most n of the next bytes, and at least one, without taking them.
+// Some returns 1 to n of the next bytes without taking them.
 func (in *Input) Some(n int) ([]byte, error) {
 	if _, err := in.Peek(1); err != nil {
 		return nil, err
@@ -74,8 +73,8 @@ func (in *Input) Some(n int) ([]byte, error) {
 	return b[:min(n, len(b))], nil
 }
 
-// Read fills a part of dst, past the buffer when it is empty. It may return 0 without an error: when the read deadline
-// had passed, so that the caller sees what that changed.
+// Read fills a part of dst, bypassing the buffer when it is empty. It may return 0, nil after the read deadline has
+// passed, so that the caller sees what that changed.
 func (in *Input) Read(dst []byte) (int, error) {
 	if in.w > in.r {
 		n := copy(dst, in.Buffered())
@@ -108,8 +107,8 @@ func (in *Input) Discard(n int) error {
 	return nil
 }
 
-// Fill reads more behind what is buffered, whose beginning it moves; the buffer must not be full. It says whether
-// something came: it also returns when the deadline had passed.
+// Fill appends to the buffer, which it compacts and which must not be full. It may return false, nil after the
+// deadline has passed.
 func (in *Input) Fill() (got bool, err error) {
 	var n int
 	if in.raw != nil {
@@ -130,7 +129,7 @@ func (in *Input) Fill() (got bool, err error) {
 	return false, in.after(err)
 }
 
-// try reads what the socket has. It says whether the attempt is over; if not, it is called again when there is more.
+// try reads from the socket. If it returns false it is called again when there is more.
 func (in *Input) try(fd uintptr) bool {
 	left := in.Buffered()
 	if in.lent == nil {
@@ -156,7 +155,7 @@ func (in *Input) try(fd uintptr) bool {
 	}
 }
 
-// GiveBack returns the borrowed buffer. What is left over in it is kept aside, or the buffer with it when that is much.
+// GiveBack returns the buffer, unless more than mostPeeked bytes are left in it.
 func (in *Input) GiveBack() {
 	if in.lent == nil || in.w-in.r > len(in.few) {
 		return
@@ -167,7 +166,7 @@ func (in *Input) GiveBack() {
 	in.lent = nil
 }
 
-// after says whether reading goes on after err.
+// after reports whether reading ends after err.
 func (in *Input) after(err error) error {
 	switch {
 	case err == nil:

@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// Workers do jobs, each in a goroutine that is kept: a new one's stack has to grow anew. There are as many as jobs at
-// once, several hundred when they wait for a destination; the one that was free last is taken first, so that those that
-// are not needed any more are known.
+// Workers run jobs in goroutines that are kept, because a new one's stack has to grow again. There are as many as
+// concurrent jobs. The last freed is used first, so that surplus ones are known.
 type Workers[J any] struct {
-	// Do does a job. out is the worker's scratch memory; what Do returns is that of the next one.
+	// Do runs a job. out is the worker's scratch memory; Do returns it for the next job.
 	Do func(job J, out []byte) []byte
 
 	mu      sync.Mutex
@@ -19,10 +18,10 @@ type Workers[J any] struct {
 	stopped bool
 }
 
-// TrimEvery is how often those workers end that were never needed since the last time.
+// TrimEvery is the interval at which workers end that were not needed during it.
 const TrimEvery = 10 * time.Second
 
-// Run has a worker do a job.
+// Run starts a job in a worker.
 func (p *Workers[J]) Run(job J) {
 	p.mu.Lock()
 	if n := len(p.free); n > 0 {
@@ -49,7 +48,6 @@ func (p *Workers[J]) work(jobs chan J) {
 	}
 }
 
-// put takes a worker back that is free, unless all of them end.
 func (p *Workers[J]) put(w chan J) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +62,6 @@ func (p *Workers[J]) put(w chan J) bool {
 	return true
 }
 
-// trim ends the workers that were not needed lately.
 func (p *Workers[J]) trim() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,14 +80,14 @@ func (p *Workers[J]) trim() {
 	}
 }
 
-// Idle is how many workers wait for a job.
+// Idle is the number of free workers.
 func (p *Workers[J]) Idle() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.free)
 }
 
-// Stop ends the workers that are free, and those that are not when they are done. Nothing is run after it.
+// Stop ends the free workers, and the others when they are done. Do not call Run after it.
 func (p *Workers[J]) Stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package inflate is the one place that reads compressed bodies from the network. It never trusts a length that
-// the sender declares: output grows as it is read, up to a limit, and the caller is asked before each growth.
+// Package inflate reads compressed bodies from the network. It never trusts a declared length: output grows as it
+// is read, up to a limit, and the caller is asked before each growth.
 package inflate
 
 import (
@@ -16,13 +16,13 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// ErrTooLarge is in the error for a body that inflates beyond the limit.
+// ErrTooLarge is for a body that inflates beyond the limit.
 var ErrTooLarge = errors.New("the body is larger than the limit once inflated")
 
-// ErrEncoding is in the error for a Content-Encoding that is not taken.
+// ErrEncoding is for an unsupported Content-Encoding.
 var ErrEncoding = errors.New("unknown content encoding")
 
-// Encodings are what Read takes besides no encoding, as an Accept-Encoding value.
+// Encodings are those that Read supports, as an Accept-Encoding value.
 const Encodings = "gzip, zstd, deflate, zlib, snappy, lz4"
 
 const (
@@ -31,8 +31,8 @@ const (
 	declared      = 1 << 20  // a sender who filled that is believed up to here, so that usual bodies grow once
 )
 
-// SnappyFramed is snappy's framing format, which gRPC calls "snappy" and the Collector's HTTP servers
-// "x-snappy-framed". It is taken, too, but not advertised.
+// SnappyFramed is snappy's framing format, called "snappy" by gRPC and "x-snappy-framed" by the Collector's HTTP
+// servers. It is accepted but not advertised.
 const SnappyFramed = "x-snappy-framed"
 
 // Limits bounds one Read.
@@ -41,9 +41,8 @@ type Limits struct {
 	Grow func(n int) error // asked before n bytes are held, compressed ones too; its error ends the read. May be nil
 }
 
-// Read reads body to its end, inflating by encoding ("", "identity", one of Encodings, SnappyFramed), into dst's storage, which
-// grows as needed. sizeHint is the expected inflated size, 0 or less if unknown; a wrong hint costs time, never memory
-// that has not been asked for.
+// Read reads all of body into dst's storage, which grows as needed, decoding it ("", "identity", one of Encodings,
+// SnappyFramed). sizeHint is the expected size, 0 or less if unknown; a wrong hint costs time, not memory.
 func Read(dst []byte, body io.Reader, encoding string, sizeHint int, lim Limits) ([]byte, error) {
 	switch encoding {
 	case "", "identity":
@@ -84,8 +83,8 @@ func readSnappy(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, e
 	return readAll(dst, z, sizeHint, lim)
 }
 
-// readSnappyBlock reads one snappy block, which says in front how much it inflates to; or frames, which some clients call the
-// same.
+// readSnappyBlock reads one snappy block, which begins with its inflated size, or frames, which some clients label
+// the same.
 func readSnappyBlock(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
 	buf := packedBodies.Get()
 	defer packedBodies.Put(buf)
@@ -124,7 +123,7 @@ func readSnappyBlock(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
 	return got, nil
 }
 
-// maxSnappyRatio bounds what a block may claim: a copy of two bytes makes 64.
+// maxSnappyRatio bounds a declared size: a two-byte copy yields 64 bytes.
 const maxSnappyRatio = 64
 
 var zlibReaders sync.Pool
@@ -144,7 +143,7 @@ func readZlib(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, err
 	return readAll(dst, z, sizeHint, lim)
 }
 
-// lz4Blocks is what a reader of LZ4 frames may hold besides its output: a block and its source, 4 MiB each at most.
+// lz4Blocks is what an LZ4 reader may hold besides its output: a block and its source, 4 MiB each at most.
 const lz4Blocks = 8 << 20
 
 func readLZ4(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, error) {
@@ -165,8 +164,8 @@ func readLZ4(dst []byte, body io.Reader, sizeHint int, lim Limits) ([]byte, erro
 	return readAll(dst, lz4.NewReader(bytes.NewReader(packed)), sizeHint, both)
 }
 
-// wholeLZ4 says whether frames end with their end mark and checksum: the library takes the end between two blocks for the end.
-// Whatever else is wrong with them is the library's to say. See the LZ4 frame format, version 1.6.
+// wholeLZ4 reports whether frames end with their end mark and checksum: the library accepts a truncation between
+// two blocks. See the LZ4 frame format 1.6.
 func wholeLZ4(b []byte) bool {
 	if len(b) == 0 {
 		return true
@@ -206,7 +205,7 @@ func wholeLZ4(b []byte) bool {
 	return true
 }
 
-// Bytes is Read for a body that is in memory already. What it asks for includes body.
+// Bytes is Read for a body in memory. Grow is asked for body too.
 func Bytes(dst, body []byte, encoding string, lim Limits) ([]byte, error) {
 	if encoding == "zstd" {
 		return inflateZstd(dst, body, lim)
@@ -218,7 +217,7 @@ func Bytes(dst, body []byte, encoding string, lim Limits) ([]byte, error) {
 	return Read(dst, bytes.NewReader(body), encoding, 0, both)
 }
 
-// readAll reads to the end in steps that at least double, so that a lying or absent hint costs at most one copy a step.
+// readAll reads in steps that at least double, so that a wrong hint costs at most one copy a step.
 func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) {
 	dst = dst[:0]
 	want := firstRead
@@ -227,7 +226,7 @@ func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) 
 	}
 	want = min(want, lim.Max)
 	for {
-		// A pooled buffer has room already, and that room has to be asked for, too.
+		// Ask for the room that a pooled buffer already has, too.
 		if lim.Grow != nil {
 			if err := lim.Grow(want); err != nil {
 				return dst, err
@@ -256,7 +255,7 @@ func readAll(dst []byte, r io.Reader, sizeHint int, lim Limits) ([]byte, error) 
 	}
 }
 
-// step is how much room comes behind the room of want bytes that was filled.
+// step is the room after want bytes were filled.
 func step(want, sizeHint, limit int) int {
 	next := 2 * want
 	if sizeHint >= want {
@@ -265,7 +264,6 @@ func step(want, sizeHint, limit int) int {
 	return min(next, limit)
 }
 
-// fill reads until room is full or the reader ends.
 func fill(room []byte, r io.Reader) (n int, err error) {
 	for n < len(room) && err == nil {
 		var k int

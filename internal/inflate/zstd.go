@@ -10,16 +10,14 @@ import (
 	"github.com/sluiceio/sluice/internal/buffer"
 )
 
-// maxWindow is the largest window that a zstd frame may ask for; 8 MiB is what RFC 8878 asks decoders to support. We
-// never allocate one: a body is read whole and then inflated into the buffer that is its window, so that what a
-// header claims costs nothing that was not asked for.
+// maxWindow is the largest zstd window that is accepted, the 8 MiB that RFC 8878 recommends. It is never allocated:
+// the output buffer is the window, so a header's claim costs nothing.
 const maxWindow = 8 << 20
 
-// maxBlock is what one zstd block may inflate to.
+// maxBlock is the largest inflated zstd block.
 const maxBlock = 128 << 10
 
-// Before the blocks are believed about how much they inflate to, this much is tried: they claim too much when they
-// are small, as those of a small body.
+// The first guess of the inflated size. The bound from the blocks is far too high for small bodies.
 const (
 	likelyRatio = 16
 	likelyLeast = 8 << 10
@@ -39,7 +37,7 @@ var packedBodies buffer.Scratch
 func readZstd(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
 	buf := packedBodies.Get()
 	defer packedBodies.Put(buf)
-	// Bytes that cannot be compressed become a little larger.
+	// Incompressible bytes grow a little.
 	packed, err := readAll(*buf, body, 0, Limits{Max: lim.Max + lim.Max>>7 + 1<<10, Grow: lim.Grow})
 	*buf = packed
 	if err != nil {
@@ -48,8 +46,8 @@ func readZstd(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
 	return inflateZstd(dst, packed, lim)
 }
 
-// inflateZstd inflates into dst's storage. When its guess of the room is too small it begins anew with all that the
-// blocks may need: at most twice the work.
+// inflateZstd inflates into dst's storage. If its guess is too small it starts again with the upper bound: at most
+// twice the work.
 func inflateZstd(dst, packed []byte, lim Limits) ([]byte, error) {
 	if len(packed) == 0 {
 		return dst[:0], nil
@@ -68,7 +66,6 @@ func inflateZstd(dst, packed []byte, lim Limits) ([]byte, error) {
 		if cap(dst) < want {
 			dst = make([]byte, 0, want)
 		}
-		// What does not fit is an error, but not always the one that says so.
 		got, err := d.DecodeAll(packed, dst[:0:want])
 		switch {
 		case err == nil && len(got) <= want:
@@ -83,8 +80,8 @@ func inflateZstd(dst, packed []byte, lim Limits) ([]byte, error) {
 	}
 }
 
-// mostInflated is how many bytes packed inflates to at most, found by a look at its frames' and blocks' heads; anything
-// where they are broken. It is near to the truth when all blocks but the last are full, as encoders make them.
+// mostInflated is an upper bound of the inflated size from the frame and block headers; arbitrary if they are
+// broken. It is tight when all blocks but the last are full, as encoders make them.
 func mostInflated(packed []byte) (n int64) {
 	var frame zstd.Header
 	for len(packed) > 0 {

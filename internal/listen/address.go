@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// CheckAddress says whether text is a host:port to listen on or to ask, and if not, what to write.
+// CheckAddress reports why text is not host:port, and what to write.
 func CheckAddress(text, example string) error {
 	_, port, err := net.SplitHostPort(text)
 	n, notNumber := strconv.Atoi(port)

@@ -7,10 +7,9 @@ import (
 	"github.com/sluiceio/sluice/internal/listen/http1"
 )
 
-// replaced is what a request is told that no graph takes.
 const replaced = "the configuration is being replaced; send it again"
 
-// newFore makes the server of plain requests, which stands in front of the other one.
+// newFore makes the http1 server in front of net/http.
 func (s *site) newFore() *http1.Server {
 	h := s.spec.Server
 	return http1.New(s.ln, http1.Options{
@@ -23,7 +22,6 @@ func (s *site) newFore() *http1.Server {
 	})
 }
 
-// turn hands a request to the graph that runs, or to the next one.
 func (s *site) turn() http1.Turn {
 	v, wait := s.enter()
 	if wait != nil {
@@ -35,24 +33,23 @@ func (s *site) turn() http1.Turn {
 	return v
 }
 
-// Take decides on a request for the component.
+// Take implements http1.Handler.
 func (v *Serving) Take(h http1.Head) http1.Exchange { return v.plain.Take(h) }
 
-// Leave counts a request out.
+// Leave implements http1.Turn.
 func (v *Serving) Leave() { v.site.leave(v) }
 
-// Stopping tells whether Stop was called.
+// Stopping implements http1.Turn.
 func (v *Serving) Stopping() bool { return v.stopped.Load() }
 
-// hurry gives the bodies that are on their way to v a moment.
+// hurry sets a short deadline for bodies in transit to v.
 func (s *site) hurry(v *Serving) {
 	if s.fore != nil {
 		s.fore.Hurry(func(t http1.Turn) bool { return t == http1.Turn(v) })
 	}
 }
 
-// shutFore begins to shut the server of plain requests down. The function that it returns waits for the end of that,
-// behind the other server's.
+// shutFore starts the shutdown of the http1 server. Call wait after the other server's shutdown.
 func (s *site) shutFore(ctx context.Context) (wait func()) {
 	if s.fore == nil {
 		return func() {}

@@ -1,9 +1,8 @@
-// Package listen keeps listening sockets over a reload, and HTTP servers with their connections. What the process
-// has lives in Listeners; a graph has it lent and gives it back.
+// Package listen keeps listening sockets and HTTP servers with their connections across reloads. Listeners owns
+// them and lends them to a graph.
 //
-// Read it in this order: listeners.go (what there is, and who may have it), socket.go (a socket that is lent),
-// serving.go (what a component serves, and its hold on that), site.go (a server that is lent), fore.go (what stands in
-// front of it for plain requests).
+// Read listeners.go first, then socket.go (a lent socket), serving.go (a component's hold on a server), site.go (a
+// lent server) and fore.go (http1 in front of it).
 package listen
 
 import (
@@ -19,9 +18,8 @@ import (
 	"time"
 )
 
-// Listeners keeps the process' listening sockets across graphs, and the HTTP servers on them with their
-// connections: a reload closes none that the new graph wants again. Clients that connect meanwhile wait in the
-// kernel's queue, requests on open connections wait in their server.
+// Listeners keeps sockets, and HTTP servers with their connections, across graphs. During a reload new connections
+// wait in the kernel's queue, and requests on open ones in their server.
 type Listeners struct {
 	mu        sync.Mutex
 	open      map[string]*socket
@@ -29,20 +27,20 @@ type Listeners struct {
 	reloading bool             // servers that are given back wait for the next graph
 }
 
-// New has none open.
+// New makes an empty Listeners.
 func New() *Listeners {
 	return &Listeners{open: map[string]*socket{}, sites: map[string]*site{}}
 }
 
-// Func opens a stream listener, or hands over the one that the graph before this one had on that address. Closing
-// the returned listener ends Accept; the socket itself stays for the next graph and is closed with the process.
+// Func opens a stream listener, or returns the one that the previous graph had on the address. Closing it ends
+// Accept; the socket stays open for the next graph.
 type Func func(ctx context.Context, network, address string) (net.Listener, error)
 
-// ErrLeftOut is what a Func of For answers when the port of an embedded section is taken: the component goes on
-// without it, and the reason is in the log.
+// ErrLeftOut is returned by a Func of For when the port of an embedded section is taken. The component goes on
+// without it; the reason is logged.
 var ErrLeftOut = errors.New("left out: the address of the embedded default is taken")
 
-// Listen opens a listener, or hands over the socket that an earlier graph had.
+// Listen opens a listener, or lends the socket of an earlier graph.
 func (l *Listeners) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,8 +67,8 @@ func (l *Listeners) Listen(ctx context.Context, network, address string) (net.Li
 	return s.lend()
 }
 
-// Serve serves h, on the connections that an earlier graph left on that address when their terms are the same, else
-// on a listener from open. Faults of the server go to log.
+// Serve serves h, on the connections of an earlier graph if the terms are the same, else on a listener from open.
+// Server errors go to log.
 func (l *Listeners) Serve(ctx context.Context, log *slog.Logger, open Func, h HTTP) (*Serving, error) {
 	h.log = log
 	key := h.Network + " " + h.Address
@@ -95,14 +93,13 @@ func (l *Listeners) Serve(ctx context.Context, log *slog.Logger, open Func, h HT
 	return v, nil
 }
 
-// Hold begins a reload: until Sweep, servers that are given back stay open.
+// Hold begins a reload: until Sweep, returned servers stay open.
 func (l *Listeners) Hold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reloading = true
 }
 
-// keeps tells whether s stays open when its component gives it back.
 func (l *Listeners) keeps(s *site) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,14 +114,13 @@ func (l *Listeners) forget(s *site) {
 	}
 }
 
-// retire ends a server; its socket is free then. The mutex is held.
 func (l *Listeners) retire(s *site) {
 	delete(l.sites, s.key)
 	s.retire()
 }
 
-// For is Listen for the component whose section begins at place: a port that a file names is fatal when taken, one
-// that only the embedded default names is reported and left out.
+// For is Listen for the component whose section is at place. A taken port is an error if a file names it; if only
+// the embedded default does, it is logged and left out.
 func (l *Listeners) For(log *slog.Logger, place string, embedded bool) Func {
 	return func(ctx context.Context, network, address string) (net.Listener, error) {
 		ln, err := l.Listen(ctx, network, address)
@@ -139,8 +135,8 @@ func (l *Listeners) For(log *slog.Logger, place string, embedded bool) Func {
 	}
 }
 
-// removeStale removes the file of a Unix socket that nobody serves: a process that was killed leaves it behind, and the
-// kernel then calls the address taken.
+// removeStale removes the file of a Unix socket that nobody serves, left by a killed process: the kernel would call
+// the address taken.
 func removeStale(ctx context.Context, network, address string) bool {
 	if !strings.HasPrefix(network, "unix") {
 		return false
@@ -158,8 +154,8 @@ func removeStale(ctx context.Context, network, address string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) && os.Remove(address) == nil
 }
 
-// closeIdle closes the sockets that an earlier graph had on the port of address and nobody uses now: after
-// 127.0.0.1:4317 became 0.0.0.0:4317 in the file, we must not be in our own way.
+// closeIdle closes unused sockets of earlier graphs on the same port, so that 127.0.0.1:4317 can become
+// 0.0.0.0:4317.
 func (l *Listeners) closeIdle(address string) (closed bool) {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -182,7 +178,7 @@ func (l *Listeners) closeIdle(address string) (closed bool) {
 	return closed
 }
 
-// Sweep closes the servers and sockets that nobody uses, after a reload.
+// Sweep ends a reload: it closes unused servers and sockets.
 func (l *Listeners) Sweep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,23 +12,23 @@ import (
 	"github.com/sluiceio/sluice/internal/listen/http1"
 )
 
-// HTTP is what a component wants to have served: a server that nobody started yet, and where.
+// HTTP is a server that a component wants to run: not started yet, and where.
 type HTTP struct {
 	Network, Address string
 	Server           *http.Server // its handler and its timeouts; the handler may be served by an earlier graph's server
 	TLS              *tls.Config  // nil for plain text
-	// Plain, when not nil, serves the plain requests among those that the server's handler would serve, at less cost.
-	// There must be no TLS then, no ReadTimeout, and keep-alives must be on.
+	// Plain, if set, serves plain requests at less cost than the server's handler. It requires no TLS, no
+	// ReadTimeout, and keep-alives.
 	Plain http1.Handler
-	// Terms is what else a client's connection was opened under, such as the TLS section of the file. Like the
-	// timeouts and the client CAs it must be equal for connections to outlive a reload (reflect.DeepEqual).
+	// Terms is what else must be equal (reflect.DeepEqual) for connections to survive a reload, such as the TLS
+	// section.
 	Terms any
 
 	log *slog.Logger
 }
 
-// sameTerms tells whether connections that were opened under h may be served under o. A renewed certificate is no
-// reason to close them, here as elsewhere it counts from the next handshake on; other client CAs are one.
+// sameTerms reports whether connections opened under h may be served under o. A renewed certificate counts from the
+// next handshake and closes none; other client CAs do.
 func (h HTTP) sameTerms(o HTTP) bool {
 	a, b := h.Server, o.Server
 	return a.ReadTimeout == b.ReadTimeout && a.ReadHeaderTimeout == b.ReadHeaderTimeout &&
@@ -37,7 +37,7 @@ func (h HTTP) sameTerms(o HTTP) bool {
 		reflect.DeepEqual(h.Terms, o.Terms)
 }
 
-// Serving is a component's hold on its HTTP server, from Serve to Stop.
+// Serving is a component's hold on a server, until Stop.
 type Serving struct {
 	site    *site
 	handler http.Handler
@@ -47,11 +47,11 @@ type Serving struct {
 	stopped atomic.Bool
 }
 
-// Addr is the address of the listener.
+// Addr is the listener's address.
 func (v *Serving) Addr() net.Addr { return v.site.ln.Addr() }
 
-// Stop takes no more requests and returns behind the last one that is inside; those that are there when ctx ends
-// are cut off. In a reload the connections stay, and what comes on them waits for the next graph.
+// Stop takes no more requests and returns after the last one; when ctx ends they are cut off. In a reload
+// connections stay open, and their next requests wait for the next graph.
 func (v *Serving) Stop(ctx context.Context) {
 	s := v.site
 	if v.stopped.Swap(true) {

@@ -13,11 +13,11 @@ import (
 	"github.com/sluiceio/sluice/internal/listen/http1"
 )
 
-// gapPatience is how long a request that comes between two graphs waits for the next one. SDKs give up after 10 s
-// by themselves; before that they are told to come again.
+// gapPatience is how long a request waits between two graphs. SDKs give up after 10 s; they must be told to retry
+// before.
 const gapPatience = 5 * time.Second
 
-// site is an HTTP server on an address. It is lent, with its connections, to one graph after the other.
+// site is an HTTP server that is lent, with its connections, to one graph after the other.
 type site struct {
 	home *Listeners
 	key  string
@@ -58,7 +58,6 @@ func newSite(home *Listeners, key string, ln net.Listener, h HTTP) (*site, *Serv
 	return s, v
 }
 
-// handshake is the TLS configuration of a new connection.
 func (s *site) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	c := s.tls.Load()
 	if c.GetConfigForClient != nil {
@@ -69,7 +68,6 @@ func (s *site) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return c, nil
 }
 
-// lend hands the server to a component; nil when another one has it.
 func (s *site) lend(h HTTP) *Serving {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +80,6 @@ func (s *site) lend(h HTTP) *Serving {
 	return s.serving
 }
 
-// vacate takes the server back from the component that has it.
 func (s *site) vacate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,21 +94,19 @@ func (s *site) vacate() {
 	}
 }
 
-// notify wakes what waits for a change; the mutex is held.
 func (s *site) notify() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// idle tells whether no component has the server.
 func (s *site) idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.serving == nil
 }
 
-// close shuts the server down: requests of a component that has it still are answered until ctx ends, those that
-// wait for a next graph at once.
+// close shuts the server down: a component's requests are answered until ctx ends, those that wait for the next
+// graph at once.
 func (s *site) close(ctx context.Context) {
 	s.spec.Server.SetKeepAlivesEnabled(false) // the answers say so, and no client sends on what is closed next
 	s.mu.Lock()
@@ -129,11 +124,10 @@ func (s *site) close(ctx context.Context) {
 	fore()
 }
 
-// quietTime is how long a server that shuts down waits for connections on which nobody asks: half a header on one is no
-// work, and net/http would wait for the rest of it.
+// quietTime is how long a shutdown waits for connections without requests: net/http would wait for the rest of half
+// a header.
 const quietTime = time.Second
 
-// whenQuiet calls end once no request was inside for quietTime.
 func (s *site) whenQuiet(ctx context.Context, end func()) {
 	const step = quietTime / 10
 	for quiet := time.Duration(0); quiet < quietTime; quiet += step {
@@ -151,14 +145,13 @@ func (s *site) whenQuiet(ctx context.Context, end func()) {
 	end()
 }
 
-// retire is close for a server that no component has.
 func (s *site) retire() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	s.close(ctx)
 }
 
-// ServeHTTP hands a request to the graph that runs, or to the next one.
+// ServeHTTP gives a request to the running graph, or to the next one.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v, wait := s.enter()
 	if wait != nil {
@@ -173,7 +166,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.handler.ServeHTTP(w, r)
 }
 
-// enter counts a request in. Between two graphs it answers what to wait for, and neither at the end.
+// enter counts a request in. Between graphs it returns a channel to wait for; at the end both are nil.
 func (s *site) enter() (*Serving, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +180,7 @@ func (s *site) enter() (*Serving, <-chan struct{}) {
 	return nil, s.changed
 }
 
-// await is enter for a request that may wait. Nothing of it is read meanwhile but its header.
+// await waits for the next graph. Only the request's header is read meanwhile.
 func (s *site) await(ctx context.Context, wait <-chan struct{}) (v *Serving) {
 	ctx, cancel := context.WithTimeout(ctx, gapPatience)
 	defer cancel()

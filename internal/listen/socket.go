@@ -12,7 +12,6 @@ import (
 
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// socket is a listening socket that is lent to one server after the other.
 type socket struct {
 	net.Listener
 	deadline deadliner
@@ -27,7 +26,6 @@ func (s *socket) inUse() bool {
 	return s.lent != nil
 }
 
-// close ends the socket, and the connections that nobody will serve any more.
 func (s *socket) close() {
 	s.Listener.Close()
 	s.mu.Lock()
@@ -38,7 +36,6 @@ func (s *socket) close() {
 	s.stray = nil
 }
 
-// lend hands the socket to a server.
 func (s *socket) lend() (net.Listener, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +67,7 @@ func (s *socket) keepStray(c net.Conn) {
 	s.deadline.SetDeadline(time.Unix(1, 0)) // the next server may wait in Accept already
 }
 
-// lent is a socket in the hands of one server. Close wakes Accept by a deadline and leaves the socket open.
+// lent is a socket lent to a server. Close wakes Accept by a deadline and leaves the socket open.
 type lent struct {
 	*socket
 	once   sync.Once
@@ -92,7 +89,7 @@ func (l *lent) Accept() (net.Conn, error) {
 		default:
 		}
 		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-			// The deadline with which the server before this one gave the socket back, or a stray connection's call.
+			// The deadline set by the previous server's Close, or the wake-up for a stray connection.
 			if err := l.deadline.SetDeadline(time.Time{}); err != nil {
 				return nil, err
 			}

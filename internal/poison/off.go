@@ -2,5 +2,5 @@
 
 package poison
 
-// Enabled tells whether this build poisons.
+// Enabled reports whether this build poisons.
 const Enabled = false

@@ -1,9 +1,8 @@
-// Package poison overwrites buffers that were given back, so that a reader that kept a reference is found by what it
-// reads. It is on under the race detector and under the build tag poison, and costs nothing otherwise.
+// Package poison overwrites freed buffers to expose readers that kept a reference. Enabled by the race detector and
+// by the build tag poison.
 package poison
 
-// Byte is what freed buffers hold. As a protobuf tag it has a wire type that does not exist, so that whoever decodes
-// it fails.
+// Byte fills freed buffers. As a protobuf tag it has an invalid wire type, so that decoding fails.
 const Byte = 0xDF
 
 // Fill overwrites b.

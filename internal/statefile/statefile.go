@@ -1,5 +1,4 @@
-// Package statefile keeps a component's state in a file: one process at a time owns it, and it is replaced as a whole
-// or written on.
+// Package statefile keeps a component's state in a file that one process owns.
 package statefile
 
 import (
@@ -11,12 +10,12 @@ import (
 	"syscall"
 )
 
-// ErrTaken is in the error of Own when another process, or another component of this one, owns the file.
+// ErrTaken is the error of Own when another process or component owns the file.
 var ErrTaken = errors.New("another process keeps its state")
 
-// Own makes the caller the only owner of the file at path until it closes what it got. The lock is on path.lock beside
-// it, because the file itself is replaced by renaming. It is the kernel's, which takes it back from a killed process; the
-// empty file stays, since removing it would let two in.
+// Own makes the caller the only owner of path until it closes the result. The lock is on path.lock, because
+// renaming replaces the file itself. The kernel frees it when the process dies; the empty file stays, since
+// removing it would let two in.
 func Own(path string) (io.Closer, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of %s: %w", path, err)
@@ -35,8 +34,7 @@ func Own(path string) (io.Closer, error) {
 	return f, nil
 }
 
-// Replace writes a file anew: either the old content is there afterwards or the new one, also after a power cut. It costs
-// a flush of the disk; without it a power cut could leave an empty file.
+// Replace replaces a file atomically, also across a power cut, at the cost of an fsync.
 func Replace(path string, b []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -66,8 +64,7 @@ func Replace(path string, b []byte) error {
 	return err
 }
 
-// Append writes behind what the file at path has, and flushes it to the disk. It makes no file. After an error or a crash
-// the file may end with a part of b.
+// Append appends to an existing file and syncs it. After an error or crash the file may end with a part of b.
 func Append(path string, b []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {

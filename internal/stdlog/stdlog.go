@@ -1,16 +1,14 @@
-// Package stdlog is about what libraries print by the standard logger, past the log that a user has configured: it gets
-// a level and the configured form, and two kinds of lines are kept out.
+// Package stdlog gives what libraries print through the standard logger a level and the configured form, and drops
+// two kinds of lines.
 //
-// One is noise: github.com/VictoriaMetrics/metrics, which comes with the log store, looks for the pressure figures of its
-// cgroup while its variables are initialised. On hosts with cgroup v1, or without CONFIG_PSI, it then says that it does
-// not expose a metric that we do not expose either, before main and for every verb, version included.
+// One is noise: on hosts with cgroup v1, or without CONFIG_PSI, github.com/VictoriaMetrics/metrics logs before main
+// that it does not expose a metric.
 //
-// The other can hold a secret: net/http prints the bytes that a server sends after its answer, and a server may echo what
-// it was sent, with the credentials. It is told without them, once in a while.
+// The other can hold a secret: net/http prints bytes that a server sends after its answer, which may echo
+// credentials. It is logged without them, once a minute.
 //
-// This package does something by being imported, because nothing later can: it must be initialised before the library of
-// the first line. The language says that it is: of the packages whose imports are initialised, the first by path goes
-// next, so that ours goes as soon as log is there, and that one waits for net/http.
+// Importing the package has an effect, because it must be initialised before that library. It is: Go initialises
+// ready packages in the order of their paths; ours needs only log, the library needs net/http.
 package stdlog
 
 import (
@@ -30,14 +28,13 @@ const (
 
 var std = quiet(log.Default())
 
-// quiet puts the filter in front of what the logger writes to.
 func quiet(l *log.Logger) *filter {
 	f := &filter{to: l.Writer()}
 	l.SetOutput(f)
 	return f
 }
 
-// Use makes the standard logger's lines warnings of a log.
+// Use sends the standard logger's lines to a log, as warnings.
 func Use(to *slog.Logger) {
 	log.SetFlags(0)
 	std.use(lines{to})
@@ -72,7 +69,6 @@ func (f *filter) Write(line []byte) (int, error) {
 	return f.to.Write(line)
 }
 
-// lines is a log as a Writer.
 type lines struct{ to *slog.Logger }
 
 func (w lines) Write(line []byte) (int, error) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Logger writes at most n lines of one cause within Every, and with the next one how many were left out. A cause is a
-// message, which must not hold anything that varies, and its "reason" where it has one.
+// Logger writes at most n lines of one cause within Every, and with the next one how many were left out. A cause is
+// a constant message and its "reason", if any.
 func Logger(log *slog.Logger, n int) *slog.Logger {
 	return slog.New(&handler{Handler: log.Handler(), causes: &causes{n: n, seen: map[cause]*turn{}}})
 }
@@ -30,13 +30,12 @@ type causes struct {
 	seen map[cause]*turn
 }
 
-// turn is what was written of a cause within Every.
 type turn struct {
 	begun            time.Time
 	written, skipped int
 }
 
-// Handle writes the line if it is due.
+// Handle implements slog.Handler.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	key := cause{level: r.Level, message: r.Message}
 	r.Attrs(func(a slog.Attr) bool {
@@ -76,12 +75,12 @@ func (c *causes) due(key cause, now time.Time) (skipped int, due bool) {
 	return 0, false
 }
 
-// WithAttrs is a handler of the same causes.
+// WithAttrs implements slog.Handler.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &handler{Handler: h.Handler.WithAttrs(attrs), causes: h.causes}
 }
 
-// WithGroup is a handler of the same causes.
+// WithGroup implements slog.Handler.
 func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{Handler: h.Handler.WithGroup(name), causes: h.causes}
 }

@@ -1,5 +1,4 @@
-// Package throttle keeps the log short: a line that would be written thousands of times is written once a minute, with how
-// many there were.
+// Package throttle limits repeated log lines to one a minute, with a count.
 package throttle
 
 import (
@@ -7,17 +6,17 @@ import (
 	"time"
 )
 
-// Every is how often one kind of line is written.
+// Every is the interval.
 const Every = time.Minute
 
-// Line lets a log line through once in a while. Its zero value lets the first one through.
+// Line throttles a log line. The zero value lets the first one through.
 type Line struct {
 	mu      sync.Mutex
 	last    time.Time
 	skipped int
 }
 
-// Now reports whether the line is due, and how many were left out since the one before.
+// Now reports whether the line is due, and how many were suppressed.
 func (l *Line) Now() (suppressed int, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,13 +8,10 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// kinds are the sections that hold components, in data-path order.
 var kinds = pipeline.Kinds[:]
 
-// sectionOf is the name of the section of a kind.
 func sectionOf(k pipeline.Kind) string { return string(k) + "s" }
 
-// readComponents reads the sections of components.
 func (l *loader) readComponents() {
 	l.declared = map[pipeline.Kind][]*declaration{}
 	for _, kind := range kinds {
@@ -27,7 +24,6 @@ func (l *loader) readComponents() {
 	}
 }
 
-// entries lists what a section of components declares. Names that are none are reported.
 func (l *loader) entries(name string) []*declaration {
 	value := read.Unwrap(l.Raw[name])
 	m, isMap := value.(map[string]any)
@@ -69,7 +65,6 @@ func (l *loader) Section(name string, d *declaration, unsupported map[string]str
 	return read.Section{Path: []string{name, d.spelled}, Raw: m[d.spelled], Unsupported: unsupported}
 }
 
-// component finds a type, or the type that has this alias.
 func (l *loader) component(kind pipeline.Kind, typ string) (pipeline.Component, bool) {
 	for _, c := range l.components {
 		if c.Kind == kind && (c.Type == typ || slices.Contains(c.Aliases, typ)) {
@@ -79,7 +74,6 @@ func (l *loader) component(kind pipeline.Kind, typ string) (pipeline.Component, 
 	return pipeline.Component{}, false
 }
 
-// typeNames lists the types of a kind, and then their older spellings.
 func (l *loader) typeNames(kind pipeline.Kind) (types, aliases []string) {
 	for _, c := range l.components {
 		if c.Kind == kind {
@@ -90,7 +84,6 @@ func (l *loader) typeNames(kind pipeline.Kind) (types, aliases []string) {
 	return types, aliases
 }
 
-// unknownType says what to write for a type that the list does not have.
 func (l *loader) unknownType(kind pipeline.Kind, typ string) string {
 	types, aliases := l.typeNames(kind)
 	all := append(slices.Clone(types), aliases...)
@@ -116,7 +109,7 @@ func (l *loader) unknownType(kind pipeline.Kind, typ string) string {
 	return "unknown " + string(kind) + " type; " + read.Meant(typ, types)
 }
 
-// has reports whether the daemon has what an advice such as "the tail receiver" names.
+// has reports whether the daemon has the component in an advice such as "the tail receiver".
 func (l *loader) has(advice string) bool {
 	words := strings.Fields(advice)
 	if len(words) < 3 {
@@ -126,7 +119,7 @@ func (l *loader) has(advice string) bool {
 	return ok
 }
 
-// find returns the declaration that a pipeline's list means.
+// Find returns the declaration of a component, or nil.
 func Find(list []*declaration, id pipeline.ID) *declaration {
 	for _, d := range list {
 		if d.ID == id {

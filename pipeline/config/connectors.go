@@ -7,8 +7,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// checkNames reports connectors that bear the name of a receiver or an exporter: in a pipeline's lists nobody could tell
-// them apart.
+// checkNames reports connectors with the name of a receiver or exporter: a pipeline's lists would be ambiguous.
 func (l *loader) checkNames() {
 	for _, d := range l.declared[pipeline.KindConnector] {
 		for _, kind := range []pipeline.Kind{pipeline.KindReceiver, pipeline.KindExporter} {
@@ -20,7 +19,7 @@ func (l *loader) checkNames() {
 	}
 }
 
-// checkConnectors sees to it that what a pipeline hands to a connector another takes, and the other way round.
+// checkConnectors reports connectors that only export or only receive.
 func (l *loader) checkConnectors() {
 	for _, d := range l.declared[pipeline.KindConnector] {
 		if !d.used || d.faulty {
@@ -51,7 +50,6 @@ func (l *loader) checkConnectors() {
 	}
 }
 
-// ends lists the pipelines of some signals that export to a connector, and those that receive from it.
 func (l *loader) ends(id pipeline.ID, signals []pipeline.Signal) (feed, fed []string) {
 	for _, p := range l.cfg.Pipelines {
 		if !slices.Contains(signals, p.Signal) {
@@ -75,7 +73,6 @@ func either(signals []pipeline.Signal) string {
 	return strings.Join(names, " or ")
 }
 
-// step is one hop from a pipeline through a connector into the next.
 type step struct {
 	from, to int // indices of pipelines
 	by       pipeline.ID
@@ -109,7 +106,6 @@ func (l *loader) checkCycles() {
 	}
 }
 
-// steps lists where a pipeline leads.
 func (l *loader) steps(i int) []step {
 	var list []step
 	p := l.cfg.Pipelines[i]
@@ -127,7 +123,7 @@ func (l *loader) steps(i int) []step {
 	return list
 }
 
-// cycle reports the end of the trail that leads back into itself.
+// cycle reports the loop at the end of the trail.
 func (l *loader) cycle(trail []step) {
 	last := trail[len(trail)-1]
 	start := len(trail) - 1

@@ -11,13 +11,12 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// healthKeys is the extension health_check.
 type healthKeys struct {
 	Endpoint string `mapstructure:"endpoint"`
 	Path     string `mapstructure:"path"`
 }
 
-// Validate reports a path that cannot be one.
+// Validate reports an invalid path.
 func (k *healthKeys) Validate() error {
 	if !strings.HasPrefix(k.Path, "/") || strings.ContainsAny(k.Path, "{} ?#") {
 		return fmt.Errorf(`"path" is %q; write a path that begins with /, such as /healthz`, k.Path)
@@ -25,7 +24,6 @@ func (k *healthKeys) Validate() error {
 	return nil
 }
 
-// profileKeys is the extension pprof.
 type profileKeys struct {
 	Endpoint string `mapstructure:"endpoint"`
 }
@@ -37,7 +35,6 @@ const (
 	defaultProfilesEndpoint = "localhost:1777"
 )
 
-// unsupportedInProfiles are the keys of the Collector's pprof that ours does not have.
 var unsupportedInProfiles = map[string]string{
 	"block_profile_fraction": "take it out; only what is recorded anyway is served",
 	"mutex_profile_fraction": "take it out; only what is recorded anyway is served",
@@ -45,7 +42,6 @@ var unsupportedInProfiles = map[string]string{
 	"dialer":                 "take it out",
 }
 
-// unsupportedInHealth are the keys of the Collector's health_check that ours does not have.
 var unsupportedInHealth = map[string]string{
 	"response_body":            "take it out; the answer is ours",
 	"check_collector_pipeline": "take it out; it does nothing in the Collector either",
@@ -59,7 +55,6 @@ var unsupportedInHealth = map[string]string{
 	"component_health":         "take it out",
 }
 
-// readExtensions reads extensions, of which there are two types.
 func (l *loader) readExtensions() {
 	for _, d := range l.entries("extensions") {
 		l.extensions = append(l.extensions, d)
@@ -102,7 +97,7 @@ func (l *loader) healthCheck(d *declaration) {
 	d.faulty = !ok || l.endpoint([]string{"extensions", d.spelled, "endpoint"}, value.(*healthKeys).Endpoint) == ""
 }
 
-// runExtensions checks service.extensions. An extension runs only when it is listed there, as in the Collector.
+// runExtensions checks service.extensions. Only listed extensions run, as in the Collector.
 func (l *loader) runExtensions(names []string) {
 	path := []string{"service", "extensions"}
 	running := map[string]bool{}

@@ -5,11 +5,10 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// The types that the Collector and its contrib repository have, spelled without underscores so that both the older
-// and the newer names are found (hostmetrics, host_metrics). The value is what to use here instead, as "the NAME
-// KIND", or empty. They make the difference between a spelling mistake and a component that is not there.
+// The types of the Collector and its contrib repository, without underscores so that older and newer names match
+// (hostmetrics, host_metrics). The value is the replacement, as "the NAME KIND", or empty. They tell a misspelling
+// from an unsupported component.
 
-// knownType looks a type up that the daemon does not have.
 func knownType(kind pipeline.Kind, typ string) (instead string, known bool) {
 	switch kind {
 	case pipeline.KindReceiver:
@@ -76,10 +75,10 @@ var knownConnectors = map[string]string{
 	"spanmetrics": "", "sum": "",
 }
 
-// harmlessExtensions are those that nothing needs: they are warned of and ignored.
+// harmlessExtensions are ignored with a warning.
 var harmlessExtensions = []string{"zpages", "memoryballast", "filestorage", "cgroupruntime"}
 
-// knownExtensions say what to do without them.
+// knownExtensions say what to do instead.
 var knownExtensions = map[string]string{
 	"ack": "take it out", "asapclient": "take it out", "avrologencoding": "take it out",
 	"awsproxy": "take it out", "awss3provider": "take it out",

@@ -1,7 +1,7 @@
-// Package config turns the command line's sources of configuration into a checked pipeline.Config. It reports every
-// fault at once, each with its file and line, its path and what to write instead.
+// Package config makes a validated pipeline.Config from the configuration sources. It reports all faults at once,
+// each with file, line, path and fix.
 //
-// Package read makes Go values of files and remembers places; this one knows what the sections mean: components.go,
+// Package read turns files into Go values and remembers places; this package knows the sections: components.go,
 // connectors.go, pipelines.go, service.go and extensions.go.
 package config
 
@@ -13,16 +13,15 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// Options are what the command line says about reading a configuration, and what the daemon does when no source
-// says otherwise.
+// Options are command-line options and the daemon's defaults.
 type Options struct {
 	AllowIgnoredKeys bool   // keys that are known to the Collector but not supported warn and are ignored
 	MetricsEndpoint  string // host:port of our own /metrics where service::telemetry::metrics is not set; empty: none
 	HealthEndpoint   string // host:port of a health_check without endpoint; empty: the Collector's localhost:13133
 }
 
-// Load reads, merges, expands, decodes and checks a configuration against the components that the daemon has. The
-// error, if any, is a Faults; the warnings stand in either case. Load opens no port and starts nothing.
+// Load reads, merges, expands, decodes and validates a configuration. An error is a read.Faults; warnings are
+// returned in either case. Load opens no port and starts nothing.
 func Load(ctx context.Context, src read.Sources, components []pipeline.Component, o Options) (*pipeline.Config, []read.Warning, error) {
 	found := &read.Report{}
 	res, broken := read.Resolve(ctx, src, found)
@@ -43,7 +42,6 @@ func Load(ctx context.Context, src read.Sources, components []pipeline.Component
 	return cfg, warnings, nil
 }
 
-// loader is the work of one Load after the sources were resolved.
 type loader struct {
 	*read.Reader
 	components []pipeline.Component
@@ -54,7 +52,7 @@ type loader struct {
 	cfg        pipeline.Config
 }
 
-// declaration is one entry of a section of components.
+// declaration is an entry of a section of components.
 type declaration struct {
 	pipeline.Instance
 	spelled string // the key as the file has it
@@ -63,7 +61,7 @@ type declaration struct {
 	faulty  bool // reported already; no pipeline should complain again
 }
 
-// sectionNames are the sections a file may have, in the order in which they are printed.
+// sectionNames are the valid sections, in printing order.
 var sectionNames = []string{"receivers", "processors", "exporters", "connectors", "extensions", "service"}
 
 func (l *loader) load() *pipeline.Config {
@@ -87,7 +85,7 @@ func (l *loader) load() *pipeline.Config {
 	return &l.cfg
 }
 
-// warnUnused reports what is configured in vain. The embedded default is not the user's to tidy.
+// warnUnused reports unused components, except those of the embedded default.
 func (l *loader) warnUnused() {
 	if l.IsGone("service", "pipelines") {
 		return // a list that could not be read may have named it

@@ -9,14 +9,12 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// pipelineKeys is one entry of service.pipelines.
 type pipelineKeys struct {
 	Receivers  []string `mapstructure:"receivers"`
 	Processors []string `mapstructure:"processors"`
 	Exporters  []string `mapstructure:"exporters"`
 }
 
-// readPipelines checks service.pipelines against what is declared.
 func (l *loader) readPipelines(pipelines map[string]pipelineKeys) {
 	where := []string{"service", "pipelines"}
 	raw := make(map[string]any, len(pipelines))
@@ -67,7 +65,7 @@ func (l *loader) pipelineName(name string, path []string) (pipeline.PipelineConf
 	return pipeline.PipelineConfig{}, false
 }
 
-// markUsed keeps a pipeline whose name is wrong from making its components look unused.
+// markUsed keeps components of a pipeline with an invalid name from being reported as unused.
 func (l *loader) markUsed(keys pipelineKeys) {
 	lists := map[pipeline.Kind][]string{
 		pipeline.KindReceiver: keys.Receivers, pipeline.KindProcessor: keys.Processors, pipeline.KindExporter: keys.Exporters,
@@ -83,7 +81,6 @@ func (l *loader) markUsed(keys pipelineKeys) {
 	}
 }
 
-// refs checks one list of a pipeline.
 func (l *loader) refs(p *pipeline.PipelineConfig, kind pipeline.Kind, names []string) []pipeline.ID {
 	path := []string{"service", "pipelines", p.ID.String(), sectionOf(kind)}
 	if len(names) == 0 && l.IsGone(path...) {
@@ -112,7 +109,6 @@ func (l *loader) refs(p *pipeline.PipelineConfig, kind pipeline.Kind, names []st
 	return ids
 }
 
-// ref checks one name in a list of a pipeline.
 func (l *loader) ref(spot read.At, p *pipeline.PipelineConfig, kind pipeline.Kind, id pipeline.ID) {
 	d := l.lookup(kind, id)
 	if d == nil {
@@ -134,7 +130,7 @@ func (l *loader) ref(spot read.At, p *pipeline.PipelineConfig, kind pipeline.Kin
 	l.Fault(spot, "%s %s %s only %s; take it out of this pipeline of %s", d.Component.Kind, id, verb, strings.Join(names, " and "), p.Signal)
 }
 
-// lookup finds what a name in a pipeline's list of a kind means: a component, or a connector at either end.
+// lookup finds a component of a kind, or a connector.
 func (l *loader) lookup(kind pipeline.Kind, id pipeline.ID) *declaration {
 	if d := Find(l.declared[kind], id); d != nil {
 		return d
@@ -145,7 +141,6 @@ func (l *loader) lookup(kind pipeline.Kind, id pipeline.ID) *declaration {
 	return Find(l.declared[pipeline.KindConnector], id)
 }
 
-// undeclared says what to write for a name that nothing declares.
 func (l *loader) undeclared(kind pipeline.Kind, id pipeline.ID) string {
 	if Find(l.declared[pipeline.KindConnector], id) != nil {
 		return id.String() + " is a connector; list it under the exporters of one pipeline and the receivers of another"
@@ -161,7 +156,6 @@ func (l *loader) undeclared(kind pipeline.Kind, id pipeline.ID) string {
 	return id.String() + " is not declared under " + sectionOf(kind) + "; declare it there, or take it out of the pipeline"
 }
 
-// names lists what a pipeline may name in its list of a kind.
 func (l *loader) names(kind pipeline.Kind) []string {
 	may := l.declared[kind]
 	if kind != pipeline.KindProcessor {

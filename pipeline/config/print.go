@@ -15,10 +15,10 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// Print returns the merged and expanded configuration as YAML, in the order of the files, with secrets redacted:
-// what the components' structs hold in configopaque types, what bears the name of a secret, and the passwords of
-// URLs. Apart from these it is a configuration again: a literal $ is written $$. It does not check; its error is a
-// Faults about sources that cannot be read, merged or expanded.
+// Print returns the merged and expanded configuration as YAML, in file order, with secrets redacted: configopaque
+// values, keys with the name of a secret, and passwords in URLs. Otherwise it can be loaded again: a literal $ is
+// written $$. It does not validate; an error is a read.Faults about sources that cannot be read, merged or
+// expanded.
 func Print(ctx context.Context, src read.Sources, components []pipeline.Component) ([]byte, error) {
 	found := &read.Report{}
 	res, _ := read.Resolve(ctx, src, found)
@@ -49,7 +49,7 @@ type printer struct {
 	hidden *strings.Replacer
 }
 
-// section prints a section of the file: those that hold components with what the components' types say.
+// Section prints a section, using the types of its components to find secrets.
 func (p *printer) Section(name string, value any) *yaml.Node {
 	n := p.Tree.Child(name)
 	if name == "service" {
@@ -115,7 +115,7 @@ func hide(text string, s read.Secrecy) string {
 	return text
 }
 
-// textNode is a text that reads back as itself: confmap takes $$ for $.
+// textNode escapes $ as confmap expects.
 func textNode(text string) *yaml.Node { return scalarNode(strings.ReplaceAll(text, "$", "$$")) }
 
 func scalarNode(value any) *yaml.Node {

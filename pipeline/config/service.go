@@ -12,7 +12,6 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
-// serviceKeys is the section service.
 type serviceKeys struct {
 	Pipelines       map[string]pipelineKeys `mapstructure:"pipelines"`
 	Extensions      []string                `mapstructure:"extensions"`
@@ -47,10 +46,9 @@ type readerKeys struct {
 	} `mapstructure:"pull"`
 }
 
-// defaultShutdownTimeout is below the 30 s after which Kubernetes kills.
+// Below the 30 s after which Kubernetes kills.
 const defaultShutdownTimeout = 25 * time.Second
 
-// unsupportedInService are the keys of the Collector's service section that mean nothing here.
 var unsupportedInService = map[string]string{
 	"telemetry::traces":                    "Sluice does not trace itself; take it out",
 	"telemetry::resource":                  "take it out; our own metrics carry no resource",
@@ -76,7 +74,6 @@ var unsupportedInService = map[string]string{
 	"telemetry::metrics::readers::*::pull::exporter::prometheus::resource_constant_labels":      "take it out; our own metrics carry no resource",
 }
 
-// readService reads the section service.
 func (l *loader) readService() {
 	value, ok := l.Decode(read.Section{Path: []string{"service"}, Raw: l.Raw["service"], Unsupported: unsupportedInService, Lenient: true}, func() any {
 		return &serviceKeys{ShutdownTimeout: defaultShutdownTimeout}
@@ -119,7 +116,7 @@ func (l *loader) logs(keys logKeys) {
 	}
 }
 
-// metrics finds the endpoint of our own metrics: that of the one reader, else address, else the daemon's.
+// metrics finds the endpoint of our metrics: that of the reader, else address, else the default.
 func (l *loader) metrics(keys metricKeys) {
 	path := []string{"service", "telemetry", "metrics"}
 	s := &l.cfg.Service
@@ -171,7 +168,6 @@ func (l *loader) metrics(keys metricKeys) {
 	s.MetricsEndpoint = l.endpoint(read.Extend(readers, "0", "pull", "exporter", "prometheus"), net.JoinHostPort(host, port))
 }
 
-// endpoint checks host:port.
 func (l *loader) endpoint(path []string, text string) string {
 	if err := listen.CheckAddress(text, "localhost:8888"); err != nil {
 		l.Fault(l.Tree.At(path...), "%s", err)
@@ -180,12 +176,12 @@ func (l *loader) endpoint(path []string, text string) string {
 	return text
 }
 
-// memoryLimiter is implemented by the configuration of the memory_limiter processor.
+// memoryLimiter is implemented by memory_limiter's configuration.
 type memoryLimiter interface {
 	MemoryLimit() pipeline.MemoryLimit
 }
 
-// memoryLimit finds the one limit that the pipelines name.
+// memoryLimit finds the single limit of all pipelines.
 func (l *loader) memoryLimit() {
 	var first *declaration
 	for _, d := range l.declared[pipeline.KindProcessor] {

@@ -9,7 +9,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline/ledger"
 )
 
-// connector builds the instance of a connector for one signal, after the pipelines that receive from it.
+// connector builds a connector for one signal, after the pipelines that receive from it.
 func (g *graph) connector(in pipeline.Instance, sig pipeline.Signal, exporters map[pipeline.ID]pipeline.Sink) (head, error) {
 	name := instanceKey(pipeline.KindConnector, in.ID)
 	key := name + " " + sig.String()
@@ -51,7 +51,6 @@ func (g *graph) connector(in pipeline.Instance, sig pipeline.Signal, exporters m
 	return h, nil
 }
 
-// choose is one sink for some of the pipelines that a connector gives to.
 func choose(chosen, pipelines []pipeline.ID, heads []head) (pipeline.Sink, error) {
 	var branches []head
 	for _, id := range chosen {

@@ -16,7 +16,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// serveOwn opens /metrics and the health endpoint.
+// serveOwn opens /metrics, health and profiles.
 func (s *Service) serveOwn(ctx context.Context, cfg pipeline.ServiceConfig) ([]*listen.Serving, error) {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(s.host.history, promhttp.HandlerOpts{EnableOpenMetrics: true}))
@@ -53,7 +53,6 @@ func (s *Service) serveOwn(ctx context.Context, cfg pipeline.ServiceConfig) ([]*
 	return out, nil
 }
 
-// endpoint is one that the service has itself.
 type endpoint struct {
 	what, address string
 	embedded      bool
@@ -73,8 +72,7 @@ func (s *Service) serve(ctx context.Context, e endpoint) (*listen.Serving, error
 	return srv, nil
 }
 
-// stopOwn ends an endpoint of the service's own. Its requests are short, and one that is not holds up neither a reload
-// nor the end: what it reads is still there.
+// stopOwn stops an own endpoint. A slow request must not delay a reload or shutdown.
 func stopOwn(srv *listen.Serving) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	done := make(chan struct{})
@@ -89,7 +87,7 @@ func stopOwn(srv *listen.Serving) {
 	}
 }
 
-// health answers 200 while batches are taken in, else 503. The body says which state it is and why, for people.
+// health answers 200 while batches are accepted, else 503, with the state and reasons in the body.
 func (s *Service) health(w http.ResponseWriter, _ *http.Request) {
 	body := map[string]any{
 		"status":            s.State().String(),
@@ -107,8 +105,8 @@ func (s *Service) health(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(body)
 }
 
-// notReady is nil while batches are taken in. It is empty when the service is not in that state of its life, and else what
-// the components say that cannot take anything.
+// notReady is nil while batches are accepted, empty if the service is not in StateReady, else the reasons of
+// components.
 func (s *Service) notReady() []string {
 	if s.State() != StateReady {
 		return []string{}

@@ -8,16 +8,15 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// fanOut gives every branch the same read-only batch and returns when all have answered. What a branch refuses is
-// offered to it again, and only that and only to it, until the caller's deadline, or its end when it has none: a refusal
-// that goes back makes the caller repeat the whole batch, and the branches that took it get it twice.
+// fanOut gives every branch the same read-only batch and waits for all. What a branch refuses is offered to that
+// branch again until the caller's context ends, because returning a refusal would make the caller repeat the batch
+// to all branches.
 //
-// An item is refused if any branch refused it in the end, and rejected only if no branch took it.
+// An item is refused if a branch still refuses it in the end, and rejected only if no branch took it.
 type fanOut struct {
 	branches []head
 }
 
-// fanOutTo joins heads into one sink.
 func fanOutTo(branches []head) pipeline.Sink {
 	if len(branches) == 1 {
 		return branches[0].sink
@@ -25,7 +24,7 @@ func fanOutTo(branches []head) pipeline.Sink {
 	return &fanOut{branches: branches}
 }
 
-// fanOutPause is the wait before refused items are offered again when the branch named none.
+// fanOutPause is the minimum wait before refused items are offered again.
 const fanOutPause = 100 * time.Millisecond
 
 func (f *fanOut) Consume(ctx context.Context, b pipeline.Batch) error {
@@ -47,7 +46,7 @@ func (f *fanOut) Consume(ctx context.Context, b pipeline.Batch) error {
 	return all.Err()
 }
 
-// offer gives a branch a batch, and then again what it refuses.
+// offer gives a branch a batch, and repeats what it refuses.
 func offer(ctx context.Context, to pipeline.Sink, b pipeline.Batch) pipeline.Answer {
 	a := pipeline.Read(to.Consume(ctx, b), b.Items)
 	for a.Refusal != nil {
@@ -80,7 +79,6 @@ func offer(ctx context.Context, to pipeline.Sink, b pipeline.Batch) pipeline.Ans
 	return a
 }
 
-// allOf is the answer of all branches together.
 func allOf(answers []pipeline.Answer, items int) pipeline.Answer {
 	g := pipeline.NewGather(items)
 	lost := pipeline.AllItems(items) // what every branch rejected
@@ -115,7 +113,6 @@ func allOf(answers []pipeline.Answer, items int) pipeline.Answer {
 	return g.Answer()
 }
 
-// rejectedOf is how many of some items were rejected, as far as it is known which.
 func rejectedOf(a pipeline.Answer, items pipeline.Ranges) int {
 	n := 0
 	for _, r := range a.Rejected {

@@ -1,5 +1,5 @@
-// Package engine turns a checked configuration into a graph of components and runs it: start, reload, drain, the fan-out,
-// our own metrics and the memory limit.
+// Package engine builds a graph of components from a configuration and runs it: start, reload, drain, fan-out, own
+// metrics and memory limit.
 package engine
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline/ledger"
 )
 
-// graph is a built configuration: every component made, none started.
+// graph is all components of a configuration, built but not started.
 type graph struct {
 	host host
 
@@ -35,7 +35,6 @@ type graph struct {
 	started  map[string]bool              // nodes, by key
 }
 
-// node is one component of a graph.
 type node struct {
 	name  string
 	key   string // unique in the graph: the name, and the pipeline of a processor or the signal of a connector
@@ -44,13 +43,12 @@ type node struct {
 
 func newNode(name, where string, value any) node { return node{name, name + " " + where, value} }
 
-// head is where a pipeline, or an exporter, is entered: the sink and the account that books it.
 type head struct {
 	sink     pipeline.Sink
 	accounts []*ledger.Account
 }
 
-// host is what a graph needs of the process around it. All of it outlives the graph.
+// host is what outlives a graph.
 type host struct {
 	ledger    *ledger.Ledger
 	budget    *pipeline.Budget
@@ -63,7 +61,7 @@ type host struct {
 	version   string
 }
 
-// build makes every component of the configuration. It opens no port and starts nothing.
+// build builds every component. It opens no port and starts nothing.
 func build(cfg *pipeline.Config, host host) (*graph, error) {
 	g := &graph{
 		host: host, cfg: cfg,
@@ -118,7 +116,7 @@ func (g *graph) buildAll() error {
 	return errors.Join(errs...)
 }
 
-// pipeline builds one pipeline from its end to its head, after the pipelines that its connectors feed.
+// pipeline builds a pipeline from its end to its head, after the pipelines that its connectors feed.
 func (g *graph) pipeline(p pipeline.PipelineConfig, exporters map[pipeline.ID]pipeline.Sink) (head, error) {
 	if h, ok := g.heads[p.ID]; ok {
 		return h, nil
@@ -203,13 +201,11 @@ func (g *graph) receiver(in pipeline.Instance) error {
 	return nil
 }
 
-// enter wraps a component's sink with its account.
 func (g *graph) enter(kind pipeline.Kind, key ledger.Key, sink pipeline.Sink) head {
 	d := g.host.ledger.Account(kind, key)
 	return head{sink: d.Entrance(sink), accounts: []*ledger.Account{d}}
 }
 
-// fan joins heads into one.
 func (g *graph) fan(ends []head) head {
 	var h head
 	for _, e := range ends {
@@ -225,8 +221,7 @@ func (g *graph) link(from *ledger.Account, to head) {
 	}
 }
 
-// settings are those of one component of this graph. A processor belongs to one pipeline, a connector's instance to one
-// signal, the others to none.
+// settings are those of a component. inPipeline is set for processors, sig for connectors.
 func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.Signal) pipeline.Settings {
 	kind := in.Component.Kind
 	name := instanceKey(kind, in.ID)
@@ -258,7 +253,6 @@ func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.S
 	}
 }
 
-// components are the values of all nodes, in data-path order.
 func (g *graph) components() (all []any) {
 	for _, nodes := range [][]node{g.receivers, g.inner, g.exporters} {
 		for _, n := range nodes {
@@ -268,7 +262,7 @@ func (g *graph) components() (all []any) {
 	return all
 }
 
-// start starts everything, from the exporters upward. When one fails, what was started is stopped.
+// start starts everything, exporters first. After an error, call stop.
 func (g *graph) start(ctx context.Context) error {
 	order := append(append([]node{}, g.exporters...), backward(g.inner)...)
 	order = append(order, g.receivers...)
@@ -283,8 +277,8 @@ func (g *graph) start(ctx context.Context) error {
 	return nil
 }
 
-// stop drains until ctx ends: receivers take in nothing more, then processors and connectors hand on what they hold,
-// upstream first, then exporters. It returns when all have stopped.
+// stop drains until ctx ends: first receivers, then processors and connectors, upstream first, then exporters. It
+// returns when all have stopped.
 func (g *graph) stop(ctx context.Context) error {
 	var errs []error
 	var mu sync.Mutex
@@ -318,7 +312,7 @@ func (g *graph) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// discard takes back what the graph registered.
+// discard unregisters what the graph registered.
 func (g *graph) discard() {
 	unregister := func() {
 		for _, m := range g.metrics {

@@ -11,9 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// history keeps the counters of the process from falling when a reload replaces the components that count: what those of
-// earlier graphs had counted is added to what their successors say, and shown until they say something. It is the Gatherer that our own metrics are read
-// from.
+// history keeps our counters from falling when a reload replaces components: it adds the counts of earlier graphs
+// to those of their successors, and shows them until a successor reports.
 type history struct {
 	now  prometheus.Gatherer
 	mu   sync.Mutex
@@ -43,7 +42,6 @@ func (h *history) Gather() ([]*dto.MetricFamily, error) {
 	return families, err
 }
 
-// withPast is the metrics of a family with what its past had counted, in the order of their labels.
 func withPast(f, past *dto.MetricFamily) []*dto.Metric {
 	if f.GetType() != past.GetType() {
 		return f.Metric
@@ -67,7 +65,7 @@ func withPast(f, past *dto.MetricFamily) []*dto.Metric {
 	return all
 }
 
-// over calls discard, which unregisters metrics, and remembers what they had counted.
+// over calls discard, which unregisters metrics, and remembers their counts.
 func (h *history) over(discard func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,7 +93,7 @@ func (h *history) over(discard func()) {
 	}
 }
 
-// metricKey is the identity of a metric in its family; the registry sorts labels.
+// metricKey identifies a metric in its family; the registry sorts labels.
 func metricKey(m *dto.Metric) string {
 	var b strings.Builder
 	for _, l := range m.Label {
@@ -104,7 +102,6 @@ func metricKey(m *dto.Metric) string {
 	return b.String()
 }
 
-// addMetric adds what a counter or a histogram had before.
 func addMetric(m, past *dto.Metric) {
 	switch {
 	case m.Counter != nil && past.Counter != nil:

@@ -17,7 +17,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Shares of the memory that the process may use, when the file sets no memory_limiter.
+// Defaults without a memory_limiter, and bounds.
 const (
 	defaultBudgetShare = 4           // a quarter may be in flight
 	minBudget          = 64 << 20    // but not less than this
@@ -29,8 +29,7 @@ const (
 
 func defaultBudget() int64 { return max(processMemory()/defaultBudgetShare, minBudget) }
 
-// processMemory is what the process may use: GOMEMLIMIT when it is set (from the cgroup, see package
-// internal/command), else the machine's memory.
+// processMemory is GOMEMLIMIT if set (internal/command sets it from the cgroup), else the machine's memory.
 func processMemory() int64 {
 	if l := debug.SetMemoryLimit(-1); l != math.MaxInt64 {
 		return l
@@ -51,9 +50,8 @@ func processMemory() int64 {
 	return kib << 10
 }
 
-// percentBase is what percentages are of: GOMEMLIMIT if the user set it, else the whole limit of the cgroup, as in the
-// Collector, else the machine's memory. processMemory is not that, because package internal/command gives the heap
-// only a share of the cgroup.
+// percentBase is what percentages refer to: GOMEMLIMIT if the user set it, else the cgroup limit, as in the
+// Collector, else the machine's memory. processMemory is only a share of the cgroup.
 func percentBase(cgroup func() (uint64, error)) int64 {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		if n, err := cgroup(); err == nil && n < math.MaxInt64 {
@@ -63,7 +61,7 @@ func percentBase(cgroup func() (uint64, error)) int64 {
 	return processMemory()
 }
 
-// limits turns the keys into bytes: hard is the whole limit, soft is where refusing begins.
+// limits turns the keys into bytes: the hard limit, and the soft one where refusing begins.
 func limits(m pipeline.MemoryLimit, cgroup func() (uint64, error)) (hard, soft int64) {
 	hard = int64(m.LimitMiB) << 20
 	spike := int64(m.SpikeLimitMiB) << 20
@@ -78,8 +76,8 @@ func limits(m pipeline.MemoryLimit, cgroup func() (uint64, error)) (hard, soft i
 	return hard, hard - spike
 }
 
-// applyMemoryLimit sets the budget, and polls the heap as the second line of defence: admission by bytes is the
-// first, and what it does not see (a library's own caches) shows up here.
+// applyMemoryLimit sets the budget, and polls the heap for what admission by bytes does not see (libraries'
+// caches).
 func (s *Service) applyMemoryLimit(m pipeline.MemoryLimit) {
 	if s.stopHeap != nil {
 		s.stopHeap()
@@ -93,7 +91,7 @@ func (s *Service) applyMemoryLimit(m pipeline.MemoryLimit) {
 		return
 	}
 	s.host.budget.SetLimit(soft)
-	// The limit is the process', and garbage counts: the collector works harder when all of the runtime comes near it.
+	// The limit includes garbage, so the collector must work harder when the runtime's total gets close.
 	debug.SetMemoryLimit(min(s.goLimit, hard/10*runtimeTenths))
 	ctx, cancel := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
@@ -129,8 +127,8 @@ func (s *Service) watchHeap(ctx context.Context, heap *heapWatch, every time.Dur
 	}
 }
 
-// heapWatch judges the heap by what is alive. All objects together do not tell: garbage counts among them until a
-// collection, and when intake is refused nothing allocates that would start one, for up to the runtime's two minutes.
+// heapWatch judges the heap by live bytes. Objects include garbage until a collection, and while intake is refused
+// nothing allocates to trigger one, for up to the runtime's two minutes.
 type heapWatch struct {
 	hard, soft int64
 	sample     [2]metrics.Sample
@@ -147,8 +145,8 @@ func newHeapWatch(hard, soft int64) *heapWatch {
 func (w *heapWatch) objects() int64 { return int64(w.sample[0].Value.Uint64()) }
 func (w *heapWatch) live() int64    { return int64(w.sample[1].Value.Uint64()) }
 
-// over tells whether intake has to be refused. Before it says so it has the garbage collected, as often as the bounds
-// allow; between two collections all objects may reach the hard limit.
+// over reports whether to refuse intake. It collects garbage first, as often as the bounds allow; between
+// collections all objects may reach the hard limit.
 func (w *heapWatch) over() bool {
 	metrics.Read(w.sample[:])
 	if w.objects() <= w.soft {

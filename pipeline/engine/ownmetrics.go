@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// ownMetrics are those of the service itself. Names are a contract: dashboards and alert rules use them.
+// ownMetrics are the service's metrics. Names are a contract: dashboards and alert rules use them.
 type ownMetrics struct {
 	reloadOK prometheus.Gauge
 	reloadAt prometheus.Gauge
@@ -30,7 +30,7 @@ func (m *ownMetrics) register(reg *prometheus.Registry, s *Service) {
 	info.Set(1)
 	reg.MustRegister(
 		s.host.ledger, m.reloadOK, m.reloadAt, info,
-		// go_gc_heap_live_bytes is what the last collection found in use: growth shows there and not in the saw teeth.
+		// go_gc_heap_live_bytes shows heap growth without the saw tooth.
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{
 			Matcher: regexp.MustCompile("^/gc/heap/live:bytes$"),
 		})),

@@ -18,7 +18,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline/ledger"
 )
 
-// Service runs one configuration after the other: it owns what outlives a graph.
+// Service runs one configuration after the other, and owns what outlives a graph.
 type Service struct {
 	host     host
 	registry *prometheus.Registry
@@ -34,7 +34,7 @@ type Service struct {
 	goLimit  int64 // of the runtime, as it was before any configuration
 }
 
-// State is where a Service is in its life; the health endpoint answers 200 only in StateReady.
+// State is the state of a Service; health is 200 only in StateReady.
 type State int32
 
 // The states, in order.
@@ -50,7 +50,7 @@ func (s State) String() string {
 	return [...]string{"starting", "ready", "reloading", "draining", "stopped"}[s]
 }
 
-// NewService makes one that has nothing running. dataDir is where components keep state, version is the build's.
+// NewService makes a Service that runs nothing. dataDir is for components' state.
 func NewService(log *slog.Logger, dataDir, version string) *Service {
 	reg := prometheus.NewRegistry()
 	s := &Service{
@@ -65,26 +65,26 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 	return s
 }
 
-// Gatherer gives our own metrics.
+// Gatherer returns our own metrics.
 func (s *Service) Gatherer() prometheus.Gatherer { return s.host.history }
 
-// Registry is where the process around the service registers metrics of its own.
+// Registry is for further metrics of the process.
 func (s *Service) Registry() *prometheus.Registry { return s.registry }
 
 // Ledger is the accounting of everything that passed.
 func (s *Service) Ledger() *ledger.Ledger { return s.host.ledger }
 
-// State tells where the service is in its life.
+// State is the current state.
 func (s *Service) State() State { return State(s.state.Load()) }
 
-// Config is the configuration that runs.
+// Config is the running configuration.
 func (s *Service) Config() *pipeline.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cfg
 }
 
-// Start builds and starts the configuration. When it fails, nothing runs.
+// Start builds and starts the configuration. After an error nothing runs.
 func (s *Service) Start(ctx context.Context, cfg *pipeline.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,6 @@ func (s *Service) Start(ctx context.Context, cfg *pipeline.Config) error {
 	return nil
 }
 
-// run starts a built graph and the service's own endpoints.
 func (s *Service) run(ctx context.Context, cfg *pipeline.Config, g *graph) error {
 	s.applyMemoryLimit(cfg.Service.MemoryLimit)
 	if err := g.start(ctx); err != nil {
@@ -117,7 +116,6 @@ func (s *Service) run(ctx context.Context, cfg *pipeline.Config, g *graph) error
 	return nil
 }
 
-// abandon stops a graph that did not start as a whole.
 func (s *Service) abandon(g *graph) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -126,17 +124,16 @@ func (s *Service) abandon(g *graph) {
 	}
 }
 
-// ErrNothingRuns is inside the error of a Reload after which neither the new configuration nor the one before it runs.
+// ErrNothingRuns is the error of a Reload after which no configuration runs.
 var ErrNothingRuns = errors.New("no configuration runs any more")
 
-// Reload replaces the running graph. A configuration that cannot be built changes nothing; one that cannot be
-// started (a port of another process, say) is replaced by the one before it; if that fails as well, the error is
-// ErrNothingRuns.
+// Reload replaces the running graph. If the new configuration cannot be built, nothing changes; if it cannot be
+// started (a taken port), the previous one is started again; if that fails too, the error is ErrNothingRuns.
 func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// The same instances may not be registered twice: the new graph is built once to be checked, and again when
-	// the old one is gone.
+	// Metrics cannot be registered twice, so the new graph is built once as a check, and again when the old one is
+	// gone.
 	trial := s.host
 	trial.metrics, trial.ledger, trial.history = prometheus.NewRegistry(), ledger.New(), nil
 	checked, err := build(cfg, trial)
@@ -152,7 +149,7 @@ func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	defer s.host.listeners.Sweep()
 	s.host.estates.Open()
 	defer s.host.estates.Close()
-	// What is inside is drained even when the process is told to end meanwhile; then nothing new is started.
+	// Drain even if the process is told to end meanwhile; then start nothing new.
 	s.halt(context.WithoutCancel(ctx))
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("the process ends, the new configuration is not started: %w", err)
@@ -177,8 +174,8 @@ func (s *Service) buildAndRun(ctx context.Context, cfg *pipeline.Config) error {
 	return s.run(ctx, cfg, g)
 }
 
-// halt drains and stops what runs, within the shutdown timeout; sockets stay, and HTTP connections in a reload. It
-// returns how many items were given up when the time ended: refused since, or inside still.
+// halt drains and stops the graph within the shutdown timeout; sockets stay open, and HTTP connections in a reload.
+// It returns how many items were given up at the timeout: refused since, or still inside.
 func (s *Service) halt(ctx context.Context) int64 {
 	if s.graph == nil {
 		return 0 // the last reload could not even go back
@@ -202,7 +199,6 @@ func (s *Service) halt(ctx context.Context) int64 {
 	return max(s.refused()-refused.Load(), 0) + s.inside()
 }
 
-// inside is how many items receivers have handed on, or hold, without an answer yet.
 func (s *Service) inside() (n int64) {
 	for _, a := range s.host.ledger.Read() {
 		if a.Kind == pipeline.KindReceiver {
@@ -212,7 +208,6 @@ func (s *Service) inside() (n int64) {
 	return n
 }
 
-// refused is how many items of receivers were ever refused.
 func (s *Service) refused() (n int64) {
 	for _, a := range s.host.ledger.Read() {
 		if a.Kind == pipeline.KindReceiver {
@@ -222,7 +217,6 @@ func (s *Service) refused() (n int64) {
 	return n
 }
 
-// timedOut is how many items were ever dropped as shutdown_timeout.
 func (s *Service) timedOut() (n int64) {
 	for _, a := range s.host.ledger.Read() {
 		n += a.Dropped[pipeline.DropShutdown].Items
@@ -230,7 +224,7 @@ func (s *Service) timedOut() (n int64) {
 	return n
 }
 
-// Left is what a Service could not deliver when it stopped.
+// Left is what a Service could not deliver.
 type Left struct {
 	Undelivered  int64 // given up when the drain's time ended; their senders were not told that they are safe
 	TimedOut     int64 // dropped as shutdown_timeout, since the process started; they had no sender to tell
@@ -256,5 +250,5 @@ func (s *Service) Stop(ctx context.Context) Left {
 	}
 }
 
-// ReloadFailed notes in our own metrics that a new configuration did not even load.
+// ReloadFailed records in our metrics that a new configuration did not load.
 func (s *Service) ReloadFailed() { s.own.reloaded(false) }

@@ -8,8 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// tracked is a Registerer that remembers what was registered, so that a graph that is replaced leaves nothing
-// behind.
+// tracked is a Registerer that can unregister everything it registered.
 type tracked struct {
 	to   prometheus.Registerer
 	mu   sync.Mutex
@@ -45,7 +44,7 @@ func (t *tracked) unregisterAll() {
 	t.have = nil
 }
 
-// componentDir is a component's own folder below the data directory: "exporter/store/a" in "exporter-store-a".
+// componentDir is a component's state folder: "exporter-store-a" for "exporter/store/a".
 func componentDir(root, name string) string {
 	if root == "" {
 		return ""

@@ -7,8 +7,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Account is where one component is entered with one signal. It is the only place that counts in, out, refused and
-// dropped.
+// Account is the account of a component and signal. Only it counts in, out, refused and dropped.
 type Account struct {
 	key  Key
 	kind pipeline.Kind
@@ -19,7 +18,7 @@ type Account struct {
 	branches []*Account // of a connector: one for each pipeline it gives to
 }
 
-// Branch notes that what a connector takes here goes on there, or at another of its branches.
+// Branch adds a pipeline that a connector gives to.
 func (d *Account) Branch(to *Account) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -28,7 +27,7 @@ func (d *Account) Branch(to *Account) {
 	}
 }
 
-// went is how many items the branches answered for, and whether there are branches that take the same items.
+// went is how many items the branches answered for, and whether they take the same items as d.
 func (d *Account) went() (items int64, same bool) {
 	d.mu.Lock()
 	branches := slices.Clone(d.branches)
@@ -56,7 +55,7 @@ func (d *Account) enter(items, bytes int) {
 	d.mu.Unlock()
 }
 
-// leave books the answer for a batch that entered with the same amounts.
+// leave books the answer for a batch that entered with these amounts.
 func (d *Account) leave(items, bytes int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,8 +84,8 @@ func (d *Account) leave(items, bytes int, err error) {
 	d.taken(left, leftBytes)
 }
 
-// taken books a nil answer, less what calls inside have dropped meanwhile. Which call dropped is not known and
-// need not be: the sums close all the time and no counter ever goes down.
+// taken books a nil answer, less what was dropped inside meanwhile. It does not matter which call dropped it: the
+// sums close at any time and no counter falls.
 func (d *Account) taken(items, bytes int) {
 	k := pipeline.Amount{Items: min(d.pending.Items, int64(items)), Bytes: min(d.pending.Bytes, int64(bytes))}
 	d.pending.Sub(k)
@@ -101,7 +100,6 @@ func (d *Account) DeliveredAfterRefusal(items int) {
 	d.mu.Unlock()
 }
 
-// confirm books what a destination confirmed.
 func (d *Account) confirm(items, bytes int) {
 	d.mu.Lock()
 	d.delivered.Add(items, bytes)
@@ -119,7 +117,7 @@ func (d *Account) drop(why pipeline.Reason, items, bytes int) {
 	d.pending.Add(items, bytes)
 }
 
-// evict drops what entered this account and will never leave it: a backlog's oldest batch.
+// evict drops what entered and will never leave, such as a backlog's oldest batch.
 func (d *Account) evict(why pipeline.Reason, items, bytes int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,7 +125,7 @@ func (d *Account) evict(why pipeline.Reason, items, bytes int) {
 	d.dropped[reasonIndex(why)].Add(items, bytes)
 }
 
-// balance is the state of one account. It is a value: a copy taken under the lock is a consistent snapshot.
+// balance is the state of an account; a copy is a consistent snapshot.
 type balance struct {
 	in, out, refused pipeline.Amount
 	inside           pipeline.Amount // entered and not left
@@ -137,7 +135,6 @@ type balance struct {
 	dropped          [len(pipeline.Reasons)]pipeline.Amount
 }
 
-// held is what is inside and not yet dropped.
 func (a *balance) held() pipeline.Amount {
 	h := a.inside
 	h.Sub(a.pending)
@@ -153,7 +150,7 @@ func (a *balance) droppedTotal() pipeline.Amount {
 	return t
 }
 
-// unbalanced is by how many items the account's equation does not close; 0 unless the code is wrong.
+// unbalanced is the gap in the account's equation; other than 0 is a bug.
 func (a *balance) unbalanced() int64 {
 	h := a.held()
 	gap := a.in.Items - a.out.Items - a.refused.Items - a.droppedTotal().Items - h.Items
@@ -175,7 +172,7 @@ func reasonIndex(why pipeline.Reason) int {
 	return reasonRejected
 }
 
-// reasonRejected is where a reason outside the closed list is booked.
+// reasonRejected is where unknown reasons are booked.
 var reasonRejected = func() int {
 	for i, r := range pipeline.Reasons {
 		if r == pipeline.DropRejected {
@@ -185,7 +182,6 @@ var reasonRejected = func() int {
 	panic("BUG: the list of reasons lacks " + string(pipeline.DropRejected))
 }()
 
-// share is the part of total that n of all items have.
 func share(total, n, all int) int {
 	if all == 0 {
 		return 0

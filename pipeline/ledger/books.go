@@ -6,13 +6,13 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Books are the accounts of one component, as its Settings see them.
+// Books are the accounts of one component.
 type Books struct {
 	name     string
 	accounts [len(pipeline.Signals) + 1]*Account
 }
 
-// NewBooks makes those of a component: an account for each signal that it handles.
+// NewBooks takes an account for each signal.
 func NewBooks(name string, accounts ...*Account) *Books {
 	b := &Books{name: name}
 	for _, d := range accounts {
@@ -51,7 +51,6 @@ func (b *Books) Entrance(sig pipeline.Signal, next pipeline.Sink) pipeline.Sink 
 // Holding implements pipeline.Books.
 func (b *Books) Holding(sig pipeline.Signal) pipeline.Holding { return holding{b.of(sig)} }
 
-// holding is the account of a receiver that holds batches before it hands them on: what waits counts as held.
 type holding struct{ account *Account }
 
 func (h holding) Enter(items, bytes int)                      { h.account.enter(items, bytes) }

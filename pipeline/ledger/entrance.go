@@ -6,10 +6,9 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// booked marks a call whose items a receiver has booked at its own account already, because they waited in front of it.
+// booked marks calls that a receiver has already booked through its Holding.
 type booked struct{}
 
-// entrance is the account of a component as the caller sees it: a Sink that books every batch in and out.
 type entrance struct {
 	account *Account
 	next    pipeline.Sink

@@ -1,4 +1,4 @@
-// Package ledger is the accounting of what passes through a pipeline. Components write to it through pipeline.Books.
+// Package ledger accounts for everything that passes through a pipeline. Components use it through pipeline.Books.
 package ledger
 
 import (
@@ -7,8 +7,8 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Ledger is the accounting of a process: one account for each component and signal, where every batch is entered
-// when the component is called and left when it answers. At any instant, for each account, in items and in bytes:
+// Ledger has one account for each component and signal. A batch enters when the component is called and leaves when
+// it answers. At any instant, for each account, in items and bytes:
 //
 //	in = out + refused + dropped(reason) + held
 //
@@ -19,17 +19,17 @@ type Ledger struct {
 	order    []*Account // as made, for stable output
 }
 
-// New makes an empty one.
+// New makes an empty ledger.
 func New() *Ledger { return &Ledger{accounts: map[Key]*Account{}} }
 
-// Key says whose account it is.
+// Key identifies an account.
 type Key struct {
 	Component string // kind/id: "exporter/otlp_http"
 	Pipeline  string // "logs": of a processor, or that a connector gives to; else empty
 	Signal    pipeline.Signal
 }
 
-// Account returns the account of a key, making it once.
+// Account returns the account of a key, creating it if needed.
 func (l *Ledger) Account(kind pipeline.Kind, key Key) *Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Link says that what is answered nil at one account was given to another one: every item, for as long as a graph
-// has them joined. Graphs come and go on reload while the counters go on, so a link remembers where it began.
+// Link says that every item answered nil at one account was given to another while a graph joins them. Counters
+// outlive graphs, so a link remembers where it began.
 type Link struct {
 	from *Account
 	mu   sync.Mutex
@@ -15,7 +15,6 @@ type Link struct {
 	live bool
 }
 
-// promised is how many items the feeding account answered nil for.
 func (k *Link) promised() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -25,7 +24,7 @@ func (k *Link) promised() int64 {
 	return k.past + k.from.snapshot().out.Items - k.base
 }
 
-// Join makes or revives the link between two accounts. The graph calls it while nothing flows.
+// Join makes or revives the link between two accounts. Call it while nothing flows.
 func (d *Account) Join(from *Account) *Link {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,7 +49,7 @@ func (k *Link) revive() {
 	}
 }
 
-// Cut ends the link; what passed stays on the books.
+// Cut ends the link; its count stays.
 func (k *Link) Cut() {
 	past := k.promised()
 	k.mu.Lock()

@@ -18,7 +18,7 @@ func (l *Ledger) Read() []pipeline.Statement {
 	return out
 }
 
-// Read is the account at this instant.
+// Read is a snapshot.
 func (d *Account) Read() pipeline.Statement {
 	s := d.snapshot()
 	out := pipeline.Statement{
@@ -34,15 +34,13 @@ func (d *Account) Read() pipeline.Statement {
 	return out
 }
 
-// Unaccounted is the number of items that the ledger cannot explain. It is 0 at every instant; anything else is
-// a bug in a component. Two things are checked: each account's own equation, and that nobody answered nil for more
-// than what is behind took: the components that feed an account against that account, a connector against the pipelines it
-// gives to, an exporter against what its destination confirmed.
+// Unaccounted is the number of items that the ledger cannot explain; other than 0 is a bug in a component. It
+// checks each account's equation, and that nobody answered nil for more than was taken behind it: feeders against
+// an account, a connector against its pipelines, an exporter against what its destination confirmed.
 func (l *Ledger) Unaccounted() int64 {
 	var gap int64
 	for _, d := range l.all() {
-		// What fed the account is read before the account, which can only have taken more by then: no false alarm without
-		// stopping the world.
+		// Read the feeders first: the account can only have taken more by then, so there is no false alarm.
 		var promised int64
 		for _, k := range d.links() {
 			promised += k.promised()
@@ -80,7 +78,6 @@ var (
 
 var accountLabels = []string{"component", "pipeline", "signal"}
 
-// amountDesc is a pair of counters, for items and bytes.
 type amountDesc struct{ items, bytes *prometheus.Desc }
 
 func itemsDesc(name, help string) amountDesc {
@@ -126,8 +123,8 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// usual are the reasons for which components of a kind may drop. Their series exist at 0 from the start: of one that
-// begins with its first drop, increase() sees nothing, and a store that is full may not even take it.
+// usual are the reasons with which a kind may drop. Their series start at 0, or increase() would miss the first
+// drop.
 var usual = map[pipeline.Kind][]pipeline.Reason{
 	pipeline.KindReceiver: {
 		pipeline.DropTooLarge, pipeline.DropTooNew, pipeline.DropDuplicate, pipeline.DropBacklogFull, pipeline.DropShutdown,

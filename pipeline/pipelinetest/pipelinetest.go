@@ -1,4 +1,4 @@
-// Package pipelinetest has what the tests of components share: Settings, and sinks that remember or count.
+// Package pipelinetest has helpers for tests of components.
 package pipelinetest
 
 import (
@@ -17,8 +17,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline/ledger"
 )
 
-// Settings are those of a component named typ in a graph of its own, logging to the test. The ledger is the one
-// that its Drop and Delivered calls are booked in.
+// Settings are those of a component named typ, logging to the test, and the ledger of its accounts.
 func Settings(t testing.TB, kind pipeline.Kind, typ string) (pipeline.Settings, *ledger.Ledger) {
 	t.Helper()
 	l := ledger.New()
@@ -28,7 +27,7 @@ func Settings(t testing.TB, kind pipeline.Kind, typ string) (pipeline.Settings, 
 	return s, l
 }
 
-// SettingsOf are those of a component with an account of a ledger for each signal, for processes without a test.
+// SettingsOf are settings with an account of l for each signal, for processes without a test.
 func SettingsOf(l *ledger.Ledger, kind pipeline.Kind, id pipeline.ID, signals ...pipeline.Signal) pipeline.Settings {
 	s := pipeline.Settings{
 		ID: id, Kind: kind, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
@@ -46,8 +45,7 @@ func SettingsOf(l *ledger.Ledger, kind pipeline.Kind, id pipeline.ID, signals ..
 	return s
 }
 
-// Recorder keeps a copy of every batch. Answer, when set, decides what Consume returns; the batch is kept only
-// when it answers nil.
+// Recorder keeps a copy of every batch that is answered with nil. Answer, if set, is the answer.
 type Recorder struct {
 	Answer func(ctx context.Context, b pipeline.Batch) error
 
@@ -69,14 +67,14 @@ func (r *Recorder) Consume(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
-// Batches returns what was kept so far, in order.
+// Batches returns the kept batches, in order.
 func (r *Recorder) Batches() []pipeline.Batch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]pipeline.Batch(nil), r.batches...)
 }
 
-// Items is the sum of the kept batches' items.
+// Items is the sum of their items.
 func (r *Recorder) Items() int {
 	n := 0
 	for _, b := range r.Batches() {
@@ -85,7 +83,7 @@ func (r *Recorder) Items() int {
 	return n
 }
 
-// Counter takes everything and keeps only sums: the null sink of benchmarks.
+// Counter takes everything and counts: a null sink for benchmarks.
 type Counter struct{ Requests, Items, Bytes atomic.Int64 }
 
 // Consume implements pipeline.Sink.

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A Proxy hands TCP connections on to a destination, until it is told to fall silent: then those that are open stay open
-// and nothing comes through, as behind a firewall that forgot them. New ones work.
+// A Proxy forwards TCP connections until Silence: then open ones stay open but pass nothing, as behind a firewall
+// that forgot them. New ones work.
 type Proxy struct {
 	Addr string
 
@@ -15,7 +15,7 @@ type Proxy struct {
 	quiet []chan struct{} // of the connections that work
 }
 
-// NewProxy runs one for the length of the test.
+// NewProxy runs a proxy for the duration of the test.
 func NewProxy(t testing.TB, to string) *Proxy {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +57,7 @@ func NewProxy(t testing.TB, to string) *Proxy {
 	return p
 }
 
-// forward copies until an end closes. What comes after quiet is read and thrown away, as the kernel of a silent host takes it.
+// forward copies until an end closes. After quiet it discards what it reads.
 func forward(from, to net.Conn, quiet chan struct{}) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -78,7 +78,7 @@ func forward(from, to net.Conn, quiet chan struct{}) {
 	}
 }
 
-// Silence makes the open connections silent.
+// Silence silences the open connections.
 func (p *Proxy) Silence() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

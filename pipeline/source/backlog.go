@@ -1,5 +1,5 @@
-// Package source is what receivers share that have no sender to answer to: a Backlog for those that cannot wait (scrapes,
-// host metrics), a Submitter for those that can (files, the journal).
+// Package source is for receivers without a sender to answer: a Backlog for those that cannot wait (scrapes, host
+// metrics), a Submitter for those that can (files, the journal).
 package source
 
 import (
@@ -14,16 +14,14 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Backlog stands between a source that cannot wait (a scrape, host metrics) and a pipeline that may: Put never
-// blocks, and when more than its bytes are waiting, the oldest are dropped as backlog_full. One goroutine sends, in
-// order, and repeats what is refused.
+// Backlog is a queue between a source that cannot wait and a pipeline that may. Put never blocks; over maxBytes the
+// oldest batches are dropped as backlog_full. One goroutine sends in order and repeats what is refused.
 //
-// Batches that are put within a moment of each other are merged: what a request costs on its way (calls of the
-// kernel, wake-ups, headers) is more than what a target's metrics cost.
+// Batches put at about the same time are merged: a request costs more (system calls, wake-ups, headers) than a
+// target's metrics.
 //
-// It is memory only: what waits here when the process dies is gone, and what waits when the drain's time ends is
-// counted as shutdown_timeout. A reload does not wait for a destination that is away: what it refuses goes to the Backlog
-// of the next graph.
+// It is in memory only: a crash loses it, and what is left at the drain timeout is counted as shutdown_timeout. A
+// reload does not wait for a destination that is away: refused batches go to the next graph's Backlog.
 type Backlog struct {
 	settings  pipeline.Settings
 	next      pipeline.Sink
@@ -45,13 +43,12 @@ type Backlog struct {
 	handsOn bool // what is refused then goes to the next graph; set before drains is closed
 }
 
-// rest is what a Backlog leaves to the one of the next graph.
 type rest struct {
 	account pipeline.Holding
 	queue   []pipeline.Batch
 }
 
-// Forgotten implements what pipeline.Estates asks for: the receiver is not in the next graph.
+// Forgotten is called when the receiver is not in the next graph.
 func (r *rest) Forgotten() {
 	for _, b := range r.queue {
 		r.account.Evict(pipeline.DropShutdown, b.Items, len(b.Request))
@@ -61,13 +58,13 @@ func (r *rest) Forgotten() {
 func (h *Backlog) estate() string { return "backlog of " + h.signal.String() }
 
 const (
-	// backlogLinger is how long the first batch waits for others. Nobody reads what was scraped within this time.
+	// backlogLinger is how long the first batch waits for others.
 	backlogLinger = 50 * time.Millisecond
-	// maxMergedBytes is a quarter of what an OTLP receiver takes by default.
+	// maxMergedBytes is a quarter of an OTLP receiver's default limit.
 	maxMergedBytes = 1 << 20
 )
 
-// NewBacklog makes one in front of an output of the receiver that s belongs to. maxBytes bounds what waits.
+// NewBacklog makes a Backlog in front of an output of the receiver of s. maxBytes bounds what waits.
 func NewBacklog(s pipeline.Settings, next pipeline.Sink, sig pipeline.Signal, maxBytes int) *Backlog {
 	h := &Backlog{
 		settings: s, next: next, signal: sig, account: s.Holding(sig), maxBytes: maxBytes, maxMerged: min(maxMergedBytes, maxBytes/8),
@@ -76,15 +73,13 @@ func NewBacklog(s pipeline.Settings, next pipeline.Sink, sig pipeline.Signal, ma
 	return h
 }
 
-// backlogBuffers are what Put writes to: a target's request is a hundred kilobytes and comes every few seconds, and
-// fresh memory for each is page faults and garbage.
+// backlogBuffers are reused: requests are about 100 kB every few seconds.
 var backlogBuffers = sync.Pool{New: func() any { return new(wire.Request) }}
 
-// maxBacklogBuffer keeps the copy of a rare huge request from staying in the pool.
+// maxBacklogBuffer keeps rare huge buffers out of the pool.
 const maxBacklogBuffer = 4 << 20
 
-// gone gives a batch's copy back when it was answered for. By contract nobody holds it any more; builds for tests
-// fill it, so that a sink that does is seen.
+// gone recycles an answered batch. Builds with poison overwrite it to expose sinks that kept it.
 func gone(b pipeline.Batch) {
 	if cap(b.Request) > maxBacklogBuffer {
 		return
@@ -93,7 +88,7 @@ func gone(b pipeline.Batch) {
 	backlogBuffers.Put(&b.Request)
 }
 
-// Start begins to send.
+// Start starts sending.
 func (h *Backlog) Start(context.Context) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	h.stop = cancel
@@ -108,7 +103,7 @@ func (h *Backlog) Start(context.Context) error {
 	return nil
 }
 
-// Put takes a request of so many items and bytes, which write appends to what it is given. It never waits.
+// Put queues a request of so many items and bytes, which write appends to dst. It never blocks.
 func (h *Backlog) Put(items, size int, write func(dst []byte) []byte) {
 	h.account.Enter(items, size)
 	h.mu.Lock()
@@ -128,7 +123,7 @@ func (h *Backlog) Put(items, size int, write func(dst []byte) []byte) {
 	h.notify()
 }
 
-// add appends a request to the last batch of the queue, or begins another. Callers hold h.mu.
+// add appends to the last batch of the queue, or begins another. h.mu must be held.
 func (h *Backlog) add(items, size int, write func(dst []byte) []byte) {
 	if n := len(h.queue); n == 0 || len(h.queue[n-1].Request)+size > h.maxMerged {
 		h.queue = append(h.queue, pipeline.Batch{Signal: h.signal, Request: (*backlogBuffers.Get().(*wire.Request))[:0]})
@@ -138,7 +133,6 @@ func (h *Backlog) add(items, size int, write func(dst []byte) []byte) {
 	last.Items += items
 }
 
-// notify wakes the goroutine that sends.
 func (h *Backlog) notify() {
 	select {
 	case h.wake <- struct{}{}:
@@ -146,8 +140,8 @@ func (h *Backlog) notify() {
 	}
 }
 
-// Stop sends what waits, until ctx ends; the rest is dropped and counted. In a reload it sends until the pipeline refuses
-// something, and leaves the rest to the next graph.
+// Stop sends what waits until ctx ends; the rest is dropped and counted. In a reload it sends until the pipeline
+// refuses something, and leaves the rest to the next graph.
 func (h *Backlog) Stop(ctx context.Context) error {
 	if h.stop == nil {
 		return nil
@@ -207,7 +201,7 @@ func (h *Backlog) draining() bool {
 	}
 }
 
-// lingered waits for what comes together with what is there; it reports false when the drain's time is over.
+// lingered waits for batches to merge; false when the drain time is over.
 func (h *Backlog) lingered(ctx context.Context) bool {
 	select {
 	case <-time.After(backlogLinger):
@@ -219,7 +213,6 @@ func (h *Backlog) lingered(ctx context.Context) bool {
 	}
 }
 
-// take removes the oldest batch, if there is one.
 func (h *Backlog) take() (pipeline.Batch, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -233,8 +226,8 @@ func (h *Backlog) take() (pipeline.Batch, bool) {
 	return b, true
 }
 
-// send repeats a batch, or those of its items that are refused, until all are taken or rejected, or the drain's time ends.
-// Newer batches may be dropped behind it meanwhile; the one in hand is at most as old as the destination's outage.
+// send repeats the refused items of a batch until all are taken or rejected, or the drain time ends. Newer batches
+// may be dropped meanwhile; this one is at most as old as the outage.
 func (h *Backlog) send(ctx context.Context, b pipeline.Batch) bool {
 	pause := backoff.Backoff{Min: 200 * time.Millisecond, Max: 5 * time.Second}
 	for {
@@ -259,7 +252,7 @@ func (h *Backlog) send(ctx context.Context, b pipeline.Batch) bool {
 	}
 }
 
-// handing wakes a wait for the next attempt when Stop is called: there is one more at once.
+// handing is closed by Stop, to retry at once.
 func (h *Backlog) handing() <-chan struct{} {
 	if h.draining() {
 		return nil
@@ -267,7 +260,6 @@ func (h *Backlog) handing() <-chan struct{} {
 	return h.drains
 }
 
-// putBack makes a batch the oldest of the queue again.
 func (h *Backlog) putBack(b pipeline.Batch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -275,7 +267,7 @@ func (h *Backlog) putBack(b pipeline.Batch) {
 	h.bytes += len(b.Request)
 }
 
-// settle books what became of the items that were not refused, and returns the batch of the others.
+// settle books the items that were not refused, and returns a batch of the others.
 func (h *Backlog) settle(b pipeline.Batch, a pipeline.Answer) pipeline.Batch {
 	if a.Refused.Len() == b.Items {
 		return b

@@ -15,12 +15,12 @@ import (
 const (
 	repeatMin = 100 * time.Millisecond
 	repeatMax = 15 * time.Second
-	// patienceMax bounds what a destination may ask a source to wait.
+	// patienceMax bounds a requested delay.
 	patienceMax = 5 * time.Minute
 )
 
-// A Submitter hands on what a source that can wait has read, and repeats what is refused. Such a source is its own queue: a
-// file, a journal. Those that cannot wait have a Backlog.
+// A Submitter hands on what a source that can wait has read, and repeats what is refused. The source (a file, a
+// journal) is its own queue.
 type Submitter struct {
 	settings pipeline.Settings
 	next     pipeline.Sink
@@ -28,16 +28,16 @@ type Submitter struct {
 	told     throttle.Line // of refusals
 }
 
-// NewSubmitter makes a Submitter that counts refusals.
+// NewSubmitter takes a counter of refusals.
 func NewSubmitter(s pipeline.Settings, next pipeline.Sink, refused prometheus.Counter) *Submitter {
 	return &Submitter{settings: s, next: next, refused: refused}
 }
 
-// Backoff is the waits between the attempts of one batch.
+// Backoff is the waits between attempts of one batch.
 func (s *Submitter) Backoff() backoff.Backoff { return backoff.Backoff{Min: repeatMin, Max: repeatMax} }
 
-// Submit is one attempt. The reservation of memory lasts as long as the call: a batch that waits for its next attempt must
-// not keep the receivers beside this one out.
+// Submit makes one attempt. It reserves memory for that call only: a batch that waits must not block other
+// receivers.
 func (s *Submitter) Submit(ctx context.Context, b pipeline.Batch) error {
 	reservation, err := s.settings.Budget.Reserve(len(b.Request))
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Submitter) Submit(ctx context.Context, b pipeline.Batch) error {
 	return s.next.Consume(ctx, b)
 }
 
-// Pause follows a refused attempt: it waits until the next one is due or ctx ends. The log has one line a minute.
+// Pause waits after a refusal until the next attempt is due or ctx ends. It logs once a minute.
 func (s *Submitter) Pause(ctx context.Context, err error, pause *backoff.Backoff) {
 	s.refused.Inc()
 	if !errors.Is(err, context.Canceled) {

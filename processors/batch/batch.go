@@ -1,9 +1,8 @@
-// Package batch merges requests of many callers into fewer and larger ones.
+// Package batch merges requests of many callers into fewer, larger ones.
 //
-// A caller is answered with what its own items met and not before: nothing is acknowledged early. A merged request
-// leaves at its size, at the timeout, or earlier when waiting can bring nobody: who else is likely to come is known
-// from who came lately (peers.go). So a lone client never waits for company, and a thousand agents with small requests
-// become a few requests a second.
+// A caller is answered only with the fate of its own items; nothing is acknowledged early. A merged request is sent
+// when it is full, at the timeout, or when no other caller is expected, judged by recent ones (peers.go). So a lone
+// client never waits, and a thousand agents with small requests become a few requests a second.
 package batch
 
 import (
@@ -16,7 +15,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Processor is the batch processor of one pipeline.
+// Processor is the batch processor.
 type Processor struct {
 	config   Config
 	settings pipeline.Settings
@@ -29,10 +28,9 @@ type Processor struct {
 	sends  sync.WaitGroup
 }
 
-// key is what may be merged: a pipeline has one signal, so tenant and route are left.
+// key is what must be equal to merge.
 type key struct{ tenant, route string }
 
-// keyState is what is out and what waits of one key, under Processor.mu.
 type keyState struct {
 	outstanding int
 	open        *pending // the one that callers are added to; nil when nobody waits
@@ -40,12 +38,12 @@ type keyState struct {
 	used        time.Time
 }
 
-// New makes the processor in front of next.
+// New makes the processor.
 func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
 	return &Processor{config: *c, settings: s, next: next, keys: map[key]*keyState{}, closed: make(chan struct{})}, nil
 }
 
-// Consume hands the batch on, alone or merged with others, and answers when its fate is known.
+// Consume sends the batch on, alone or merged, and returns its fate.
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	if max := p.config.SendBatchMaxSize; max > 0 && b.Items > max {
 		return p.split(ctx, b)
@@ -53,7 +51,7 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	return p.one(ctx, b)
 }
 
-// newKey makes the state of a key, and forgets those that nobody has used for a while. Callers hold p.mu.
+// newKey makes the state of a key, and drops idle ones. p.mu must be held.
 func (p *Processor) newKey(k key) *keyState {
 	for other, st := range p.keys {
 		if st.outstanding == 0 && st.open == nil && time.Since(st.used) > keyIdle {
@@ -65,7 +63,6 @@ func (p *Processor) newKey(k key) *keyState {
 	return st
 }
 
-// keyIdle is how long a key is kept without traffic.
 const keyIdle = time.Minute
 
 func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
@@ -89,7 +86,7 @@ func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
 	return p.wait(ctx, c)
 }
 
-// join adds a caller to the key's pending batch, which it makes when there is none or when the request does not fit.
+// join adds a caller to the pending batch, or to a new one if it does not fit.
 func (p *Processor) join(ctx context.Context, st *keyState, b pipeline.Batch) *caller {
 	if w := st.open; w != nil && !p.fits(w, b) {
 		p.dispatch(st)
@@ -126,7 +123,7 @@ func (p *Processor) timedOut(w *pending) {
 	}
 }
 
-// dispatch sends the open batch on its way. Callers hold p.mu.
+// dispatch sends the open batch. p.mu must be held.
 func (p *Processor) dispatch(st *keyState) {
 	w := st.open
 	st.open = nil
@@ -143,7 +140,6 @@ func (p *Processor) dispatch(st *keyState) {
 	}()
 }
 
-// returned notes that a request came back that was sent alone.
 func (p *Processor) returned(st *keyState, from *peer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,7 +147,7 @@ func (p *Processor) returned(st *keyState, from *peer) {
 	p.freed(st)
 }
 
-// freed notes that a place is free: who waits goes now, unless others are awaited. Callers hold p.mu.
+// freed sends the waiting batch, unless others are expected. p.mu must be held.
 func (p *Processor) freed(st *keyState) {
 	st.outstanding--
 	if st.open != nil && !st.peers.awaited() {
@@ -159,8 +155,8 @@ func (p *Processor) freed(st *keyState) {
 	}
 }
 
-// wait answers a caller: its fate, or a refusal when its own time ends first. Before the batch is sealed the
-// caller takes its bytes back; after that they go on, and a delivery counts as late.
+// wait returns a caller's fate, or a refusal when its context ends first. Before the seal its bytes are removed;
+// after it they are sent, and a delivery counts as late.
 func (p *Processor) wait(ctx context.Context, c *caller) error {
 	select {
 	case err := <-c.fate:
@@ -180,7 +176,7 @@ func (p *Processor) wait(ctx context.Context, c *caller) error {
 	return pipeline.Withdrawn(ctx)
 }
 
-// send delivers a sealed batch and tells every caller what its own items met.
+// send delivers a sealed batch and answers every caller.
 func (p *Processor) send(w *pending) {
 	defer w.free()
 	b := w.merged()
@@ -210,8 +206,8 @@ func (p *Processor) send(w *pending) {
 		p.settings.DeliveredAfterRefusal(w.signal, taken)
 	}
 	if len(w.callers) > 1 && a.Refusal == nil {
-		// Nobody says whose these are. All callers are told that theirs were taken, so they are dropped here; callers that
-		// have gone count as refused already.
+		// Nobody knows whose these are. All callers are told that theirs were taken, so they are dropped here;
+		// callers that left already count as refused.
 		for _, r := range a.Uncounted() {
 			n := min(r.Count, told)
 			told -= n
@@ -221,8 +217,8 @@ func (p *Processor) send(w *pending) {
 	p.freed(w.key)
 }
 
-// split sends a request that exceeds the maximum in parts, one after the other: the samples of a series may be in
-// several, and must arrive in order. When a part is refused, what is behind it is not sent.
+// split sends an oversized request in parts, one after the other, because the samples of a series may be in several
+// and must stay in order. After a refusal the rest is not sent.
 func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
 	g := pipeline.NewGather(b.Items)
 	at := 0
@@ -240,8 +236,7 @@ func (p *Processor) split(ctx context.Context, b pipeline.Batch) error {
 	return g.Err()
 }
 
-// Stop sends what waits. When ctx ends, the callers that still wait are refused and requests on their way are
-// cancelled.
+// Stop sends what waits. When ctx ends, waiting callers are refused and requests cancelled.
 func (p *Processor) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	for _, st := range p.keys {

@@ -8,28 +8,27 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config is what a user sets. The first three keys are those of the Collector's batch processor.
+// Config has the Collector's first three keys, and our own.
 type Config struct {
-	// Timeout is how long records wait at most for those of other clients.
+	// Timeout is the longest wait for other clients.
 	Timeout time.Duration `mapstructure:"timeout"`
-	// SendBatchSize is the number of items at which a batch goes out without waiting longer; 0 means only Timeout
-	// and MaxBytes decide.
+	// SendBatchSize is the number of items at which a batch is sent; 0 means only Timeout and MaxBytes decide.
 	SendBatchSize int `mapstructure:"send_batch_size"`
-	// SendBatchMaxSize is the number of items that no request exceeds; larger ones are split. 0 means no limit.
+	// SendBatchMaxSize is the maximum items of a request; larger ones are split. 0 means no limit.
 	SendBatchMaxSize int `mapstructure:"send_batch_max_size"`
-	// MaxInFlight is how many requests may be out before callers are merged although nobody else is expected.
+	// MaxInFlight is how many requests may be out before callers are merged even though nobody else is expected.
 	MaxInFlight int `mapstructure:"max_in_flight"`
-	// MaxBytes is the size of OTLP that merging does not exceed. The default is below the 4 MiB that a gRPC
-	// server takes unless told otherwise. A single larger request passes as it is.
+	// MaxBytes limits the OTLP size of a merged request. The default is below gRPC's default limit of 4 MiB. A
+	// single larger request passes.
 	MaxBytes int `mapstructure:"max_bytes"`
 }
 
-// Default is the Collector's, with eight requests at once.
+// Default is the Collector's, with eight requests in flight.
 func Default() *Config {
 	return &Config{Timeout: 200 * time.Millisecond, SendBatchSize: 8192, MaxInFlight: 8, MaxBytes: 3 << 20}
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault by its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Timeout < 0 {
@@ -50,7 +49,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Component describes the processor to the engine.
+// Component describes the processor.
 func Component() pipeline.Component {
 	return pipeline.Processor("batch", Default, New, pipeline.Signals[:]...).
 		WithDoc("merges requests of many clients; nothing is acknowledged early, and a lone client never waits").

@@ -1,8 +1,7 @@
 package batch
 
-// peers is who came with a key lately, and so who may be expected: each peer that has no request inside. It looks back
-// over the last one or two waits; who was expected and did not come within two is not expected any more. Guarded by
-// Processor.mu.
+// peers predicts who comes next for a key: each recent peer without a request inside. Peers that did not come
+// within two waits are forgotten. Guarded by Processor.mu.
 type peers struct {
 	known   map[string]*peer
 	missing int // peers that are known and have nothing inside
@@ -10,7 +9,7 @@ type peers struct {
 	skip    int // for so many requests nobody is waited for because of them
 }
 
-// peer is the other side of a connection; sources of our own are one peer.
+// peer is the other end of a connection; all our own sources are one peer.
 type peer struct {
 	name   string
 	inside int  // requests that wait for their answer
@@ -25,7 +24,6 @@ const (
 
 func newPeers() peers { return peers{known: map[string]*peer{}} }
 
-// arrive notes that a request of a peer is inside.
 func (s *peers) arrive(name string) *peer {
 	x := s.known[name]
 	switch {
@@ -43,7 +41,6 @@ func (s *peers) arrive(name string) *peer {
 	return x
 }
 
-// leave notes that a request of a peer is answered.
 func (s *peers) leave(x *peer) {
 	x.inside--
 	if x.inside == 0 && s.known[x.name] == x {
@@ -51,11 +48,10 @@ func (s *peers) leave(x *peer) {
 	}
 }
 
-// awaited says whether somebody is likely to come.
 func (s *peers) awaited() bool { return s.missing > 0 && s.skip == 0 }
 
-// waited notes that a wait has passed in full, and whether anybody came. Clients with a new connection for each
-// request look like many that never come again: when waiting brings nobody, less and less of it is done.
+// waited notes a full wait, and whether anybody came. Clients with a new connection per request look like many that
+// never return: when waiting is in vain, it is done less and less.
 func (s *peers) waited(came bool) {
 	if came {
 		s.vain, s.skip = 0, 0
@@ -72,7 +68,7 @@ func (s *peers) waited(came bool) {
 	}
 }
 
-// expectNobody makes everybody go on at once: the processor stops.
+// expectNobody makes waiting callers go on; for Stop.
 func (s *peers) expectNobody() {
 	clear(s.known)
 	s.missing = 0

@@ -9,8 +9,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// pending is requests of several callers, one after the other in one buffer. Its fields are under Processor.mu
-// until it is sealed; then buf, items and callers do not change any more.
+// pending is the merged requests of several callers in one buffer. Guarded by Processor.mu until sealed; then buf,
+// items and callers are constant.
 type pending struct {
 	key     *keyState
 	signal  pipeline.Signal
@@ -23,13 +23,12 @@ type pending struct {
 	sealed  bool
 	timer   *time.Timer
 
-	// ctx is made by the seal. It ends when every caller has gone, and has their last deadline if each has one: a
-	// single caller never cancels the others' request.
+	// ctx is made by seal. It ends when every caller has left, and has the last deadline if all have one: no single
+	// caller cancels the others.
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-// caller is one Consume that waits in a batch.
 type caller struct {
 	batch      *pending
 	from       *peer
@@ -44,13 +43,12 @@ type caller struct {
 // requests are the buffers of merged requests.
 var requests = buffer.Scratch{Most: 8 << 20}
 
-// newPending makes an empty one for requests like b.
 func newPending(k *keyState, b pipeline.Batch) *pending {
 	buf := requests.Get()
 	return &pending{key: k, signal: b.Signal, origin: b.Origin, buf: *buf, lent: buf}
 }
 
-// add copies a request in: the caller's buffer is its own again when it is answered, which may be early.
+// add copies a request: its caller may be answered early and reuse the buffer.
 func (w *pending) add(ctx context.Context, b pipeline.Batch) *caller {
 	c := &caller{batch: w, start: len(w.buf), items: b.Items, origin: b.Origin, fate: make(chan error, 1)}
 	c.deadline, _ = ctx.Deadline()
@@ -62,7 +60,7 @@ func (w *pending) add(ctx context.Context, b pipeline.Batch) *caller {
 	return c
 }
 
-// leave takes a caller out. Before the seal its bytes are taken out too, and others may still join.
+// leave removes a caller, and before the seal its bytes.
 func (w *pending) leave(c *caller) {
 	c.gone = true
 	w.staying--
@@ -91,7 +89,7 @@ func (w *pending) remove(c *caller) {
 	w.callers = kept
 }
 
-// seal ends the time in which callers join and leave freely; it reports whether anybody is left.
+// seal fixes the callers; it reports whether anybody is left.
 func (w *pending) seal() bool {
 	w.sealed = true
 	var last time.Time
@@ -112,7 +110,7 @@ func (w *pending) seal() bool {
 	return w.staying > 0
 }
 
-// merged is the merged request. The peer and the identity are kept only when there is one caller.
+// merged is the merged request. Peer and identity are kept only for a single caller.
 func (w *pending) merged() pipeline.Batch {
 	b := pipeline.Batch{Signal: w.signal, Request: wire.Request(w.buf), Items: w.items}
 	if len(w.callers) == 1 {
@@ -123,7 +121,7 @@ func (w *pending) merged() pipeline.Batch {
 	return b
 }
 
-// free gives the buffer back: by contract nobody below holds it any more.
+// free recycles the buffer: by contract nobody below holds it any more.
 func (w *pending) free() {
 	w.cancel()
 	*w.lent = w.buf

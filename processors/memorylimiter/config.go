@@ -7,26 +7,25 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config takes the keys of the Collector's memory_limiter.
+// Config has the keys of the Collector's memory_limiter.
 type Config struct {
-	// CheckInterval is how often the heap is looked at.
+	// CheckInterval is how often the heap is checked.
 	CheckInterval time.Duration `mapstructure:"check_interval"`
-	// LimitMiB is what the process may use, in MiB.
+	// LimitMiB is the hard limit of the process.
 	LimitMiB uint32 `mapstructure:"limit_mib"`
-	// SpikeLimitMiB is how far below the hard limit intake is refused, in MiB; 0 means a fifth of the limit.
+	// SpikeLimitMiB is how far below the hard limit intake is refused; 0 means a fifth of it.
 	SpikeLimitMiB uint32 `mapstructure:"spike_limit_mib"`
-	// LimitPercentage is the hard limit in percent of the cgroup's limit, of GOMEMLIMIT if that is set, or of the
-	// machine's memory. LimitMiB goes before it.
+	// LimitPercentage is the hard limit in percent of GOMEMLIMIT if set, else the cgroup's limit or the machine's
+	// memory. LimitMiB takes precedence.
 	LimitPercentage uint32 `mapstructure:"limit_percentage"`
 	// SpikeLimitPercentage is SpikeLimitMiB in percent of the same.
 	SpikeLimitPercentage uint32 `mapstructure:"spike_limit_percentage"`
 }
 
-// Default is the Collector's recommendation for check_interval and no limit, which Validate refuses: there is no
-// limit that suits every machine.
+// Default has no limit, which Validate refuses: no limit suits every machine.
 func Default() *Config { return &Config{CheckInterval: time.Second} }
 
-// Validate holds the keys to the Collector's rules.
+// Validate applies the Collector's rules.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.CheckInterval <= 0 {
@@ -49,7 +48,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// MemoryLimit is what the engine is told. Package pipeline/config finds it by this method.
+// MemoryLimit is found by package pipeline/config through an interface.
 func (c *Config) MemoryLimit() pipeline.MemoryLimit {
 	return pipeline.MemoryLimit{
 		CheckInterval:        c.CheckInterval,

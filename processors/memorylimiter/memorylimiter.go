@@ -1,9 +1,8 @@
-// Package memorylimiter is the processor memory_limiter. In the Collector it refuses batches inside a pipeline when
-// the heap is full. Here memory is admitted by receivers, before a body is read, so the processor itself is not in
-// the data path: its keys set the budget of the whole process.
+// Package memorylimiter is the memory_limiter processor. The Collector's refuses batches inside a pipeline; here
+// receivers admit by memory before they read a body, so the processor only sets the budget of the process.
 package memorylimiter
 
 import "github.com/sluiceio/sluice/pipeline"
 
-// New returns next: there is nothing to do on the way.
+// New returns next: the processor is not in the data path.
 func New(_ pipeline.Settings, _ *Config, next pipeline.Sink) (pipeline.Sink, error) { return next, nil }

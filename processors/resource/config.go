@@ -8,25 +8,24 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config is what a user sets: the keys of the Collector's resource processor.
+// Config has the keys of the Collector's resource processor.
 type Config struct {
-	// Attributes are done in order, each on what the one before it left.
+	// Attributes are applied in order, each to the result of the one before.
 	Attributes []Action `mapstructure:"attributes"`
 }
 
 // Action changes one resource attribute.
 type Action struct {
-	// Key is the attribute's name.
+	// Key is the attribute name.
 	Key string `mapstructure:"key"`
-	// Action is insert (only when absent), update (only when present), upsert or delete.
+	// Action is insert (if absent), update (if present), upsert or delete.
 	Action string `mapstructure:"action"`
-	// Value is a string, a bool, an integer or a number.
+	// Value is a string, bool, integer or number.
 	Value any `mapstructure:"value"`
-	// FromAttribute takes the value of another resource attribute; without that one nothing is done.
+	// FromAttribute copies another resource attribute's value; if it is absent nothing is done.
 	FromAttribute string `mapstructure:"from_attribute"`
 }
 
-// The actions.
 const (
 	actionInsert = "insert"
 	actionUpdate = "update"
@@ -37,7 +36,7 @@ const (
 // Default has no actions, which Validate refuses.
 func Default() *Config { return &Config{} }
 
-// Validate names every fault by its key.
+// Validate reports every fault by its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if len(c.Attributes) == 0 {
@@ -80,7 +79,7 @@ func (a Action) faults() (out []string) {
 	return out
 }
 
-// Component describes the processor to the engine.
+// Component describes the processor.
 func Component() pipeline.Component {
 	return pipeline.Processor("resource", Default, New, pipeline.Signals[:]...).
 		WithDoc("inserts, updates and deletes resource attributes, once per resource and not per record").

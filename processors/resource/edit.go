@@ -7,7 +7,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// action is a compiled Action: value is the whole KeyValue field, framed, ready to be written.
+// action is a compiled Action: value is the whole framed KeyValue field.
 type action struct {
 	key            []byte
 	from           string
@@ -44,8 +44,8 @@ func compile(a Action) action {
 	return c
 }
 
-// edit is the slow path, and the reference that the cache is tested against. A key that occurs twice counts by
-// its first occurrence, as in the Collector.
+// edit is the slow path, and the reference for tests of the cache. Of a repeated key the first occurrence counts,
+// as in the Collector.
 func edit(resource []byte, actions []action) ([]byte, bool) {
 	changed := false
 	for i := range actions {
@@ -60,7 +60,7 @@ func edit(resource []byte, actions []action) ([]byte, bool) {
 	return resource, true
 }
 
-// apply does one action on a resource body and reports whether anything is different.
+// apply does one action on a resource and reports whether it changed.
 func (a *action) apply(resource []byte) ([]byte, bool) {
 	value := a.value
 	if a.from != "" {
@@ -97,7 +97,7 @@ func (a *action) names(keyValue []byte) bool {
 	return bytes.Equal(key, a.key)
 }
 
-// copyValue is the KeyValue field named key with the value of another attribute; nil when that one is absent.
+// copyValue is a KeyValue field named key with another attribute's value; nil if that is absent.
 func copyValue(resource []byte, from string, key []byte) []byte {
 	for attrs := wire.ResourceAttributes(resource); attrs.Next(); {
 		if string(attrs.Key()) != from {

@@ -1,5 +1,5 @@
-// Package resource changes resource attributes of a request in place of its bytes: what no action touches is
-// copied whole, unknown fields included, and a request that nothing changes goes on as it came.
+// Package resource edits resource attributes in the encoded request: untouched bytes are copied, unknown fields
+// included, and an unchanged request passes as is.
 package resource
 
 import (
@@ -11,14 +11,14 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Processor is the resource processor of one pipeline.
+// Processor is the resource processor.
 type Processor struct {
 	actions []action
 	next    pipeline.Sink
 	cache   cache
 }
 
-// New makes the processor in front of next.
+// New makes the processor.
 func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
 	p := &Processor{next: next, cache: cache{done: map[string]verdict{}}}
 	for _, a := range c.Attributes {
@@ -27,10 +27,10 @@ func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 	return p, nil
 }
 
-// requests are the buffers of changed requests. By contract nobody below holds one when Consume returns.
+// requests are the buffers of changed requests.
 var requests buffer.Scratch
 
-// Consume hands on the batch with its resources changed.
+// Consume changes the resources and hands the batch on.
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	buf := requests.Get()
 	defer requests.Put(buf)
@@ -42,8 +42,8 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	return p.next.Consume(ctx, b)
 }
 
-// replace appends what a resource becomes. Requests of one source carry the same few resources again and again,
-// so the answer is remembered by the old bytes, compared in full.
+// replace appends the edited resource. A source repeats the same few resources, so results are cached by the old
+// bytes, compared in full.
 func (p *Processor) replace(dst, resource []byte) ([]byte, bool) {
 	if v, ok := p.cache.get(resource); ok {
 		return append(dst, v.bytes...), v.changed
@@ -53,14 +53,13 @@ func (p *Processor) replace(dst, resource []byte) ([]byte, bool) {
 	return append(dst, out...), changed
 }
 
-// verdict is what a resource becomes. bytes is empty when nothing changes.
 type verdict struct {
 	bytes   []byte
 	changed bool
 }
 
-// maxCacheBytes bounds the cache. When it is full it starts anew: a source with ever new resources gains nothing
-// from it anyway, and the others are back within a request each.
+// maxCacheBytes bounds the cache. A full one is cleared: ever new resources gain nothing from it, and the others
+// are back within a request each.
 const maxCacheBytes = 4 << 20
 
 type cache struct {

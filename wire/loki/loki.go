@@ -1,10 +1,9 @@
-// Package loki holds what our two sides of Loki agree on: the exporter that pushes to it, and the embedded store that
-// answers in its place. With the same streams on both, a query written against one finds the same on the other.
+// Package loki has what the Loki exporter and the embedded store share, so that a query finds the same streams on
+// both.
 package loki
 
-// IndexAttributes are the resource attributes that become labels of streams where nobody says otherwise: Loki's own
-// defaults for OTLP (distributor.otlp_config.default_resource_attributes_as_index_labels in its configuration
-// reference). The caller may change the slice.
+// IndexAttributes are the resource attributes that become stream labels by default, as in Loki
+// (distributor.otlp_config.default_resource_attributes_as_index_labels). The caller may change the slice.
 func IndexAttributes() []string {
 	return []string{
 		"service.name", "service.namespace", "service.instance.id", "deployment.environment", "deployment.environment.name",
@@ -14,18 +13,17 @@ func IndexAttributes() []string {
 	}
 }
 
-// ServiceFrom are the labels that name a service which has no service.name, in Loki's order
+// ServiceFrom are the labels that name a service without service.name, in Loki's order
 // (limits_config.discover_service_name, as far as they are index labels).
 func ServiceFrom() [3]string {
 	return [...]string{"container_name", "k8s_container_name", "k8s_job_name"}
 }
 
-// MaxLabelValue is Loki's default of max_label_value_length, in bytes. A longer value becomes structured metadata and
-// does not cost the stream.
+// MaxLabelValue is Loki's default max_label_value_length, in bytes. Longer values become structured metadata.
 const MaxLabelValue = 2048
 
-// AppendName appends the name of the label that an attribute's key becomes: dots and whatever else a name cannot have
-// become underscores, a leading digit gets "key_" and a leading underscore "key", as Loki's OTLP endpoint does.
+// AppendName appends the label name of an attribute key as Loki's OTLP endpoint does: invalid characters become
+// underscores, a leading digit gets "key_" and a leading underscore "key".
 func AppendName(dst, key []byte) []byte {
 	switch {
 	case len(key) == 0:
@@ -38,7 +36,7 @@ func AppendName(dst, key []byte) []byte {
 	return AppendNamePart(dst, key)
 }
 
-// AppendNamePart appends a key behind the beginning of a name.
+// AppendNamePart appends the rest of a name.
 func AppendNamePart(dst, key []byte) []byte {
 	for _, c := range key {
 		switch {

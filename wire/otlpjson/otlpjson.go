@@ -1,4 +1,4 @@
-// Package otlpjson writes OTLP requests as OTLP/JSON, from their bytes.
+// Package otlpjson encodes OTLP requests as OTLP/JSON.
 package otlpjson
 
 import (
@@ -12,9 +12,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Append appends a request as OTLP/JSON, the same bytes that pdata's marshaler makes of it: every field in the
-// order of the tables, absent and zero ones left out, 64-bit integers as strings, ids in hex. Fields that the tables
-// do not know are left out.
+// Append appends a request as OTLP/JSON, byte for byte as pdata's marshaler: fields in the order of the tables,
+// absent and zero ones omitted, 64-bit integers as strings, ids in hex. Unknown fields are omitted.
 func Append(dst []byte, s wire.Signal, r wire.Request) []byte {
 	switch s {
 	case wire.Metrics:
@@ -27,7 +26,7 @@ func Append(dst []byte, s wire.Signal, r wire.Request) []byte {
 	return append(dst, "{}"...)
 }
 
-// appendMessage writes one message: a first pass finds which fields are there, then each is looked up in turn.
+// appendMessage finds the present fields first, then looks each up.
 func appendMessage(dst []byte, m message, body []byte) []byte {
 	var present uint32
 	for f := wire.MessageFields(body); f.Next(); {
@@ -56,7 +55,7 @@ func appendMessage(dst []byte, m message, body []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendField writes the value of a row and reports whether there is one to write.
+// appendField writes the value of a row and reports whether there is one.
 func appendField(dst []byte, row row, body []byte) (_ []byte, written bool) {
 	many := row.when == repeated
 	if many {
@@ -81,7 +80,7 @@ func appendField(dst []byte, row row, body []byte) (_ []byte, written bool) {
 	return append(dst, "{}"...), true // a message that is written also when it is absent
 }
 
-// payload is a field without its tag, and without its length where it has one.
+// payload is a field without tag and length.
 func payload(framed []byte) []byte {
 	tag, n := binary.Uvarint(framed)
 	framed = framed[n:]
@@ -92,7 +91,7 @@ func payload(framed []byte) []byte {
 	return framed
 }
 
-// appendValue writes one value and reports whether it is one to write: zero is not, unless the row says so.
+// appendValue writes a value and reports whether to keep it: not if it is zero, unless the row says so.
 func appendValue(dst []byte, row row, b []byte) (_ []byte, written bool) {
 	keep := row.when != nonzero
 	switch row.kind {
@@ -175,7 +174,7 @@ func appendQuotedInt(dst []byte, v int64) []byte {
 	return append(strconv.AppendInt(append(dst, '"'), v, 10), '"')
 }
 
-// appendDouble writes a number as JavaScript does, and the three that JSON has not as strings.
+// appendDouble writes a number as JavaScript does, and NaN and infinities as strings.
 func appendDouble(dst []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -192,7 +191,7 @@ func appendDouble(dst []byte, f float64) []byte {
 	return strconv.AppendFloat(dst, f, format, -1, 64)
 }
 
-// appendString writes a string, copying runs that need no escape. The bytes are valid UTF-8 (wire.Check).
+// appendString writes a JSON string. s is valid UTF-8 (wire.Check).
 func appendString(dst, s []byte) []byte {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')

@@ -1,6 +1,5 @@
 package otlpjson
 
-// kind says how a field is encoded, in protobuf and in JSON.
 type kind uint8
 
 const (
@@ -22,7 +21,6 @@ const (
 	kindPackedDouble
 )
 
-// when says when a field is written.
 type when uint8
 
 const (
@@ -32,7 +30,6 @@ const (
 	repeated             // as an array of all occurrences
 )
 
-// A row is a field of a message.
 type row struct {
 	number int
 	name   string
@@ -41,7 +38,6 @@ type row struct {
 	sub    message
 }
 
-// message names a message; it indexes the table.
 type message uint8
 
 const (
@@ -83,7 +79,7 @@ const (
 	messageCount
 )
 
-// messages are the rows of each message in the order in which pdata writes them (opentelemetry-proto 1.11).
+// messages are the rows of each message in pdata's order (opentelemetry-proto 1.11).
 var messages = [messageCount][]row{
 	logsRequest: {{1, "resourceLogs", kindMessage, repeated, resourceLogs}},
 	resourceLogs: {

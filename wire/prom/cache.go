@@ -6,10 +6,8 @@ import (
 	"unsafe"
 )
 
-// A cache maps what stands in a request (bytes, below the identity of what they stand in) to what was worked out
-// from it. Keys are compared in full, so that a hash is only ever a hint; the seed is the cache's own, so that nobody
-// outside can aim at one bucket. The configuration is the translator's and never changes, so that it needs no place
-// in the key.
+// A cache maps bytes of a request, below the identity of their parent, to what was derived from them. Keys are
+// compared in full, and the hash seed is private, so that nobody can aim at a bucket.
 type cache[V any] struct {
 	seed   maphash.Seed
 	budget *budget
@@ -19,10 +17,9 @@ type cache[V any] struct {
 	move   func(to, from *table[V], v V) V // carries what a value refers to in its table; nil if nothing
 }
 
-// A budget bounds the caches of a translator by two generations. Entries are added to the current tables; when these
-// have reached half of the budget they become the old ones, and the old ones before them are forgotten as a whole.
-// What is found in an old table is moved to the current one, so that series that are still sent survive. Nothing is
-// evicted one by one, and tables of pointer-free values cost the garbage collector nothing.
+// A budget bounds a translator's caches with two generations. When the current tables reach half of the budget they
+// become the old ones, and the previous old ones are dropped. Entries found in an old table move to the current
+// one. Tables of pointer-free values cost the garbage collector nothing.
 type budget struct {
 	half int // bytes the current tables may reach; below 0 nothing is ever found again
 	all  []generations
@@ -33,7 +30,7 @@ type generations interface {
 	size() (cur, old int)
 }
 
-// room makes room for another entry. It may turn every cache, so that places found before it do not hold after it.
+// room makes room for another entry. It may turn every cache, which invalidates earlier positions.
 func (b *budget) room() {
 	size := 0
 	for _, c := range b.all {
@@ -48,7 +45,6 @@ func (b *budget) room() {
 	}
 }
 
-// size returns the bytes that all tables hold.
 func (b *budget) size() (n int) {
 	for _, c := range b.all {
 		cur, old := c.size()
@@ -63,7 +59,6 @@ func newCache[V any](b *budget, move func(to, from *table[V], v V) V) *cache[V] 
 	return c
 }
 
-// get returns the place of an entry in the current table. The guess comes first.
 func (c *cache[V]) get(in parent, key []byte) (int, bool) {
 	if i, guess := c.guess(in); i >= 0 && bytes.Equal(guess, key) {
 		c.last = i
@@ -72,9 +67,9 @@ func (c *cache[V]) get(in parent, key []byte) (int, bool) {
 	return c.search(in, key)
 }
 
-// guess returns the entry behind the one found last, and its key, if it has the wanted parent; otherwise -1. Senders
-// repeat their series in the same order, so that it is nearly always the wanted one, and no hash is needed. Who takes
-// it says so by setting last.
+// guess returns the entry that followed the last found one, and its key, if it has this parent; otherwise -1.
+// Senders repeat series in the same order, so it is nearly always right and saves the hash. The caller sets last if
+// it uses it.
 func (c *cache[V]) guess(in parent) (int, []byte) {
 	if c.last >= 0 {
 		if n := c.cur.entries[c.last].next; n > 0 {
@@ -86,7 +81,6 @@ func (c *cache[V]) guess(in parent) (int, []byte) {
 	return -1, nil
 }
 
-// search is get without the guess.
 func (c *cache[V]) search(in parent, key []byte) (int, bool) {
 	if c.budget.half < 0 {
 		return 0, false
@@ -105,7 +99,8 @@ func (c *cache[V]) search(in parent, key []byte) (int, bool) {
 	return i, ok
 }
 
-// put adds an entry that get did not find, after room. weight is what the value holds outside of the table, in bytes.
+// put adds an entry that get did not find; call room first. weight is the bytes that the value holds outside the
+// table.
 func (c *cache[V]) put(in parent, key []byte, v V, weight int) int {
 	i := c.cur.add(c.hash(in, key), in, key, v)
 	c.cur.entries[i].weight = uint32(weight)
@@ -114,7 +109,6 @@ func (c *cache[V]) put(in parent, key []byte, v V, weight int) int {
 	return i
 }
 
-// bring moves an entry of the old table to the current one.
 func (c *cache[V]) bring(at int) int {
 	from := c.old
 	c.budget.room()
@@ -129,7 +123,7 @@ func (c *cache[V]) bring(at int) int {
 	return i
 }
 
-// follow remembers that entry i came after the one before it.
+// follow records that entry i came after the previous one.
 func (c *cache[V]) follow(i int) {
 	if c.last >= 0 {
 		c.cur.entries[c.last].next = uint32(i + 1)
@@ -137,7 +131,6 @@ func (c *cache[V]) follow(i int) {
 	c.last = i
 }
 
-// turn starts a new current table.
 func (c *cache[V]) turn(forget bool) {
 	c.old, c.cur, c.last = c.cur, new(table[V]), -1
 	if forget {
@@ -157,7 +150,7 @@ func (c *cache[V]) size() (cur, old int) {
 	return c.cur.size(), old
 }
 
-// A table is one generation of a cache: entries found by open addressing, and the bytes they refer to.
+// A table is one generation of a cache: an open-addressing index of entries, and the bytes they refer to.
 type table[V any] struct {
 	index   []uint32 // place of an entry + 1, 0 is free; a power of two, at most three quarters full
 	entries []entry[V]
@@ -176,10 +169,9 @@ type entry[V any] struct {
 	value  V
 }
 
-// parent is the identity of what a key stands in: of points the metric and the resource or scope, else nothing.
+// parent is the identity of what a key is in: for points the metric and the resource or scope.
 type parent struct{ metric, origin uint64 }
 
-// is reports whether entry i has the key.
 func (t *table[V]) is(i int, in parent, key []byte) bool {
 	e := &t.entries[i]
 	return e.in == in && bytes.Equal(t.bytes.view(e.key, e.keyLen), key)
@@ -227,24 +219,21 @@ func (t *table[V]) place(i int) {
 	t.index[at] = uint32(i + 1)
 }
 
-// size returns the bytes the table holds.
 func (t *table[V]) size() int {
 	var e entry[V]
 	return t.bytes.size + cap(t.entries)*int(unsafe.Sizeof(e)) + 4*len(t.index) +
 		cap(t.series)*int(unsafe.Sizeof(series{})) + t.weight
 }
 
-// An arena holds byte strings in large chunks. They are never moved and never freed one by one.
+// An arena holds byte strings in large chunks, which are never moved or freed singly.
 type arena struct {
 	chunks [][]byte
 	size   int
 }
 
-// A handle says where an arena holds a string: chunk and offset.
 type handle uint64
 
-// A chunk is as large as all before it, between these bounds: the first series of a small agent cost little, and no
-// chunk is mostly empty.
+// A chunk is as large as all before it, within these bounds: small agents stay small, and no chunk is mostly empty.
 const (
 	minChunk = 4 << 10
 	maxChunk = 256 << 10

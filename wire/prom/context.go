@@ -5,7 +5,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// resource is what a Resource says about the translated series below it.
+// resource is what a Resource contributes to translated series.
 type resource struct {
 	id            uint64
 	job, instance string
@@ -16,13 +16,13 @@ type resource struct {
 	lost          uint64 // the translator's, when it was written
 }
 
-// scope is what an InstrumentationScope says about the verbatim series below it.
+// scope is what an InstrumentationScope contributes to verbatim series.
 type scope struct {
 	id            uint64
 	job, instance string
 }
 
-// metric is what a Metric says about its series, whoever sends it.
+// metric is what a Metric contributes to its series.
 type metric struct {
 	id       uint64
 	name     string // as sent
@@ -31,8 +31,7 @@ type metric struct {
 	verbatim bool
 }
 
-// place is where the walk stands. The resource is only looked up when a translated metric needs it, the scope when a
-// verbatim one does.
+// place is the position of the walk. The resource and scope are looked up only when needed.
 type place struct {
 	resourceBody, scopeBody []byte
 	resource                *resource
@@ -41,7 +40,7 @@ type place struct {
 	in                      parent // of the points of the metric
 }
 
-// enter moves the place to a metric and looks up what its series are made of.
+// enter moves to a metric and looks up its context.
 func (t *Translator) enter(m *wire.Metric) {
 	at := &t.at
 	at.metric = t.metric(m)
@@ -58,7 +57,6 @@ func (t *Translator) enter(m *wire.Metric) {
 	at.in = parent{at.metric.id, at.resource.id}
 }
 
-// resource returns the resource with the given body.
 func (t *Translator) resource(body []byte) *resource {
 	i, ok := t.resources.get(parent{}, body)
 	if !ok {
@@ -69,7 +67,6 @@ func (t *Translator) resource(body []byte) *resource {
 	return t.resources.cur.entries[i].value
 }
 
-// scope returns the scope with the given body.
 func (t *Translator) scope(body []byte) *scope {
 	i, ok := t.scopes.get(parent{}, body)
 	if !ok {
@@ -88,7 +85,7 @@ func (t *Translator) scope(body []byte) *scope {
 	return t.scopes.cur.entries[i].value
 }
 
-// metric returns the metric that m is a message of. Its identity is everything but the points.
+// metric looks up the metric of m. Its identity is everything but the points.
 func (t *Translator) metric(m *wire.Metric) *metric {
 	typ, verbatim := m.Metadata().Find(TypeKey)
 	flags := byte(m.Type) << 4
@@ -115,7 +112,6 @@ func (t *Translator) metric(m *wire.Metric) *metric {
 	return t.metrics.cur.entries[i].value
 }
 
-// learnMetric works out a metric that was not seen before.
 func (t *Translator) learnMetric(m *wire.Metric, typ wire.Value, verbatim bool) *metric {
 	n := &metric{id: t.nextID(), name: string(m.Name), verbatim: verbatim, family: &Family{Help: string(m.Description)}}
 	switch m.Type {
@@ -133,7 +129,7 @@ func (t *Translator) learnMetric(m *wire.Metric, typ wire.Value, verbatim bool) 
 	} else {
 		n.family.Type = familyType(m)
 		n.family.Unit = t.unitName.Build(string(m.Unit))
-		// An error means that no usable name is left, which the empty name says as well.
+		// An error means an unusable name, as does the empty name.
 		n.family.Name, _ = t.metricName.Build(otlptranslator.Metric{
 			Name: string(m.Name), Unit: string(m.Unit), Type: translatorType(m),
 		})
@@ -144,7 +140,6 @@ func (t *Translator) learnMetric(m *wire.Metric, typ wire.Value, verbatim bool) 
 	return n
 }
 
-// familyType names the type of a translated metric.
 func familyType(m *wire.Metric) string {
 	switch m.Type {
 	case wire.MetricSum:
@@ -162,7 +157,6 @@ func familyType(m *wire.Metric) string {
 	return "unknown"
 }
 
-// translatorType is the type by which otlptranslator chooses suffixes.
 func translatorType(m *wire.Metric) otlptranslator.MetricType {
 	switch m.Type {
 	case wire.MetricSum:
@@ -182,7 +176,6 @@ func translatorType(m *wire.Metric) otlptranslator.MetricType {
 	return otlptranslator.MetricTypeUnknown
 }
 
-// string returns the text of a value.
 func (t *Translator) string(v wire.Value) string {
 	t.text = v.AppendText(t.text[:0])
 	return string(t.text)

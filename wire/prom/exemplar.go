@@ -10,16 +10,14 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// maxExemplarRunes is how much text OpenMetrics allows the labels of an exemplar.
+// maxExemplarRunes is OpenMetrics' limit for the labels of an exemplar.
 const maxExemplarRunes = 128
 
-// Labels of an exemplar that point to a trace.
 const (
 	traceLabel = "trace_id"
 	spanLabel  = "span_id"
 )
 
-// exemplars is scratch for the exemplars of one point.
 type exemplars struct {
 	list   []Exemplar
 	bucket []Exemplar
@@ -30,8 +28,7 @@ func (e *exemplars) reset() {
 	e.list, e.bytes = e.list[:0], e.bytes[:0]
 }
 
-// between returns the exemplars of the bucket above low up to high. The last bucket, up to infinity, takes what
-// belongs nowhere else.
+// between returns the exemplars of the bucket (low, high]. The +Inf bucket takes what fits nowhere else.
 func (e *exemplars) between(low, high float64) []Exemplar {
 	e.bucket = e.bucket[:0]
 	for _, x := range e.list {
@@ -42,8 +39,8 @@ func (e *exemplars) between(low, high float64) []Exemplar {
 	return e.bucket
 }
 
-// readExemplars reads the exemplars of a point, oldest first. One without a value is left out; one without a time has
-// that of its point.
+// readExemplars reads the exemplars of a point. Those without a value are skipped; those without a time get the
+// point's.
 func (t *Translator) readExemplars(from wire.Exemplars) {
 	t.exemplars.reset()
 	for from.Next() {
@@ -65,8 +62,7 @@ func (t *Translator) readExemplars(from wire.Exemplars) {
 	slices.SortStableFunc(t.exemplars.list, func(a, b Exemplar) int { return int(a.Time - b.Time) })
 }
 
-// exemplarLabels builds the labels of an exemplar: the trace it points to, and the attributes that its series does
-// not have, unless these are too long.
+// exemplarLabels builds the labels of an exemplar: the trace, and the filtered attributes unless too long.
 func (t *Translator) exemplarLabels(x *wire.Exemplar) labelSet {
 	t.collect(x.Attributes())
 	t.set = t.set[:0]
@@ -93,7 +89,6 @@ func (t *Translator) exemplarLabels(x *wire.Exemplar) labelSet {
 	return t.set
 }
 
-// allZero reports whether an id is absent, which may be said by zeros.
 func allZero(id []byte) bool {
 	for _, b := range id {
 		if b != 0 {

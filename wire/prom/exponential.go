@@ -6,8 +6,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// A Histogram is a native histogram with integer counts, laid out as Prometheus and remote write do: buckets that
-// hold something as spans of consecutive positions, their counts as differences.
+// A Histogram is a native histogram with integer counts, laid out as in remote write: non-empty buckets as spans,
+// counts as deltas.
 type Histogram struct {
 	Count, ZeroCount uint64
 	Sum              float64
@@ -18,26 +18,26 @@ type Histogram struct {
 	PositiveDeltas, NegativeDeltas []int64
 }
 
-// A Span is a run of consecutive buckets. Offset is the position of the first one for the first span, and the gap to
-// the span before for the others.
+// A Span is a run of consecutive buckets. Offset is the first position for the first span, and the gap for the
+// others.
 type Span struct {
 	Offset int32
 	Length uint32
 }
 
-// Prometheus' schemas -4 to 8 are the scales of OpenTelemetry. What is finer is merged down.
+// Prometheus' schemas are OpenTelemetry's scales. Finer ones are merged down.
 const (
 	minSchema = -4
 	maxSchema = 8
 )
 
-// zeroThreshold is the width of the zero bucket that Prometheus' own translation writes, whatever the point says.
+// zeroThreshold is what Prometheus' own translation writes, whatever the point says.
 const zeroThreshold = 1e-128
 
-// maxGap is how many empty buckets are written out rather than spanned over; a span costs about as much.
+// maxGap is how many empty buckets are written instead of a new span, which costs about as much.
 const maxGap = 2
 
-// walkExponential hands an exponential histogram over as one native histogram.
+// walkExponential emits an exponential histogram as a native histogram.
 func (t *Translator) walkExponential(b []byte) error {
 	p := wire.ParseExponentialHistogramPoint(b)
 	key := attributeRun(b, wire.FieldExponentialAttributes)
@@ -65,7 +65,6 @@ func (t *Translator) walkExponential(b []byte) error {
 	return t.emit(v.first, 0)
 }
 
-// native fills the scratch histogram.
 func (t *Translator) native(p *wire.ExponentialHistogramPoint) Why {
 	if p.Scale < minSchema {
 		return WhyScale
@@ -87,8 +86,8 @@ func (t *Translator) native(p *wire.ExponentialHistogramPoint) Why {
 	return 0
 }
 
-// spans lays buckets out, merging 2^down neighbours. An OpenTelemetry bucket i is the range above base^i, a
-// Prometheus bucket i the range up to base^i; hence the 1. It reports false when a position does not fit.
+// spans lays out buckets, merging 2^down neighbours. OpenTelemetry's bucket i begins at base^i, Prometheus' ends
+// there; hence the 1. It returns false if a position does not fit.
 func spans(to []Span, deltas []int64, from wire.Buckets, down int32) ([]Span, []int64, bool) {
 	var (
 		before int64 // count of the bucket written last

@@ -7,7 +7,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// walkHistogram hands a classic histogram over: sum, count, one series a bucket, all cumulative.
+// walkHistogram emits a classic histogram: sum, count and cumulative buckets.
 func (t *Translator) walkHistogram(b []byte) error {
 	p := wire.ParseHistogramPoint(b)
 	v := t.histogramSeries(&p, b)
@@ -49,8 +49,8 @@ func (t *Translator) walkHistogram(b []byte) error {
 	return t.emit(v.first+v.n-1, float64(p.Count))
 }
 
-// histogramSeries returns the series of a classic histogram: sum, count, a bucket for each bound, the last bucket.
-// The bounds belong to the key, because they become labels.
+// histogramSeries returns the series of a classic histogram: sum, count, buckets. The bounds are part of the key
+// because they become labels.
 func (t *Translator) histogramSeries(p *wire.HistogramPoint, b []byte) points {
 	run := attributeRun(b, wire.FieldHistogramAttributes)
 	k := append(t.key[:0], run...)
@@ -76,7 +76,7 @@ func (t *Translator) histogramSeries(p *wire.HistogramPoint, b []byte) points {
 	return t.points.cur.entries[t.learned(t.key, v)].value
 }
 
-// walkSummary hands a summary over: sum, count, one series a quantile.
+// walkSummary emits a summary: sum, count, quantiles.
 func (t *Translator) walkSummary(b []byte) error {
 	p := wire.ParseSummaryPoint(b)
 	v := t.summarySeries(&p, b)
@@ -101,7 +101,6 @@ func (t *Translator) walkSummary(b []byte) error {
 	return nil
 }
 
-// summarySeries returns the series of a summary: sum, count, quantiles.
 func (t *Translator) summarySeries(p *wire.SummaryPoint, b []byte) points {
 	run := attributeRun(b, wire.FieldSummaryAttributes)
 	k := append(t.key[:0], run...)

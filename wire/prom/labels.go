@@ -7,21 +7,21 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Field numbers of remote write 1.0: labels of TimeSeries and Exemplar, and the two strings of Label.
+// Field numbers of remote write 1.0.
 const (
 	fieldLabels     = 1
 	fieldLabelName  = 1
 	fieldLabelValue = 2
 )
 
-// Labels is a finished label set: sorted by name, names unique, values not empty. It is encoded as the labels field
-// of a remote-write 1.0 TimeSeries (and of its Exemplar), so that an exporter appends it as it is; Cursor reads it.
+// Labels is a label set: sorted, unique names, no empty values. It is encoded as the labels field of a remote-write
+// 1.0 TimeSeries, so an exporter appends it as is; Cursor reads it.
 type Labels []byte
 
 // Cursor returns a cursor before the first label.
 func (l Labels) Cursor() LabelCursor { return LabelCursor{rest: l} }
 
-// Get returns the value of a label, nil if the set has none of that name.
+// Get returns the value of a label, or nil.
 func (l Labels) Get(name string) []byte {
 	for c := l.Cursor(); c.Next(); {
 		if string(c.Name) == name {
@@ -39,7 +39,7 @@ func (l Labels) Len() (n int) {
 	return n
 }
 
-// String renders the set as PromQL writes it, with the metric name inside. It is for messages and tests.
+// String renders the set in PromQL syntax, with the metric name inside.
 func (l Labels) String() string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -56,7 +56,7 @@ func (l Labels) String() string {
 	return b.String()
 }
 
-// LabelCursor walks a label set in order. Name and Value are views of it.
+// LabelCursor walks a label set in order. Name and Value are views.
 type LabelCursor struct {
 	Name, Value []byte
 	rest        []byte
@@ -74,19 +74,16 @@ func (c *LabelCursor) Next() bool {
 	return true
 }
 
-// pair is a label under construction.
 type pair struct{ name, value string }
 
-// labelSet is a label set under construction, sorted by name. It belongs to the slow path: it is only used when a
-// series is seen for the first time.
+// labelSet is a sorted label set under construction, for series seen the first time.
 type labelSet []pair
 
-// find returns where name is or belongs.
 func (s labelSet) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(s, name, func(p pair, n string) int { return strings.Compare(p.name, n) })
 }
 
-// get returns the value of a label, empty if there is none: Prometheus does not tell the two apart.
+// get returns the value of a label, "" if absent: Prometheus treats both alike.
 func (s labelSet) get(name string) string {
 	if i, ok := s.find(name); ok {
 		return s[i].value
@@ -107,14 +104,13 @@ func (s *labelSet) set(name, value string) {
 	}
 }
 
-// setAbsent sets a label that is not there.
+// setAbsent sets a label unless it exists.
 func (s *labelSet) setAbsent(name, value string) {
 	if i, ok := s.find(name); !ok && value != "" {
 		*s = slices.Insert(*s, i, pair{name, value})
 	}
 }
 
-// appendTo appends the set in the encoding of Labels.
 func (s labelSet) appendTo(dst []byte) []byte {
 	for _, p := range s {
 		name, value := len(p.name), len(p.value)

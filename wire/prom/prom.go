@@ -1,10 +1,9 @@
-// Package prom turns OTLP metric requests into Prometheus series without decoding them: what a resource, a scope, a
-// metric and a point say about a series is worked out once, kept under the bytes that said it, and found again by
-// these bytes. The embedded store and the remote-write exporter are its users.
+// Package prom translates OTLP metric requests to Prometheus series without decoding them: what a resource, scope,
+// metric or point contributes is derived once and cached by its bytes. Used by the embedded store and the
+// remote-write exporter.
 //
-// Two kinds of metric come out (the rules are in README.md): one that our own scraper read carries the metadata
-// attribute prometheus.type and leaves as it was exposed; every other is translated as Prometheus' own OTLP endpoint
-// does it.
+// Metrics with the metadata attribute prometheus.type, from our own scraper, leave as they were exposed; all others
+// are translated as Prometheus' OTLP endpoint does (README.md).
 package prom
 
 import (
@@ -16,32 +15,30 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// TypeKey is the metadata attribute of a metric that came from a Prometheus exposition. Its value is the type of the
-// exposition: counter, gauge, histogram, summary, unknown, info, stateset or gaugehistogram.
+// TypeKey is the metadata attribute of metrics from a Prometheus exposition. Its value is the type: counter, gauge,
+// histogram, summary, unknown, info, stateset or gaugehistogram.
 const TypeKey = "prometheus.type"
 
-// Config says how metrics are translated. Metrics with TypeKey only heed ExternalLabels and CacheBytes.
+// Config configures the translation. For metrics with TypeKey only ExternalLabels and CacheBytes matter.
 type Config struct {
-	// PromoteResourceAttributes names the resource attributes that become labels of every series of the resource.
+	// PromoteResourceAttributes become labels of every series of the resource.
 	PromoteResourceAttributes []string
-	// PromoteAll makes labels of all resource attributes; PromoteAllButService leaves those out that job and instance are made of.
+	// PromoteAll promotes all resource attributes; PromoteAllButService all except those of job and instance.
 	PromoteAll, PromoteAllButService bool
-	// AddMetricSuffixes adds the unit and, to counters, _total to names.
+	// AddMetricSuffixes adds the unit, and _total for counters, to names.
 	AddMetricSuffixes bool
-	// TargetInfo writes one target_info series a resource, which holds the attributes that are not promoted.
+	// TargetInfo writes a target_info series per resource, with the attributes that are not promoted.
 	TargetInfo bool
-	// ExternalLabels are added to every series that has no label of that name.
+	// ExternalLabels are added to series that lack them.
 	ExternalLabels map[string]string
-	// CacheBytes bounds the memory of the cache; 0 is DefaultCacheBytes. Below 0 nothing is kept: the slow path that
-	// the cache is tested against.
+	// CacheBytes bounds the cache; 0 is DefaultCacheBytes, below 0 disables it.
 	CacheBytes int
 }
 
-// DefaultCacheBytes holds some 45,000 series that keep coming: 340 bytes each, and half of it is for those that are
-// about to be forgotten.
+// DefaultCacheBytes holds about 45,000 active series: 340 bytes each, and half is for the old generation.
 const DefaultCacheBytes = 32 << 20
 
-// DefaultConfig is Prometheus' UnderscoreEscapingWithSuffixes with the promoted attributes that our dashboards use.
+// DefaultConfig is UnderscoreEscapingWithSuffixes with the promoted attributes that our dashboards use.
 func DefaultConfig() Config {
 	return Config{
 		PromoteResourceAttributes: []string{
@@ -55,11 +52,11 @@ func DefaultConfig() Config {
 	}
 }
 
-// A Sample is one value of one series. It and all it refers to is valid until Sink.Sample returns.
+// A Sample is a value of a series. It is valid until Sink.Sample returns.
 type Sample struct {
 	Labels Labels
-	// Slot is 8 bytes that belong to the sink: they stay with the series as long as the cache knows it, and are 0
-	// when it is new to the cache (which may happen again: the cache is bounded). One series may have several slots.
+	// Slot is 8 bytes for the sink, kept as long as the series is cached. It is 0 when the series is new to the
+	// cache, which may happen again. A series may have several slots.
 	Slot   *uint64
 	Family *Family
 	Point  int   // ordinal of the data point within the request; samples of one point are consecutive; -1: target_info
@@ -72,8 +69,7 @@ type Sample struct {
 	Exemplars []Exemplar // ordered as sent
 }
 
-// A Family is what is known of all series of a metric. It lives as long as the translator remembers the metric, and
-// the pointer is its identity.
+// A Family is the metadata of a metric. It lives as long as the metric is cached; the pointer is its identity.
 type Family struct {
 	Name string // of the metric family: without _bucket, _sum, _count
 	Type string // as in an exposition: counter, gauge, histogram, summary, unknown, info, stateset, gaugehistogram
@@ -82,39 +78,38 @@ type Family struct {
 	Slot uint64 // the sink's, like Sample.Slot
 }
 
-// An Exemplar is a sample that stands for others.
+// An Exemplar is an exemplar of a sample.
 type Exemplar struct {
 	Labels Labels // without a metric name
 	Value  float64
 	Time   int64 // ms since 1970
 }
 
-// Sink takes the samples of a request in order. An error ends the walk.
+// Sink takes samples in order. An error ends the walk.
 type Sink interface {
 	Sample(s *Sample) error
 }
 
-// A Refuser is a Sink that wants to know which points became no samples; in order, like Sample. The metric's name is valid
-// until it returns.
+// A Refuser is a Sink that is also told of points without samples, in order. metric is valid until it returns.
 type Refuser interface {
 	Refused(point int, w Why, metric string)
 }
 
-// SinkFunc makes a function a Sink.
+// SinkFunc is a function as a Sink.
 type SinkFunc func(s *Sample) error
 
 // Sample calls f.
 func (f SinkFunc) Sample(s *Sample) error { return f(s) }
 
-// StaleNaN returns the value by which Prometheus says that a series has ended.
+// StaleNaN returns Prometheus' staleness marker.
 func StaleNaN() float64 { return math.Float64frombits(staleBits) }
 
-// IsStaleNaN reports whether v is that value; there is no other way to see it, since NaN equals nothing.
+// IsStaleNaN reports whether v is the staleness marker; == does not work on NaN.
 func IsStaleNaN(v float64) bool { return math.Float64bits(v) == staleBits }
 
 const staleBits = 0x7ff0000000000002
 
-// A Translator walks requests. It is not safe for use by several goroutines at once.
+// A Translator walks requests. Not safe for concurrent use.
 type Translator struct {
 	cfg        Config
 	promote    map[string]bool
@@ -132,7 +127,7 @@ type Translator struct {
 	metrics   *cache[*metric]
 	points    *cache[points]
 
-	// Of the walk that runs.
+	// Of the current walk.
 	sink             Sink
 	refuser          Refuser // the sink, if it is one
 	report           Report
@@ -153,7 +148,7 @@ func New(c Config) *Translator {
 		infoFamily: Family{Name: targetInfo, Type: "gauge", Help: "Target metadata"},
 		promote:    make(map[string]bool, len(c.PromoteResourceAttributes)),
 		metricName: otlptranslator.MetricNamer{WithMetricSuffixes: c.AddMetricSuffixes},
-		// Both are Prometheus' defaults for its OTLP endpoint.
+		// Prometheus' defaults for OTLP.
 		labelName: otlptranslator.LabelNamer{UnderscoreLabelSanitization: true, PreserveMultipleUnderscores: true},
 	}
 	for _, name := range c.PromoteResourceAttributes {
@@ -176,11 +171,11 @@ func New(c Config) *Translator {
 	return t
 }
 
-// CacheBytes returns how much memory the cache holds.
+// CacheBytes returns the memory held by the cache.
 func (t *Translator) CacheBytes() int { return t.budget.size() }
 
-// Walk hands the samples of a metrics request to the sink. What cannot be a Prometheus sample is counted in the
-// report and does not stop the rest; the error is the sink's own.
+// Walk gives the samples of a request to the sink. Points that cannot be samples are counted in the report; the
+// error is the sink's.
 func (t *Translator) Walk(r wire.Request, sink Sink) (Report, error) {
 	t.sink, t.report = sink, Report{}
 	t.refuser, _ = sink.(Refuser)
@@ -193,7 +188,6 @@ func (t *Translator) Walk(r wire.Request, sink Sink) (Report, error) {
 	return t.report, nil
 }
 
-// nextID returns a new identity.
 func (t *Translator) nextID() uint64 {
 	t.lastID++
 	return t.lastID

@@ -8,11 +8,9 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// The hot path reads points itself, because the cache needs the attributes of a point as they stand in it, which the
-// views of wire do not give. The bytes are canonical (wire.Check): every tag read here is one byte long, and nothing
-// ends early.
+// The hot path parses points itself, because the cache needs the raw attributes, which wire's views do not give.
+// The bytes are canonical (wire.Check): tags are one byte, and nothing is truncated.
 
-// uvarint reads a varint.
 func uvarint(b []byte, pos int) (v uint64, end int) {
 	for shift := uint(0); pos < len(b) && shift < 64; shift += 7 {
 		c := b[pos]
@@ -25,7 +23,6 @@ func uvarint(b []byte, pos int) (v uint64, end int) {
 	return 0, len(b)
 }
 
-// view reads a length and the bytes it covers.
 func view(b []byte, pos int) ([]byte, int) {
 	n, start := uvarint(b, pos)
 	if n > uint64(len(b)-start) {
@@ -35,7 +32,6 @@ func view(b []byte, pos int) ([]byte, int) {
 	return b[start:end], end
 }
 
-// skip returns the position behind the field whose tag is at pos.
 func skip(b []byte, pos int) int {
 	tag, pos := uvarint(b, pos)
 	switch tag & 7 {
@@ -53,8 +49,8 @@ func skip(b []byte, pos int) int {
 	return pos
 }
 
-// attributeRun returns the bytes from the first attribute of a point to the last. Encoders write them side by side;
-// where other fields stand between, these become part of the run, which costs hits of the cache and nothing else.
+// attributeRun returns the bytes from the first attribute to the last. Fields in between become part of the key,
+// which only costs cache hits.
 func attributeRun(b []byte, field int) []byte {
 	tag := byte(field<<3 | wire.TypeBytes)
 	first, last := -1, 0
@@ -74,7 +70,6 @@ func attributeRun(b []byte, field int) []byte {
 	return b[first:last]
 }
 
-// number is what the hot path reads of a NumberDataPoint.
 type number struct {
 	attributes  []byte // from the first to the last
 	guessed     bool   // they are what was guessed
@@ -84,8 +79,8 @@ type number struct {
 	exemplars   bool
 }
 
-// parseNumber reads a NumberDataPoint body. A point without a value counts as 0, as in Prometheus' own translation.
-// Where the attributes are those guessed, they are compared as a whole and not walked.
+// parseNumber reads a NumberDataPoint. A missing value is 0, as in Prometheus. Attributes equal to the guess are
+// compared as a whole.
 func parseNumber(b, guess []byte) (p number) {
 	first, last := -1, 0
 	for pos := 0; pos < len(b); {
@@ -134,7 +129,6 @@ func parseNumber(b, guess []byte) (p number) {
 	return p
 }
 
-// fixed64 reads eight bytes.
 func fixed64(b []byte, pos int) (uint64, int) {
 	if len(b)-pos < 8 {
 		return 0, len(b)

@@ -1,9 +1,9 @@
 package prom
 
-// Why says why a data point did not become samples.
+// Why is why a data point has no samples.
 type Why uint8
 
-// The reasons, a closed list.
+// The reasons.
 const (
 	WhyDelta       Why = 1 + iota // delta temporality: Prometheus keeps totals
 	WhyTemporality                // a sum or histogram without temporality
@@ -33,7 +33,7 @@ func (w Why) String() string {
 	return "none"
 }
 
-// Report says what a walk found.
+// Report is the result of a walk.
 type Report struct {
 	Points  int // data points in the request, also those refused
 	Samples int // samples given to the sink
@@ -42,7 +42,7 @@ type Report struct {
 	example [numWhy]string
 }
 
-// Refused returns how many data points became no samples.
+// Refused returns how many data points have no samples.
 func (r *Report) Refused() (n int) {
 	for _, k := range r.refused {
 		n += k
@@ -50,8 +50,7 @@ func (r *Report) Refused() (n int) {
 	return n
 }
 
-// EachRefused calls f for every reason that occurred, with the number of points and the name of the first metric
-// concerned.
+// EachRefused calls f for every reason that occurred, with the number of points and the first metric's name.
 func (r *Report) EachRefused(f func(w Why, points int, metric string)) {
 	for w, n := range r.refused {
 		if n > 0 {
@@ -60,7 +59,6 @@ func (r *Report) EachRefused(f func(w Why, points int, metric string)) {
 	}
 }
 
-// refuse counts a point.
 func (r *Report) refuse(w Why, metric string) {
 	if r.refused[w] == 0 {
 		r.example[w] = metric

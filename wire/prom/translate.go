@@ -10,9 +10,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// The slow path: from attributes to label sets. It runs once for every new series.
+// The slow path, from attributes to label sets. It runs once per new series.
 
-// Labels that Prometheus gives a meaning.
 const (
 	nameLabel     = "__name__"
 	jobLabel      = "job"
@@ -21,7 +20,6 @@ const (
 	quantileLabel = "quantile"
 )
 
-// Resource attributes that identify a target; they become job and instance.
 const (
 	serviceName      = "service.name"
 	serviceNamespace = "service.namespace"
@@ -30,7 +28,6 @@ const (
 
 const targetInfo = "target_info"
 
-// learnResource works out a resource that was not seen before.
 func (t *Translator) learnResource(body []byte) *resource {
 	r := &resource{id: t.nextID()}
 	attributes := func() wire.Attributes { return wire.ResourceAttributes(body) }
@@ -57,7 +54,7 @@ func (t *Translator) learnResource(body []byte) *resource {
 	return r
 }
 
-// promotes says whether a resource attribute becomes a label of every series.
+// promotes reports whether a resource attribute becomes a label of every series.
 func (t *Translator) promotes(key string) bool {
 	switch {
 	case t.promote[key], t.cfg.PromoteAll:
@@ -68,8 +65,8 @@ func (t *Translator) promotes(key string) bool {
 	return false
 }
 
-// learnInfo returns the labels of the target_info of a resource, nil if it has no identity or nothing beside it. An attribute whose key
-// cannot be a label name is left out; Prometheus would write no target_info then.
+// learnInfo returns the labels of a resource's target_info, nil if it has no identity or nothing else. Unlike
+// Prometheus, it skips attributes that cannot be labels instead of writing no target_info.
 func (t *Translator) learnInfo(r *resource, attributes wire.Attributes) Labels {
 	t.collect(attributes, serviceName, serviceNamespace, serviceInstance)
 	if len(t.attributes) == 0 {
@@ -90,7 +87,7 @@ func (t *Translator) learnInfo(r *resource, attributes wire.Attributes) Labels {
 	return t.set.appendTo(nil)
 }
 
-// collect gathers attributes into scratch, sorted by key, those of one key in the order sent.
+// collect gathers attributes, sorted by key; equal keys keep their order.
 func (t *Translator) collect(attributes wire.Attributes, without ...string) {
 	t.attributes = t.attributes[:0]
 	for attributes.Next() {
@@ -101,8 +98,8 @@ func (t *Translator) collect(attributes wire.Attributes, without ...string) {
 	slices.SortStableFunc(t.attributes, func(a, b pair) int { return strings.Compare(a.name, b.name) })
 }
 
-// join turns the collected attributes into label names. Where several become one name, their values are joined by
-// semicolons in the order of their keys, as the OpenTelemetry specification asks.
+// join turns attributes into labels. If several get one name, their values are joined by semicolons in key order,
+// as in the OpenTelemetry specification.
 func (t *Translator) join() Why {
 	for i := range t.attributes {
 		name, err := t.labelName.Build(t.attributes[i].name)
@@ -128,12 +125,11 @@ func (t *Translator) join() Why {
 	return 0
 }
 
-// dropEmpty removes labels without a value, which Prometheus does not tell from absent ones.
+// dropEmpty removes empty labels, which Prometheus treats as absent.
 func (t *Translator) dropEmpty() {
 	t.set = slices.DeleteFunc(t.set, func(p pair) bool { return p.value == "" })
 }
 
-// addExternal adds the configured labels that are not there.
 func (t *Translator) addExternal() {
 	for _, p := range t.external {
 		t.set.setAbsent(p.name, p.value)
@@ -163,8 +159,8 @@ func (t *Translator) learnLabels(attributes wire.Attributes) Why {
 	return 0
 }
 
-// learnVerbatim is learnLabels for a metric that was scraped: the labels of the exposition over the base labels of
-// its target. Of a repeated key the last one counts.
+// learnVerbatim is learnLabels for a scraped metric: exposed labels over the target's. Of a repeated key the last
+// counts.
 func (t *Translator) learnVerbatim(s *scope, attributes wire.Attributes) Why {
 	t.collect(attributes, nameLabel)
 	t.set = t.set[:0]
@@ -178,7 +174,7 @@ func (t *Translator) learnVerbatim(s *scope, attributes wire.Attributes) Why {
 		}
 		t.set = append(t.set, a)
 	}
-	// Before the empty ones go: a label exposed as empty removes the base label.
+	// Before dropEmpty: a label exposed as empty removes the base label.
 	t.set.setAbsent(jobLabel, s.job)
 	t.set.setAbsent(instanceLabel, s.instance)
 	t.dropEmpty()
@@ -186,7 +182,7 @@ func (t *Translator) learnVerbatim(s *scope, attributes wire.Attributes) Why {
 	return 0
 }
 
-// hold lays the scratch set down as the next series of the point that is learned, named after the family.
+// hold stores the scratch set as the next series of the point.
 func (t *Translator) hold(suffix string) {
 	to := t.points.cur
 	t.set.set(nameLabel, t.at.metric.family.Name+suffix)
@@ -194,8 +190,7 @@ func (t *Translator) hold(suffix string) {
 	to.series = append(to.series, series{labels: to.bytes.hold(t.text), size: uint32(len(t.text))})
 }
 
-// formatFloat writes a bucket bound or quantile as Prometheus 3 does, whatever it was exposed as: "1.0", "0.5",
-// "1e-05", "+Inf".
+// formatFloat writes a bucket bound or quantile as Prometheus 3 does: "1.0", "0.5", "1e-05", "+Inf".
 func formatFloat(f float64) string {
 	if math.IsInf(f, 1) {
 		return "+Inf"

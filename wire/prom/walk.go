@@ -7,20 +7,18 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// points is what the cache knows of a data point: the series its samples belong to, side by side in the table.
+// points is a cached data point: its series, adjacent in the table.
 type points struct {
 	first, n uint32
 	why      Why
 }
 
-// series is one label set, and what the sink remembers of it.
 type series struct {
 	labels handle
 	size   uint32
 	slot   uint64
 }
 
-// movePoints carries the series of an entry to another table.
 func movePoints(to, from *table[points], v points) points {
 	first := uint32(len(to.series))
 	for _, s := range from.series[v.first : v.first+v.n] {
@@ -31,7 +29,6 @@ func movePoints(to, from *table[points], v points) points {
 	return v
 }
 
-// walkResource walks one ResourceMetrics.
 func (t *Translator) walkResource(rs *wire.Resources) error {
 	t.at = place{resourceBody: rs.Resource()}
 	t.earliest, t.latest = math.MaxUint64, 0
@@ -51,7 +48,6 @@ func (t *Translator) walkResource(rs *wire.Resources) error {
 	return nil
 }
 
-// walkMetric walks the points of one Metric.
 func (t *Translator) walkMetric(m *wire.Metric) error {
 	if why := t.at.metric.why; why != 0 {
 		for ps := m.Points(); ps.Next(); {
@@ -79,7 +75,6 @@ func (t *Translator) walkMetric(m *wire.Metric) error {
 	return nil
 }
 
-// refuse counts a point that cannot be a sample.
 func (t *Translator) refuse(w Why) {
 	t.report.refuse(w, t.at.metric.name)
 	if t.refuser != nil {
@@ -88,7 +83,6 @@ func (t *Translator) refuse(w Why) {
 	t.report.Points++
 }
 
-// begin starts the samples of a point.
 func (t *Translator) begin(at, start uint64) {
 	t.sample.Point = t.report.Points
 	t.report.Points++
@@ -100,7 +94,7 @@ func (t *Translator) begin(at, start uint64) {
 	}
 }
 
-// emit hands the sample to the sink as one of the i-th series of the current table.
+// emit gives the sample to the sink as the i-th series of the current table.
 func (t *Translator) emit(i uint32, value float64) error {
 	s := &t.points.cur.series[i]
 	t.sample.Labels = t.points.cur.bytes.view(s.labels, s.size)
@@ -113,7 +107,7 @@ func (t *Translator) emit(i uint32, value float64) error {
 	return t.sink.Sample(&t.sample)
 }
 
-// walkNumber hands a point of a gauge or sum over, the hot path.
+// walkNumber emits a point of a gauge or sum, the hot path.
 func (t *Translator) walkNumber(b []byte) error {
 	i, guess := t.points.guess(t.at.in)
 	p := parseNumber(b, guess)
@@ -139,7 +133,7 @@ func (t *Translator) walkNumber(b []byte) error {
 	return t.emit(v.first, p.value)
 }
 
-// learnOne adds a point of one series to the cache.
+// learnOne caches a point of one series.
 func (t *Translator) learnOne(key []byte, attributes wire.Attributes) int {
 	t.budget.room()
 	v := t.learnPoint(attributes)
@@ -149,30 +143,28 @@ func (t *Translator) learnOne(key []byte, attributes wire.Attributes) int {
 	return t.learned(key, v)
 }
 
-// learnPoint starts a point whose series are held next.
 func (t *Translator) learnPoint(attributes wire.Attributes) points {
 	return points{first: uint32(len(t.points.cur.series)), why: t.learnLabels(attributes)}
 }
 
-// learned adds the point to the cache.
 func (t *Translator) learned(key []byte, v points) int {
 	v.n = uint32(len(t.points.cur.series)) - v.first
 	return t.points.put(t.at.in, key, v, 0)
 }
 
-// Prometheus looks back five minutes for a value; a target_info twice in that time is always found. The number of
-// samples is bounded because one point of the year 1970 must not ask for millions.
+// Prometheus looks back five minutes, so twice in that time is always found. The number is bounded, or a point of
+// the year 1970 would cause millions.
 const (
 	infoInterval = uint64(150 * time.Second)
 	maxInfo      = 8
 )
 
-// InfoLost says that what was written lately may not have arrived: the newest target_info of each resource is written once
-// more when its request comes again.
+// InfoLost says that recent samples may be lost: the newest target_info of each resource is written again with its
+// next request.
 func (t *Translator) InfoLost() { t.lost++ }
 
-// targetInfo writes the target_info of a resource over the time its points cover, as far as that is behind what was
-// written before: a store that takes nothing out of order would refuse the request for something that nobody sent.
+// targetInfo writes target_info over the time of the resource's points, only after the last one written: a store
+// that refuses out-of-order samples would refuse the request.
 func (t *Translator) targetInfo(r *resource) error {
 	from := t.earliest
 	if t.latest-from > maxInfo*infoInterval {

@@ -4,7 +4,6 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// sample is the value of a line.
 type sample struct {
 	bits    uint64
 	ms      int64 // its own timestamp
@@ -12,21 +11,20 @@ type sample struct {
 	parser  textparse.Parser
 }
 
-// extra is a sample of a series that had one already in this scrape, at another time.
+// extra is another sample of a series in this scrape, at another time.
 type extra struct {
 	ref  uint32
 	bits uint64
 	time uint64
 }
 
-// exemplarRef is an exemplar of a series: walk.exbuf[from:to].
 type exemplarRef struct {
 	ref      uint32
 	from, to uint32
 }
 
-// add books a sample as Prometheus' scrape loop appends one. cached says that the line is known. It reports whether
-// the line is known from now on: a new one is not when its sample was not taken, and so never gets a stale marker.
+// add books a sample as Prometheus' scrape loop does. It reports whether the line is known from now on: a new line
+// whose sample was not taken is not, and so never gets a stale marker.
 func (w *walk) add(l *line, s sample, cached bool) bool {
 	t := w.t
 	w.res.Kept++
@@ -70,7 +68,7 @@ func (w *walk) add(l *line, s sample, cached bool) bool {
 	return true
 }
 
-// again notes that a line which occurs several times in a body was seen, and reports whether it was before.
+// again notes that a repeated line was seen, and reports whether it was before.
 func (w *walk) again(l *line) bool {
 	t := w.t
 	text := rawOf(w.body, l)
@@ -81,7 +79,7 @@ func (w *walk) again(l *line) bool {
 	return false
 }
 
-// markTwice marks a line of this scrape as one whose text occurs again.
+// markTwice marks a line whose text occurs again.
 func (w *walk) markTwice(x lineIndex) {
 	t := w.t
 	if x.old {
@@ -99,10 +97,8 @@ func (w *walk) markTwice(x lineIndex) {
 	t.twice[string(rawOf(w.body, l))] = t.iter
 }
 
-// has reports whether a series has a sample in this scrape.
 func (w *walk) has(s *series) bool { return s.seen == w.t.iter || s.wrote == w.t.iter }
 
-// kindFor is the kind of a sample's line.
 func (t *Template) kindFor(l *line) kind {
 	switch {
 	case l.kind == kindMeta, l.kind == kindEnd, l.kind == kindDropped:
@@ -119,8 +115,8 @@ func (t *Template) kindFor(l *line) kind {
 	return kindSlow
 }
 
-// write puts a sample where the bytes of its series are. It reports false when they hold another sample of this
-// scrape: of two at one time the first stays, as in the TSDB; others are sent beside it.
+// write patches a sample into its series' bytes. It returns false if the series has a sample of this scrape: at the
+// same time the first stays, as in the TSDB; others become extra.
 func (w *walk) write(ref uint32, s sample) bool {
 	t := w.t
 	sr := &t.series[ref]
@@ -145,7 +141,7 @@ func (w *walk) write(ref uint32, s sample) bool {
 		w.live++
 	default:
 		if sr.place == placeMember {
-			// The points of a histogram have one time: its lines go apart.
+			// The points of a histogram share one time, so its lines are separated.
 			sr.flags |= seriesPlain
 			sr.place = placeParked
 			w.regroup = true
@@ -156,7 +152,6 @@ func (w *walk) write(ref uint32, s sample) bool {
 	return true
 }
 
-// timeOf is the time of the last sample of a series.
 func (w *walk) timeOf(s *series) uint64 {
 	switch {
 	case s.place == placePoint:
@@ -167,7 +162,7 @@ func (w *walk) timeOf(s *series) uint64 {
 	return w.now
 }
 
-// loosen makes a series one whose point is framed anew each scrape, because exemplars come and go. It stays one.
+// loosen marks a series whose point is framed anew each scrape, because exemplars vary.
 func (w *walk) loosen(s *series) {
 	if s.flags&seriesLoose != 0 {
 		return

@@ -10,10 +10,9 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// sentinel follows comments in the text format: a NUL in one of them ends the exposition for the parser.
+// sentinel follows comments in the text format: a NUL in one ends the exposition for the parser.
 const sentinel = "a 1\n"
 
-// comments takes the comments at pos.
 func (w *walk) comments() error {
 	t := w.t
 	end := w.commentsEnd()
@@ -60,7 +59,7 @@ func (w *walk) comments() error {
 	return nil
 }
 
-// oddComment takes one comment that is more than a line, which a quoted name in it may make it, or fails.
+// oddComment takes a comment that spans lines, which a quoted name allows, or fails.
 func (w *walk) oddComment() error {
 	p := w.parser(w.pos, min(len(w.body), w.pos+window), "")
 	e, err := p.Next()
@@ -94,11 +93,10 @@ func (w *walk) oddComment() error {
 	return nil
 }
 
-// window is how far the parser may look for the end of a line that we cannot find.
+// window limits the parser's search for the end of a line.
 const window = 1 << 16
 
-// commentsEnd returns where the run of comments at pos ends. In the text format blanks may stand before a comment,
-// and lines may be empty.
+// commentsEnd returns the end of the comments at pos. The text format allows leading blanks and empty lines.
 func (w *walk) commentsEnd() int {
 	i := w.pos
 	for i < len(w.body) && w.isComment(i) {
@@ -111,7 +109,6 @@ func (w *walk) commentsEnd() int {
 	return i
 }
 
-// isComment reports whether the line at i is a comment or empty. # EOF is neither.
 func (w *walk) isComment(i int) bool {
 	b := w.body[i:]
 	if w.t.format == formatOpenMetrics {

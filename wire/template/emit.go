@@ -11,8 +11,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// emit makes the request: the series if live, and in any case the stale markers that are in w.rest already, and the
-// synthetic series.
+// emit makes the request: the series if live, the stale markers already in w.rest, and the synthetic series.
 func (w *walk) emit(live bool, in Input) {
 	t := w.t
 	if live {
@@ -27,7 +26,7 @@ func (w *walk) emit(live bool, in Input) {
 	w.res.Items += t.report.count
 }
 
-// made hands the request to AppendRequest and returns what is known of it.
+// made keeps the request for AppendRequest and returns the result.
 func (w *walk) made() Result {
 	if w.t.ready != nil {
 		w.t.ready.release() // nobody wanted it
@@ -37,17 +36,15 @@ func (w *walk) made() Result {
 	return w.res
 }
 
-// around is the envelope of the request.
 func (w *walk) around() wire.Envelope { return wire.Envelope{Resource: w.t.resource, Scope: w.t.scope} }
 
-// wrap appends the request around the series of the template and w.rest.
 func (w *walk) wrap(dst []byte) []byte {
 	dst = w.around().Append(dst, w.fixed+len(w.rest))
 	dst = append(dst, w.t.otlp[:w.fixed]...)
 	return append(dst, w.rest...)
 }
 
-// openMetric begins a copy of a metric for other points; closeMetric ends it.
+// openMetric begins a copy of a metric for other points.
 func (w *walk) openMetric(m *metric) (outer, inner int) {
 	w.rest, outer = wire.BeginMessage(w.rest, wire.FieldScopeXItem)
 	w.rest = append(w.rest, w.t.otlp[m.body:m.data]...)
@@ -61,7 +58,6 @@ func (w *walk) closeMetric(outer, inner int) {
 	w.rest = wire.EndMessage(w.rest, outer)
 }
 
-// appendLoose appends the points behind fixed, with the exemplars of this scrape.
 func (w *walk) appendLoose() {
 	t := w.t
 	for i := range t.metrics {
@@ -82,8 +78,7 @@ func (w *walk) appendLoose() {
 	}
 }
 
-// appendLoosePoint appends the point of the series ref, or of the group that begins with it, and returns the series
-// after it.
+// appendLoosePoint appends the point of the series or group at ref, and returns the next series.
 func (w *walk) appendLoosePoint(ref uint32) uint32 {
 	t := w.t
 	s := &t.series[ref]
@@ -112,7 +107,6 @@ func (w *walk) appendLoosePoint(ref uint32) uint32 {
 	return next
 }
 
-// bodyOf returns where the body of the message framed at b[at:] begins.
 func bodyOf(b []byte, at uint32) uint32 {
 	at++
 	for b[at]&0x80 != 0 {
@@ -121,7 +115,6 @@ func bodyOf(b []byte, at uint32) uint32 {
 	return at + 1
 }
 
-// appendExtra appends a second sample of a series.
 func (w *walk) appendExtra(x extra) {
 	t := w.t
 	s := &t.series[x.ref]
@@ -131,8 +124,8 @@ func (w *walk) appendExtra(x extra) {
 	w.res.Items++
 }
 
-// openNumber begins the metric for number points of a series: its own, or for a line of a group one that is named
-// like the line.
+// openNumber begins the metric for number points of a series: its own, or for a line of a group one named like the
+// line.
 func (w *walk) openNumber(ref uint32) (outer, inner int) {
 	t := w.t
 	m := t.metricOf(ref)
@@ -161,7 +154,6 @@ func (w *walk) openNumber(ref uint32) (outer, inner int) {
 	return outer, inner
 }
 
-// metricOf is the metric that a placed series is in.
 func (t *Template) metricOf(ref uint32) *metric {
 	lo, hi := 0, len(t.metrics)-1
 	for lo < hi {
@@ -175,7 +167,7 @@ func (t *Template) metricOf(ref uint32) *metric {
 	return &t.metrics[lo]
 }
 
-// appendStale appends a marker for every series whose last sample was in the scrape before this one.
+// appendStale appends a marker for every series whose last sample was in the previous scrape.
 func (w *walk) appendStale() {
 	t := w.t
 	last := t.iter - 1
@@ -218,7 +210,7 @@ func (w *walk) appendStale() {
 	shut()
 }
 
-// allStale reports whether ref is the first line of its group and every line of it needs a marker.
+// allStale reports whether ref is first in its group and all lines need a marker.
 func (t *Template) allStale(s *series, ref uint32) bool {
 	g := &t.groups[s.group]
 	if g.first != ref {
@@ -232,8 +224,7 @@ func (t *Template) allStale(s *series, ref uint32) bool {
 	return true
 }
 
-// appendStaleGroup appends the marker of a histogram or summary: its point, bounds included, with the flag and
-// without values.
+// appendStaleGroup appends the marker of a histogram or summary: its point with bounds and flag, without values.
 func (w *walk) appendStaleGroup(g *group) {
 	at := uint32(len(w.rest))
 	w.rest = append(w.rest, w.t.otlp[g.start:g.end]...)
@@ -250,7 +241,7 @@ func (w *walk) appendStaleGroup(g *group) {
 	w.rest[at+g.flags-g.start] = wire.FlagNoRecordedValue
 }
 
-// appendExemplar appends the body of an Exemplar. Prometheus names a trace in the labels trace_id and span_id.
+// appendExemplar appends an Exemplar. trace_id and span_id labels become the trace.
 func appendExemplar(dst []byte, e exemplar.Exemplar) []byte {
 	dst = wire.AppendFixed64(dst, wire.FieldExemplarTime, uint64(e.Ts*1e6))
 	dst = wire.AppendFixed64(dst, wire.FieldExemplarDouble, math.Float64bits(e.Value))

@@ -10,7 +10,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// typeCode is a metric type as the metadata prometheus.type says it.
+// typeCode is a metric type, as in prometheus.type.
 type typeCode uint8
 
 const (
@@ -38,8 +38,8 @@ func codeOf(t model.MetricType) typeCode {
 	return typeUnknown
 }
 
-// preamble is a line that puts a parser in the state it has after a TYPE line of this type. Only two types change
-// what a line means: the le of histograms and the quantile of summaries are written in one form.
+// preamble puts a parser into the state after a TYPE line. Only for two types does that matter: le and quantile are
+// normalised.
 func (c typeCode) preamble() string {
 	switch c {
 	case typeHistogram:
@@ -50,14 +50,12 @@ func (c typeCode) preamble() string {
 	return ""
 }
 
-// family is what the comments of a body say about a metric.
 type family struct {
 	code typeCode
 	help string
 	unit string
 }
 
-// role is what a line is in its family.
 type role uint8
 
 const (
@@ -68,7 +66,6 @@ const (
 	roleQuantile
 )
 
-// suffixes lists how the lines of a family are named other than the family.
 var suffixes = [...]struct {
 	text  string
 	codes [2]typeCode
@@ -83,10 +80,8 @@ var suffixes = [...]struct {
 	{"_info", [2]typeCode{typeInfo}, roleNumber},
 }
 
-// families is what all comments of a body say, by the name of the family.
 type families map[string]family
 
-// readFamilies collects the comments of the walked body.
 func (w *walk) readFamilies(into families, lines []line) {
 	clear(into)
 	text := w.slow.text[:0]
@@ -110,8 +105,7 @@ func (w *walk) readFamilies(into families, lines []line) {
 	}
 }
 
-// read takes one comment. What is kept are views of the parser's text, which stays as long as the families do: both
-// are the walk's, and no line is parsed between.
+// read takes a comment. It keeps views of the parser's text, which lives as long as the families.
 func (f families) read(p textparse.Parser, e textparse.Entry) {
 	switch e {
 	case textparse.EntryType:
@@ -132,14 +126,14 @@ func (f families) read(p textparse.Parser, e textparse.Entry) {
 	}
 }
 
-// of finds the family of a series and what the series is in it. base is the family's name.
+// of finds the family of a series, its name base, and the role.
 func (f families) of(name string) (fam family, base string, r role) {
 	if fam, ok := f[name]; ok {
 		switch fam.code {
 		case typeSummary:
 			return fam, name, roleQuantile
 		case typeHistogram, typeGaugeHistogram, typeInfo:
-			// The lines of these have suffixes: this one is something else of that name.
+			// Lines of these have suffixes: this is another metric of that name.
 			if fam.code != typeInfo {
 				return family{}, name, roleNumber
 			}
@@ -161,7 +155,6 @@ func (f families) of(name string) (fam family, base string, r role) {
 	return family{}, name, roleNumber
 }
 
-// shape is the OTLP data that a metric is.
 type shape uint8
 
 const (
@@ -172,8 +165,7 @@ const (
 	shapeSummary
 )
 
-// shapeOf is the data that number points of a type become. Buckets and counts of a histogram that is no OTLP
-// histogram still only grow.
+// shapeOf is the shape of number points. Buckets and counts of inexact histograms still only grow.
 func shapeOf(c typeCode, r role) shape {
 	switch {
 	case c == typeCounter, r == roleBucket, r == roleCount:
@@ -184,7 +176,6 @@ func shapeOf(c typeCode, r role) shape {
 	return shapeGauge
 }
 
-// dataField is the field of Metric for a shape.
 func (s shape) dataField() int {
 	switch s {
 	case shapeMonotonic, shapeSum:
@@ -197,7 +188,6 @@ func (s shape) dataField() int {
 	return wire.FieldMetricGauge
 }
 
-// dataHead is what stands in the data message before the points.
 func (s shape) dataHead() string {
 	switch s {
 	case shapeMonotonic:
@@ -208,5 +198,4 @@ func (s shape) dataHead() string {
 	return ""
 }
 
-// view is b as a string, for a lookup.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -11,9 +11,9 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// group is the point of a histogram or summary, made of several lines. Everything in it but the attributes has a
-// fixed length, so it is patched like a number point. Its members are series first to first+n-1 and their last
-// values values[vals:vals+n]: count, sum, then the buckets by bound or the quantiles.
+// group is the point of a histogram or summary, from several lines. Everything but the attributes has a fixed
+// length, so it is patched. Its members are series first to first+n-1 with values[vals:vals+n]: count, sum, then
+// buckets by bound or quantiles.
 type group struct {
 	first, n uint32
 	vals     uint32
@@ -27,7 +27,7 @@ type group struct {
 	loose    bool
 }
 
-// The offsets of a group's count and sum from its time, and from one quantile's value to the next.
+// Offsets from a group's time to its count and sum, and between quantiles.
 const (
 	groupCount    = 9
 	groupSum      = 18
@@ -36,7 +36,6 @@ const (
 	quantileValue = 12 // from the start of a framed quantile to its value
 )
 
-// candidate is a group to be.
 type candidate struct {
 	shape   shape
 	keyFrom int // its attributes without le or quantile: layout.keys[keyFrom:keyTo]
@@ -50,7 +49,6 @@ type candidate struct {
 	broken  bool // a line of it cannot be a member
 }
 
-// draftMember puts a line of a histogram or summary to its candidate.
 func (w *walk) draftMember(e *entry, s *series) {
 	y := &w.lay
 	attrs := w.t.attrsOf(s)
@@ -89,7 +87,6 @@ func (w *walk) draftMember(e *entry, s *series) {
 	e.cand = c
 }
 
-// candidate finds the candidate of a family and attributes, or -1. The last one is the likely one.
 func (w *walk) candidate(base string, key []byte) int32 {
 	y := &w.lay
 	if n := len(y.groups); n > 0 {
@@ -103,15 +100,14 @@ func (w *walk) candidate(base string, key []byte) int32 {
 	return -1
 }
 
-// boundOf reads le or quantile. It must be written as Prometheus 3 writes it, because a reader of the OTLP point
-// will write it so.
+// boundOf reads le or quantile. It must be spelled as Prometheus 3 does, as readers of the OTLP point will.
 func boundOf(text []byte) (float64, bool) {
 	f, err := strconv.ParseFloat(string(text), 64)
 	return f, err == nil && f == f && labels.FormatOpenMetricsFloat(f) == string(text)
 }
 
-// judge decides whether a candidate is exactly one OTLP point: one count, one sum, distinct bounds, and of a
-// histogram the bucket +Inf.
+// judge decides whether a candidate is exactly one OTLP point: one count, one sum, distinct bounds, and for a
+// histogram +Inf.
 func (w *walk) judge(c *candidate) {
 	y := &w.lay
 	c.judged = true
@@ -145,13 +141,11 @@ func (w *walk) judge(c *candidate) {
 	c.exact = true
 }
 
-// size is the length of the framed point.
 func (c *candidate) size() int {
 	n := c.body()
 	return 1 + wire.SizeVarint(uint64(n)) + n
 }
 
-// body is the length of the point.
 func (c *candidate) body() int {
 	n := c.keyTo - c.keyFrom + 4*9 + 2 // attributes, start, time, count, sum, flags
 	rest := len(c.members) - firstMembers
@@ -162,7 +156,7 @@ func (c *candidate) body() int {
 	return n + packed(8*rest) + packed(8*(rest-1))
 }
 
-// layGroup writes the point of a group, with its values still to be set, and its members.
+// layGroup writes the point of a group, without values, and its members.
 func (w *walk) layGroup(c *candidate) {
 	y := &w.lay
 	g := group{
@@ -176,7 +170,7 @@ func (w *walk) layGroup(c *candidate) {
 		field = wire.FieldHistogramAttributes
 	}
 	dst = appendRetagged(dst, y.keys[c.keyFrom:c.keyTo], field)
-	// Start, time, count and sum have the same numbers in both messages.
+	// Start, time, count and sum have the same field numbers in both messages.
 	dst = wire.AppendFixed64(dst, wire.FieldHistogramStart, 0)
 	dst = wire.AppendFixed64(dst, wire.FieldHistogramTime, w.now)
 	g.time = uint32(len(dst) - 8)
@@ -210,7 +204,6 @@ func (w *walk) layGroup(c *candidate) {
 	y.made = append(y.made, g)
 }
 
-// layMember keeps a line of a group.
 func (w *walk) layMember(ref, g uint32, loose bool) {
 	y := &w.lay
 	old := &w.t.series[ref]
@@ -224,7 +217,6 @@ func (w *walk) layMember(ref, g uint32, loose bool) {
 	w.laySeries(ref, n)
 }
 
-// appendRetagged appends attributes as another field.
 func appendRetagged(dst, attrs []byte, field int) []byte {
 	for len(attrs) > 0 {
 		whole, _, _, rest := nextAttr(attrs)
@@ -235,8 +227,8 @@ func appendRetagged(dst, attrs []byte, field int) []byte {
 	return dst
 }
 
-// settleGroups writes the points of the groups that changed, and the time of all. It reports false when a group is
-// no exact OTLP point with these values; its lines are number points from then on.
+// settleGroups writes changed groups, and the time of all. It returns false when a group is no exact OTLP point
+// with these values; its lines are number points from then on.
 func (w *walk) settleGroups() bool {
 	t := w.t
 	exact := true
@@ -258,8 +250,7 @@ func (w *walk) settleGroups() bool {
 	return exact
 }
 
-// writeGroup writes the values of a group. OTLP's buckets are the differences of Prometheus': it must be possible
-// to add them up again to the same numbers.
+// writeGroup writes the values of a group. OTLP's buckets are differences, which must add up to the same numbers.
 func (t *Template) writeGroup(g *group) bool {
 	vals := t.values[g.vals : g.vals+g.n]
 	count, ok := isCount(vals[0])

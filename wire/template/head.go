@@ -8,7 +8,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// appendResource appends the framed Resource of a target, for OpenTelemetry readers.
+// appendResource appends a target's framed Resource.
 func appendResource(dst []byte, job, instance string) []byte {
 	dst, mark := wire.BeginMessage(dst, wire.FieldResourceXResource)
 	if job != "" {
@@ -20,8 +20,8 @@ func appendResource(dst []byte, job, instance string) []byte {
 	return wire.EndMessage(dst, mark)
 }
 
-// appendScope appends the framed scope of a target. Its attributes are the labels of every series below it, which
-// enrichment of the resource does not change.
+// appendScope appends a target's framed scope. Its attributes are the labels of every series, safe from changes to
+// the resource.
 func appendScope(dst []byte, name, job, instance string) []byte {
 	dst, mark := wire.BeginMessage(dst, wire.FieldScopeXScope)
 	dst = wire.AppendString(dst, wire.FieldScopeName, name)
@@ -34,7 +34,6 @@ func appendScope(dst []byte, name, job, instance string) []byte {
 	return wire.EndMessage(dst, mark)
 }
 
-// appendMetricHead appends the fields of a Metric before its data.
 func appendMetricHead(dst []byte, id metricID, f family) []byte {
 	dst = wire.AppendString(dst, wire.FieldMetricName, id.name)
 	if f.help != "" {
@@ -46,7 +45,6 @@ func appendMetricHead(dst []byte, id metricID, f family) []byte {
 	return wire.AppendStringAttribute(dst, wire.FieldMetricMetadata, "prometheus.type", typeNames[id.code])
 }
 
-// metricName reads the name out of what appendMetricHead made.
 func metricName(head []byte) string {
 	n, k := binary.Uvarint(head[1:])
 	return string(head[1+k : 1+k+int(n)])

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// final turns the labels of a line into those of its series: target labels, then metric_relabel_configs, then the
-// checks. Empty labels mean that the line is dropped. The order and the rules are those of Prometheus' scrape loop.
+// final makes a series' labels: target labels, metric_relabel_configs, checks, as in Prometheus' scrape loop. Empty
+// labels mean that the line is dropped.
 func (s *Settings) final(p *slowPath) (labels.Labels, error) {
 	b := p.builder
 	b.Reset(p.lset)
@@ -38,8 +38,8 @@ func (s *Settings) final(p *slowPath) (labels.Labels, error) {
 	return out, s.checkLimits(out)
 }
 
-// addTarget sets the target's labels. One that the line has too wins under honor_labels; otherwise the line's is
-// kept under exported_, as often as that takes.
+// addTarget adds the target's labels. On conflict the line's wins under honor_labels; otherwise it is renamed with
+// as many exported_ prefixes as needed.
 func (s *Settings) addTarget(b *labels.Builder, lset labels.Labels) {
 	var conflicts []labels.Label
 	s.Target.Range(func(l labels.Label) {
@@ -65,7 +65,6 @@ func (s *Settings) addTarget(b *labels.Builder, lset labels.Labels) {
 	}
 }
 
-// addExternal sets the external labels that a series does not have itself.
 func (s *Settings) addExternal(b *labels.Builder) {
 	s.External.Range(func(l labels.Label) {
 		if b.Get(l.Name) == "" {
@@ -74,7 +73,6 @@ func (s *Settings) addExternal(b *labels.Builder) {
 	})
 }
 
-// checkLimits fails on a series over label_limit, label_name_length_limit or label_value_length_limit.
 func (s *Settings) checkLimits(lset labels.Labels) error {
 	name := lset.Get(labels.MetricName)
 	if s.LabelLimit > 0 && lset.Len() > s.LabelLimit {

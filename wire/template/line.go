@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// line is what is remembered of one line of the last body; of a run of comment lines, one is remembered.
+// line is the record of a line of the last body, or of a run of comments.
 type line struct {
 	off  uint32 // where it begins in Template.body
 	n    uint32 // its length with the newline
@@ -18,7 +18,6 @@ type line struct {
 	lively bool // the value moved last time
 }
 
-// kind says what a line's value is for.
 type kind uint8
 
 const (
@@ -30,7 +29,6 @@ const (
 	kindEnd                 // # EOF
 )
 
-// Flags of a line.
 const (
 	flagTwice    = 1 << iota // the same text before the value occurs more than once in the body
 	flagShared               // another line means the same series, and its value is the one in otlp
@@ -40,7 +38,6 @@ const (
 	flagUsed                 // of a line of the last body: found in this one
 )
 
-// The sizes of the records, for Template.Bytes.
 const (
 	lineSize   = int(unsafe.Sizeof(line{}))
 	seriesSize = int(unsafe.Sizeof(series{}))
@@ -48,7 +45,6 @@ const (
 	groupSize  = int(unsafe.Sizeof(group{}))
 )
 
-// format is an exposition format.
 type format uint8
 
 const (
@@ -57,8 +53,8 @@ const (
 	formatOpenMetrics
 )
 
-// formatOf tells the format from a Content-Type, by Prometheus 3's rules: a type that is missing or not known
-// needs a fallback.
+// formatOf tells the format from a Content-Type by Prometheus 3's rules: a missing or unknown type needs a
+// fallback.
 func (t *Template) formatOf(contentType string) (format, error) {
 	if contentType == t.contentType && t.format != formatNone {
 		return t.format, nil
@@ -89,8 +85,8 @@ func formatOfMedia(media string) format {
 	return formatNone
 }
 
-// splitLine finds the text of a series at the start of b, which ends at ser, and its value, which begins at val.
-// It is a guess for looking the text up: where it fails, or the text is not known, Prometheus' parser decides.
+// splitLine finds the series, which ends at ser, and the value at val. It is only a guess for the lookup; otherwise
+// Prometheus' parser decides.
 func splitLine(b []byte, f format) (ser, val int, ok bool) {
 	i := 0
 	if f == formatText {
@@ -123,7 +119,6 @@ func splitLine(b []byte, f format) (ser, val int, ok bool) {
 	return ser, val, val < len(b)
 }
 
-// skipLabels returns the index after the brace that closes the labels, or -1.
 func skipLabels(b []byte, i int) int {
 	for i < len(b) {
 		switch b[i] {
@@ -159,7 +154,7 @@ func isNameByte(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == ':'
 }
 
-// rawOf is the text of a series as Prometheus keeps it, without the blanks before the value.
+// rawOf is the text of a series without the blanks before the value.
 func rawOf(body []byte, l *line) []byte {
 	raw := body[l.off : l.off+l.key]
 	for len(raw) > 0 && (raw[len(raw)-1] == ' ' || raw[len(raw)-1] == '\t') {

@@ -11,18 +11,16 @@ import (
 	"github.com/prometheus/prometheus/model/value"
 )
 
-// pow10 holds the powers of ten that a float64 holds exactly.
 var pow10 = [...]float64{
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
-// parseValue reads the number at the start of b. It returns the bits of the float64 and how many bytes the number
-// has; 0 when there is none, or none that Prometheus takes.
+// parseValue reads the number at the start of b. It returns its float64 bits and length; 0 if Prometheus would not
+// accept it.
 //
-// Most numbers are at most 2^53 times a small power of ten: then both are exact floats and one operation rounds
-// correctly (Clinger's fast path). Sums of floats have up to 17 digits, of which one division of integers makes the
-// nearest float. The others go to strconv.
+// Most numbers are at most 2^53 times a small power of ten: both are exact, and one operation rounds correctly
+// (Clinger's fast path). Up to 19 digits take one integer division. The rest goes to strconv.
 func parseValue(b []byte) (number uint64, n int) {
 	i := 0
 	negative := false
@@ -56,7 +54,7 @@ func parseValue(b []byte) (number uint64, n int) {
 		digits += i - point
 	}
 	if i+3 < len(b) && b[i]|0x20 == 'e' {
-		// strconv writes an exponent with a sign and two digits.
+		// strconv's exponents have a sign and two digits.
 		e, sign := int(b[i+2]-'0')*10+int(b[i+3]-'0'), b[i+1]
 		switch {
 		case b[i+2]-'0' > 9 || b[i+3]-'0' > 9:
@@ -91,15 +89,14 @@ func parseValue(b []byte) (number uint64, n int) {
 	return math.Float64bits(f), i
 }
 
-// tenTo holds the powers of ten that a uint64 holds.
 var tenTo = [...]uint64{
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
 }
 
-// quotient is the float64 nearest to m/d, for m and d that are not 0 and a result that is no subnormal.
+// quotient is the float64 nearest to m/d, for d other than 0 and a normal result.
 //
-// Both are shifted until their highest bit is set; then the integer quotient has at least 63 bits, ten more than a
-// float64. That it is not exact is put into the lowest of them, where it decides a tie and nothing else.
+// Both are shifted to the highest bit, so the quotient has at least 63 bits, ten more than a float64. A remainder
+// sets the lowest bit, which only decides ties.
 func quotient(m, d uint64) float64 {
 	if m == 0 {
 		return 0
@@ -113,7 +110,7 @@ func quotient(m, d uint64) float64 {
 	return float64(q) * math.Float64frombits(uint64(1023+t-s-63)<<52)
 }
 
-// parseSlow reads what parseValue does not: NaN, infinities, long mantissas, large exponents.
+// parseSlow reads NaN, infinities, long mantissas and large exponents.
 func parseSlow(b []byte) (number uint64, n int) {
 	n = bytes.IndexAny(b, " \t\n")
 	if n < 0 {
@@ -133,8 +130,8 @@ func parseSlow(b []byte) (number uint64, n int) {
 	return math.Float64bits(f), n
 }
 
-// tail reads what follows a value that ends at b[i]: nothing, or a timestamp in milliseconds. end is the index
-// after the newline, or 0 when the line is for the parser.
+// tail reads what follows a value at b[i]: nothing, or a timestamp in ms. end is the index after the newline, 0 if
+// the parser must decide.
 func tail(b []byte, i int, f format) (end int, ms int64, stamped bool) {
 	if f == formatOpenMetrics {
 		return tailOpenMetrics(b, i)

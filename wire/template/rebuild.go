@@ -8,8 +8,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// metric is a Metric message in otlp. Its header (name, description, unit, metadata) is otlp[body:data], the tag of
-// its data stands at data, and its points are otlp[points:end].
+// metric is a Metric in otlp: its header (name, description, unit, metadata) is otlp[body:data], the tag of its
+// data is at data, its points are otlp[points:end].
 type metric struct {
 	body, data, points, end uint32
 	count                   uint32 // data points
@@ -17,7 +17,7 @@ type metric struct {
 	shape                   shape
 }
 
-// layout is the work of laying out otlp anew: which series share a metric, which lines make a histogram or summary.
+// layout is the state of rebuilding otlp: which series share a metric, which lines form a group.
 type layout struct {
 	fams    families
 	ids     map[metricID]int32
@@ -41,7 +41,6 @@ type layout struct {
 	values  []uint64
 }
 
-// metricID is what series must share to share a metric.
 type metricID struct {
 	name  string
 	shape shape
@@ -49,7 +48,6 @@ type metricID struct {
 	loose bool
 }
 
-// draft is a metric to be.
 type draft struct {
 	id     metricID
 	fam    family
@@ -57,7 +55,6 @@ type draft struct {
 	points int     // bytes of the framed points
 }
 
-// entry is a series to be placed.
 type entry struct {
 	ref   uint32
 	role  role
@@ -84,13 +81,13 @@ func (l layout) emptied() layout {
 	return l
 }
 
-// needsRebuild reports whether otlp does not hold exactly the series that have a sample.
+// needsRebuild reports whether otlp differs from the series with a sample.
 func (w *walk) needsRebuild() bool {
 	return w.t.unsettled || w.regroup || len(w.parked) > 0 || w.live != w.t.placed || w.newMetas || w.building && w.metas != w.t.metas
 }
 
-// rebuild lays out otlp anew, for the series of the present lines that have a sample in this scrape; with all, for
-// all of them, which is for keeping them and not for sending.
+// rebuild lays out otlp for the series with a sample in this scrape; with all, for all of them, to keep but not to
+// send.
 func (w *walk) rebuild(all bool) {
 	w.res.Rebuilt = true
 	y := &w.lay
@@ -117,8 +114,7 @@ func (w *walk) rebuild(all bool) {
 	w.keep()
 }
 
-// draftEntries lists the series to be placed in the order of their lines, and the candidates for histograms and
-// summaries.
+// draftEntries lists the series to place, in line order, and the candidates for groups.
 func (w *walk) draftEntries(all bool) {
 	t, y := w.t, &w.lay
 	y.refs = slices.Grow(y.refs, len(t.series))[:len(t.series)]
@@ -152,7 +148,6 @@ func (w *walk) draftEntries(all bool) {
 	}
 }
 
-// namesOf returns the names of a series; l is a line of it.
 func (w *walk) namesOf(s *series, l *line) names {
 	n := view(nameOf(w.body[l.off : l.off+l.key]))
 	if s.name == 0 {
@@ -165,7 +160,7 @@ func (w *walk) namesOf(s *series, l *line) names {
 	return is
 }
 
-// draftMetrics gives every series a metric: that of its group where the group is one, its own otherwise.
+// draftMetrics assigns every series to the metric of its group, or to its own.
 func (w *walk) draftMetrics() {
 	y := &w.lay
 	for i := range y.entries {
@@ -196,7 +191,6 @@ func (w *walk) draftMetrics() {
 	}
 }
 
-// draft finds or makes the metric to be.
 func (w *walk) draft(id metricID, f family) *draft {
 	y := &w.lay
 	if y.last >= 0 && y.metrics[y.last].id == id {
@@ -218,7 +212,6 @@ func (w *walk) draft(id metricID, f family) *draft {
 	return &y.metrics[i]
 }
 
-// layMetric writes a metric with its points.
 func (w *walk) layMetric(d *draft) {
 	y := &w.lay
 	m := metric{shape: d.id.shape, count: uint32(len(d.items)), first: uint32(len(y.series))}
@@ -246,7 +239,6 @@ func (w *walk) layMetric(d *draft) {
 	y.kept = append(y.kept, m)
 }
 
-// layPoint writes the number point of a series.
 func (w *walk) layPoint(ref uint32) {
 	t, y := w.t, &w.lay
 	old := &t.series[ref]
@@ -258,7 +250,6 @@ func (w *walk) layPoint(ref uint32) {
 	w.laySeries(ref, n)
 }
 
-// layParked keeps a series that has no bytes.
 func (w *walk) layParked(ref uint32) {
 	n := w.t.series[ref]
 	w.layAttrs(&n)
@@ -266,7 +257,6 @@ func (w *walk) layParked(ref uint32) {
 	w.laySeries(ref, n)
 }
 
-// layAttrs keeps the attributes of a series that has no number point.
 func (w *walk) layAttrs(n *series) {
 	y := &w.lay
 	at := uint32(len(y.arena))
@@ -284,7 +274,7 @@ func (w *walk) laySeries(ref uint32, n series) {
 	y.series = append(y.series, n)
 }
 
-// bitsOf is the last value of a series; 0 when it has none yet.
+// bitsOf is the last value of a series; 0 if it has none.
 func (w *walk) bitsOf(s *series) uint64 {
 	switch {
 	case s.place == placePoint:
@@ -297,8 +287,8 @@ func (w *walk) bitsOf(s *series) uint64 {
 	return 0
 }
 
-// fitted is a copy of what in old's storage, or in one of its own when it would leave much of the old one unused: it
-// stays for as long as the target.
+// fitted copies what into old's storage, or a new one if much of the old would stay unused: it lives as long as the
+// target.
 func fitted[T any](old, what []T) []T {
 	if cap(old) > len(what)+len(what)/8+16 {
 		old = nil
@@ -306,7 +296,6 @@ func fitted[T any](old, what []T) []T {
 	return append(old[:0], what...)
 }
 
-// keep takes the new layout over, and what refers to series by index with it.
 func (w *walk) keep() {
 	t, y := w.t, &w.lay
 	t.otlp = fitted(t.otlp, y.otlp)
@@ -343,7 +332,6 @@ func (w *walk) keep() {
 	w.regroup, w.newMetas, w.building = false, false, false
 }
 
-// hashCandidate is where the candidate of a line is looked up.
 func hashCandidate(base string, key []byte) uint64 {
 	var h maphash.Hash
 	h.SetSeed(hashSeed)
@@ -353,7 +341,7 @@ func hashCandidate(base string, key []byte) uint64 {
 	return h.Sum64()
 }
 
-// isCount reports whether a value can be an OTLP count and come back the same: an integer from 0 to 2^53.
+// isCount reports whether a value is an exact OTLP count: an integer from 0 to 2^53.
 func isCount(bits uint64) (uint64, bool) {
 	f := math.Float64frombits(bits)
 	n := uint64(f)

@@ -9,8 +9,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// reports are the synthetic series of a scrape, as Prometheus names and describes them. The last three are written
-// under extra_scrape_metrics.
+// reports are the synthetic series, as in Prometheus. The last three need extra_scrape_metrics.
 var reports = [...]struct{ name, unit, help string }{
 	{"up", "targets", "Health of the scrape target. 1 means the target is healthy, 0 if the scrape failed."},
 	{"scrape_duration_seconds", "seconds", "Duration of the last scrape in seconds."},
@@ -25,15 +24,14 @@ var reports = [...]struct{ name, unit, help string }{
 
 const reportsBase = 5 // of reports: those written always
 
-// report is the OTLP form of the synthetic series: framed metrics of one point each.
+// report is the encoded synthetic series: metrics of one point.
 type report struct {
 	otlp  []byte
 	at    [len(reports)]uint32 // of the values in otlp
 	count int
 }
 
-// newReport encodes the synthetic series of a target. They get the target's labels only: metric_relabel_configs do
-// not see them.
+// newReport encodes the synthetic series. They have only the target's labels, without metric_relabel_configs.
 func newReport(t *Template) report {
 	r := report{count: reportsBase}
 	if t.set.ExtraMetrics {
@@ -56,7 +54,6 @@ func newReport(t *Template) report {
 	return r
 }
 
-// reportOf lists the values of the synthetic series for a scrape.
 func (w *walk) reportOf(in Input) [len(reports)]float64 {
 	t, up, size := w.t, 1.0, float64(in.BodySize)
 	if w.res.Err != nil {
@@ -72,7 +69,6 @@ func (w *walk) reportOf(in Input) [len(reports)]float64 {
 	}
 }
 
-// append appends the metrics with these values.
 func (r *report) append(dst []byte, now uint64, values [len(reports)]float64) []byte {
 	for i := range r.at[:r.count] {
 		r.set(i, math.Float64bits(values[i]), now, 0)
@@ -80,7 +76,6 @@ func (r *report) append(dst []byte, now uint64, values [len(reports)]float64) []
 	return append(dst, r.otlp...)
 }
 
-// appendStale appends the markers that end the synthetic series.
 func (r *report) appendStale(dst []byte, now uint64) []byte {
 	for i := range r.at[:r.count] {
 		r.set(i, value.StaleNaN, now, wire.FlagNoRecordedValue)

@@ -10,7 +10,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// series is one series of the target: a set of labels after relabelling. Several lines may mean the same one.
+// series is a label set of the target after relabelling. Several lines may mean the same one.
 type series struct {
 	hash  uint64 // of the labels, with the seed of the process
 	attrs uint32 // where its point attributes begin: in otlp for a number point, in arena otherwise
@@ -24,7 +24,6 @@ type series struct {
 	flags uint8
 }
 
-// place says where a series has its bytes.
 type place uint8
 
 const (
@@ -33,38 +32,34 @@ const (
 	placeMember              // a value of a group
 )
 
-// Flags of a series.
 const (
 	seriesPlain = 1 << iota // never part of a group again: it was not exact, or had a timestamp of its own
 	seriesLoose             // has had exemplars: its point is framed anew each time
 )
 
-// names are those of a series whose line does not begin with its name: quoted, or renamed by relabelling.
+// names are for series whose line does not begin with the name: quoted, or renamed by relabelling.
 type names struct {
 	exposed string // in the exposition
 	final   string // after relabelling
 }
 
-// parked is a sample of a series that has no bytes in otlp yet.
+// parked is a sample of a series without bytes in otlp.
 type parked struct {
 	bits uint64
 	time uint64
 }
 
-// hashSeed makes the hashes of this process its own: an exposition cannot be made to collide. A collision of two
-// series of one target would merge them; at a million series that is one chance in 10^7.
-//
-// It is fixed at start and never written again.
+// hashSeed is random, so that an exposition cannot force collisions. A collision would merge two series of a
+// target: one chance in 10^7 at a million series.
 var hashSeed = maphash.MakeSeed()
 
-// The place of a number point's time, from its value, and the length of the point's end: start, time, value and flags,
-// each encoded also when it is 0, so that every change of a sample is a patch.
+// Offset from a number point's value back to its time, and size of start, time, value and flags. All are encoded
+// even if 0, so that every change is a patch.
 const (
 	timeBefore = 9       // from the value back to the time
 	pointTail  = 3*9 + 2 // start, time, value with their tags; flags
 )
 
-// attrsOf returns the encoded attributes of a series.
 func (t *Template) attrsOf(s *series) []byte {
 	if s.place == placePoint {
 		return t.otlp[s.attrs : s.attrs+s.alen]
@@ -72,8 +67,8 @@ func (t *Template) attrsOf(s *series) []byte {
 	return t.arena[s.attrs : s.attrs+s.alen]
 }
 
-// appendAttrs appends the labels of a series but its name as point attributes. The scope says job and instance: a
-// label that differs from it is an attribute, and one that the series lacks an empty attribute.
+// appendAttrs appends a series' labels, except the name, as point attributes. job and instance only if they differ
+// from the scope's; empty if the series lacks them.
 func (t *Template) appendAttrs(dst []byte, lset labels.Labels) []byte {
 	job, instance := t.job == "", t.instance == ""
 	lset.Range(func(l labels.Label) {
@@ -102,7 +97,6 @@ func (t *Template) appendAttrs(dst []byte, lset labels.Labels) []byte {
 	return dst
 }
 
-// nextAttr splits the first attribute off attrs, which appendAttrs made.
 func nextAttr(attrs []byte) (whole, key, val, rest []byte) {
 	n, k := binary.Uvarint(attrs[1:])
 	end := 1 + k + int(n)
@@ -117,7 +111,7 @@ func nextAttr(attrs []byte) (whole, key, val, rest []byte) {
 	return whole, key, kv[1+k:], rest
 }
 
-// cutAttr appends attrs without the attribute of that name to dst, and returns the value it had.
+// cutAttr appends attrs without the named one, and returns its value.
 func cutAttr(dst, attrs []byte, name string) (_, val []byte, found bool) {
 	for len(attrs) > 0 {
 		whole, key, v, rest := nextAttr(attrs)
@@ -131,7 +125,7 @@ func cutAttr(dst, attrs []byte, name string) (_, val []byte, found bool) {
 	return dst, val, found
 }
 
-// appendPoint appends a framed number point. Its value ends pointTail-2*9 bytes before the end; see timeBefore.
+// appendPoint appends a framed number point. See timeBefore for the offsets.
 func appendPoint(dst, attrs []byte, p parked, flags byte) []byte {
 	dst = wire.AppendTag(dst, wire.FieldDataPoints, wire.TypeBytes)
 	dst = wire.AppendVarint(dst, uint64(len(attrs)+pointTail))
@@ -142,7 +136,6 @@ func appendPoint(dst, attrs []byte, p parked, flags byte) []byte {
 	return wire.AppendUint(dst, wire.FieldNumberFlags, uint64(flags))
 }
 
-// sizePoint is the length of a framed number point with so many bytes of attributes.
 func sizePoint(attrs int) int {
 	n := attrs + pointTail
 	return 1 + wire.SizeVarint(uint64(n)) + n

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// slowPath is what a line costs that is not known: Prometheus' parser, labels, relabelling.
+// slowPath is for unknown lines: Prometheus' parser, labels, relabelling.
 type slowPath struct {
 	text    []byte // a body of one line for the parser
 	symbols *labels.SymbolTable
@@ -30,15 +30,15 @@ func (s slowPath) emptied() slowPath {
 	return slowPath{text: s.text[:0], buf: s.buf[:0], symbols: s.symbols, builder: s.builder}
 }
 
-// append adds a line that begins at pos to out, and goes on behind it.
+// append adds the line at pos to out, and moves on.
 func (w *walk) append(l line) {
 	w.out = append(w.out, l)
 	w.pos += int(l.n)
 	w.index()
 }
 
-// parser makes a parser for body[from:to], in the state it would have there: what it keeps from line to line is
-// the last type. In the text format, more follows the text.
+// parser makes a parser for body[from:to] in the state it would have there, which is the last type. In the text
+// format, more is appended.
 func (w *walk) parser(from, to int, more string) textparse.Parser {
 	s := &w.slow
 	s.text = append(s.text[:0], w.typ.preamble()...)
@@ -56,8 +56,7 @@ func (w *walk) parser(from, to int, more string) textparse.Parser {
 	return p
 }
 
-// newParser makes a parser of text. That of the text format appends a newline: there must be room for it, so that it
-// does not copy the text.
+// newParser makes a parser of text. The text format's appends a newline, so leave room for it, or it copies.
 func (w *walk) newParser(text []byte) textparse.Parser {
 	s := &w.slow
 	if s.symbols == nil {
@@ -70,8 +69,7 @@ func (w *walk) newParser(text []byte) textparse.Parser {
 	return textparse.NewPromParser(text, s.symbols, false)
 }
 
-// parse takes the line at pos with Prometheus' parser. x is the line that has the same text before its value, as far
-// as the caller knows.
+// parse takes the line at pos with Prometheus' parser. x is the known line with the same text, if any.
 func (w *walk) parse(x lineIndex) error {
 	if !x.old || x.i != w.next {
 		w.build()
@@ -120,7 +118,7 @@ func (w *walk) parse(x lineIndex) error {
 		w.slow.runAt = w.pos
 		return nil
 	}
-	// Some faults after a value are seen by the OpenMetrics parser only when it goes on.
+	// The OpenMetrics parser sees some faults only at the next line.
 	if w.t.format == formatOpenMetrics && w.pos < len(w.body) {
 		if _, err := p.Next(); !errors.Is(err, io.EOF) {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -129,8 +127,8 @@ func (w *walk) parse(x lineIndex) error {
 	return nil
 }
 
-// parserFor makes a parser for the line at pos: for new lines, which come in runs, one that reads on from line to
-// line without a copy of them; for others one of a single line.
+// parserFor makes a parser for the line at pos: for runs of new lines, one that reads on without copies; else for
+// one line.
 func (w *walk) parserFor(x lineIndex) (p textparse.Parser, running bool) {
 	_, val, ok := splitLine(w.body[w.pos:], w.t.format)
 	to := min(len(w.body), w.pos+window)
@@ -162,8 +160,8 @@ func (w *walk) parserFor(x lineIndex) (p textparse.Parser, running bool) {
 	return s.run, true
 }
 
-// parsedEnd ends the walk where the parser sees the end: at # EOF, and in the text format at a NUL where a line
-// would begin or in a comment, whatever follows.
+// parsedEnd ends the walk where the parser does: at # EOF, or in the text format at a NUL at the start of a line or
+// in a comment.
 func (w *walk) parsedEnd() error {
 	n := len(w.body) - w.pos
 	if w.t.format == formatOpenMetrics {
@@ -173,7 +171,6 @@ func (w *walk) parsedEnd() error {
 	return errEnd
 }
 
-// parsed takes a sample that the parser has read; l is its line.
 func (w *walk) parsed(x lineIndex, l line, s sample) error {
 	if x == noLine {
 		if i, old, found := w.find(rawOf(w.body, &l)); found {
@@ -219,7 +216,7 @@ func (w *walk) parsed(x lineIndex, l line, s sample) error {
 	return nil
 }
 
-// resolve finds what a new line means: its labels through relabelling, or that it is dropped.
+// resolve relabels a new line, or drops it.
 func (w *walk) resolve(l *line, p textparse.Parser) error {
 	s := &w.slow
 	p.Labels(&s.lset)
@@ -237,10 +234,9 @@ func (w *walk) resolve(l *line, p textparse.Parser) error {
 	return nil
 }
 
-// noRef is the series of a line whose series is not looked up yet: a sample that is not taken makes none.
+// noRef is a series not looked up yet: a sample that is not taken creates none.
 const noRef = math.MaxUint32
 
-// seriesOf finds or makes the series with the labels in hand.
 func (w *walk) seriesOf(l *line) uint32 {
 	t, s := w.t, &w.slow
 	s.buf = s.lset.Bytes(s.buf[:0])
@@ -259,8 +255,8 @@ func (w *walk) seriesOf(l *line) uint32 {
 	return i
 }
 
-// noteNames remembers the names of the series in hand unless its line l says them. Each of its lines may be spelled
-// another way: a name of today that relabelling gives to yesterday's, or a quoted one.
+// noteNames remembers a series' names unless its line shows them. Lines of a series may differ: renamed by
+// relabelling, or quoted.
 func (w *walk) noteNames(n *series, l *line) {
 	t, s := w.t, &w.slow
 	final := s.lset.Get(labels.MetricName)
@@ -274,7 +270,6 @@ func (w *walk) noteNames(n *series, l *line) {
 	}
 }
 
-// nameOf is the name that the text of a series begins with.
 func nameOf(raw []byte) []byte {
 	i := 0
 	for i < len(raw) && isNameByte(raw[i]) {
@@ -283,7 +278,6 @@ func nameOf(raw []byte) []byte {
 	return raw[:i]
 }
 
-// addExemplars takes the exemplars of the sample in hand.
 func (w *walk) addExemplars(ref uint32, s sample) (some bool) {
 	var e exemplar.Exemplar
 	for s.parser.Exemplar(&e) {

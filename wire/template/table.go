@@ -2,20 +2,19 @@ package template
 
 import "hash/maphash"
 
-// table finds lines by their text and series by the hash of their labels, with linear probing. It holds indexes,
-// not keys. It is built when the first line of a body is not where it is expected, and kept for one scrape only.
+// table finds lines by text and series by label hash, with linear probing. It holds indexes, not keys. It is built
+// when a line is not where expected, and lives for one scrape.
 type table struct {
 	slots []uint32 // index + 1
 	used  int
 	built bool
 }
 
-// outBit marks an index into walk.out; without it, it is one of Template.lines.
+// outBit marks an index into walk.out instead of Template.lines.
 const outBit = 1 << 31
 
 func (t table) emptied() table { return table{slots: t.slots[:0]} }
 
-// reset makes room for n entries.
 func (t *table) reset(n int) {
 	size := 32
 	for size < 2*n {
@@ -29,7 +28,6 @@ func (t *table) reset(n int) {
 	t.used, t.built = 0, true
 }
 
-// full reports whether the table must be made larger before the next entry.
 func (t *table) full() bool { return 2*(t.used+1) > len(t.slots) }
 
 func (t *table) put(h uint64, entry uint32) {
@@ -42,16 +40,14 @@ func (t *table) put(h uint64, entry uint32) {
 	t.used++
 }
 
-// lineIndex names a line: one of the last body, or one of walk.out.
+// lineIndex is a line of the last body, or of walk.out.
 type lineIndex struct {
 	i   int
 	old bool
 }
 
-// noLine is the index of a line that is new.
 var noLine = lineIndex{i: -1}
 
-// line returns the line and the body its offsets belong to.
 func (w *walk) line(x lineIndex) (*line, []byte) {
 	if x.old {
 		return &w.t.lines[x.i], w.t.body
@@ -59,7 +55,6 @@ func (w *walk) line(x lineIndex) (*line, []byte) {
 	return &w.out[x.i], w.body
 }
 
-// textOf is what a line is looked up by: the series, or the whole of a comment.
 func textOf(body []byte, l *line) []byte {
 	if l.kind == kindMeta || l.kind == kindEnd {
 		return body[l.off : l.off+l.key]
@@ -67,7 +62,6 @@ func textOf(body []byte, l *line) []byte {
 	return rawOf(body, l)
 }
 
-// find looks a line up among those of the last body and those of this one so far.
 func (w *walk) find(text []byte) (i int, old, found bool) {
 	if !w.lineTable.built {
 		w.buildLineTable()
@@ -98,7 +92,7 @@ func (w *walk) buildLineTable() {
 	}
 }
 
-// index makes the last line of out findable.
+// index adds the last line of out to the table.
 func (w *walk) index() {
 	if !w.lineTable.built {
 		return
@@ -111,7 +105,6 @@ func (w *walk) index() {
 	w.lineTable.put(maphash.Bytes(hashSeed, textOf(w.body, &w.out[i])), uint32(i)|outBit)
 }
 
-// findSeries looks a series up by the hash of its labels.
 func (w *walk) findSeries(h uint64) (uint32, bool) {
 	t := w.t
 	if !w.seriesTable.built || w.seriesTable.full() {

@@ -1,19 +1,17 @@
-// Package template turns the text expositions of one scrape target into OTLP metrics requests.
+// Package template turns the text expositions of a scrape target into OTLP metrics requests.
 //
-// A Template remembers the last body, one small record for each of its lines, and the OTLP bytes made from it.
-// The next body is walked beside the last one: where the part of a line before the value is the same, the series
-// is known, and the new value and timestamp are written into the OTLP bytes where the old ones stood. No label is
-// parsed, nothing is hashed, nothing is looked up. Lines that moved are found by a hash of their text; lines that
-// are new go through Prometheus' own parser, once.
+// A Template remembers the last body, a small record per line, and the OTLP bytes made from it. The next body is
+// compared with the last: where a line is the same up to its value, the new value and timestamp are patched into
+// the OTLP bytes, without parsing, hashing or lookup. Moved lines are found by a hash of their text; new lines go
+// once through Prometheus' parser.
 //
-// Read it in this order: template.go (what is kept, one scrape), line.go and walk.go (the comparison, the hot
-// path), slow.go (a line that is not known), rebuild.go (new OTLP bytes after series came or went), group.go
-// (histograms and summaries), emit.go (the request).
+// Read template.go first, then line.go and walk.go (the comparison, the hot path), slow.go (unknown lines),
+// rebuild.go (new OTLP bytes when series come or go), group.go (histograms and summaries), emit.go (the request).
 //
-// The series, samples and stale markers are those that Prometheus' scrape loop would append for the same bodies.
-// That includes its less obvious rules; they are named where they are followed.
+// Series, samples and stale markers are those of Prometheus' scrape loop for the same bodies, including its less
+// obvious rules.
 //
-// It is one package, large as it is: one state machine over the lines of a body, whose tables every step reads and writes.
+// It is one large package because every step of the state machine uses the same tables.
 package template
 
 import (
@@ -27,7 +25,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// Why a scrape did not count although the target answered. The text in front of them says what exactly.
+// Why a scrape failed although the target answered.
 var (
 	ErrSampleLimit = errors.New("sample limit exceeded")
 	ErrLabelLimit  = errors.New("label limit exceeded")
@@ -35,8 +33,7 @@ var (
 	ErrInvalid     = errors.New("invalid exposition")
 )
 
-// Settings are fixed for the life of a Template: what makes a series out of a line. A change of any of them needs
-// a new one.
+// Settings are fixed for the life of a Template.
 type Settings struct {
 	Scope    string        // name of the instrumentation scope
 	Target   labels.Labels // the labels every series of the target gets; job and instance become the scope's
@@ -58,7 +55,7 @@ type Settings struct {
 	Timeout      time.Duration // what scrape_timeout_seconds reports
 }
 
-// Input is what one scrape of the target brought.
+// Input is one scrape.
 type Input struct {
 	Time        time.Time            // of the scrape; a sample's time unless it has its own
 	Body        []byte               // inflated; handed over: the Template keeps it and gives another one back
@@ -68,7 +65,7 @@ type Input struct {
 	Elapsed     func() time.Duration // since the scrape began; nil: 0
 }
 
-// Result is what became of it.
+// Result is the outcome of a scrape.
 type Result struct {
 	Err     error // why up is 0
 	Items   int   // data points in the request
@@ -84,10 +81,9 @@ type Result struct {
 	Free        []byte // a body buffer that is not used any more
 }
 
-// Template is the state of one target. It is not safe for concurrent use.
+// Template is the state of one target. Not safe for concurrent use.
 //
-// Everything that grows with the number of series is a slice without pointers, so that it costs the garbage
-// collector nothing.
+// What grows with the number of series is a slice without pointers, which costs the garbage collector nothing.
 type Template struct {
 	set      Settings
 	job      string
@@ -96,8 +92,7 @@ type Template struct {
 	scope    []byte // framed InstrumentationScope
 	report   report
 
-	// iter counts scrapes. A series whose seen is iter-1 had a sample in the last scrape that a stale marker would
-	// have to end.
+	// iter counts scrapes. A series with seen == iter-1 needs a stale marker if it is gone.
 	iter        uint32
 	contentType string // of the last body
 	format      format
@@ -126,7 +121,7 @@ type Template struct {
 	ready *walk // whose request is not written yet
 }
 
-// New makes the state of a target that was never scraped.
+// New makes the state of a new target.
 func New(s Settings) *Template {
 	t := &Template{set: s, iter: 1}
 	t.job, t.instance = s.Target.Get(model.JobLabel), s.Target.Get(model.InstanceLabel)
@@ -136,13 +131,12 @@ func New(s Settings) *Template {
 	return t
 }
 
-// Scrape takes one scrape and makes the request, which AppendRequest writes: the samples, the stale markers of series
-// that are gone, and the synthetic series up and scrape_*.
+// Scrape takes a scrape and makes the request for AppendRequest: samples, stale markers, up and scrape_*.
 func (t *Template) Scrape(in Input) Result {
 	w := newWalk(t, in.Time)
 	w.res = Result{Err: in.Err, Free: in.Body}
 	live := false
-	// Prometheus takes an empty answer as a success without samples, whatever its type.
+	// In Prometheus an empty answer of any type is a success without samples.
 	if in.Err == nil && len(in.Body) > 0 {
 		live = w.take(in)
 	} else {
@@ -153,8 +147,8 @@ func (t *Template) Scrape(in Input) Result {
 	return w.made()
 }
 
-// End makes the request that ends every series of a target that is gone, at the given time. next is the target with
-// the same labels that is scraped now, or nil: the series it has go on.
+// End makes the request that ends every series of a removed target. next is the target with the same labels that
+// replaces it, or nil: its series go on.
 func (t *Template) End(at time.Time, next *Template) Result {
 	w := newWalk(t, at)
 	if next != nil {
@@ -169,7 +163,7 @@ func (t *Template) End(at time.Time, next *Template) Result {
 	return w.made()
 }
 
-// handOver takes the series that next has from those that a marker would have to end.
+// handOver spares the series of next from a marker.
 func (t *Template) handOver(next *Template) {
 	has := make(map[uint64]bool, len(next.series))
 	for i := range next.series {
@@ -184,17 +178,15 @@ func (t *Template) handOver(next *Template) {
 	}
 }
 
-// Continues tells whether a template with these settings can take over what t knows: the same lines mean the same
-// series.
+// Continues reports whether a template with these settings can take over t.
 func (t *Template) Continues(s Settings) bool { return reflect.DeepEqual(t.set, s) }
 
-// SameTarget tells whether the series up of both would be one.
+// SameTarget reports whether both have the same series up.
 func (t *Template) SameTarget(other *Template) bool {
 	return labels.Equal(t.set.Target, other.set.Target) && labels.Equal(t.set.External, other.set.External)
 }
 
-// AppendRequest writes what Scrape or End made, once, and before the next of them: straight to where it is wanted,
-// because it is copied from the template in one piece.
+// AppendRequest writes the request of the last Scrape or End. Call it at most once, before the next of them.
 func (t *Template) AppendRequest(dst []byte) []byte {
 	w := t.ready
 	t.ready = nil
@@ -203,17 +195,16 @@ func (t *Template) AppendRequest(dst []byte) []byte {
 	return dst
 }
 
-// Bytes is how much memory the state takes, for measurements.
+// Bytes is the memory of the state.
 func (t *Template) Bytes() int {
 	return cap(t.body) + cap(t.lines)*lineSize + cap(t.series)*seriesSize + cap(t.arena) +
 		cap(t.otlp) + cap(t.metrics)*metricSize + cap(t.groups)*groupSize + cap(t.values)*8
 }
 
-// Series is how many series the target has now.
+// Series is the number of series.
 func (t *Template) Series() int { return len(t.series) }
 
-// take walks the body of a scrape and brings the OTLP bytes in line with it. It reports whether there is something
-// to send.
+// take walks the body and updates the OTLP bytes. It reports whether there is something to send.
 func (w *walk) take(in Input) bool {
 	t := w.t
 	f, err := t.formatOf(in.ContentType)
@@ -241,10 +232,9 @@ func (w *walk) take(in Input) bool {
 	return true
 }
 
-// maxBody is what the offsets of a line can address, with room for the lines of the last body.
+// maxBody is what line offsets can address, with room for the last body's lines.
 const maxBody = 1 << 30
 
-// adopt makes the walked body the last one.
 func (w *walk) adopt() {
 	t := w.t
 	if w.building {
@@ -268,8 +258,8 @@ func (w *walk) adopt() {
 	t.distrust, t.unsettled, t.mixed = false, false, false
 }
 
-// adoptFailed keeps what a failed scrape leaves, as Prometheus does: lines it had before the fault are known from
-// then on, their series had a sample as far as stale markers go, and lines it had not are still known.
+// adoptFailed keeps what a failed scrape leaves, as Prometheus does: lines before the fault are known and their
+// series count for stale markers; other known lines stay known.
 func (w *walk) adoptFailed() {
 	t := w.t
 	known, left := t.lines[:w.next], t.lines[w.next:]

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// walk is the work on one scrape. It is pooled with its buffers, so that a target at rest holds none of them.
+// walk is the state of one scrape. It is pooled, so that idle targets hold no buffers.
 type walk struct {
 	t   *Template
 	res Result
@@ -48,13 +48,11 @@ type walk struct {
 	lay         layout
 }
 
-// walks holds walks that are not in use, for all targets.
 var walks = sync.Pool{New: func() any { return new(walk) }}
 
-// maxAhead is how far a sample's own timestamp may be ahead of the clock, as in Prometheus' scrape loop.
+// maxAhead is how far a timestamp may be in the future, as in Prometheus' scrape loop.
 const maxAhead = 10 * time.Minute
 
-// errEnd ends a walk at the end of the exposition.
 var errEnd = io.EOF
 
 func newWalk(t *Template, at time.Time) *walk {
@@ -70,7 +68,6 @@ func newWalk(t *Template, at time.Time) *walk {
 	return w
 }
 
-// release gives the buffers back.
 func (w *walk) release() {
 	*w = walk{
 		out: w.out[:0], parked: w.parked[:0], extra: w.extra[:0], exemplars: w.exemplars[:0], exbuf: w.exbuf[:0],
@@ -80,7 +77,6 @@ func (w *walk) release() {
 	walks.Put(w)
 }
 
-// walk takes every line of a body.
 func (w *walk) walk(body []byte, f format) error {
 	t := w.t
 	if n := len(body); body[n-1] != '\n' && (f == formatText || n >= 5 && string(body[n-5:]) == "# EOF") {
@@ -91,7 +87,7 @@ func (w *walk) walk(body []byte, f format) error {
 	}
 	w.body = body
 	if f != t.format || t.mixed {
-		// Another grammar: equal bytes prove nothing. Series stay known by their text, as in Prometheus.
+		// Another format: equal bytes prove nothing. Series stay known by their text, as in Prometheus.
 		w.strict, w.building, w.next = true, true, len(t.lines)
 		t.format = f
 	}
@@ -112,8 +108,7 @@ func (w *walk) walk(body []byte, f format) error {
 	return nil
 }
 
-// lockstep takes lines as long as they are those of the last body, in its order, and nothing but the value changed.
-// It is the hot path: the loop does all there is to do for such a line.
+// lockstep takes lines while they are the last body's, in order, and only values changed. It is the hot path.
 func (w *walk) lockstep() {
 	t := w.t
 	if w.strict {
@@ -130,8 +125,7 @@ loop:
 		if l.flag != 0 || l.kind > kindDropped {
 			break
 		}
-		// One comparison is enough: of the whole line where the value stood still last time, of the text before it
-		// where it moved.
+		// One comparison: of the whole line if the value was stable last time, else of the text before it.
 		var bits uint64
 		changed := l.lively || !trust || len(rest) < n || string(rest[:n]) != string(prev[off:off+n])
 		if changed {
@@ -187,14 +181,13 @@ loop:
 	w.res.Scraped += next - begin - metas
 }
 
-// declare notes the type that a run of comments ended with.
 func (w *walk) declare(c typeCode) {
 	if c != typeNone {
 		w.typ = c
 	}
 }
 
-// moved puts a line of the last body into the list of this one's.
+// moved adds a line of the last body to this one's list.
 func (w *walk) moved(l *line, pos, n int) {
 	now := *l
 	now.off, now.n = uint32(pos), uint32(n)
@@ -203,7 +196,7 @@ func (w *walk) moved(l *line, pos, n int) {
 	w.out = append(w.out, now)
 }
 
-// build begins the list of lines: this body's differ from the last one's.
+// build begins a new list of lines, because they differ from the last body's.
 func (w *walk) build() {
 	if !w.building {
 		w.building, w.prefix = true, w.next
@@ -211,7 +204,7 @@ func (w *walk) build() {
 	}
 }
 
-// step takes the line at pos, whatever it is, or finds the line of the last body that lockstep goes on with.
+// step takes the line at pos, or finds where lockstep goes on.
 func (w *walk) step() error {
 	t := w.t
 	for w.next < len(t.lines) && t.lines[w.next].flag&flagUsed != 0 {
@@ -224,7 +217,7 @@ func (w *walk) step() error {
 	if w.isComment(w.pos) {
 		return w.comments()
 	}
-	// Lines that went away are few and together; where they are not, the table is there.
+	// Removed lines are few and adjacent; otherwise there is the table.
 	for j := w.next + 1; !w.lineTable.built && j <= w.next+lookAhead && j < len(t.lines); j++ {
 		if w.matches(j) {
 			return w.known(j)
@@ -242,7 +235,7 @@ func (w *walk) step() error {
 	return w.parse(noLine)
 }
 
-// lookAhead is how many lines of the last body may be missing before the hash table is asked.
+// lookAhead is how many lines may be missing before the table is used.
 const lookAhead = 8
 
 // matches reports whether line j of the last body, not yet found, is at pos up to its value.
@@ -257,7 +250,6 @@ func (w *walk) matches(j int) bool {
 		string(rest[:l.key]) == string(t.body[l.off:l.off+l.key])
 }
 
-// known takes line j of the last body, which is at pos up to its value.
 func (w *walk) known(j int) error {
 	t := w.t
 	l := &t.lines[j]
@@ -296,7 +288,6 @@ func (w *walk) known(j int) error {
 	return nil
 }
 
-// consume ends the work on line next of the last body, which has n bytes now.
 func (w *walk) consume(l *line, n int) {
 	w.next++
 	if w.building {

@@ -11,7 +11,7 @@ import (
 	"github.com/sluiceio/sluice/internal/conns"
 )
 
-// conn is one connection. What stands above mu is the reading goroutine's, and the worker's while that serves.
+// conn is one connection. Fields above mu belong to the reading goroutine, or to the worker while it serves.
 type conn struct {
 	srv    *Server
 	nc     net.Conn
@@ -58,7 +58,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// abort ends the connection and the contexts of its requests. Any goroutine may call it.
+// abort closes the connection and cancels its requests. Any goroutine may call it.
 func (c *conn) abort() {
 	c.cancel()
 	c.nc.Close()
@@ -70,7 +70,7 @@ var (
 	errCut     = errors.New("the body is not waited for any more")
 )
 
-// serve reads the connection to its end, or until it is net/http's: then it returns it.
+// serve reads the connection to its end, or returns it when net/http must go on.
 func (c *conn) serve() net.Conn {
 	err := c.read()
 	if errors.Is(err, errForeign) {
@@ -104,7 +104,7 @@ func (c *conn) read() error {
 	}
 }
 
-// head reads the next head. While a worker serves the request before, it only sees whether the client leaves.
+// head reads the next head. While a worker serves the previous request, it only watches for a disconnect.
 func (c *conn) head() (Head, error) {
 	for len(c.in.Buffered()) == 0 {
 		if _, err := c.in.Fill(); err != nil {
@@ -140,8 +140,8 @@ func (c *conn) head() (Head, error) {
 	}
 }
 
-// dropLineEnds drops the line ends that old clients send behind the body of a POST: of the first four bytes, before which
-// it says that there is no head yet. So does net/http.
+// dropLineEnds drops line ends after the body of a POST, which old clients send, as net/http does. It needs four
+// bytes.
 func (c *conn) dropLineEnds() bool {
 	b := c.in.Buffered()
 	if len(b) < 4 {
@@ -155,7 +155,6 @@ func (c *conn) dropLineEnds() bool {
 	return true
 }
 
-// enter asks who serves a request, whose head is n bytes.
 func (c *conn) enter(h Head, n int) error {
 	if c.turn = c.srv.opt.Enter(); c.turn == nil {
 		c.in.Take(n)
@@ -170,7 +169,6 @@ func (c *conn) enter(h Head, n int) error {
 	return nil
 }
 
-// request reads a body and hands the request to a worker.
 func (c *conn) request(h Head) error {
 	c.body = conns.Body{Declared: h.Length}
 	c.rest, c.fault = h.Length, nil
@@ -209,7 +207,6 @@ func (c *conn) receive() error {
 	return nil
 }
 
-// some reads a part of the body.
 func (c *conn) some() (n int, err error) {
 	if c.fault == nil {
 		dst, err := c.body.Next(c.rest, c.x.Grow)

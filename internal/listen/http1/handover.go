@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// handOver makes the connection net/http's, with what came of the request that is not ours.
+// handOver makes the connection net/http's, with the bytes already read.
 func (c *conn) handOver() net.Conn {
 	c.mu.Lock()
 	c.handed = true
@@ -20,7 +20,6 @@ func (c *conn) handOver() net.Conn {
 	return b
 }
 
-// replayed is a connection of which a part was read already.
 type replayed struct {
 	net.Conn
 	first []byte // this part
@@ -37,7 +36,7 @@ func (r *replayed) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// CloseWrite is what net/http does before it closes a connection with an answer on it.
+// CloseWrite is called by net/http before it closes a connection with an answer on it.
 func (r *replayed) CloseWrite() error {
 	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -45,7 +44,7 @@ func (r *replayed) CloseWrite() error {
 	return nil
 }
 
-// rest is a listener of the connections that were handed over.
+// rest is a listener for handed-over connections.
 type rest struct {
 	addr   net.Addr
 	conns  chan net.Conn

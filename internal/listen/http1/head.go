@@ -2,7 +2,7 @@ package http1
 
 import "bytes"
 
-// Head is what a handler is told of a request. The bytes are lent for the call.
+// Head is the head of a request. The bytes are lent for the call.
 type Head struct {
 	Path     []byte
 	Type     []byte // Content-Type
@@ -11,11 +11,11 @@ type Head struct {
 	Peer     string // address of the client
 }
 
-// maxHead is the size over which a head is net/http's. It is the smallest buffer that a connection reads with.
+// maxHead is the largest head that is not left to net/http, the smallest read buffer of a connection.
 const maxHead = 4 << 10
 
-// maxLength is the longest body that is taken; around larger ones net/http costs little. Up to here it reads what a
-// handler left of a body, too, before it answers.
+// maxLength is the longest body that is not left to net/http, whose cost matters little for larger ones. It is also
+// how much of an unread body net/http drains.
 const maxLength = 256 << 10
 
 const (
@@ -23,7 +23,6 @@ const (
 	version = " HTTP/1.1"
 )
 
-// verdict is what the bytes that came are.
 type verdict int
 
 const (
@@ -32,7 +31,7 @@ const (
 	foreign                // net/http's
 )
 
-// parse reads the head at the beginning of b, which is n bytes with its empty line.
+// parse reads the head at the beginning of b. n includes the empty line.
 func parse(b []byte) (h Head, n int, v verdict) {
 	var ok bool
 	if k := min(len(b), len(method)); string(b[:k]) != method[:k] {
@@ -91,7 +90,6 @@ func parse(b []byte) (h Head, n int, v verdict) {
 	return h, n, ours
 }
 
-// bareLF tells whether a line ends without CR: then the head may be over.
 func bareLF(b []byte) bool {
 	for i, c := range b {
 		if c == '\n' && b[i-1] != '\r' { // the first is a letter
@@ -101,7 +99,6 @@ func bareLF(b []byte) bool {
 	return false
 }
 
-// pathOf is the path of a request line that is ours.
 func pathOf(line []byte) (path []byte, ok bool) {
 	if path, ok = bytes.CutSuffix(line, []byte(version)); !ok || len(path) < len(method) {
 		return nil, false
@@ -110,13 +107,12 @@ func pathOf(line []byte) (path []byte, ok bool) {
 	return path, plainPath(path)
 }
 
-// cutLine cuts b, in which a line ends, behind its first line.
 func cutLine(b []byte) (line, rest []byte) {
 	i := bytes.Index(b, []byte("\r\n"))
 	return b[:i], b[i+2:]
 }
 
-// plainPath tells whether a request target is the path of itself: nothing in it stands for something else.
+// plainPath reports whether a request target is a path without escapes or a query.
 func plainPath(b []byte) bool {
 	if len(b) == 0 || b[0] != '/' {
 		return false
@@ -142,7 +138,7 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// parseLength takes digits only, up to maxLength.
+// parseLength accepts digits only, up to maxLength.
 func parseLength(b []byte) (n int, ok bool) {
 	for _, c := range b {
 		if c < '0' || c > '9' || n > maxLength {
@@ -153,8 +149,8 @@ func parseLength(b []byte) (n int, ok bool) {
 	return n, len(b) > 0 && n <= maxLength
 }
 
-// cutField divides a field's line. A name that is not a token, as before a folded line or a space before the colon, is no
-// field, nor is a value with control characters.
+// cutField divides a field line. It rejects names that are not tokens (folded lines, a space before the colon) and
+// control characters in values.
 func cutField(line []byte) (name, value []byte, ok bool) {
 	i := bytes.IndexByte(line, ':')
 	if i <= 0 {
@@ -174,7 +170,6 @@ func cutField(line []byte) (name, value []byte, ok bool) {
 	return line[:i], value, true
 }
 
-// kind is what a field means to us.
 type kind int
 
 const (
@@ -187,7 +182,7 @@ const (
 	notOurs // changes how the message or the connection is to be read
 )
 
-// kindOf looks at the name's length first: most fields are compared with nothing.
+// kindOf looks at the length first: most names are compared with nothing.
 func kindOf(name []byte) kind {
 	var want string
 	k := harmless

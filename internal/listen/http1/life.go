@@ -8,7 +8,7 @@ import (
 	"github.com/sluiceio/sluice/internal/conns"
 )
 
-// life is when things are due on a connection. It is the reading goroutine's.
+// life is the timing of a connection. It belongs to the reading goroutine.
 type life struct {
 	since time.Time // when the connection, or the head or body that comes, began
 	armed time.Time // the read deadline; zero for none
@@ -19,7 +19,6 @@ const (
 	lingerTime = 500 * time.Millisecond // for the peer to read what we wrote last
 )
 
-// begin notes that a part of something is here and the rest is waited for.
 func (c *conn) begin(p phase) {
 	now := time.Now()
 	c.life.since = now
@@ -35,7 +34,7 @@ func (c *conn) begin(p phase) {
 	}
 }
 
-// dueLocked is when the wait for the client is over; zero for never.
+// dueLocked is the deadline of the wait for the client; zero for none.
 func (c *conn) dueLocked() time.Time {
 	o := &c.srv.opt
 	after := func(t time.Time, d time.Duration) time.Time {
@@ -59,7 +58,7 @@ func (c *conn) dueLocked() time.Time {
 	return after(time.Now(), o.IdleTimeout) // running: not before the client may be idle
 }
 
-// woken does what is due, and sets the time of what is due next. It is called when the read deadline passed.
+// woken handles a passed read deadline and arms the next one.
 func (c *conn) woken() error {
 	now := time.Now()
 	c.mu.Lock()
@@ -95,7 +94,6 @@ func (c *conn) arm(at time.Time) {
 	}
 }
 
-// nudgeLocked wakes the reader; mu is held.
 func (c *conn) nudgeLocked() {
 	if !c.handed {
 		c.nudged = true
@@ -103,14 +101,14 @@ func (c *conn) nudgeLocked() {
 	}
 }
 
-// nudge has the reader look up. Any goroutine may call it.
+// nudge wakes the reader. Any goroutine may call it.
 func (c *conn) nudge() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.nudgeLocked()
 }
 
-// hurry gives the body a moment that is on its way under a turn of which of is true. Any goroutine may call it.
+// hurry sets a short deadline for a body being received under a matching turn. Any goroutine may call it.
 func (c *conn) hurry(of func(Turn) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +118,7 @@ func (c *conn) hurry(of func(Turn) bool) {
 	}
 }
 
-// linger gives the peer a moment to read what was written last: closing at once would discard it when something is on
-// its way to us.
+// linger lets the peer read the last answer: closing at once would discard it if data is in flight to us.
 func (c *conn) linger() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok {

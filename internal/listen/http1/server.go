@@ -1,13 +1,13 @@
-// Package http1 serves the plain requests of HTTP/1.1 that a fleet sends all day: POST, with a body of a known length.
-// Everything else it hands over, byte for byte as it came, to net/http, for the rest of the connection's life; so what
-// it does not understand cannot be understood in two ways (RFC 9112).
+// Package http1 serves the plain HTTP/1.1 requests of a fleet: POST with a Content-Length. A connection with
+// anything else is handed over to net/http, byte for byte, for the rest of its life, so nothing is parsed in two
+// ways (RFC 9112).
 //
-// A connection has one goroutine, which reads. It reads a body into a pooled buffer, for which room is asked for as
-// bytes come, and hands the whole request to a worker; the worker runs the handler and writes the answer in one piece,
-// while the goroutine sees whether the client leaves. What both share is under conn.mu.
+// Each connection has one goroutine that reads. It reads a body into a pooled buffer, reserving memory as bytes
+// arrive, and gives the request to a worker, which runs the handler and writes the answer while the goroutine
+// watches for a disconnect. What both share is under conn.mu.
 //
-// Read it in this order: server.go, conn.go (a connection and its requests), head.go (what is understood), worker.go
-// (how a request is served and answered), life.go (timeouts and the end), handover.go (the way to net/http).
+// Read server.go first, then conn.go (connections and requests), head.go (parsing), worker.go (answers), life.go
+// (timeouts and shutdown) and handover.go.
 package http1
 
 import (
@@ -24,21 +24,21 @@ import (
 
 // A Handler serves requests.
 type Handler interface {
-	// Take decides on a request before any of its body is read: nil hands it over to net/http.
+	// Take decides on a request before its body is read: nil hands it over to net/http.
 	Take(Head) Exchange
 }
 
 // An Exchange is a request and its answer.
 type Exchange interface {
-	// Grow is asked before n bytes of the body are held altogether. After an error the rest of it is read and dropped,
-	// and the error given to Serve.
+	// Grow is called before n bytes of the body are held in total. After an error the rest is read and dropped, and
+	// Serve gets the error.
 	Grow(n int) error
-	// Patience is how long the body may take, however small; see conns.MinRate.
+	// Patience is how long the smallest body may take; see conns.MinRate.
 	Patience() time.Duration
-	// Serve answers. body is lent until it returns; err is why it is not whole: that of Grow, ErrSlow, ErrStopping, or
-	// that of the connection. ctx ends with the connection.
+	// Serve answers. body is lent until it returns. err is why it is incomplete: the error of Grow, ErrSlow,
+	// ErrStopping, or the connection's. ctx ends with the connection.
 	Serve(ctx context.Context, body []byte, err error) Reply
-	// End is the last call, whether there was an answer or not.
+	// End is the last call, with or without an answer.
 	End()
 }
 
@@ -50,32 +50,31 @@ type Reply struct {
 	Body   []byte
 }
 
-// Why a body is not whole.
+// Why a body is incomplete.
 var (
 	ErrSlow     = errors.New("the body came too slowly")
 	ErrStopping = errors.New("the receiver is stopping or being reconfigured")
 )
 
-// A Turn is a request's leave to be served: somebody who serves it, until Leave.
+// A Turn serves one request, until Leave.
 type Turn interface {
 	Handler
 	Leave()
 	Stopping() bool // whether bodies that are on their way have only a moment
 }
 
-// Options are what a Server is made of. Durations of 0 or less are "never".
+// Options configure a Server. Durations of 0 or less mean never.
 type Options struct {
-	// Enter lets a request in, and may wait for somebody who serves it; nil when nobody will.
+	// Enter admits a request, and may wait. It returns nil if nobody will serve it.
 	Enter func() Turn
-	// Nobody is answered then.
+	// Nobody is the answer then.
 	Nobody Reply
 	Log    *slog.Logger // debug, and panics of handlers
 
 	HeaderTimeout, IdleTimeout, WriteTimeout time.Duration // as net/http's
 }
 
-// Server serves. Make one with New, run it with Serve, end it with Shutdown. What it does not understand
-// comes out of Rest.
+// Server serves plain requests and passes other connections on through Rest.
 type Server struct {
 	ln      net.Listener
 	opt     Options
@@ -90,10 +89,10 @@ type Server struct {
 	open     sync.WaitGroup // connections
 }
 
-// readBuffer is lent to a connection while it has something to read. A fleet's small request fits.
+// readBuffer is lent to a connection while there is something to read. A typical small request fits.
 const readBuffer = 8 << 10
 
-// New makes a server of the connections that ln accepts. It starts nothing.
+// New makes a server for the connections of ln. It starts nothing.
 func New(ln net.Listener, o Options) *Server {
 	s := &Server{ln: ln, opt: o, conns: map[*conn]struct{}{}}
 	s.rest = &rest{addr: ln.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -105,13 +104,12 @@ func New(ln net.Listener, o Options) *Server {
 	return s
 }
 
-// Serve takes connections until Shutdown. It returns nil then, else the listener's error.
+// Serve accepts connections until Shutdown, and then returns nil, else the listener's error.
 func (s *Server) Serve() error {
 	return conns.Accept(s.ln, s.opt.Log, s.stopping.Load, s.start)
 }
 
-// Rest is where net/http gets the connections that are not the server's any more. Who closes it closes those that come
-// later.
+// Rest yields the connections for net/http. After it is closed, later ones are closed.
 func (s *Server) Rest() net.Listener { return s.rest }
 
 func (s *Server) start(nc net.Conn) {
@@ -147,15 +145,15 @@ func (s *Server) all() []*conn {
 	return out
 }
 
-// Hurry gives the bodies a moment that are on their way under a turn of t's owner, which says that it is Stopping.
+// Hurry sets a short deadline for bodies being received under turns that match; these must be Stopping.
 func (s *Server) Hurry(of func(Turn) bool) {
 	for _, c := range s.all() {
 		c.hurry(of)
 	}
 }
 
-// Shutdown takes no more connections, and no more requests on those that had one; the others are told to go by their
-// answer. It returns when all are gone. At the end of ctx those that are left are cut off, and it returns behind the last handler.
+// Shutdown accepts no more connections. Idle ones are closed, the others after their answer. When ctx ends, those
+// left are aborted. It returns after the last handler.
 func (s *Server) Shutdown(ctx context.Context) {
 	s.mu.Lock()
 	s.stopping.Store(true)

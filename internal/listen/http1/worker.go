@@ -9,7 +9,6 @@ import (
 	"time"
 )
 
-// serve answers a request, in a worker.
 func (s *Server) serve(c *conn, out []byte) []byte {
 	r, ok := c.call()
 	c.x.End()
@@ -36,7 +35,7 @@ func (s *Server) serve(c *conn, out []byte) []byte {
 	return out
 }
 
-// call runs the handler. One that panicked has no answer, as in net/http.
+// call runs the handler. If it panics there is no answer, as in net/http.
 func (c *conn) call() (r Reply, ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -46,7 +45,6 @@ func (c *conn) call() (r Reply, ok bool) {
 	return c.x.Serve(c.ctx, c.body.Bytes(), c.fault), true
 }
 
-// nobody is the exchange of a request that nobody serves.
 type nobody struct{ s *Server }
 
 func (n nobody) Grow(int) error                             { return errCut }
@@ -54,7 +52,7 @@ func (n nobody) Patience() time.Duration                    { return time.Second
 func (n nobody) Serve(context.Context, []byte, error) Reply { return n.s.opt.Nobody }
 func (n nobody) End()                                       {}
 
-// write writes b in one piece. A peer that does not read loses its connection.
+// write writes b at once. A peer that does not read loses its connection.
 func (c *conn) write(b []byte) {
 	if t := c.srv.opt.WriteTimeout; t > 0 {
 		if now := time.Now(); c.writeBy.Sub(now) < t/2 { // seldom: a deadline costs more than a look at the clock
@@ -90,13 +88,11 @@ func (s *Server) appendReply(dst []byte, r *Reply, last bool) []byte {
 	return append(dst, r.Body...)
 }
 
-// date is a second, as the Date field has it.
 type date struct {
 	second int64
 	text   string
 }
 
-// now is the time of an answer.
 func (s *Server) now() string {
 	t := time.Now()
 	d := s.date.Load()

@@ -1,4 +1,4 @@
-// Package listentest has what tests of sockets share: a free port, and a client that sees its connection end.
+// Package listentest has test helpers: a free port, and a client that sees its connection end.
 package listentest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// FreePort is a port of 127.0.0.1 that nobody listens on.
+// FreePort returns a free port of 127.0.0.1.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
@@ -27,7 +27,7 @@ func FreePort(t testing.TB) string {
 	return port
 }
 
-// Client is one kept-alive connection; unlike http.Client it never opens another one.
+// Client is one kept-alive connection; unlike http.Client it never reconnects.
 type Client struct {
 	t    testing.TB
 	conn net.Conn
@@ -45,10 +45,10 @@ func Dial(t testing.TB, address string) *Client {
 	return &Client{t, c, bufio.NewReader(c)}
 }
 
-// HungUp is the answer on a connection that was closed.
+// HungUp is the answer on a closed connection.
 const HungUp = "unexpected EOF"
 
-// Handshake goes on under TLS.
+// Handshake switches to TLS.
 func (c *Client) Handshake(conf *tls.Config) tls.ConnectionState {
 	c.t.Helper()
 	tc := tls.Client(c.conn, conf)
@@ -59,15 +59,15 @@ func (c *Client) Handshake(conf *tls.Config) tls.ConnectionState {
 	return tc.ConnectionState()
 }
 
-// Send sends a request and does not wait.
+// Send sends a GET and does not wait.
 func (c *Client) Send() { io.WriteString(c.conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") }
 
-// Post sends a request with an empty body and does not wait.
+// Post sends an empty POST and does not wait.
 func (c *Client) Post() {
 	io.WriteString(c.conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: x\r\nContent-Length: 0\r\n\r\n")
 }
 
-// Answer is the status and the body, or the error that ended the connection.
+// Answer is the status and body, or the error that ended the connection.
 func (c *Client) Answer() string {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -80,7 +80,7 @@ func (c *Client) Answer() string {
 	return fmt.Sprint(res.StatusCode, " ", string(text))
 }
 
-// Want fails the test when the next answer is another one.
+// Want checks the next answer.
 func (c *Client) Want(what string) {
 	c.t.Helper()
 	if got := c.Answer(); got != what {

@@ -19,7 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Resolved is a configuration merged and expanded, not yet understood.
+// Resolved is a configuration merged and expanded, but not decoded.
 type Resolved struct {
 	Tree *Node
 	Raw  map[string]any // with the two readings of each ${...} (xconfmap.ExpandedValue) still beside each other
@@ -28,8 +28,7 @@ type Resolved struct {
 	Hidden []string
 }
 
-// Resolve reads, merges and expands. What it cannot read it reports; broken says that too much is missing for a
-// reading of the rest to be worth anything.
+// Resolve reads, merges and expands. broken means that decoding the rest is pointless.
 func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken bool) {
 	layers := readLayers(src, r)
 	if len(r.Faults) > 0 {
@@ -71,14 +70,14 @@ func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken 
 	return res, false
 }
 
-// bareVariable is what a shell would expand. Names in lower case are left alone: they may be groups of a regular expression.
+// bareVariable is a shell-style variable. Lower-case names may be groups of a regular expression.
 var bareVariable = regexp.MustCompile(`(?:^|[^$])\$([A-Z_][A-Z0-9_]+)`)
 
-// wholeVariable is a value that is one environment variable, with its default.
+// wholeVariable is a value that is one environment variable, with an optional default.
 var wholeVariable = regexp.MustCompile(`^\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}$`)
 
-// keepText puts the text beside the reading where a variable holds one line like "a: b": the resolver makes a map of it
-// and forgets the text, which is what a label or a header wants.
+// keepText keeps the text of a variable like "a: b" beside its value: the resolver makes a map of it, but a label
+// or header wants the text.
 func keepText(n *Node, value any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -108,8 +107,8 @@ func keepText(n *Node, value any) any {
 
 var errCircle = errors.New("a value expands to itself")
 
-// expander finds the values whose ${...} cannot be expanded, each by a resolver of its own: the Collector's
-// resolver stops at the first and does not say where it is.
+// expander checks each ${...} with its own resolver run: the Collector's resolver stops at the first error and does
+// not say where it is.
 type expander struct {
 	ctx    context.Context
 	Report *Report
@@ -140,7 +139,7 @@ func (x *expander) check(root, n *Node, path []string) {
 	}
 	if err != nil {
 		x.Report.Fault(root.At(path...), "%s", expandFault(err, refs))
-		// Null, so that the rest can be looked at.
+		// Null, so that the rest can be decoded.
 		n.broken = true
 		v.Tag, v.Value, v.Style = "!!null", "null", 0
 		return
@@ -197,10 +196,8 @@ func (x *expander) Resolve(values []map[string]any) (*confmap.Conf, error) {
 	return conf, errors.Join(err, resolver.Shutdown(x.ctx))
 }
 
-// layerScheme cannot be written in a file by accident.
 const layerScheme = "sluice-layer"
 
-// layerProvider hands the parsed layers to the resolver.
 type layerProvider struct{ values []map[string]any }
 
 func (p layerProvider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
@@ -217,7 +214,7 @@ func (p layerProvider) Retrieve(_ context.Context, uri string, _ confmap.Watcher
 func (layerProvider) Scheme() string                 { return layerScheme }
 func (layerProvider) Shutdown(context.Context) error { return nil }
 
-// envProvider is the Collector's and remembers the names that were not set and had no default.
+// envProvider is the Collector's, and remembers unset variables without a default.
 type envProvider struct {
 	confmap.Provider
 	unset *[]string
@@ -231,8 +228,8 @@ func (p envProvider) Retrieve(ctx context.Context, uri string, w confmap.Watcher
 	return p.Provider.Retrieve(ctx, uri, w)
 }
 
-// references lists the ${...} of a value that are not escaped, innermost where they are nested. skipped are those
-// that stand behind an escaped one: the Collector stops there.
+// references lists the unescaped ${...} of a value, innermost if nested. skipped are those after an escaped one,
+// where the Collector stops.
 func references(value string) (refs, skipped []string) {
 	escaped := false
 	for {
@@ -258,8 +255,8 @@ func references(value string) (refs, skipped []string) {
 	}
 }
 
-// circles looks for values that contain themselves by way of variables and files. The Collector's resolver would
-// follow them a thousand times, and a variable that names itself twice doubles each time.
+// circles finds values that refer to themselves through variables and files. The Collector's resolver would follow
+// them a thousand times, doubling each time if a variable names itself twice.
 type circles struct {
 	open, clean map[string]bool
 }
@@ -284,7 +281,7 @@ func (c *circles) in(value string) bool {
 	return false
 }
 
-// content is what a reference stands for; nothing for what the resolver will refuse.
+// content is what a reference expands to; empty if the resolver will refuse it.
 func content(uri string) string {
 	scheme, rest, found := strings.Cut(uri, ":")
 	if !found || strings.HasPrefix(rest, "-") && scheme != "env" {
@@ -306,7 +303,7 @@ func content(uri string) string {
 	return ""
 }
 
-// bare prints references without their defaults, which may be secrets.
+// bare prints references without defaults, which may be secrets.
 func bare(refs []string) string {
 	var names []string
 	for _, ref := range refs {
@@ -316,7 +313,7 @@ func bare(refs []string) string {
 	return strings.Join(names, ", ")
 }
 
-// expandFault words an error of the resolver. The resolver's own text may repeat values, so it is never shown.
+// expandFault rewords an error of the resolver, whose text may contain secret values.
 func expandFault(err error, refs []string) string {
 	what := bare(refs)
 	if what == "" {

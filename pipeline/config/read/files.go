@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// written are keys that end like those of files to read, and name files that are written.
+// written are _file keys of files that are written, not read.
 var written = []string{"scrape_failure_log_file", "query_log_file"}
 
-// files checks what the section names to be read: keys that end in _file. One that cannot be read would be found when the
-// components that run are stopped already.
+// files checks that the files in *_file keys can be read; otherwise this would fail only after the running
+// components were stopped.
 func (d *reading) files(value any, below []string) {
 	switch v := Unwrap(value).(type) {
 	case map[string]any:
@@ -49,7 +49,7 @@ func (d *reading) files(value any, below []string) {
 	}
 }
 
-// readRegular reads a file, and nothing of what is none: a pipe would not end.
+// readRegular reads a regular file only: a pipe would not end.
 func readRegular(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	switch {
@@ -61,7 +61,7 @@ func readRegular(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// cause is an error without the path, which may come out of a variable.
+// cause drops the path from an error, which may come from a variable.
 func cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

@@ -9,7 +9,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// A Finding is one thing that is wrong, or odd, at one place of the configuration.
+// A Finding is a fault or warning about one place of the configuration.
 type Finding struct {
 	Place pipeline.Place
 	Path  string // "receivers::otlp::protocols"; empty when the finding is about a whole file
@@ -29,10 +29,10 @@ func (f Finding) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// Warning is a finding that does not keep the configuration from running.
+// Warning is a Finding that does not prevent the start.
 type Warning = Finding
 
-// Faults is everything that keeps a configuration from running, in the order of the files and their lines.
+// Faults are all findings that prevent the start, in file and line order.
 type Faults []Finding
 
 // Error prints one fault a line.
@@ -44,13 +44,13 @@ func (f Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Report collects what is found while a configuration is read.
+// Report collects findings.
 type Report struct {
 	Faults   []Finding
 	warnings []Finding
 }
 
-// At is a spot in the configuration that a finding can be about.
+// At is a place that a finding is about.
 type At struct {
 	Place  pipeline.Place
 	source int
@@ -66,7 +66,7 @@ func (r *Report) Warn(a At, format string, args ...any) {
 	r.warnings = append(r.warnings, finding(a, fmt.Sprintf(format, args...)))
 }
 
-// Ignorable is a fault that --allow-ignored-keys turns into a warning.
+// Ignorable reports a fault that --allow-ignored-keys makes a warning.
 func (r *Report) Ignorable(allowed bool, a At, text string) {
 	if allowed {
 		r.Warn(a, "%s; ignored", text)
@@ -79,7 +79,7 @@ func finding(a At, text string) Finding {
 	return Finding{Place: a.Place, Path: joinPath(a.Path), Text: oneLine(text), source: a.source, column: a.column}
 }
 
-// Finish sorts, drops repetitions, and takes secrets out of the texts.
+// Finish sorts, deduplicates and redacts the findings.
 func (r *Report) Finish(secrets []string) ([]Warning, Faults) {
 	hide := Redactor(secrets)
 	order := func(list []Finding) []Finding {
@@ -99,16 +99,15 @@ func (r *Report) Finish(secrets []string) ([]Warning, Faults) {
 	return order(r.warnings), order(r.Faults)
 }
 
-// Unsupported is what is said of everything that an existing Collector file may rightly contain.
+// Unsupported is the text for what a valid Collector file may contain.
 const Unsupported = "known to the Collector but not supported"
 
-// joinPath writes a path as the Collector does.
 func joinPath(path []string) string { return strings.Join(path, delimiter) }
 
-// delimiter stands between the keys of a path, also inside a YAML key, as in the Collector's confmap.
+// delimiter separates the keys of a path, also inside a YAML key, as in confmap.
 const delimiter = "::"
 
-// oneLine keeps the promise of one finding a line for texts that libraries wrote over several.
+// oneLine joins multi-line texts of libraries: a finding is one line.
 func oneLine(s string) string {
 	if !strings.Contains(s, "\n") {
 		return strings.TrimSpace(s)

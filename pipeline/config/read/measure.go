@@ -2,15 +2,14 @@ package read
 
 import "go.yaml.in/yaml/v3"
 
-// What one file may hold. The Collector's resolver takes time and memory by the square of the depth, and by the
-// number of values after aliases are written out ("billion laughs").
+// Limits of one file. The Collector's resolver is quadratic in the depth and in the number of values with aliases
+// expanded ("billion laughs").
 const (
 	maxDepth = 100
 	maxNodes = 1 << 18
 )
 
-// measure walks a parsed file as the tree and the decoder will and says why they could not: an anchor that contains
-// itself, too many values, too deep a nesting. It answers where, too.
+// measure reports an anchor that contains itself, too many values, or too deep nesting, and where.
 func measure(root *yaml.Node) (text string, where *yaml.Node) {
 	open := map[*yaml.Node]bool{}
 	count := 0

@@ -10,13 +10,13 @@ import (
 	"go.opentelemetry.io/collector/confmap/xconfmap"
 )
 
-// Redacted is what stands for a secret, as configopaque prints it.
+// Redacted replaces secrets, as in configopaque.
 const Redacted = "[REDACTED]"
 
-// minSecret is the shortest text that is looked for in findings; shorter ones would blot out ordinary words.
+// minSecret is the shortest text that is redacted; shorter ones occur in ordinary words.
 const minSecret = 4
 
-// saysWhere reports whether a key names the place or the kind of a secret and not the secret.
+// saysWhere reports whether a key names the place of a secret, not the secret.
 func saysWhere(key string) bool {
 	for _, end := range []string{"file", "path", "url", "endpoint", "env", "type", "interval", "header", "name"} {
 		if strings.HasSuffix(Normal(key), end) {
@@ -26,7 +26,7 @@ func saysWhere(key string) bool {
 	return false
 }
 
-// IsSecretName reports whether a key by its name holds a secret.
+// IsSecretName reports whether a key looks like that of a secret.
 func IsSecretName(key string) bool {
 	if saysWhere(key) {
 		return false
@@ -43,12 +43,12 @@ func IsSecretName(key string) bool {
 	return false
 }
 
-// Normal is a name without what people vary: case, dashes, underscores.
+// Normal ignores case, dashes, underscores and dots.
 func Normal(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(name))
 }
 
-// Secrecy decides for one place whether its value may be shown.
+// Secrecy decides whether a value may be shown.
 type Secrecy struct {
 	Shape Shape
 	named bool // a key above has a secret name
@@ -65,7 +65,6 @@ func (s Secrecy) Child(key string) Secrecy {
 
 func (s Secrecy) Hides() bool { return s.Shape.secret || s.named }
 
-// secretsOf lists the secret texts in a value, so that no finding repeats one.
 func secretsOf(value any, s Secrecy) []string {
 	switch v := value.(type) {
 	case map[string]any:
@@ -101,8 +100,7 @@ func secretsOf(value any, s Secrecy) []string {
 	}
 }
 
-// SecretsIn lists the secrets that a URL carries, as they are written there: its password, and the parameters of its query
-// that have the name of a secret.
+// SecretsIn lists the secrets in a URL as written: the password, and query parameters with the name of a secret.
 func SecretsIn(text string) []string {
 	_, rest, found := strings.Cut(text, "://")
 	if !found {

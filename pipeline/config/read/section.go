@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/xconfmap"
 )
 
-// A section is a part of the configuration that is decoded into one Go value: a component's, or service.
+// A Section is the part of the configuration that is decoded into one Go value.
 type Section struct {
 	Path        []string
 	Raw         any               // as resolved
@@ -19,7 +19,7 @@ type Section struct {
 	Lenient     bool              // these are warned of and ignored: nothing that passes through depends on them
 }
 
-// Reader turns the sections of a resolved configuration into Go values.
+// Reader decodes the sections of a resolved configuration.
 type Reader struct {
 	*Report
 	Resolved
@@ -28,12 +28,11 @@ type Reader struct {
 	gone         [][]string // paths that are missing only because of a fault that is reported
 }
 
-// IsGone reports whether a path, or something below it, is missing because of a fault that is reported.
+// IsGone reports whether a path, or something below it, is missing because of a reported fault.
 func (r *Reader) IsGone(path ...string) bool {
 	return slices.ContainsFunc(r.gone, func(gone []string) bool { return isBelow(gone, path) })
 }
 
-// reading is the work on one section.
 type reading struct {
 	*Reader
 	Section
@@ -41,12 +40,12 @@ type reading struct {
 	gone  [][]string // what is missing only because of a fault that is reported: misspelt, of a wrong type, ...
 }
 
-// warner is implemented by configurations that have something to say about a legal but doubtful section. Each
-// text is as those of Validate: a path below the section in the manner of confmap ("a::b: text") may come first.
+// warner is for configurations with warnings about legal but doubtful settings. A text may begin with a path, as in
+// confmap ("a::b: text").
 type warner interface{ Warnings() []string }
 
-// Decode reads a section over the defaults that fresh makes a pointer to, and reports every fault in it. It answers
-// whether the value may be used.
+// Decode decodes a section over the defaults that fresh returns, and reports every fault. ok says whether value may
+// be used.
 func (r *Reader) Decode(s Section, fresh func() any) (value any, ok bool) {
 	into := fresh()
 	d := &reading{Reader: r, Section: s, Shape: ShapeOf(reflect.TypeOf(into))}
@@ -62,8 +61,8 @@ func (r *Reader) Decode(s Section, fresh func() any) (value any, ok bool) {
 		r.Fault(d.At(nil), "expected keys and values, found %s", d.Found(nil))
 		return into, false
 	}
-	// What does not fit is reported, taken out, and the rest tried again: a wrong value must not hide another, nor
-	// what Validate has to say.
+	// Remove what does not fit and try again, so that one wrong value does not hide others or the faults of
+	// Validate.
 	for range maxTries {
 		err := confmap.NewFromStringMap(keys).Unmarshal(into)
 		if err == nil {
@@ -82,10 +81,9 @@ func (r *Reader) Decode(s Section, fresh func() any) (value any, ok bool) {
 	return into, len(r.Faults) == before
 }
 
-// maxTries bounds how often a section is decoded; each time all wrong values that the decoder saw are taken out.
+// maxTries bounds the decoding attempts; each removes all wrong values found.
 const maxTries = 10
 
-// check runs what the decoded value says about itself.
 func (d *reading) check(value any) {
 	d.broken(d.Tree.Find(d.Path...), nil)
 	d.validate(confmap.Validate(value), nil)
@@ -97,7 +95,7 @@ func (d *reading) check(value any) {
 	}
 }
 
-// broken notes the keys whose ${...} could not be expanded.
+// broken notes keys whose ${...} could not be expanded.
 func (d *reading) broken(n *Node, below []string) {
 	if n == nil {
 		return
@@ -110,7 +108,7 @@ func (d *reading) broken(n *Node, below []string) {
 	}
 }
 
-// takeOut removes the values at the paths from keys. A list loses all of its items, since the others would move.
+// takeOut removes the values at the paths. A list is removed as a whole, since its indexes would shift.
 func (d *reading) takeOut(keys map[string]any, paths [][]string) bool {
 	removed := false
 	for _, path := range paths {
@@ -132,11 +130,9 @@ func (d *reading) takeOut(keys map[string]any, paths [][]string) bool {
 	return removed
 }
 
-// At is the place of a path below the section.
 func (d *reading) At(below []string) At { return d.Tree.At(Extend(d.Path, below...)...) }
 
-// prune copies a value without the keys that its type does not have, and reports these. A value of the wrong kind
-// is left as it is for the decoder to report.
+// prune copies a value without unknown keys, and reports them. Values of the wrong kind are left for the decoder.
 func (d *reading) prune(value any, s Shape, below []string) any {
 	if _, is := value.(xconfmap.ExpandedValue); is && s.Kind() == reflect.Interface {
 		return value // whoever reads it chooses between the value and its text
@@ -194,7 +190,7 @@ func (d *reading) pruneMap(m map[string]any, s Shape, below []string) map[string
 	return kept
 }
 
-// isOff reports whether a key asks for nothing: what is not supported is not missed then.
+// isOff reports whether a value disables its key, so that an unsupported one does not matter.
 func isOff(value any) bool {
 	switch v := Unwrap(value).(type) {
 	case nil:
@@ -219,15 +215,14 @@ func isOff(value any) bool {
 	return false
 }
 
-// protective are keys without which a receiver takes, or an exporter sends, what the file does not want.
+// protective are security keys: ignoring one would accept or send what the file forbids.
 var protective = []string{"auth", "authenticator", "tls", "client_ca_file", "middlewares", "min_version", "cipher_suites"}
 
-// protects reports whether a key is one that must not be ignored, however the process was started.
+// protects reports whether a key must never be ignored.
 func protects(path []string) bool {
 	return slices.ContainsFunc(path, func(key string) bool { return slices.Contains(protective, key) })
 }
 
-// keys lists the keys of a map: in the order of the files, then what the files do not show.
 func (d *reading) keys(m map[string]any, below []string) []string {
 	return OrderedKeys(d.Tree.Find(Extend(d.Path, below...)...), m)
 }
@@ -249,7 +244,7 @@ func OrderedKeys(n *Node, m map[string]any) []string {
 	return keys
 }
 
-// unsupportedAt looks a path up in the list of keys that are not supported; * there stands for any key or index.
+// unsupportedAt looks up a path in Unsupported; * matches any key or index.
 func (d *reading) unsupportedAt(path []string) (advice string, is bool) {
 	if len(d.Unsupported) == 0 {
 		return "", false
@@ -269,7 +264,6 @@ func matches(pattern, path []string) bool {
 	return slices.EqualFunc(pattern, path, func(p, key string) bool { return p == "*" || p == key })
 }
 
-// unknown reports a key that the type at its place does not have.
 func (d *reading) unknown(s Shape, path []string) {
 	key := path[len(path)-1]
 	list, _ := s.fields()
@@ -292,7 +286,7 @@ func (d *reading) unknown(s Shape, path []string) {
 	d.Fault(d.At(path), "unknown key; %s", Meant(key, names))
 }
 
-// deepKey looks for a key of exactly that name further down, as for insecure, which is below tls.
+// deepKey finds a key of this name at a deeper level, such as tls::insecure.
 func deepKey(s Shape, key string, depth int) []string {
 	list, _ := s.fields()
 	for _, f := range list {
@@ -312,7 +306,7 @@ func deepKey(s Shape, key string, depth int) []string {
 	return nil
 }
 
-// Unwrap is a value without the text that it was expanded from.
+// Unwrap drops the text that a value was expanded from.
 func Unwrap(value any) any {
 	for {
 		e, ok := value.(xconfmap.ExpandedValue)

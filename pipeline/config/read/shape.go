@@ -9,15 +9,14 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// Shape is what the Go type that a place is decoded into says about the place: the keys it takes, and whether
-// they are secret. It sees through pointers, squashed structs and the Collector's configoptional.
+// Shape describes a place by its Go type: the keys it takes, and whether it is secret. It sees through pointers,
+// squashed structs and configoptional.
 type Shape struct {
 	typ      reflect.Type // nil: anything may stand here
 	optional bool         // a configoptional section, which takes the key enabled as well
 	secret   bool         // at or below a configopaque type
 }
 
-// field is one key of a struct.
 type field struct {
 	Key string
 	typ reflect.Type
@@ -30,7 +29,6 @@ const (
 
 func ShapeOf(t reflect.Type) Shape { return Shape{typ: t}.through() }
 
-// through sees through pointers and configoptional.Optional.
 func (s Shape) through() Shape {
 	for s.typ != nil {
 		switch {
@@ -51,12 +49,11 @@ func isOptional(t reflect.Type) bool {
 	return t.PkgPath() == optionalPackage && strings.HasPrefix(t.Name(), "Optional[")
 }
 
-// reads reports whether the type reads its section with code of its own, so that its fields need not be its keys.
+// reads reports whether the type has its own Unmarshal, so that its fields may differ from its keys.
 func (s Shape) reads() bool {
 	return s.typ != nil && reflect.PointerTo(s.typ).Implements(reflect.TypeFor[confmap.Unmarshaler]())
 }
 
-// isText reports whether the type reads itself from a text.
 func (s Shape) isText() bool {
 	return s.typ != nil && s.Kind() != reflect.Interface && reflect.PointerTo(s.typ).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
@@ -68,7 +65,6 @@ func (s Shape) Kind() reflect.Kind {
 	return s.typ.Kind()
 }
 
-// takesMap reports whether keys and values may stand at the place.
 func (s Shape) takesMap() bool {
 	switch s.Kind() {
 	case reflect.Struct, reflect.Map, reflect.Interface:
@@ -77,7 +73,6 @@ func (s Shape) takesMap() bool {
 	return s.reads() // configopaque.MapList is a slice that may be written as a map
 }
 
-// takesList reports whether a list may stand at the place.
 func (s Shape) takesList() bool {
 	switch s.Kind() {
 	case reflect.Slice, reflect.Array, reflect.Interface:
@@ -86,7 +81,7 @@ func (s Shape) takesList() bool {
 	return s.reads()
 }
 
-// fields lists the keys of a struct in the order of its declaration. open: it takes other keys as well.
+// fields lists the keys of a struct in declaration order. open: other keys are allowed too.
 func (s Shape) fields() (list []field, open bool) {
 	if s.Kind() != reflect.Struct {
 		return nil, true
@@ -116,7 +111,7 @@ func (s Shape) fields() (list []field, open bool) {
 	return list, open
 }
 
-// Child is the shape below a key or a list index. ok is false when the type knows that there is no such key.
+// Child is the shape below a key or list index; ok is false if the type has no such key.
 func (s Shape) Child(key string) (below Shape, ok bool) {
 	below = Shape{secret: s.secret}
 	switch s.Kind() {
@@ -143,8 +138,8 @@ func (s Shape) Child(key string) (below Shape, ok bool) {
 	return below, false
 }
 
-// trim turns a path of confmap.Validate into the path of a file: a squashed struct has a name there and none in
-// the file. ok is false when the path does not fit the type.
+// trim turns a path of confmap.Validate into a file path, by dropping the names of squashed structs. ok is false if
+// it does not fit the type.
 func (s Shape) trim(path []string) (trimmed []string, ok bool) {
 	for _, key := range path {
 		if embedded, is := s.squashed(key); is {
@@ -160,7 +155,7 @@ func (s Shape) trim(path []string) (trimmed []string, ok bool) {
 	return trimmed, true
 }
 
-// squashed finds the squashed struct that confmap.Validate calls by the name of its field in lower case.
+// squashed finds the squashed struct that confmap.Validate names by its lower-case field name.
 func (s Shape) squashed(name string) (Shape, bool) {
 	if s.Kind() != reflect.Struct {
 		return Shape{}, false
@@ -175,7 +170,6 @@ func (s Shape) squashed(name string) (Shape, bool) {
 	return Shape{}, false
 }
 
-// walk follows a path of a file as far as the type knows.
 func (s Shape) walk(path []string) Shape {
 	for _, key := range path {
 		s, _ = s.Child(key)

@@ -1,8 +1,8 @@
-// Package read makes Go values of the sources of a configuration, and says where in them something stands.
+// Package read makes Go values of configuration sources, and remembers where each key is.
 //
-// Merging, ${...} and decoding are the Collector's confmap; beside it a tree of YAML nodes remembers where each key
-// was written. Read it in this order: source.go and tree.go (files into a tree), expand.go (confmap), section.go with
-// shape.go (one section into a Go struct), wrong.go and validate.go (its faults), finding.go.
+// Merging, ${...} and decoding are the Collector's confmap; beside it a tree of YAML nodes keeps the places. Read
+// source.go and tree.go first (files to a tree), then expand.go (confmap), section.go with shape.go (decoding),
+// wrong.go and validate.go (faults), finding.go.
 package read
 
 import (
@@ -22,21 +22,20 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Sources is where a configuration comes from. Later ones win: Embedded, then Config, then Set, each in order.
-// Maps of several sources are joined; lists and single values are replaced whole, as in the Collector.
+// Sources are the configuration sources. Later ones win: Embedded, then Config, then Set, each in order. Maps are
+// merged; lists and scalars are replaced, as in the Collector.
 type Sources struct {
 	Embedded []Text   // what comes with the command; leave it empty when the user's files stand alone
 	Config   []string // --config: a path, or file:PATH, env:NAME, yaml:TEXT
 	Set      []string // --set: key.path=value, the value being YAML
 }
 
-// Text is configuration that comes with the command and not from the user.
+// Text is configuration built into the binary.
 type Text struct {
 	Name string // what findings call it: "embedded default"
 	YAML []byte
 }
 
-// layer is one source, read and parsed.
 type layer struct {
 	name     string
 	rank     int
@@ -53,7 +52,7 @@ func (l *layer) Place(line int) pipeline.Place {
 	return pipeline.Place{File: l.name, Line: line}
 }
 
-// At is where a YAML node is; nil stands for the source as a whole.
+// At is the place of a node, or of the whole source if n is nil.
 func (l *layer) At(n *yaml.Node, path ...string) At {
 	if n == nil {
 		n = &yaml.Node{}
@@ -61,7 +60,7 @@ func (l *layer) At(n *yaml.Node, path ...string) At {
 	return At{Place: l.Place(n.Line), column: n.Column, source: l.rank, Path: path}
 }
 
-// readLayers reads and parses every source. A source that cannot be read or parsed is reported and left out.
+// readLayers skips sources that it cannot read or parse, and reports them.
 func readLayers(src Sources, r *Report) []*layer {
 	var layers []*layer
 	add := func(l *layer, err error) {
@@ -87,8 +86,8 @@ func readLayers(src Sources, r *Report) []*layer {
 	return layers
 }
 
-// readURI reads what one --config names. The Collector reads these with the same three providers; reading here
-// makes the bytes that are parsed for positions and the bytes that are decoded the same ones.
+// readURI reads the source of a --config. It replaces the Collector's providers, so that positions and values come
+// from the same bytes.
 func readURI(uri string) (*layer, error) {
 	scheme, rest, found := strings.Cut(uri, ":")
 	switch {
@@ -122,7 +121,7 @@ func readFile(path string) (*layer, error) {
 	return l, readFault(err)
 }
 
-// readFault says what is the matter with a file without repeating its name, which the place bears already.
+// readFault drops the file name, which the place already has.
 func readFault(err error) error {
 	var p *fs.PathError
 	switch {
@@ -134,8 +133,7 @@ func readFault(err error) error {
 	return fmt.Errorf("cannot read the file: %w", err)
 }
 
-// readSet makes a layer of key.path=value in the Collector's manner: the dots of the key become path delimiters,
-// the value is YAML.
+// readSet makes a layer of key.path=value as the Collector does: dots separate keys, the value is YAML.
 func readSet(s string) (*layer, error) {
 	l := &layer{name: "--set", noLines: true}
 	key, value, found := strings.Cut(s, "=")
@@ -159,7 +157,6 @@ func readSet(s string) (*layer, error) {
 	return l, nil
 }
 
-// parse fills root.
 func (l *layer) parse(r *Report) {
 	dec := yaml.NewDecoder(bytes.NewReader([]byte(l.text)))
 	var doc yaml.Node
@@ -190,7 +187,7 @@ func (l *layer) parse(r *Report) {
 	}
 }
 
-// syntax reports an error of the YAML parser, whose texts begin "yaml: line 3: ".
+// syntax reports a YAML error, whose text begins with "yaml: line 3: ".
 func (l *layer) syntax(err error, r *Report) {
 	var many *yaml.TypeError
 	texts := []string{err.Error()}

@@ -2,8 +2,8 @@ package read
 
 import "strings"
 
-// Nearest returns the name that was most likely meant, or "". Case, dashes and underscores do not count; beyond
-// that about one letter in three may be wrong.
+// Nearest returns the most similar name, or "". Case, dashes and underscores are ignored; about one letter in three
+// may differ.
 func Nearest(word string, names []string) string {
 	best, least := "", max(1, len(Normal(word))/3)+1
 	for _, name := range names {
@@ -14,7 +14,7 @@ func Nearest(word string, names []string) string {
 	return best
 }
 
-// distance counts the letters to insert, delete, change or swap with their neighbour that turn a into b.
+// distance is the Damerau-Levenshtein distance.
 func distance(a, b string) int {
 	const far = 1 << 10
 	if len(a) > far || len(b) > far {
@@ -44,7 +44,7 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
-// Meant words the fix for a name that is not among those possible.
+// Meant is the fix for an invalid name.
 func Meant(word string, names []string) string {
 	const most = 12
 	switch best := Nearest(word, names); {

@@ -10,8 +10,8 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Node is one key, or one item of a list, of the merged configuration: what confmap forgets about it, its place.
-// The tree of nodes is merged beside confmap by the same rules (maps are joined, the rest is replaced).
+// Node is a key or list item of the merged configuration, with its place. The tree is merged as confmap does: maps
+// are joined, the rest is replaced.
 type Node struct {
 	Key      string
 	Place    pipeline.Place
@@ -49,8 +49,8 @@ func (n *Node) Find(path ...string) *Node {
 	return n
 }
 
-// At is where a path was written: its own place or, when it was written nowhere (a default, or the inside of a
-// ${file:...}), that of the nearest key above it.
+// At is where a path was written, or the place of the nearest key above it (for defaults and the inside of
+// ${file:...}).
 func (n *Node) At(path ...string) At {
 	found := n
 	for _, key := range path {
@@ -63,7 +63,7 @@ func (n *Node) At(path ...string) At {
 	return At{Place: found.Place, source: found.source, column: found.column, Path: path}
 }
 
-// IsEmbedded reports whether nothing but the embedded sources set anything at or below n.
+// IsEmbedded reports whether only embedded sources set anything at or below n.
 func (n *Node) IsEmbedded() bool {
 	if n == nil || !n.embedded {
 		return false
@@ -76,7 +76,7 @@ func (n *Node) IsEmbedded() bool {
 	return true
 }
 
-// merge lays the tree of a later source over n.
+// merge lays a later tree over n.
 func (n *Node) merge(over *Node) {
 	for i, kid := range over.Kids {
 		mine := n.Child(kid.Key)
@@ -95,7 +95,7 @@ func (n *Node) merge(over *Node) {
 	}
 }
 
-// grower makes the tree of one layer. It also takes out of the YAML what it reports, so that what is left decodes.
+// grower makes the tree of a layer. It removes what it reports from the YAML, so that the rest decodes.
 type grower struct {
 	layer  *layer
 	Report *Report
@@ -108,7 +108,6 @@ func (g *grower) Node(key string, where *yaml.Node) *Node {
 	}
 }
 
-// grow makes the node of a YAML value that stands under a key.
 func (g *grower) grow(key string, value, where *yaml.Node, path []string) *Node {
 	n := g.Node(key, where)
 	for value.Kind == yaml.AliasNode {
@@ -127,8 +126,7 @@ func (g *grower) grow(key string, value, where *yaml.Node, path []string) *Node 
 	return n
 }
 
-// mapping adds the pairs of a YAML mapping to n: first those written in it, then those that << brings and that
-// are not written.
+// mapping adds the pairs of a YAML mapping to n: its own first, then those of << that are not overridden.
 func (g *grower) mapping(n *Node, m *yaml.Node, path []string) {
 	kept := m.Content[:0:0]
 	var merged []*yaml.Node
@@ -155,7 +153,6 @@ func (g *grower) mapping(n *Node, m *yaml.Node, path []string) {
 	g.depth--
 }
 
-// isMergeable reports whether YAML takes a value behind <<: a mapping or a list of them, as such or by alias.
 func isMergeable(value *yaml.Node) bool {
 	switch value.Kind {
 	case yaml.AliasNode:
@@ -168,7 +165,6 @@ func isMergeable(value *yaml.Node) bool {
 	return value.Kind == yaml.MappingNode
 }
 
-// mergeKey adds what << names.
 func (g *grower) mergeKey(n *Node, value *yaml.Node, path []string) {
 	for value.Kind == yaml.AliasNode {
 		value = value.Alias
@@ -183,7 +179,7 @@ func (g *grower) mergeKey(n *Node, value *yaml.Node, path []string) {
 	}
 }
 
-// pair adds one key and value, and reports whether it may stay in the YAML.
+// pair adds a key and value, and reports whether it may stay in the YAML.
 func (g *grower) pair(n *Node, key, value *yaml.Node, path []string) bool {
 	for key.Kind == yaml.AliasNode {
 		key = key.Alias
@@ -192,14 +188,13 @@ func (g *grower) pair(n *Node, key, value *yaml.Node, path []string) bool {
 		g.Report.Fault(g.layer.At(key, path...), "%s cannot be a key; write a plain name", nodeKind(key))
 		return false
 	}
-	// A key like 8080 or true is taken as it is written. Left to itself, YAML would make a number of it and
-	// confmap a map that it does not take.
+	// Keys like 8080 or true are strings. YAML would make other types of them, which confmap does not accept.
 	key.Tag = "!!str"
 	parts := strings.Split(key.Value, delimiter)
 	for _, part := range parts {
 		if part == "" || part[0] == ':' || part[len(part)-1] == ':' {
-			// confmap joins and splits paths, so that it would read such a key as another one, and the empty key
-			// as the whole configuration.
+			// confmap joins and splits paths, so it would misread such a key, and take the empty key for the whole
+			// configuration.
 			g.Report.Fault(g.layer.At(key, path...), "%q is not a key; write a name, and :: only between two of them", key.Value)
 			return false
 		}
@@ -233,7 +228,7 @@ func (g *grower) again(path []string, first *Node, key *yaml.Node) {
 	g.Report.Fault(g.layer.At(key, path...), "this key is set twice, first on line %d; take one out", first.Place.Line)
 }
 
-// Extend is append that never shares.
+// Extend is append to a copy.
 func Extend(path []string, more ...string) []string {
 	return append(path[:len(path):len(path)], more...)
 }

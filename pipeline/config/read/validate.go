@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// validate reports the errors of confmap.Validate: joined errors, each with the path of the value that refused,
-// in which those of nested Validate methods and of configoptional come with paths of their own.
+// validate reports the errors of confmap.Validate: joined, each with a path; nested Validate methods and
+// configoptional add their own.
 func (d *reading) validate(err error, below []string) {
 	if err == nil {
 		return
@@ -39,8 +39,8 @@ func (d *reading) validate(err error, below []string) {
 	}
 }
 
-// echoes reports whether a complaint about a place comes only of a fault that is reported already: it names a key
-// that is gone, or something is gone there and it names no key that stands there.
+// echoes reports whether an error only follows from a reported fault: it names a removed key, or something was
+// removed there and it names no key that exists.
 func (d *reading) echoes(below []string, text string) bool {
 	hit := false
 	for _, gone := range d.gone {
@@ -61,8 +61,8 @@ func isBelow(path, above []string) bool {
 	return len(path) >= len(above) && slices.Equal(path[:len(above)], above)
 }
 
-// locate finds the line that a text is about: a path at its beginning ("scrape_configs::0: ..."), else a key that
-// stands below and is named in it.
+// locate finds the place of a text: a path at its beginning ("scrape_configs::0: ..."), else a key below that it
+// names.
 func (d *reading) locate(below []string, text string) (At, string) {
 	if head, rest, found := strings.Cut(text, ": "); found && !strings.ContainsAny(head, " \n") {
 		if path, ok := d.Shape.walk(below).trim(strings.Split(head, delimiter)); ok {
@@ -79,7 +79,7 @@ func (d *reading) locate(below []string, text string) (At, string) {
 	return spot, text
 }
 
-// named finds the key below a place that a text names, in quotes or as a word.
+// named finds the key below a place that a text names, quoted or as a word.
 func (d *reading) named(below []string, text string) *Node {
 	top := d.Tree.Find(Extend(d.Path, below...)...)
 	words := append(quoted(text), strings.FieldsFunc(text, func(r rune) bool {
@@ -93,7 +93,6 @@ func (d *reading) named(below []string, text string) *Node {
 	return nil
 }
 
-// quoted lists what stands in quotes of any kind in a text.
 func quoted(text string) []string {
 	var list []string
 	for _, mark := range []string{`"`, "'", "`"} {

@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decodeFaults reports the errors of confmap's decoder, which come as a tree: joined errors, errors that bear the
-// name of a field ("tls.min_version", "list[2]"), and at the leaves a text. It answers with the paths to blame.
+// decodeFaults reports the errors of confmap's decoder, a tree of joined errors and errors with a field name
+// ("tls.min_version", "list[2]"). It returns the paths at fault.
 func (d *reading) decodeFaults(err error, below []string) (paths [][]string) {
 	switch e := err.(type) {
 	case interface{ Unwrap() []error }:
@@ -39,7 +39,6 @@ func (d *reading) decodeFaults(err error, below []string) (paths [][]string) {
 	return [][]string{below}
 }
 
-// holdsNames reports whether an error has places of its own further inside.
 func holdsNames(err error) bool {
 	for err != nil {
 		if _, ok := err.(interface{ Name() string }); ok {
@@ -62,7 +61,7 @@ func holdsNames(err error) bool {
 	return false
 }
 
-// invalidKeys reports the unknown keys of a section that reads itself; those of all others were pruned before.
+// invalidKeys reports the unknown keys of a section with its own Unmarshal; others were pruned before.
 func (d *reading) invalidKeys(keys, below []string) (paths [][]string) {
 	m, _ := Unwrap(d.value(below)).(map[string]any)
 	for _, key := range keys {
@@ -77,7 +76,7 @@ func (d *reading) invalidKeys(keys, below []string) (paths [][]string) {
 	return paths
 }
 
-// fieldPath reads a decoder's name of a field by what is really there, since keys may contain its dots.
+// fieldPath resolves a decoder's field name against the real keys, which may contain dots.
 func (d *reading) fieldPath(name string, below []string) []string {
 	value := Unwrap(d.value(below))
 	for name != "" {
@@ -110,7 +109,6 @@ func (d *reading) fieldPath(name string, below []string) []string {
 	return below
 }
 
-// value is what stands at a path below the section.
 func (d *reading) value(below []string) any {
 	value := d.Raw
 	for _, key := range below {
@@ -160,7 +158,6 @@ func (d *reading) wrong(err error, below []string) {
 	d.Fault(spot, "%s", text)
 }
 
-// Found names the value at a path below the section.
 func (d *reading) Found(below []string) string {
 	return d.Reader.Found(Extend(d.Path, below...), d.value(below), d.Hides(below))
 }
@@ -173,7 +170,7 @@ func (d *reading) Hides(below []string) bool {
 	return s.Hides()
 }
 
-// misfit says what a type wants, or nothing when the value is of that kind and there is something else.
+// misfit is what a type expects, or "" if the kind fits and something else is wrong.
 func misfit(v any, s Shape) string {
 	_, isText := v.(string)
 	_, isMap := v.(map[string]any)
@@ -207,7 +204,6 @@ func misfit(v any, s Shape) string {
 	return ""
 }
 
-// quotesHelp is the fix for 5 where "5" was meant.
 func quotesHelp(wants string, v any) string {
 	switch v.(type) {
 	case nil, map[string]any, []any, string:
@@ -219,8 +215,7 @@ func quotesHelp(wants string, v any) string {
 	return ""
 }
 
-// Found names a value as its author sees it. What comes out of a variable or a file is not shown, but where it
-// comes from is.
+// Found describes a value for its author. Of an expanded value only the reference is shown.
 func (r *Reader) Found(path []string, value any, hidden bool) string {
 	kind, text := describe(Unwrap(value))
 	if kind == "" {
@@ -235,8 +230,8 @@ func (r *Reader) Found(path []string, value any, hidden bool) string {
 	return text
 }
 
-// describe gives the kind of a value, and the value itself where it is short. Only secrets and what is not written
-// in the file need the kind alone.
+// describe returns the kind of a value, and the value if it is short. The kind alone is for secrets and expanded
+// values.
 func describe(value any) (kind, text string) {
 	const long = 60
 	switch v := value.(type) {
@@ -260,7 +255,6 @@ func describe(value any) (kind, text string) {
 	}
 }
 
-// origin is the ${...} that a value comes from, or empty when it stands in the file.
 func (r *Reader) origin(path []string) string {
 	n := r.Tree
 	for _, key := range path {
@@ -277,8 +271,8 @@ func (r *Reader) origin(path []string) string {
 	return bare(refs)
 }
 
-// checkNumber reports a number that the decoder would cut to size without a word: 1.5 for a whole number, or one
-// that its type cannot hold. A number without a unit for a duration is legal and hardly ever meant.
+// checkNumber reports numbers that the decoder would silently truncate (1.5 for an integer, or out of range), and
+// warns of durations without a unit.
 func (d *reading) checkNumber(value any, s Shape, below []string) {
 	if s.typ == nil || s.reads() || s.isText() {
 		return
@@ -316,5 +310,4 @@ func (d *reading) checkNumber(value any, s Shape, below []string) {
 	}
 }
 
-// isWhole reports whether a number has no fraction and is small enough to be exact.
 func isWhole(f float64) bool { return f == math.Trunc(f) && math.Abs(f) < 1<<53 }
