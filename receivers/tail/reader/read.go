@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// quiet is how long a file whose name leads elsewhere must not have grown to be taken as finished: writers
-	// reopen their log some time after it was renamed, and write into the renamed one until then.
+	// quiet is how long a renamed file must not grow to count as finished: writers reopen their log some time after the
+	// rename.
 	quiet = 5 * time.Second
-	// heirQuiet is the same where a record is unfinished, and may go on in the file that stands there now.
+	// heirQuiet is the same if a record is unfinished that may continue in the successor.
 	heirQuiet = 30 * time.Second
-	// idleClose is how long an open file may be at rest before it is closed and only looked at by name.
+	// idleClose is how long an idle file keeps its goroutine.
 	idleClose = time.Minute
-	// turn is how many batches a file may read while others wait for one of MaxOpenFiles.
+	// turn is how many batches a file may read while others wait for a slot of MaxOpenFiles.
 	turn = 64
 )
 
-// read is the goroutine of one open file: it reads what is there, pauses, and looks again.
+// read is the goroutine of one open file: it reads, pauses and looks again.
 func (r *Reader) read(f *File, h *os.File) {
 	defer r.readers.Done()
-	defer func() { r.close(f, h) }() // the handle may be opened below
+	defer func() { r.close(f, h) }() // h may be opened below
 	if h == nil {
 		var err error
 		if h, err = r.reopen(f); h == nil {
@@ -61,7 +61,7 @@ func (r *Reader) read(f *File, h *os.File) {
 		f.behind = more || err != nil
 		leaving := f.rotated.Load() || f.deleted.Load()
 		if leaving && !f.left {
-			f.grew = now // the quiet begins anew: the writer may not have noticed yet
+			f.grew = now // restart the quiet period: the writer may not have noticed yet
 		}
 		f.left = leaving
 		still := now.Sub(f.grew)
@@ -79,15 +79,15 @@ func (r *Reader) read(f *File, h *os.File) {
 		if !blocked {
 			free = now
 		}
-		// While files wait for their turn, one that is read to its end makes place at once, and one that is blocked after
-		// a while: opening and closing it all the time would gain nothing.
+		// While files wait for a slot, a file gives up its slot when it is read to its end or, to avoid churn, when it has
+		// been blocked for a while.
 		if r.crowded.Load() && !f.deleted.Load() && (!blocked || now.Sub(free) >= lookWithin) || f.compressed || f.giveUp.Load() {
 			f.keep = err == nil && !f.compressed
 			return
 		}
 		switch {
 		case blocked:
-			// The file is looked at meanwhile: it may be truncated, or deleted and to be given up.
+			// Keep looking at the file: it may be truncated, or deleted and to be given up.
 			f.grew = now
 		case err != nil:
 			r.unreadable(f.Name(), err)
@@ -110,8 +110,7 @@ func (r *Reader) read(f *File, h *os.File) {
 	}
 }
 
-// reopen opens a file by today's name, if it is still the one. A file that is not there any more is left to the
-// scanner.
+// reopen opens a file by its current name, if it is still the same. A missing file is left to the tracker.
 func (r *Reader) reopen(f *File) (*os.File, error) {
 	h, s, err := fileid.Open(f.Name())
 	if err != nil {
@@ -127,7 +126,7 @@ func (r *Reader) reopen(f *File) (*os.File, error) {
 	return h, nil
 }
 
-// close ends a reader. A file at rest stays open without one.
+// close ends a reader; the file is parked if f.keep is set.
 func (r *Reader) close(f *File, h *os.File) {
 	keep := f.keep && r.readingCtx.Err() == nil && !f.giveUp.Load()
 	f.keep, f.envelope, f.prefix = false, nil, nil
@@ -149,7 +148,7 @@ func (r *Reader) close(f *File, h *os.File) {
 	f.reading.Store(false)
 }
 
-// leave closes a file. What cannot be read any more afterwards is counted.
+// leave closes a file; what is unread of a deleted file is counted as lost.
 func (r *Reader) leave(f *File, h *os.File) {
 	if s, err := fileid.StatFile(h); err == nil && s.Links == 0 {
 		f.deleted.Store(true)
@@ -158,7 +157,7 @@ func (r *Reader) leave(f *File, h *os.File) {
 	h.Close()
 }
 
-// catchUp reads everything that is complete, or as much as its turn allows (more).
+// catchUp reads all complete lines, or as much as its turn allows (more).
 func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 	f.blocked = nil
 	for range turn {
@@ -170,7 +169,7 @@ func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 			return false, err
 		}
 		if s.Size != f.seen.Size {
-			r.changed() // so that after a restart it is known what was unread
+			r.changed() // a restart must know what was unread
 		}
 		f.seen = s
 		f.window().look(s)
@@ -199,9 +198,8 @@ func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 	return true, nil
 }
 
-// recognise makes sure that the content is still the one that our offsets are for, and learns more of it while it
-// is short. It runs at each look: a file that is truncated and written again between two looks may be longer than
-// it was.
+// recognise checks that the offsets still fit the content, and extends the fingerprint. It runs at each look: a file that
+// was truncated and rewritten may be longer than before.
 func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 	if s.Size == f.seen.Size && s.Modified == f.seen.Modified && len(f.prefix) > 0 {
 		return nil
@@ -211,7 +209,7 @@ func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 	if err != nil {
 		return err
 	}
-	known := len(f.prefix) > 0 // otherwise there is the fingerprint of an earlier reader or run, or nothing
+	known := len(f.prefix) > 0 // otherwise only the fingerprint of an earlier reader or run, if any
 	begins := bytes.HasPrefix(prefix, f.prefix)
 	if !known {
 		begins = f.window().known().Matches(prefix)
@@ -230,8 +228,7 @@ func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 	return nil
 }
 
-// decide finds out from the first bytes what kind of file it is. While they are too few, the file waits, unless it
-// will not get more (last).
+// decide determines the kind of file from its first bytes. If they are too few it waits, unless no more will come (last).
 func (r *Reader) decide(f *File, last bool) {
 	if f.decided {
 		return
@@ -261,7 +258,7 @@ func (r *Reader) decide(f *File, last bool) {
 				f.lines.SetCRI()
 			}
 		case len(f.prefix) == fileid.FingerprintMax:
-			f.lines.SetAuto() // nothing but NULs as far as one sees
+			f.lines.SetAuto() // only NULs so far
 		default:
 			return
 		}
@@ -269,8 +266,7 @@ func (r *Reader) decide(f *File, last bool) {
 	f.decided = true
 }
 
-// finish delivers what stands behind the last newline, and records that were never completed: nothing more is
-// expected of the file.
+// finish delivers the text after the last newline and unfinished records: no more is expected.
 func (r *Reader) finish(f *File, h *os.File) error {
 	if !f.decided {
 		r.decide(f, true)
@@ -288,7 +284,7 @@ func (r *Reader) finish(f *File, h *os.File) error {
 	return nil
 }
 
-// truncated starts the file anew: it is shorter than what we read of it, or has other content before our place.
+// truncated starts over: the file is shorter than our offset, or its content before it changed.
 func (r *Reader) truncated(f *File) error {
 	defer r.changed()
 	if r.rewritten != nil {
