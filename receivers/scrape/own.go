@@ -14,7 +14,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
-// withSelf is the configuration with the job that reads our own metrics.
+// withSelf adds the job that reads our own metrics.
 func (c *Config) withSelf() (map[string]any, error) {
 	if c.ScrapeSelf == "" {
 		return c.Config, nil
@@ -38,7 +38,7 @@ func (c *Config) withSelf() (map[string]any, error) {
 	return section, nil
 }
 
-// ownMetrics is the exposition of this process, in a buffer of the pool.
+// ownMetrics returns this process' exposition in buf.
 func ownMetrics(from prometheus.Gatherer, buf []byte) (body []byte, contentType string, err error) {
 	if from == nil {
 		return buf, "", &failure{reasonConnect, errors.New("this process has no metrics of its own")}
