@@ -17,7 +17,7 @@ import (
 	"github.com/sluiceio/sluice/wire/loki"
 )
 
-// Field numbers of logproto.PushRequest and what it holds.
+// Field numbers of logproto.PushRequest and its messages.
 const (
 	fieldStreams = 1
 
@@ -35,22 +35,21 @@ const (
 	fieldPairValue = 2
 )
 
-// maxArena bounds what the entries of a batch may take. What the resource says is written with every line, however
-// often it was sent: one attribute of a megabyte over a hundred thousand lines would ask for all memory.
+// maxArena limits the memory of a batch's entries: resource attributes are repeated for every line, so 1 MB over 100,000
+// lines would use all memory.
 const maxArena = 256 << 20
 
-// flushArena is how much of a batch is gathered before requests are made of it.
+// flushArena is how much is gathered before requests are made.
 const flushArena = 16 << 20
 
-// keepArena is how much of it stays for the next batch.
+// keepArena is how much memory is kept for the next batch.
 const keepArena = 16 << 20
 
 var errInflated = errors.New("the lines of the batch are larger than 256 MiB when each has its structured metadata")
 
-// An encoder makes push requests of batches. Entries are gathered by stream, each stream in the order in which its
-// records came. It is for one batch at a time.
+// An encoder turns batches into push requests. It groups entries by stream and keeps their order. Not for concurrent use.
 type encoder struct {
-	index    map[string]string // attribute to label
+	index    map[string]string // attribute name to label name
 	fixed    []label
 	maxBytes int
 	maxArena int
@@ -59,10 +58,10 @@ type encoder struct {
 	suspects *divide.Suspects
 	seed     maphash.Seed
 
-	arena   []byte // framed entries in the order of the records
+	arena   []byte // entries with framing, in record order
 	entries []entry
 	streams []stream
-	known   map[string]int // streams by selector
+	known   map[string]int // streams index by selector
 	body    []byte
 
 	labels                  []label
@@ -70,14 +69,13 @@ type encoder struct {
 	text, name, line        []byte
 }
 
-// entry is a range of the arena, and the entry of the same stream that follows it.
-// item is the index of its record in the batch.
+// entry is a range of the arena; next is the next entry of the stream, item the record's index in the batch.
 type entry struct{ from, to, next, item int32 }
 
 type stream struct {
 	selector    string
-	first, last int32 // entries; first is -1 while there is none
-	suspect     bool  // it was rejected lately, and goes in a request of its own
+	first, last int32 // entries; first is -1 if there is none
+	suspect     bool  // recently rejected: gets its own request
 }
 
 func newEncoder(c *Config, pool *buffer.Pool, suspects *divide.Suspects, seed maphash.Seed) *encoder {
@@ -91,8 +89,8 @@ func newEncoder(c *Config, pool *buffer.Pool, suspects *divide.Suspects, seed ma
 	return e
 }
 
-// encode makes the payloads of a batch: a group, so that they go out one after the other, and one of the streams that
-// were rejected lately. now is the time of records without one, in nanoseconds.
+// encode returns the payloads of a batch: a group to be sent in order, and a group of suspect streams. now (ns) is the time
+// of records without one.
 func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, error) {
 	defer e.shrink()
 	var group, suspected []*payload.Payload
@@ -103,7 +101,7 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, er
 		}
 	}
 	item := int32(0)
-	spent := 0 // of the arena, by what was flushed
+	spent := 0 // of the arena, flushed so far
 	for rs := b.Request.Resources(); rs.Next(); {
 		e.streamLabels(rs.Resource())
 		at := e.stream()
@@ -135,7 +133,7 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, er
 	return [][]*payload.Payload{group}, nil
 }
 
-// stream finds the stream of e.labels.
+// stream returns the index of the stream of e.labels.
 func (e *encoder) stream() int {
 	e.text = appendSelector(e.text[:0], e.labels)
 	if at, ok := e.known[string(e.text)]; ok {
@@ -148,7 +146,7 @@ func (e *encoder) stream() int {
 	return len(e.streams) - 1
 }
 
-// readScope reads what every line of a scope has.
+// readScope reads the scope's metadata.
 func (e *encoder) readScope(body []byte) {
 	e.scope.reset()
 	s := wire.ParseScope(body)
@@ -159,7 +157,7 @@ func (e *encoder) readScope(body []byte) {
 	}
 }
 
-// attribute adds an attribute as structured metadata; a map gives a label for each entry, as in Loki.
+// attribute adds structured metadata; a map gives one label per entry, as in Loki.
 func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	at := len(e.name)
 	if parent == nil {
@@ -182,7 +180,7 @@ func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	e.name = e.name[:at]
 }
 
-// add appends the entry of a record to its stream.
+// add appends a record's entry to its stream.
 func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	e.readRecord(l)
 	line := l.Body.Str()
@@ -193,7 +191,7 @@ func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	from := int32(len(e.arena))
 	e.arena = appendTime(e.arena, timeOf(l, now))
 	e.arena = wire.AppendBytes(e.arena, fieldEntryLine, line)
-	// Of attributes with the same key the nearest counts: the record's, then the scope's, then the resource's.
+	// For equal keys the record wins over the scope, and the scope over the resource.
 	e.record.addAll(&e.scope)
 	e.record.addAll(&e.resource)
 	e.arena = append(e.arena, e.record.frames...)
@@ -208,7 +206,7 @@ func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	s.last = n
 }
 
-// readRecord reads the structured metadata of a record.
+// readRecord reads a record's structured metadata.
 func (e *encoder) readRecord(l *wire.Log) {
 	r := &e.record
 	r.reset()
@@ -239,7 +237,7 @@ func (e *encoder) readRecord(l *wire.Log) {
 	}
 }
 
-// timeOf is the time of a record, else when it was observed, else now.
+// timeOf returns the record's time, else its observed time, else now.
 func timeOf(l *wire.Log, now uint64) uint64 {
 	for _, ns := range [...]uint64{l.Time, l.ObservedTime} {
 		if ns != 0 {
@@ -249,7 +247,6 @@ func timeOf(l *wire.Log, now uint64) uint64 {
 	return now
 }
 
-// appendTime appends a google.protobuf.Timestamp.
 func appendTime(dst []byte, ns uint64) []byte {
 	dst, mark := wire.BeginMessage(dst, fieldEntryTime)
 	dst = wire.AppendUint(dst, fieldSeconds, ns/uint64(time.Second))
@@ -257,8 +254,7 @@ func appendTime(dst []byte, ns uint64) []byte {
 	return wire.EndMessage(dst, mark)
 }
 
-// payloads writes the streams, those that are suspect or the others, into requests of at most maxBytes; a lone entry may
-// be larger.
+// payloads encodes either the suspect or the other streams into requests of at most maxBytes; a single entry may be larger.
 func (e *encoder) payloads(b pipeline.Batch, suspect bool) (out []*payload.Payload) {
 	e.body = e.body[:0]
 	items := 0
@@ -307,7 +303,7 @@ func (e *encoder) payloads(b pipeline.Batch, suspect bool) (out []*payload.Paylo
 	return out
 }
 
-// records are the items of n entries of a stream.
+// records returns the batch items of n entries of a stream.
 func (e *encoder) records(next int32, n int) (r pipeline.Ranges) {
 	for range n {
 		k := &e.entries[next]
@@ -321,17 +317,16 @@ func (e *encoder) records(next int32, n int) (r pipeline.Ranges) {
 	return r
 }
 
-// request makes a payload of a body that has so many items of the batch.
+// request makes a payload of a body with this many items of the batch.
 func request(b pipeline.Batch, body []byte, items int, pool *buffer.Pool) *payload.Payload {
 	p := payload.Own(b, payload.CompressSnappy(body, pool))
 	p.Items, p.Size = items, int(int64(len(b.Request))*int64(items)/int64(max(b.Items, 1)))
 	return p
 }
 
-// keyOf is the identity of a stream.
 func (e *encoder) keyOf(selector string) uint64 { return maphash.String(e.seed, selector) }
 
-// appendStream writes n entries of a stream and returns the one that follows.
+// appendStream writes n entries of a stream and returns the next one.
 func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 	e.body = wire.AppendTag(e.body, fieldStreams, wire.TypeBytes)
 	e.body = wire.AppendVarint(e.body, uint64(size))
@@ -344,13 +339,12 @@ func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 	return next
 }
 
-// forget forgets what was gathered.
 func (e *encoder) forget() {
 	e.arena, e.entries, e.streams = e.arena[:0], e.entries[:0], e.streams[:0]
 	clear(e.known)
 }
 
-// shrink forgets the batch, and lets the memory of an unusual one go.
+// shrink resets the encoder and frees unusually large buffers.
 func (e *encoder) shrink() {
 	e.forget()
 	if cap(e.arena) > keepArena {
@@ -361,5 +355,5 @@ func (e *encoder) shrink() {
 	}
 }
 
-// frameSize is the length of a message field with a body of n bytes and a number below 16.
+// frameSize is the size of a message field with n body bytes and a field number below 16.
 func frameSize(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }
