@@ -13,7 +13,6 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// Values of start_at.
 const (
 	startAtEnd       = "end"
 	startAtBeginning = "beginning"
@@ -23,38 +22,38 @@ const (
 type Config struct {
 	// Include lists globs of the files to read: * ? [..] {a,b} in each path part, ** for any number of folders.
 	Include []string `mapstructure:"include"`
-	// Exclude lists globs of files that Include matches but that are not read.
+	// Exclude lists globs of files to leave out.
 	Exclude []string `mapstructure:"exclude"`
-	// FollowSymlinks lists the folders that symbolic links may point into. A link to a file in its own folder, or to a file
-	// that Include matches, is always followed; other links are reported as unreadable.
+	// FollowSymlinks lists the folders that symbolic links may point into. Links to a file in the same folder, or to one
+	// that Include matches, are always followed; others are reported as unreadable.
 	FollowSymlinks []string `mapstructure:"follow_symlinks"`
-	// StartAt ("end" or "beginning") is where to start in files found at the first start, without a checkpoint. Files that
-	// appear later are read from the beginning.
+	// StartAt ("end" or "beginning") applies to files found at the first start, without a checkpoint. Later files are read
+	// from the beginning.
 	StartAt string `mapstructure:"start_at"`
-	// Format is "cri" (Kubernetes container logs), "plain" or "auto": CRI for pod log paths, otherwise decided by each
-	// file's first line.
+	// Format is "cri" (Kubernetes container logs), "plain" or "auto": CRI for pod log paths, else decided by each file's
+	// first line.
 	Format string `mapstructure:"format"`
 	// PollInterval is how often files and folders are checked. With more than a few hundred files, idle files and folders
-	// are checked less often, but each file at least every five seconds.
+	// are checked less often; each file at least every five seconds.
 	PollInterval time.Duration `mapstructure:"poll_interval"`
 	// MaxLineBytes limits a record's body; longer lines are cut, flagged with log.truncated and counted.
 	MaxLineBytes int `mapstructure:"max_line_bytes"`
 	// MaxBatchBytes limits one request.
 	MaxBatchBytes int `mapstructure:"max_batch_bytes"`
-	// MaxInFlight limits the outstanding requests per file. 1 keeps strict order even if the pipeline sends concurrently.
+	// MaxInFlight limits the outstanding requests per file. 1 keeps strict order.
 	MaxInFlight int `mapstructure:"max_in_flight"`
-	// MaxInFlightBytes limits the outstanding requests of all files together.
+	// MaxInFlightBytes limits the outstanding requests of all files.
 	MaxInFlightBytes int64 `mapstructure:"max_in_flight_bytes"`
-	// MaxOpenFiles limits the open files, active or idle; the others take turns.
+	// MaxOpenFiles limits the open files, active or idle.
 	MaxOpenFiles int `mapstructure:"max_open_files"`
-	// MaxDeletedBytes limits the disk space held by deleted files that are still being read. Above it, the rest of the
-	// largest file is given up and counted as rotated_unread.
+	// MaxDeletedBytes limits the disk space of deleted files still being read. Above it, the rest of the largest is given up
+	// and counted as rotated_unread.
 	MaxDeletedBytes int64 `mapstructure:"max_deleted_bytes"`
-	// CheckpointDir is the folder of the checkpoint file; empty: the receiver's folder in the data directory.
+	// CheckpointDir is the checkpoint's folder; empty: the receiver's folder in the data directory.
 	CheckpointDir string `mapstructure:"checkpoint_dir"`
-	// ServiceName is the service.name of files other than container logs; empty: derived from the file name.
+	// ServiceName is the service.name of files other than container logs; empty: from the file name.
 	ServiceName string `mapstructure:"service_name"`
-	// Attributes are added to every resource and override those from the path; an empty value removes the attribute.
+	// Attributes are added to every resource and override others; an empty value removes the attribute.
 	Attributes map[string]string `mapstructure:"attributes"`
 }
 

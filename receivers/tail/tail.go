@@ -1,9 +1,8 @@
 // Package tail is the receiver that follows log files (plain text and Kubernetes container logs) through rotation,
 // truncation and restarts.
 //
-// tracker decides which files to follow: finder lists them, checkpoint tells where to start, reader reads them. reader turns
-// lines into records (package record), sends them and reports how far they are acknowledged; checkpoint stores that on disk.
-// Package fileid identifies files.
+// tracker decides which files to follow, using finder for the globs and checkpoint for the positions. reader reads them,
+// makes records (package record) and delivers them. Package fileid identifies files.
 package tail
 
 import (
@@ -24,7 +23,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/tracker"
 )
 
-// Receiver follows files. It runs one goroutine for the tracker, one for the checkpoint, and those of the reader.
+// Receiver follows files.
 type Receiver struct {
 	next       pipeline.Sink
 	checkpoint *checkpoint.Store
@@ -36,7 +35,7 @@ type Receiver struct {
 	loops     sync.WaitGroup // tracker and checkpoint
 }
 
-// unreadableLines is how many unreadable paths are logged per minute.
+// unreadableLines limits the unreadable paths logged per minute.
 const unreadableLines = 20
 
 // New makes a receiver; it opens no file before Start.
@@ -55,7 +54,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	}
 	m := newMetrics(s.Metrics)
 	unreadable := finder.NewUnreadable(throttle.Logger(s.Log, unreadableLines), m.unreadable)
-	// An agent may tail its own log: throttle what it logs about files, or the log feeds itself.
+	// An agent may tail its own log: without throttling it would feed itself.
 	s.Log = throttle.Logger(s.Log, 1)
 	r := &Receiver{next: out.For(pipeline.Logs)}
 	r.loopsCtx, r.stopLoops = context.WithCancel(context.Background())
@@ -83,7 +82,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	return r, nil
 }
 
-// checkpointPath returns the checkpoint file's path; empty if there is no folder for it.
+// checkpointPath is empty if there is no folder for the checkpoint.
 func checkpointPath(s pipeline.Settings, cfg *Config) string {
 	dir := cfg.CheckpointDir
 	if dir == "" {
@@ -95,8 +94,7 @@ func checkpointPath(s pipeline.Settings, cfg *Config) string {
 	return filepath.Join(dir, strings.ReplaceAll(s.ID.String(), "/", "-")+".checkpoint")
 }
 
-// Start loads the checkpoint and starts to follow. It fails if another process holds the checkpoint, but not if the
-// checkpoint is unreadable.
+// Start fails if another process holds the checkpoint, but not if the checkpoint is unreadable.
 func (r *Receiver) Start(context.Context) error {
 	if r.next == nil {
 		return nil
@@ -107,7 +105,7 @@ func (r *Receiver) Start(context.Context) error {
 	r.checkpoint.Load()
 	r.loops.Go(func() {
 		r.tracker.List(r.loopsCtx, time.Now())
-		// Save at once, even if nothing was found, so that a restart can tell known files from new ones.
+		// Save at once, even without files, so that a restart can tell old files from new ones.
 		r.checkpoint.Changed()
 		r.checkpoint.Save(time.Now(), r.tracker.Entries)
 		r.loops.Go(func() { r.checkpoint.Run(r.loopsCtx, r.tracker.Entries) })
@@ -116,8 +114,8 @@ func (r *Receiver) Start(context.Context) error {
 	return nil
 }
 
-// Stop stops reading and waits for outstanding requests until ctx ends: see reader.Drain. Unacknowledged records are read
-// again at the next start; those of deleted files are lost and counted.
+// Stop waits for outstanding requests until ctx ends: see reader.Drain. Unacknowledged records are read again at the next
+// start; those of deleted files are lost and counted.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stopLoops()
 	r.reader.StopReading()

@@ -11,12 +11,11 @@ import (
 )
 
 const (
-	// forgetAfter is how long entries of absent files are kept: an unmounted volume may come back.
+	// forgetAfter is how long entries are kept: an unmounted volume may come back.
 	forgetAfter = 72 * time.Hour
 	// forgetDeleted applies to files that were most likely deleted.
 	forgetDeleted = time.Hour
-	// maxAbsent limits the entries of absent files.
-	maxAbsent = 10_000
+	maxAbsent     = 10_000
 )
 
 // absent are the entries of files that are missing or not found yet, by inode.
@@ -35,7 +34,7 @@ func (a absent) remove(e Entry) {
 	a[e.Key.Ino] = rest
 }
 
-// prune drops entries that are too old or too many, and returns the rest.
+// prune drops entries that are too old or too many.
 func (a absent) prune(now time.Time) []Entry {
 	var all []Entry
 	for _, list := range a {
@@ -52,7 +51,7 @@ func (a absent) prune(now time.Time) []Entry {
 	return all[:n]
 }
 
-// A Claim asks for the entry of a file that was found.
+// A Claim asks for the entry of a file.
 type Claim struct {
 	Name   string // current path
 	Stat   fileid.Stat
@@ -63,8 +62,7 @@ type Claim struct {
 // Claim finds and removes the absent entry of a file, by device, inode, birth and content. The device number may have
 // changed after a reboot; then the path must match, or the folder and a known birth.
 //
-// stale are removed entries of the same file whose content or size does not match: the file was truncated or its inode
-// reused. What they had not read is lost.
+// stale are removed entries whose content or size does not match: the file was truncated or its inode reused.
 func (s *Store) Claim(c Claim) (e Entry, known bool, stale []Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +88,6 @@ func (e Entry) HeldBy(c Claim) bool {
 	return e.Offset <= c.Stat.Size && e.Fingerprint.Matches(c.Prefix) && e.Mark.Matches(c.File)
 }
 
-// renumbered returns the entry's key with the claim's device number.
 func (e Entry) renumbered(c Claim) fileid.Key {
 	k := e.Key
 	k.Dev = c.Stat.Dev
@@ -102,7 +99,7 @@ func (e Entry) besides(c Claim) bool {
 	return filepath.Dir(e.Path) == filepath.Dir(c.Name) && (e.Key.Birth != 0 && e.Key.Birth == c.Stat.Birth || e.Fingerprint.Full())
 }
 
-// Take removes an absent entry whose content was found in a copy. It returns false if the entry is already gone.
+// Take removes an absent entry whose content was found in a copy. It returns false if it is gone.
 func (s *Store) Take(e Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,8 +110,8 @@ func (s *Store) Take(e Entry) bool {
 	return true
 }
 
-// Leave keeps the entry of a file that is gone, in case it comes back. Entries of deleted files expire early: where pods
-// come and go, the checkpoint would grow.
+// Leave keeps the entry of a file that is gone, in case it comes back. Entries of deleted files expire early, or pods that
+// come and go would fill the checkpoint.
 func (s *Store) Leave(e Entry, deleted bool) {
 	if deleted {
 		e.Seen -= int64((forgetAfter - forgetDeleted).Seconds())
@@ -124,8 +121,7 @@ func (s *Store) Leave(e Entry, deleted bool) {
 	s.absent.add(e)
 }
 
-// GiveUp records that the unread rest of an absent file was counted as lost. If the file comes back, reading continues at
-// Offset.
+// GiveUp marks the unread rest of an absent file as lost. If the file comes back, reading continues at Offset.
 func (s *Store) GiveUp(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +130,7 @@ func (s *Store) GiveUp(e Entry) {
 	s.absent.add(e)
 }
 
-// Absent returns the entries of absent files that were found at path.
+// Absent returns the entries of absent files by path.
 func (s *Store) Absent(path string) []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +145,7 @@ func (s *Store) Absent(path string) []Entry {
 	return out
 }
 
-// AbsentByPath returns all entries of absent files, by path.
+// AbsentByPath returns all entries of absent files.
 func (s *Store) AbsentByPath() map[string][]Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,12 +29,12 @@ type Entry struct {
 // Born returns the birth time or, if unknown, the last modification.
 func (e Entry) Born() time.Time { return e.Key.Born(e.Modified) }
 
-// Unread returns the undelivered bytes when the entry was made.
+// Unread returns the undelivered bytes.
 func (e Entry) Unread() int64 { return max(0, e.Size-e.Offset) }
 
-// The checkpoint is a text file: a head line, one line per file, an end line, then the changes since. A change is a new line
-// for a file, or one that says it is gone. Each line starts with its CRC-32C, so that damage costs only the damaged lines; a
-// missing end line shows that the file is cut short.
+// The checkpoint is a text file: a head line, one line per file, an end line (without it the file is cut short), then
+// changes: a new line for a file, or one that says it is gone. Each line starts with its CRC-32C, so that damage costs only
+// the damaged lines.
 const (
 	head  = "sluice-tail-checkpoint 2"
 	head1 = "sluice-tail-checkpoint 1" // its entries have no mark
@@ -51,7 +51,7 @@ func (e Entry) name() name { return name{e.Key, e.Path} }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Encode sorts entries by path and inode, so that equal states give equal files.
+// Encode sorts entries, so that equal states give equal files.
 func Encode(entries []Entry) []byte {
 	slices.SortFunc(entries, func(a, b Entry) int {
 		if c := strings.Compare(a.Path, b.Path); c != 0 {
@@ -79,8 +79,8 @@ func appendGone(out []byte, n name) []byte {
 	return appendLine(out, "%s %d %d %d %q", gone, n.key.Dev, n.key.Ino, n.key.Birth, n.path)
 }
 
-// Decode parses the output of Encode and the changes after it. It returns all intact entries; the error reports damage. A
-// cut last change is not damage: the process was killed while writing.
+// Decode parses the output of Encode and later changes. It returns all intact entries; the error reports damage. A cut last
+// change is no damage: the process was killed while writing.
 func Decode(b []byte) ([]Entry, error) {
 	var d decoder
 	for n := 1; len(b) > 0; n++ {
@@ -157,7 +157,6 @@ func (d *decoder) put(e Entry) {
 	d.entries = append(d.entries, e)
 }
 
-// checkedLine verifies the checksum and returns the rest of the line.
 func checkedLine(line []byte) (string, error) {
 	if len(line) < 9 || line[8] != ' ' {
 		return "", errors.New("no checksum")
@@ -172,7 +171,6 @@ func checkedLine(line []byte) (string, error) {
 	return string(line[9:]), nil
 }
 
-// withoutMark adds an empty mark to an entry of format 1.
 func withoutMark(text string) string {
 	fields := strings.SplitN(text, " ", 5)
 	if len(fields) < 5 {
@@ -181,7 +179,6 @@ func withoutMark(text string) string {
 	return strings.Join(append(fields[:4:4], fileid.Mark{}.String(), fields[4]), " ")
 }
 
-// fields splits text at blanks and keeps the first error.
 type fields struct {
 	text string
 	err  error

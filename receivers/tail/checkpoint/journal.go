@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// anew is how often the file is rewritten in any case; last-seen times are not written as changes.
+	// anew is the longest time between rewrites; last-seen times alone are not written as changes.
 	anew = time.Hour
-	// The file is rewritten when the changes exceed slack bytes and slackTimes the size of the whole.
+	// The file is rewritten when the changes exceed slack bytes and slackTimes its size.
 	slack      = 64 << 10
 	slackTimes = 4
 )
 
-// journal is the file on disk: the whole state, then changes. With one of five thousand files active, a save costs a line
+// journal is the file on disk: the whole state, then changes. If one of five thousand files is active, a save costs a line
 // instead of a megabyte.
 type journal struct {
 	path    string
@@ -54,7 +54,6 @@ func (j *journal) write(now time.Time, entries []Entry, whole bool) error {
 	return nil
 }
 
-// diff returns the change lines that turn the file's state into entries.
 func (j *journal) diff(entries []Entry) []byte {
 	var out []byte
 	found := 0

@@ -1,8 +1,6 @@
-// Package checkpoint stores how far each file was delivered, in one text file (codec.go) to which changes are appended
-// (journal.go).
+// Package checkpoint stores how far each file was delivered, in a text file (codec.go) with appended changes (journal.go).
 //
-// The caller provides the entries of followed files; entries of absent files are kept here (absent.go) until they are
-// claimed or expire.
+// The caller provides the entries of followed files; those of absent files are kept here (absent.go).
 package checkpoint
 
 import (
@@ -20,10 +18,10 @@ import (
 )
 
 const (
-	// SaveEvery is the minimum time between saves: after a kill, what was delivered since the last save is sent twice.
+	// SaveEvery is the minimum time between saves: after a kill, what was delivered since the last save is sent twice, and
+	// what was in flight.
 	SaveEvery = time.Second
-	// saveFirst is the delay of the first save, so that a process killed within a second again and again still makes
-	// progress.
+	// saveFirst is the first save's delay: a process that is killed within a second, repeatedly, must still make progress.
 	saveFirst = 200 * time.Millisecond
 )
 
@@ -47,14 +45,14 @@ type Store struct {
 // Live returns the entries of the followed files.
 type Live func(now time.Time) []Entry
 
-// New makes a store for the file at path; an empty path stores nothing. onFailed is called for each checkpoint that cannot
-// be written or is damaged.
+// New makes a store for the file at path; an empty path stores nothing. onFailed is called for each failed write or damaged
+// file.
 func New(path string, log *slog.Logger, onFailed func()) *Store {
 	return &Store{path: path, log: log, onFailed: onFailed, journal: journal{path: path}, absent: absent{}}
 }
 
-// Lock keeps other processes off the checkpoint. If locking is unsupported (read-only disk, some network file systems), it
-// only warns.
+// Lock keeps other processes off the checkpoint. Where locking is unsupported (read-only disk, some network file systems),
+// it only warns.
 func (s *Store) Lock() error {
 	if s.path == "" {
 		return nil
@@ -78,8 +76,8 @@ func (s *Store) Unlock() {
 	}
 }
 
-// Load reads the checkpoint. Files whose entries are damaged are read again from the beginning. The damaged checkpoint is
-// kept for inspection.
+// Load reads the checkpoint. Files with damaged entries are read again from the beginning; the damaged checkpoint is kept
+// for inspection.
 func (s *Store) Load() {
 	if s.path == "" {
 		s.log.Warn("no data directory, so no checkpoint: a restart begins again at start_at and may miss or repeat lines; set --data-dir or checkpoint_dir")
@@ -114,10 +112,10 @@ func (s *Store) Load() {
 	}
 }
 
-// Existed reports whether Load found a checkpoint: files unknown to it are newer.
+// Existed reports whether Load found a checkpoint.
 func (s *Store) Existed() bool { return s.existed }
 
-// SavedAt returns when the loaded checkpoint was written, by the file system's clock.
+// SavedAt returns when the loaded checkpoint was written.
 func (s *Store) SavedAt() time.Time { return s.saved }
 
 // Changed requests a save.
@@ -138,7 +136,7 @@ func (s *Store) Run(ctx context.Context, live Live) {
 	}
 }
 
-// Save writes changes, if any. Failures are counted and retried; the file on disk stays whole. Not for concurrent use.
+// Save writes changes, if any. Failures are counted and retried. Not for concurrent use.
 func (s *Store) Save(now time.Time, live Live) {
 	if s.path == "" || !s.behind.Swap(false) && !s.failing {
 		return
@@ -146,7 +144,7 @@ func (s *Store) Save(now time.Time, live Live) {
 	s.write(now, s.entries(now, live), false)
 }
 
-// Close writes the whole checkpoint: its modification time records when we last looked.
+// Close writes the whole checkpoint; its modification time is when we last looked.
 func (s *Store) Close(now time.Time, live Live) {
 	if s.path != "" {
 		s.write(now, s.entries(now, live), true)
@@ -169,7 +167,7 @@ func (s *Store) write(now time.Time, entries []Entry, whole bool) {
 	s.failing = false
 }
 
-// The lock covers both lists, so that a file that moves between them is not missed.
+// The lock covers both lists: a file may move between them.
 func (s *Store) entries(now time.Time, live Live) []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,17 +10,16 @@ import (
 	"strings"
 )
 
-// FingerprintMax is how many leading bytes identify a file. A shorter file is identified by all its bytes, and by more as it
-// grows.
+// FingerprintMax is how many leading bytes identify a file; a shorter file is identified by all its bytes.
 const FingerprintMax = 1024
 
-// Fingerprint identifies a file by its first n bytes. The zero value is that of an empty file and matches every file.
+// Fingerprint identifies a file by its first n bytes. The zero value matches every file.
 type Fingerprint struct {
 	n   int
 	sum [16]byte // of SHA-256
 }
 
-// FingerprintOf returns the fingerprint of a file that begins with prefix.
+// FingerprintOf returns the fingerprint for prefix.
 func FingerprintOf(prefix []byte) Fingerprint {
 	if len(prefix) == 0 {
 		return Fingerprint{}
@@ -29,12 +28,12 @@ func FingerprintOf(prefix []byte) Fingerprint {
 	return Fingerprint{n: len(prefix), sum: [16]byte(sum[:16])}
 }
 
-// Matches reports whether a file that begins with prefix (its first FingerprintMax bytes, or all) can be this file.
+// Matches reports whether prefix, the file's first FingerprintMax bytes, fits.
 func (f Fingerprint) Matches(prefix []byte) bool {
 	return len(prefix) >= f.n && FingerprintOf(prefix[:f.n]) == f
 }
 
-// Known reports whether the fingerprint covers any content.
+// Known reports whether it covers any content.
 func (f Fingerprint) Known() bool { return f.n > 0 }
 
 // Full reports whether it covers FingerprintMax bytes: enough to recognize a copy under any name.
@@ -65,10 +64,10 @@ func ReadPrefix(f io.ReaderAt, buf []byte) ([]byte, error) {
 	return buf[:n], err
 }
 
-// magics are the first bytes of gzip, zstd, xz, bzip2, lz4 and zip files. A question mark matches any byte.
+// magics are gzip, zstd, xz, bzip2, lz4 and zip. A question mark matches any byte.
 var magics = [...]string{"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd7zXZ\x00", "BZh?1AY&SY", "\x04\x22\x4d\x18", "PK\x03\x04"}
 
-// Compressed reports whether a file that begins with prefix is compressed. maybe means that the prefix is too short to tell.
+// Compressed reports whether prefix is of a compressed file. maybe: the prefix is too short to tell.
 func Compressed(prefix []byte) (yes, maybe bool) {
 	for _, m := range magics {
 		n := 0

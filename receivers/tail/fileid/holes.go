@@ -2,8 +2,8 @@ package fileid
 
 import "os"
 
-// NextData returns the first offset at or after place that is not in a hole (holes read as NUL bytes). It returns place
-// where the system cannot tell, and end if no data follows.
+// NextData returns the first offset from place that is not in a hole (holes read as NUL bytes): place if the system cannot
+// tell, end if no data follows.
 func NextData(f *os.File, place, end int64) int64 {
 	conn, err := f.SyscallConn()
 	if err != nil {

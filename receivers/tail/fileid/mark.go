@@ -14,15 +14,15 @@ import (
 // MarkMax is how many bytes before a place identify it.
 const MarkMax = 256
 
-// Mark identifies a place in a file by the n bytes before it: they differ in a file that was truncated and grew past the
-// place, and are equal in a copy. The zero value matches everything.
+// Mark identifies a place in a file by the n bytes before it: they differ after truncation and rewriting, and are equal in a
+// copy. The zero value matches everything.
 type Mark struct {
 	end int64
 	n   int
 	sum [16]byte // of SHA-256
 }
 
-// MarkOf returns the mark of offset end, which b precedes.
+// MarkOf returns the mark of offset end; b are the bytes before it.
 func MarkOf(end int64, b []byte) Mark {
 	b = b[max(0, len(b)-MarkMax):]
 	if len(b) == 0 {
@@ -35,13 +35,13 @@ func MarkOf(end int64, b []byte) Mark {
 // End returns the offset; 0 if unknown.
 func (m Mark) End() int64 { return m.end }
 
-// Matches reports whether the file has the mark's bytes at its place; false if they cannot be read.
+// Matches reports whether the file has the mark's bytes.
 func (m Mark) Matches(f io.ReaderAt) bool {
 	_, ok := m.Read(f)
 	return ok
 }
 
-// Read returns the bytes of the mark if the file has them.
+// Read returns the mark's bytes if the file has them.
 func (m Mark) Read(f io.ReaderAt) (b []byte, ok bool) {
 	if m.n == 0 {
 		return nil, true
@@ -75,8 +75,8 @@ func ParseMark(text string) (m Mark, err error) {
 	return m, nil
 }
 
-// Begins reports whether a, of size bytes, is a copy of the beginning of b, judged by a's first and last bytes. The copy may
-// still be in progress.
+// Begins reports whether a, of size bytes, is a copy of the beginning of b, perhaps unfinished, judged by a's first and last
+// bytes.
 func Begins(a, b io.ReaderAt, size int64) bool {
 	same := func(from, n int64) bool {
 		var x, y [FingerprintMax]byte
@@ -88,14 +88,14 @@ func Begins(a, b io.ReaderAt, size int64) bool {
 	return same(0, n) && same(size-n, n)
 }
 
-// Trail holds the last bytes read of a file. The zero value knows nothing.
+// Trail holds the last bytes read of a file.
 type Trail struct {
 	mark Mark // while there are no bytes
 	end  int64
 	b    []byte
 }
 
-// TrailOf returns a Trail that knows only a mark.
+// TrailOf returns a Trail with only a mark.
 func TrailOf(m Mark) Trail { return Trail{mark: m} }
 
 // Add records that b was read at offset at.
@@ -113,7 +113,7 @@ func (t *Trail) Add(at int64, b []byte) {
 	t.end = at + int64(len(b))
 }
 
-// Mark returns the mark of its end.
+// Mark returns the mark of the trail's end.
 func (t *Trail) Mark() Mark {
 	if len(t.b) == 0 {
 		return t.mark

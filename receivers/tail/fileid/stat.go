@@ -1,5 +1,5 @@
-// Package fileid identifies files independent of their name: by device, inode and birth time, and by a fingerprint of their
-// first bytes. It also recognizes the names that rotation gives.
+// Package fileid identifies files independent of their name: by device, inode and birth time, and by their first bytes. It
+// also recognizes the names of rotated files.
 package fileid
 
 import (
@@ -14,8 +14,7 @@ import (
 // ErrNotRegular is returned by Open for a folder, FIFO, device or socket.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Key identifies a file on this machine while it exists. Birth tells apart files that reused an inode; it is 0 if the file
-// system does not keep it.
+// Key identifies an existing file on this machine. Birth tells apart files that reused an inode; it is 0 if unknown.
 type Key struct {
 	Dev, Ino uint64
 	Birth    int64 // ns since 1970
@@ -73,7 +72,6 @@ func StatFile(f *os.File) (Stat, error) {
 	return fromInfo(i), nil
 }
 
-// fromInfo converts the result of the portable call.
 func fromInfo(i fs.FileInfo) Stat {
 	s := Stat{Mode: i.Mode(), Size: i.Size(), Modified: i.ModTime().UnixNano()}
 	if sys, ok := i.Sys().(*syscall.Stat_t); ok {
@@ -83,8 +81,8 @@ func fromInfo(i fs.FileInfo) Stat {
 	return s
 }
 
-// Open opens path for reading if it is a regular file. It never blocks on a FIFO, device or socket: it calls stat first, and
-// O_NONBLOCK covers a race. A link at path is refused: callers resolve links.
+// Open opens a regular file. It never blocks on a FIFO, device or socket: it calls stat first, and O_NONBLOCK covers a race.
+// Links are refused: callers resolve them.
 func Open(path string) (*os.File, Stat, error) {
 	s, err := StatPath(path)
 	if err != nil {
@@ -108,7 +106,7 @@ func Open(path string) (*os.File, Stat, error) {
 	return f, s, nil
 }
 
-// Mounted reports whether the nearest existing folder at or above dir is on device dev.
+// Mounted reports whether the nearest existing folder at or above dir is on dev.
 func Mounted(dir string, dev uint64) bool {
 	for {
 		s, err := StatPath(dir)

@@ -18,8 +18,8 @@ type File struct {
 	In   *Folder // listing that contains it; nil for a link or a glob without wildcards
 }
 
-// Finder caches folder listings: while a folder's modification time is unchanged, a sweep costs one stat per folder, or
-// nothing where the kernel reports changes (watch.go).
+// Finder caches folder listings: while a folder's modification time is unchanged, a sweep costs one stat, or nothing where
+// the kernel reports changes (watch.go).
 type Finder struct {
 	include, exclude []Glob
 	roots            []string // see FollowLinks
@@ -52,7 +52,6 @@ type Folder struct {
 	remote   bool // mtime is not reliable
 }
 
-// seen is the result of a folder listing.
 type seen struct {
 	modified int64 // mtime of the folder; 0: no listing
 	settled  bool
@@ -66,18 +65,18 @@ type name struct {
 }
 
 const (
-	// Settle is the minimum age of a folder's modification time for its listing to be trusted: a second change may fall into
-	// the same clock tick (4 ms on Linux).
+	// Settle is the minimum age of a folder's modification time to trust its listing: a second change may fall into the same
+	// clock tick (4 ms on Linux).
 	Settle = 100 * time.Millisecond
-	// settleCoarse is the same for times in whole seconds (ext2, NFS) or two seconds (FAT).
+	// settleCoarse is for times in whole seconds (ext2, NFS) or two (FAT).
 	settleCoarse = 2*time.Second + Settle
 	// believe limits how long a listing, or the kernel's silence, is trusted.
 	believe = 10 * time.Second
-	// believeRemote is the same for network file systems.
+	// believeRemote is for network file systems.
 	believeRemote = time.Second
 )
 
-// New makes a finder of files that match include but not exclude. unreadable is called for paths that cannot be read.
+// New makes a finder. unreadable is called for paths that cannot be read.
 func New(include, exclude []Glob, unreadable func(path string, err error)) *Finder {
 	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*Folder{}, changed: map[string]bool{}, seen: map[string]bool{}}
 }
@@ -118,7 +117,7 @@ func (f *Finder) Find(now time.Time) []File {
 }
 
 // FindChanged searches only folders with kernel events, and new folders below them. The result is valid until the next call
-// of FindChanged or Find.
+// of it or Find.
 func (f *Finder) FindChanged(now time.Time) []File {
 	f.begin(now)
 	f.partial = true
@@ -134,7 +133,6 @@ func (f *Finder) FindChanged(now time.Time) []File {
 	return f.out
 }
 
-// quiet reports whether a folder is unchanged since the last sweep.
 func (f *Finder) quiet(dir string) bool {
 	d := f.folders[dir]
 	return d != nil && d.watch != 0 && !d.changed && d.sweep == f.sweep
@@ -195,7 +193,7 @@ func (f *Finder) walk(dir string, parts []string, at place) {
 			}
 			f.walk(path, parts[1:], place{depth: at.depth, linked: at.linked})
 		case n.mode&fs.ModeSymlink != 0:
-			// Whether it leads to where links may is asked of each file: a glob may give it anyway.
+			// The link target is checked per file: another glob may match it anyway.
 			f.walk(path, parts[1:], place{depth: at.depth, linked: true})
 		}
 	}
@@ -213,7 +211,7 @@ func (f *Finder) walkAll(d *Folder, dir string, parts []string, at place) {
 	}
 	at.depth, at.root = at.depth+1, false
 	for i := range d.names {
-		// Only real folders: a link that points upward would loop.
+		// Only real folders: a link upward would loop.
 		if !d.names[i].mode.IsDir() {
 			continue
 		}
@@ -223,8 +221,8 @@ func (f *Finder) walkAll(d *Folder, dir string, parts []string, at place) {
 	}
 }
 
-// folder lists a directory or returns the cached listing. linked: the path may contain a link, whose changes the kernel does
-// not report.
+// folder returns a listing, cached if possible. linked: the path may contain a link, whose changes the kernel does not
+// report.
 func (f *Finder) folder(dir string, linked bool) *Folder {
 	d := f.folders[dir]
 	if d != nil && d.round == f.round {
@@ -302,7 +300,7 @@ func (f *Finder) Before(dir string) Listing {
 // Known reports whether there was such a listing.
 func (l Listing) Known() bool { return l.seen.modified != 0 }
 
-// Saw reports whether a file with this birth and current name existed at or before the listing.
+// Saw reports whether a file with this birth and current name existed at the listing.
 func (l Listing) Saw(base string, born time.Time) bool {
 	switch last := time.Unix(0, l.seen.modified); {
 	case born.After(last):
@@ -314,14 +312,13 @@ func (l Listing) Saw(base string, born time.Time) bool {
 	return slices.ContainsFunc(l.seen.names, func(n name) bool { return n.base == base })
 }
 
-// failed reports an unreadable path, unless it does not exist.
 func (f *Finder) failed(path string, err error) {
 	if !os.IsNotExist(err) {
 		f.unreadable(path, err)
 	}
 }
 
-// file adds a matching regular file. n is its entry in folder d, if any. linked: the path may contain a link.
+// file adds a matching regular file; n is its entry in d, if any.
 func (f *Finder) file(path string, d *Folder, n *name, linked bool) {
 	if matchAny(f.exclude, path) {
 		return

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// A Glob is a path whose parts may use the wildcards of filepath.Match; a part ** matches any number of folders, including
-// none.
+// A Glob is a path with the wildcards of filepath.Match; a part ** matches any number of folders, including none.
 type Glob struct {
 	root  string   // folder before the first wildcard, or the whole path
 	parts []string // the rest
@@ -106,7 +105,7 @@ func braces(s string) ([]string, error) {
 	return []string{s}, nil
 }
 
-// ParseGlob parses one glob without braces; relative to the working directory.
+// ParseGlob parses one glob without braces.
 func ParseGlob(s string) (Glob, error) {
 	if _, err := filepath.Match(s, ""); err != nil || s == "" {
 		return Glob{}, fmt.Errorf("%q is not a glob: use *, ?, [a-z], {a,b} and **", s)

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Programs that may write to a log folder must not make us ship files that only we may read, through a link. So links are
-// followed only into allowed folders, within their own folder, or to files that the globs match.
+// Programs that can write to a log folder must not make us ship files of other folders through a link. So a link may only
+// point into allowed folders, into its own folder, or to files that the globs match.
 
-// FollowLinks sets the folders that links may point into.
+// FollowLinks sets the allowed folders.
 func (f *Finder) FollowLinks(roots []string) { f.roots = roots }
 
-// follow resolves the links in path. ok is false if the target does not exist or is not allowed; the latter is reported.
+// follow resolves path. ok is false if the target does not exist or is not allowed; the latter is reported.
 func (f *Finder) follow(path string) (real string, ok bool) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {

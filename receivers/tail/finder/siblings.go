@@ -8,8 +8,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// Siblings caches the regular files of folders until Reset: if a thousand files of a folder are rotated at once, it is read
-// once.
+// Siblings caches the regular files of folders until Reset: if a thousand files of a folder rotate at once, it is read once.
 type Siblings struct {
 	folders map[string]*siblings
 }
@@ -23,10 +22,9 @@ type siblings struct {
 // Reset empties the cache.
 func (s *Siblings) Reset() { clear(s.folders) }
 
-// maxFolders limits the subfolders searched.
 const maxFolders = 64
 
-// Find searches a file in the folder and its direct subfolders (logrotate's olddir).
+// Find searches the folder and its direct subfolders (logrotate's olddir).
 func (s *Siblings) Find(dir string, key fileid.Key) (path string, ok bool) {
 	if path, ok = s.find(dir, key); ok {
 		return path, true
@@ -59,7 +57,7 @@ func (s *Siblings) find(dir string, key fileid.Key) (path string, ok bool) {
 // In returns the paths of the folder's files.
 func (s *Siblings) In(dir string) []string { return s.read(dir).paths }
 
-// Rotated returns the files of a folder with a rotated name of path.
+// Rotated returns files with a rotated name of path.
 func (s *Siblings) Rotated(dir, path string) []File {
 	var out []File
 	base := filepath.Base(path)

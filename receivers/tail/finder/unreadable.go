@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Unreadable tracks paths that cannot be read: each is logged once and retried with backoff.
+// Unreadable tracks unreadable paths: each is logged once and retried with backoff.
 type Unreadable struct {
 	log     *slog.Logger
 	counter prometheus.Counter
@@ -27,7 +27,7 @@ const (
 	retryMax   = 30 * time.Second
 )
 
-// NewUnreadable makes an empty list. counter counts failed attempts.
+// NewUnreadable makes an empty list.
 func NewUnreadable(log *slog.Logger, counter prometheus.Counter) *Unreadable {
 	return &Unreadable{log: log, counter: counter, paths: map[string]*unreadable{}}
 }
@@ -43,7 +43,7 @@ func (u *Unreadable) Report(path string, err error) {
 	}
 }
 
-// note reports whether to count the failure (not if a listing repeats it before the retry) and whether it is new.
+// note reports whether to count the failure (not between retries) and whether it is new.
 func (u *Unreadable) note(path string, now time.Time) (count, first bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

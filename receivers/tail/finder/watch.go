@@ -1,7 +1,6 @@
 package finder
 
-// Changed processes kernel events and reports whether FindChanged has work. It is a hint: the next Find catches missed
-// events.
+// Changed processes kernel events and reports whether FindChanged has work. Missed events are caught by the next Find.
 func (f *Finder) Changed() bool {
 	all := f.watches.read(func(dir string, watch int, gone bool) {
 		if d := f.folders[dir]; d != nil && d.watch == watch {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watches are inotify watches on folders, polled each round. Without free watches, folders are swept.
+// watches are inotify watches on folders, polled each round. Folders without a watch are swept.
 type watches struct {
 	fd   int            // 0: not opened yet; -1: unavailable
 	dirs map[int]string // by watch
@@ -15,7 +15,7 @@ type watches struct {
 
 const events = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 
-// local are the file systems whose changes all go through this kernel.
+// local are file systems whose changes all go through this kernel.
 var local = map[int64]bool{
 	unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.BTRFS_SUPER_MAGIC: true, unix.TMPFS_MAGIC: true,
 	unix.F2FS_SUPER_MAGIC: true, unix.MSDOS_SUPER_MAGIC: true, unix.OVERLAYFS_SUPER_MAGIC: true, unix.RAMFS_MAGIC: true,
@@ -56,7 +56,7 @@ func (w *watches) remove(d *Folder) {
 	d.watch = 0
 }
 
-// read passes on the pending events. all: the kernel's queue overflowed.
+// read passes on pending events. all: the kernel's queue overflowed.
 func (w *watches) read(each func(dir string, watch int, gone bool)) (all bool) {
 	if w.fd <= 0 {
 		return false

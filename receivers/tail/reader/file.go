@@ -12,14 +12,14 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// File is one followed file, open or not, under any name.
+// File is a followed file, open or not, under any name.
 type File struct {
 	Key  fileid.Key
 	Path string // where it was first found; its records carry it
 
 	win atomic.Pointer[progress] // replaced when the content is
 
-	// Start sets reading; the goroutine clears it after closing the file. Whoever has it set owns position.
+	// Start sets reading; the goroutine clears it after closing the file. Whoever set it owns position.
 	reading atomic.Bool
 	position
 
@@ -38,10 +38,9 @@ type File struct {
 	place  *list.Element
 }
 
-// window holds the outstanding batches of the current content.
 func (f *File) window() *progress { return f.win.Load() }
 
-// position is the state of reading. Offsets are bytes from the start of the file.
+// position is the state of reading. Offsets are in bytes.
 type position struct {
 	lines      record.Lines
 	envelope   *record.Envelope // nil without a reader
@@ -98,8 +97,8 @@ func (f *File) Name() string { return f.name.Load().(string) }
 // Rename sets the current name.
 func (f *File) Rename(name string) { f.name.Store(name) }
 
-// Rotated records that the path leads elsewhere or nowhere: once quiet, the file is read to its end, with the last partial
-// line. It reports whether this is new.
+// Rotated records that the path leads elsewhere: once quiet, the file is read to its end, with the last partial line. It
+// reports whether this is new.
 func (f *File) Rotated() (first bool) {
 	first = !f.rotated.Swap(true)
 	if first {
@@ -114,7 +113,7 @@ func (f *File) Returned() { f.rotated.Store(false) }
 // Reading reports whether a goroutine reads the file.
 func (f *File) Reading() bool { return f.reading.Load() }
 
-// Rewritten reports whether the content was replaced and Resolved not called since.
+// Rewritten reports whether the content was replaced and not yet resolved.
 func (f *File) Rewritten() bool { return f.another.Load() }
 
 // Resolved allows reading again.
@@ -123,7 +122,7 @@ func (f *File) Resolved() { f.another.Store(false) }
 // Deleted reports whether no name leads to it.
 func (f *File) Deleted() bool { return f.deleted.Load() }
 
-// Outstanding reports whether requests are unacknowledged.
+// Outstanding reports whether there are unacknowledged requests.
 func (f *File) Outstanding() bool {
 	calls, _ := f.window().outstanding()
 	return calls > 0
@@ -132,16 +131,16 @@ func (f *File) Outstanding() bool {
 // Unread returns the bytes not yet made into records.
 func (f *File) Unread() int64 { return f.unread.Load() }
 
-// DeletedBytes returns the disk space that the file holds because it is deleted but open.
+// DeletedBytes returns the disk space held by the file if it is deleted but open.
 func (f *File) DeletedBytes() int64 { return f.disk.Load() }
 
-// GiveUp makes the reader count the rest as lost and close the file.
+// GiveUp makes the reader count the rest as lost and close.
 func (f *File) GiveUp() {
 	f.giveUp.Store(true)
 	f.nudge()
 }
 
-// Entry returns the state to keep for a restart.
+// Entry returns the state for the checkpoint.
 func (f *File) Entry(now time.Time) checkpoint.Entry {
 	e := f.window().entry()
 	e.Key, e.Path, e.Seen = f.Key, f.Path, now.Unix()
@@ -151,7 +150,7 @@ func (f *File) Entry(now time.Time) checkpoint.Entry {
 // Born returns the birth time or, if unknown, the last modification.
 func (f *File) Born() time.Time { return f.Key.Born(f.window().entry().Modified) }
 
-// Look records the state of a file that nobody reads, and reports whether a reader is needed.
+// Look records the state of a file without a reader, and reports whether it needs one.
 func (f *File) Look(s fileid.Stat) (wanted bool) {
 	f.unread.Store(max(0, s.Size-f.next))
 	if f.compressed && s.Size >= f.seen.Size {
@@ -161,7 +160,7 @@ func (f *File) Look(s fileid.Stat) (wanted bool) {
 	return f.behind || f.wanted() || s.Size != f.seen.Size || s.Modified != f.seen.Modified || unfinished
 }
 
-// Gone counts the unread rest of a file that has disappeared and that nobody reads.
+// Gone counts the unread rest of a file without a reader that has disappeared.
 func (r *Reader) Gone(f *File) {
 	unread := f.window().entry().Size - f.next
 	if unread > 0 {

@@ -11,7 +11,6 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// pass reads from a file into one batch.
 type pass struct {
 	r    *Reader
 	f    *File
@@ -21,11 +20,10 @@ type pass struct {
 	last bool // end of file: deliver unfinished lines and records too
 }
 
-// errBlocked means that the file's window or the memory limit is full.
 var errBlocked = errors.New("the pipeline has not taken what was read before")
 
-// fill reads into one batch, until it is full or nothing complete is left, and sends it. errBlocked, if there is no room for
-// a batch, is the backpressure. more: call again.
+// fill reads into one batch, until it is full or nothing complete is left, and sends it. errBlocked is the backpressure: the
+// window or the memory limit is full. more: call again.
 func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) {
 	if f.blocked = f.window().full(r.cfg.MaxInFlight); f.blocked != nil {
 		return false, errBlocked
@@ -62,7 +60,6 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 	return more, err
 }
 
-// launch adds a call for what was read to the window.
 func (f *File) launch(resume int64, items int) *call {
 	c := &call{resume: resume, mark: f.trail.Mark(), items: items}
 	if !f.lines.Owes() {
@@ -71,7 +68,7 @@ func (f *File) launch(resume int64, items int) *call {
 	return f.window().launch(c)
 }
 
-// run reads until the batch is full (true) or nothing complete is left (false).
+// run returns true if the batch is full, false if nothing complete is left.
 func (p *pass) run() (more bool, err error) {
 	for {
 		if p.f.skip > 0 {
@@ -128,7 +125,7 @@ func (f *File) pass(b []byte) {
 	f.next += int64(len(b))
 }
 
-// search continues from f.skip to the end of an overlong line or a run of NULs, processes what it ends, and resets f.skip.
+// search looks, from f.skip, for the end of an overlong line or a run of NULs, processes what it ends, and resets f.skip.
 // more: the batch is full and the end is still to be processed.
 func (p *pass) search() (more bool, err error) {
 	f := p.f
@@ -174,7 +171,7 @@ func (p *pass) search() (more bool, err error) {
 	}
 }
 
-// overlong delivers the beginning of the line from f.next to end; the rest is not buffered.
+// overlong delivers the beginning of the line; the rest is not buffered.
 func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 	f := p.f
 	if !f.lines.Fits(p.r.lineMax) {
@@ -190,7 +187,7 @@ func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 	return false, nil
 }
 
-// read fills the buffer from offset, up to the end of the file or what the batch can hold: more would be read twice.
+// read fills the buffer up to the end of the file or what the batch can hold: more would be read twice.
 func (p *pass) read(offset int64) ([]byte, error) {
 	want := int64(len(p.buf))
 	if left := int64(p.b.Left()); left < want {

@@ -8,10 +8,9 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// Rotation may split a CRI record: P lines at the end of the old file, the F line in the new one. So the new file (heir)
-// waits until the old one (elder) is read to its end, and takes over its unfinished records.
+// Rotation may split a CRI record: P lines at the end of the old file (elder), the F line in the new one (heir). So the heir
+// waits until the elder is read to its end, and takes over its unfinished records.
 
-// succession links a file and the one that replaced it at its path.
 type succession struct {
 	heir    atomic.Pointer[File]    // nil: none, or already served
 	elder   atomic.Pointer[File]    // nil: none, or already inherited from
@@ -19,13 +18,12 @@ type succession struct {
 	bequest atomic.Pointer[bequest] // from elder
 }
 
-// bequest holds the unfinished records of a file.
+// bequest holds unfinished records.
 type bequest struct {
 	parts  record.Parts
 	settle func() // called when all of it is acknowledged in the heir
 }
 
-// errHeir means that the elder is not read to its end yet.
 var errHeir = errors.New("the file that stood here before is not read to its end")
 
 // Succeed links elder and heir, its successor at the same path. heir must not be read yet.
@@ -34,7 +32,7 @@ func (r *Reader) Succeed(elder, heir *File) {
 	elder.heir.Store(heir)
 }
 
-// inherit takes over the elder's unfinished records. It returns false while they are unknown.
+// inherit returns false while the elder's unfinished records are unknown.
 func (r *Reader) inherit(f *File) bool {
 	elder := f.elder.Load()
 	if elder == nil {
@@ -63,7 +61,6 @@ func (r *Reader) inherit(f *File) bool {
 	return false
 }
 
-// wanted reports whether an heir waits for this file.
 func (f *File) wanted() bool {
 	heir := f.heir.Load()
 	return heir != nil && heir.wants.Load()

@@ -8,14 +8,13 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// parked are idle files kept open without a goroutine, so that data written just before a deletion or compression can still
-// be read. The longest idle file is closed when its slot is needed.
+// parked are idle files kept open without a goroutine: data written just before a deletion or compression can still be read.
+// The longest idle one is closed when its slot is needed.
 type parked struct {
 	mu    sync.Mutex
 	files list.List // of *File; longest idle first
 }
 
-// evictTries limits the search for a file that may be closed.
 const evictTries = 16
 
 func (p *parked) park(f *File, h *os.File) {
@@ -25,7 +24,7 @@ func (p *parked) park(f *File, h *os.File) {
 	f.place = p.files.PushBack(f)
 }
 
-// take returns the open file and unparks it; nil if it is not parked.
+// take unparks the file; nil if it is not parked.
 func (p *parked) take(f *File) *os.File {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -41,7 +40,7 @@ func (p *parked) remove(f *File) *os.File {
 	return h
 }
 
-// evict closes one file. Deleted files stay open: they cannot be reopened.
+// evict closes one file, but no deleted one: it cannot be reopened.
 func (p *parked) evict() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +80,7 @@ func (p *parked) all(each func(f *File, h *os.File)) {
 }
 
 // Rescue starts reading a file that lost its name, if it is still open and has unread data. Otherwise it returns false and
-// the file is closed.
+// closes it.
 func (r *Reader) Rescue(f *File) bool {
 	s, open := r.parked.stat(f)
 	if open && (s.Links == 0 || f.Look(s)) && r.Start(f, nil) {

@@ -10,8 +10,8 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// progress holds a file's window of unacknowledged batches and the checkpoint, which moves only over the acknowledged
-// prefix. It also orders the sends.
+// progress holds a file's unacknowledged batches and the checkpoint, which moves only over the acknowledged prefix. It also
+// orders the sends.
 type progress struct {
 	mu          sync.Mutex
 	acked       int64              // where a restart begins
@@ -24,7 +24,7 @@ type progress struct {
 	changed     chan struct{}
 }
 
-// call is one batch in the window. It may stay there after its buffer was freed, until all older calls are done.
+// call is one batch in the window. It outlives its buffer until all older calls are done.
 type call struct {
 	resume  int64       // the checkpoint when this and all older calls are acknowledged
 	mark    fileid.Mark // of a place at or before resume
@@ -36,10 +36,10 @@ type call struct {
 }
 
 // stagger is the minimum delay between the starts of two calls of a file, unless the first has returned: Consume does not
-// say when a batch is queued. 2 ms is plenty for that; with 256 KiB batches it limits a file to 128 MB/s.
+// say when a batch is queued. It limits a file to 128 MB/s with 256 KiB batches.
 const stagger = 2 * time.Millisecond
 
-// full returns nil if fewer than limit calls are outstanding, otherwise a channel that is closed when that may have changed.
+// full returns nil if there is room, otherwise a channel that is closed when that may have changed.
 func (p *progress) full(limit int) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,14 +84,13 @@ func (p *progress) refuse(c *call) {
 	}
 }
 
-// refusing reports whether refused calls wait for a retry.
 func (p *progress) refusing() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refused > 0
 }
 
-// settle marks the call as done and moves the checkpoint over the finished prefix.
+// settle moves the checkpoint over the finished prefix.
 func (p *progress) settle(c *call) {
 	p.mu.Lock()
 	c.done = true
@@ -119,14 +118,12 @@ func (p *progress) settle(c *call) {
 	}
 }
 
-// recognise stores a longer fingerprint.
 func (p *progress) recognise(f fileid.Fingerprint) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fingerprint = f
 }
 
-// begin sets the start position, before reading.
 func (p *progress) begin(b Begin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,7 +136,6 @@ func (p *progress) look(s fileid.Stat) {
 	p.size, p.modified = s.Size, s.Modified
 }
 
-// known returns the fingerprint of the current content.
 func (p *progress) known() fileid.Fingerprint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,7 +148,6 @@ func (p *progress) entry() checkpoint.Entry {
 	return checkpoint.Entry{Fingerprint: p.fingerprint, Mark: p.mark, Offset: p.acked, Size: p.size, Modified: p.modified}
 }
 
-// outstanding returns the number of unacknowledged calls, and of records in them.
 func (p *progress) outstanding() (calls, records int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

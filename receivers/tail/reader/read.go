@@ -12,18 +12,17 @@ import (
 )
 
 const (
-	// quiet is how long a renamed file must not grow to count as finished: writers reopen their log some time after the
-	// rename.
+	// quiet is how long a renamed file must not grow to count as finished: writers reopen their log late.
 	quiet = 5 * time.Second
-	// heirQuiet is the same if a record is unfinished that may continue in the successor.
+	// heirQuiet applies if a record is unfinished that may continue in the successor.
 	heirQuiet = 30 * time.Second
 	// idleClose is how long an idle file keeps its goroutine.
 	idleClose = time.Minute
-	// turn is how many batches a file may read while others wait for a slot of MaxOpenFiles.
+	// turn limits the batches per turn while others wait for a slot of MaxOpenFiles.
 	turn = 64
 )
 
-// read is the goroutine of one open file: it reads, pauses and looks again.
+// read is the goroutine of one open file.
 func (r *Reader) read(f *File, h *os.File) {
 	defer r.readers.Done()
 	defer func() { r.close(f, h) }() // h may be opened below
@@ -79,15 +78,15 @@ func (r *Reader) read(f *File, h *os.File) {
 		if !blocked {
 			free = now
 		}
-		// While files wait for a slot, a file gives up its slot when it is read to its end or, to avoid churn, when it has
-		// been blocked for a while.
+		// While files wait for a slot, a file leaves when it is read to its end or, to avoid churn, when it was blocked for
+		// a while.
 		if r.crowded.Load() && !f.deleted.Load() && (!blocked || now.Sub(free) >= lookWithin) || f.compressed || f.giveUp.Load() {
 			f.keep = err == nil && !f.compressed
 			return
 		}
 		switch {
 		case blocked:
-			// Keep looking at the file: it may be truncated, or deleted and to be given up.
+			// Keep looking: the file may be truncated, or deleted and given up.
 			f.grew = now
 		case err != nil:
 			r.unreadable(f.Name(), err)
@@ -110,7 +109,7 @@ func (r *Reader) read(f *File, h *os.File) {
 	}
 }
 
-// reopen opens a file by its current name, if it is still the same. A missing file is left to the tracker.
+// reopen returns nil if the name is missing or leads to another file: the tracker handles that.
 func (r *Reader) reopen(f *File) (*os.File, error) {
 	h, s, err := fileid.Open(f.Name())
 	if err != nil {
@@ -126,7 +125,6 @@ func (r *Reader) reopen(f *File) (*os.File, error) {
 	return h, nil
 }
 
-// close ends a reader; the file is parked if f.keep is set.
 func (r *Reader) close(f *File, h *os.File) {
 	keep := f.keep && r.readingCtx.Err() == nil && !f.giveUp.Load()
 	f.keep, f.envelope, f.prefix = false, nil, nil
@@ -148,7 +146,7 @@ func (r *Reader) close(f *File, h *os.File) {
 	f.reading.Store(false)
 }
 
-// leave closes a file; what is unread of a deleted file is counted as lost.
+// leave closes a file; the unread rest of a deleted file is counted as lost.
 func (r *Reader) leave(f *File, h *os.File) {
 	if s, err := fileid.StatFile(h); err == nil && s.Links == 0 {
 		f.deleted.Store(true)
@@ -157,7 +155,7 @@ func (r *Reader) leave(f *File, h *os.File) {
 	h.Close()
 }
 
-// catchUp reads all complete lines, or as much as its turn allows (more).
+// catchUp reads all complete lines, or as many as its turn allows (more).
 func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 	f.blocked = nil
 	for range turn {
@@ -198,8 +196,8 @@ func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 	return true, nil
 }
 
-// recognise checks that the offsets still fit the content, and extends the fingerprint. It runs at each look: a file that
-// was truncated and rewritten may be longer than before.
+// recognise checks that our offsets fit the content, and extends the fingerprint. It runs at each look, because a truncated
+// and rewritten file may be longer than before.
 func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 	if s.Size == f.seen.Size && s.Modified == f.seen.Modified && len(f.prefix) > 0 {
 		return nil
@@ -228,7 +226,7 @@ func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 	return nil
 }
 
-// decide determines the kind of file from its first bytes. If they are too few it waits, unless no more will come (last).
+// decide determines the kind of file from its first bytes. If they are too few it waits, unless last is set.
 func (r *Reader) decide(f *File, last bool) {
 	if f.decided {
 		return
@@ -266,7 +264,7 @@ func (r *Reader) decide(f *File, last bool) {
 	f.decided = true
 }
 
-// finish delivers the text after the last newline and unfinished records: no more is expected.
+// finish delivers the text after the last newline and unfinished records.
 func (r *Reader) finish(f *File, h *os.File) error {
 	if !f.decided {
 		r.decide(f, true)
@@ -284,7 +282,7 @@ func (r *Reader) finish(f *File, h *os.File) error {
 	return nil
 }
 
-// truncated starts over: the file is shorter than our offset, or its content before it changed.
+// truncated starts over: the file is shorter than our offset, or its content changed.
 func (r *Reader) truncated(f *File) error {
 	defer r.changed()
 	if r.rewritten != nil {

@@ -1,7 +1,7 @@
-// Package reader reads files in blocks, turns lines into records and sends them as requests until each is accepted.
+// Package reader reads files, turns lines into records and sends them until each is accepted.
 //
 // file.go is the state of a file, read.go decides when to read and checks that the content is unchanged, fill.go fills a
-// batch, send.go sends it, progress.go tracks outstanding and acknowledged batches.
+// batch, send.go sends it, progress.go tracks acknowledgement.
 package reader
 
 import (
@@ -39,8 +39,8 @@ type Settings struct {
 	Unreadable func(path string, err error) // called for a file that cannot be read
 	Changed    func()                       // called when a file's Entry changed
 
-	// Rewritten is called when a file's content was replaced. Its argument part splits off the former content and returns it
-	// as a File; reading continues after the next Start. nil: the former content is lost, and reading continues at once.
+	// Rewritten is called when a file's content was replaced. Its argument part splits off the former content; reading
+	// continues after the next Start. nil: the former content is lost, and reading continues at once.
 	Rewritten func(now *File, part func() *File)
 }
 
@@ -52,8 +52,7 @@ type Metrics struct {
 	Lost                                               *prometheus.CounterVec // bytes, by reason
 }
 
-// Reader reads files. It runs one goroutine per file being read (at most MaxOpenFiles) and one per outstanding request (at
-// most MaxInFlight per file).
+// Reader reads files. It runs one goroutine per file being read (at most MaxOpenFiles) and one per outstanding request.
 type Reader struct {
 	cfg        Config
 	settings   pipeline.Settings
@@ -86,10 +85,10 @@ type Reader struct {
 }
 
 const (
-	// blockSize is the read size: large compared with the cost of a system call, but within the second-level cache, because
-	// a block is scanned three times (newline, UTF-8, copy).
+	// blockSize is large compared with a system call, but fits the second-level cache: a block is scanned three times
+	// (newline, UTF-8, copy).
 	blockSize = 128 << 10
-	// lookRate limits the looks at idle files per second, restMax the time between two looks at one.
+	// lookRate limits the looks at idle files per second, restMax the time between two.
 	lookRate = 4000
 	restMax  = 5 * time.Second
 )
@@ -113,9 +112,8 @@ func New(cfg Config, s Settings) *Reader {
 	return r
 }
 
-// Start reads a file in a new goroutine until it is idle, finished or gone. Nobody may be reading it. The reader takes
-// ownership of h, the open file; if nil, the file is unparked or opened by name. It returns false if MaxOpenFiles are in use
-// or reading has stopped.
+// Start reads a file in a new goroutine until it is idle, finished or gone. Nobody may be reading it. It takes ownership of
+// h; if nil, the file is unparked or opened by name. It returns false if MaxOpenFiles are in use or reading has stopped.
 func (r *Reader) Start(f *File, h *os.File) (started bool) {
 	if r.readingCtx.Err() == nil {
 		if h == nil {
@@ -150,14 +148,14 @@ func (r *Reader) evict() bool {
 // OpenFiles returns the number of open files.
 func (r *Reader) OpenFiles() int64 { return r.open.Load() }
 
-// Pace sets the number of known files, and whether some wait for a slot of MaxOpenFiles.
+// Pace sets the number of known files, and whether some wait for a slot.
 func (r *Reader) Pace(known int, waiting bool) {
 	r.known.Store(int64(known))
 	r.crowded.Store(waiting)
 }
 
-// Rest returns the time between two looks at an idle file: PollInterval with few files, otherwise what keeps the rate at
-// lookRate (about 1 % of a core).
+// Rest returns the time between two looks at an idle file: PollInterval or, with many files, what keeps the rate at lookRate
+// (about 1 % of a core).
 func (r *Reader) Rest() time.Duration {
 	return max(r.cfg.PollInterval, min(restMax, time.Duration(r.known.Load())*time.Second/lookRate))
 }
@@ -165,12 +163,11 @@ func (r *Reader) Rest() time.Duration {
 // StopReading ends all reading without waiting.
 func (r *Reader) StopReading() { r.stopReading() }
 
-// drainWait is how long Drain waits for the next answer: what is not accepted is sent again after the restart.
+// drainWait is how long Drain waits for the next answer.
 const drainWait = time.Second
 
-// Drain waits for readers and outstanding requests: while answers come or, for deleted files, which cannot be read again,
-// until ctx ends. It never outlasts ctx. Call StopReading first, and no Start after. Unacknowledged records are not in the
-// entries, so they are read again.
+// Drain waits for outstanding requests: while answers come or, for deleted files, which cannot be read again, until ctx
+// ends. It never outlasts ctx. Call StopReading first, and no Start after. Unacknowledged records will be read again.
 func (r *Reader) Drain(ctx context.Context) {
 	defer r.stopSending()
 	if !WaitFor(ctx, &r.readers) {
@@ -208,7 +205,7 @@ func (r *Reader) Lose(why pipeline.Reason, records int, bytes int64) {
 	r.metrics.Lost.WithLabelValues(string(why)).Add(float64(bytes))
 }
 
-// LoseOutstanding counts the unacknowledged records of a deleted file as lost.
+// LoseOutstanding counts a deleted file's unacknowledged records as lost.
 func (r *Reader) LoseOutstanding(f *File) {
 	if _, records := f.window().outstanding(); records > 0 && f.Deleted() {
 		r.Lose(pipeline.DropRotatedUnread, records, 0)

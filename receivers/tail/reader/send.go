@@ -13,15 +13,14 @@ import (
 )
 
 const (
-	// lookWithin is how long a reader may wait for memory before it looks at its file again.
+	// lookWithin limits a reader's wait for memory: it must look at its file again.
 	lookWithin = 2 * time.Second
 
 	// smallBatch is the buffer size for slow files.
 	smallBatch = 16 << 10
 )
 
-// takeBatch waits up to lookWithin for room under MaxInFlightBytes and returns an empty batch, a small one if the unread
-// bytes fit.
+// takeBatch waits up to lookWithin for room under MaxInFlightBytes. The batch is small if the unread bytes fit.
 func (r *Reader) takeBatch(unread int64, e *record.Envelope) (*record.Batch, bool) {
 	pool := r.large
 	if int64(e.Room())+2*unread+512 <= smallBatch {
@@ -42,8 +41,8 @@ func (r *Reader) giveBatch(b *record.Batch) {
 	b.Free()
 }
 
-// send is the goroutine of one outstanding batch. It retries until the batch is accepted. At Stop, unaccepted batches stay
-// unacknowledged and are read again at the next start; those of a deleted file are retried as long as possible.
+// send retries one batch until it is accepted. At Stop, unaccepted batches are left to the next start; those of a deleted
+// file are retried as long as possible.
 func (r *Reader) send(f *File, w *progress, c *call, b *record.Batch) {
 	defer r.sends.Done()
 	backoff := r.offers.Backoff()
@@ -57,7 +56,6 @@ func (r *Reader) send(f *File, w *progress, c *call, b *record.Batch) {
 		r.answers.Add(1)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
-				// Counted in the receiver's account, by its reason.
 				r.settings.Log.Warn("the pipeline rejected records; they are dropped, and counted by reason", "file", f.Path, "reason", reasonOf(err), "error", err)
 			}
 			r.giveBatch(b)
@@ -79,7 +77,7 @@ func reasonOf(err error) string {
 	return "unknown"
 }
 
-// patience returns the context that limits the retries for a file.
+// patience limits the retries for a file.
 func (r *Reader) patience(f *File) context.Context {
 	if f.deleted.Load() {
 		return r.sendingCtx
@@ -90,7 +88,7 @@ func (r *Reader) patience(f *File) context.Context {
 // exact is how many bytes of an abandoned file are counted line by line; the rest is estimated.
 const exact = 256 << 20
 
-// abandon counts what is left of a deleted file before it is closed.
+// abandon counts the rest of a deleted file.
 func (r *Reader) abandon(f *File, h *os.File) {
 	var records int
 	var size int64

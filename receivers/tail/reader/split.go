@@ -7,7 +7,6 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// errRewritten ends a reader whose file content was replaced.
 var errRewritten = errors.New("the content is another one")
 
 // split moves the former content, with its outstanding requests, to a new File and restarts f.
@@ -35,7 +34,7 @@ func (f *File) anew() {
 	f.left = false
 }
 
-// Move sets the file that now has the content. Nobody may be reading it.
+// Move sets the file that has the content. Nobody may be reading it.
 func (f *File) Move(s fileid.Stat, name string) {
 	f.Key = s.Key
 	f.Rename(name)
@@ -62,7 +61,7 @@ func (f *File) Jump(b Begin) {
 // Place returns how far the file is read, delivered or not. Nobody may be reading it.
 func (f *File) Place() int64 { return f.next }
 
-// Orphan records that no file has this content any more: only outstanding requests are left.
+// Orphan records that no file has this content any more.
 func (r *Reader) Orphan(f *File) {
 	f.deleted.Store(true)
 	if f.lines.Open() {

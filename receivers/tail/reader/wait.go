@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// hung is the extra time after ctx for goroutines that only a hanging file system can block.
+// hung is the extra time after ctx: only a hanging file system can block longer.
 const hung = time.Second
 
 // WaitFor waits for group until a little after ctx ends, and reports whether it finished.

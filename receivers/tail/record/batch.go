@@ -7,8 +7,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Batch is an export request under construction: log records are appended behind reserved room, and Seal writes the envelope
-// into that room. No byte is moved twice.
+// Batch is a request under construction: records are appended behind reserved room, into which Seal writes the envelope. No
+// byte is moved twice.
 type Batch struct {
 	buf   []byte // room, then LogRecords as fields of ScopeLogs
 	room  int    // bytes of room
@@ -31,21 +31,20 @@ const (
 const (
 	fixedSize = 1 + 8 // tag and value of a fixed64 field
 
-	// recordMax is a record's maximum size without its body: two times, tags, lengths and the longest attribute set.
+	// recordMax is a record's maximum size without its body.
 	recordMax = 2*fixedSize + 3*(1+5) + 80
 )
 
-// reset empties the batch and reserves room for the envelope.
 func (b *Batch) reset(room int) {
 	*b = Batch{buf: b.buf[:room], room: room, limit: cap(b.buf), pool: b.pool}
 }
 
-// fits reports whether a record with n body bytes fits. An empty batch takes any size.
+// fits is always true for an empty batch.
 func (b *Batch) fits(n int) bool {
 	return len(b.buf)+recordMax+n <= b.limit || b.items == 0
 }
 
-// add appends a record. time is 0 if the line has none; attributes are already encoded; body must be valid UTF-8.
+// add appends a record. time is 0 if unknown; attributes are already encoded; body must be valid UTF-8.
 func (b *Batch) add(time, observed uint64, attributes, body []byte) {
 	value := 1 + wire.SizeVarint(uint64(len(body))) + len(body)
 	record := 1 + wire.SizeVarint(uint64(value)) + value + len(attributes) + fixedSize
@@ -78,11 +77,10 @@ func (b *Batch) Items() int { return b.items }
 // Left returns the free bytes, framing included.
 func (b *Batch) Left() int { return b.limit - len(b.buf) }
 
-// Size returns the batch's allocated size, that of its pool.
+// Size returns the batch's allocated size.
 func (b *Batch) Size() int { return b.pool.size }
 
-// Free returns the batch to its pool. A batch that grew (by a line longer than the batch) is left to the garbage collector,
-// so that pooled batches keep the configured size.
+// Free returns the batch to its pool, unless it grew: pooled batches keep the configured size.
 func (b *Batch) Free() {
 	if cap(b.buf) == b.pool.size {
 		b.pool.pool.Put(b)

@@ -11,20 +11,19 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Values of format.
 const (
 	FormatAuto  = "auto" // CRI for pod log paths, otherwise decided by each file's first line
 	FormatPlain = "plain"
 	FormatCRI   = "cri"
 )
 
-// Attributes are the encoded attributes of a record, by stream and truncation.
+// Attributes are encoded attributes by stream and truncation.
 type Attributes [noStream + 1][2][]byte // [stream][truncated]
 
-// noStream is the index, beside stdout and stderr, of lines without a stream.
+// noStream is the index of lines without a stream.
 const noStream = streams
 
-// NewAttributes encodes the attributes. All files share them.
+// NewAttributes encodes them; all files share one.
 func NewAttributes() *Attributes {
 	var s Attributes
 	for source := range s {
@@ -59,10 +58,9 @@ type Lines struct {
 	scratch []byte // a repaired body
 }
 
-// Parts are the unfinished CRI records of a file, by stream.
+// Parts are unfinished CRI records by stream.
 type Parts [streams]part
 
-// part is a CRI record of which only P lines were seen so far.
 type part struct {
 	open      bool
 	inherited bool  // it began in another file
@@ -91,21 +89,21 @@ func (l *Lines) SetCRI() { l.cri = true }
 // CRI reports whether lines have a CRI header.
 func (l *Lines) CRI() bool { return l.cri }
 
-// SetAuto lets the next line decide whether lines have a CRI header.
+// SetAuto lets the next line decide.
 func (l *Lines) SetAuto() { l.auto = true }
 
-// To sets the batch that receives records. now is their observed time, in ns since 1970.
+// To sets the batch that receives records, and their observed time in ns since 1970.
 func (l *Lines) To(b *Batch, now uint64) {
 	l.out = b
 	l.observed = max(l.observed, now)
 }
 
 // Take appends the complete lines of chunk, which starts at file offset base, until the batch is full. It returns the bytes
-// consumed: always whole lines.
+// consumed, always whole lines.
 func (l *Lines) Take(chunk []byte, base int64) (used int, full bool) {
 	end := bytes.LastIndexByte(chunk, '\n') + 1
 	chunk = chunk[:end]
-	// Line and header boundaries are ASCII: if the chunk is valid UTF-8, each body is.
+	// Line and header boundaries are ASCII: if the chunk is valid UTF-8, so is each body.
 	l.valid = utf8.Valid(chunk)
 	at := 0
 	for at < end {
@@ -119,12 +117,12 @@ func (l *Lines) Take(chunk []byte, base int64) (used int, full bool) {
 	return at, false
 }
 
-// Fits reports whether the batch has room for all that a line of n bytes completes.
+// Fits reports whether there is room for all that a line of n bytes completes.
 func (l *Lines) Fits(n int) bool {
 	return l.out.fits(n + len(l.parts[stdout].body) + len(l.parts[stderr].body))
 }
 
-// Line appends a line that Take did not see whole: the start of a too long line, or a last line without newline.
+// Line appends a line that Take did not see whole: the start of an overlong one, or a last one without newline.
 func (l *Lines) Line(line []byte, start int64) {
 	l.valid = false
 	l.line(line, start)
@@ -140,13 +138,13 @@ func (l *Lines) TakeCounts() Counts {
 	return c
 }
 
-// line processes one physical line, without its newline, that starts at offset start.
+// line processes one line, without its newline, at offset start.
 func (l *Lines) line(line []byte, start int64) {
 	if start == 0 {
 		line = bytes.TrimPrefix(line, []byte("\uFEFF"))
 	}
 	if len(line) > 0 && line[0] == 0 {
-		// After copytruncate, a writer without O_APPEND continues at its old offset: the hole before it reads as NULs.
+		// After copytruncate, a writer without O_APPEND continues at its old offset: the hole reads as NULs.
 		trimmed := bytes.TrimLeft(line, "\x00")
 		l.counts.NULs += len(line) - len(trimmed)
 		line = trimmed
@@ -175,8 +173,8 @@ func (l *Lines) line(line []byte, start int64) {
 	}
 }
 
-// join appends a line to the record that it belongs to. It keeps limit+2 bytes at most, so that memory stays bounded with
-// any number of P lines; the two extra bytes tell record to truncate, even if the last is a carriage return.
+// join appends a line to its record. It keeps at most limit+2 bytes, so that P lines cannot use unbounded memory; the two
+// extra bytes make record truncate, even if the last is a carriage return.
 func (p *part) join(c *criLine, start int64, limit int) {
 	if !p.open {
 		*p = part{open: true, start: start, time: c.time, body: p.body[:0]}
@@ -184,7 +182,7 @@ func (p *part) join(c *criLine, start int64, limit int) {
 	p.body = append(p.body, c.body[:min(len(c.body), limit+2-len(p.body))]...)
 }
 
-// finish delivers a joined record. It was cut at a byte, not at a character, so the whole body is validated.
+// finish validates the whole body: it was cut at a byte, not at a character.
 func (l *Lines) finish(stream int) {
 	p := &l.parts[stream]
 	if !p.open {
@@ -214,7 +212,7 @@ func (l *Lines) TakeParts() Parts {
 	return parts
 }
 
-// Inherit continues the unfinished records of the previous file. Nothing may be read of this file yet.
+// Inherit continues the unfinished records of the previous file, before anything is read of this one.
 func (l *Lines) Inherit(parts Parts) {
 	for i := range parts {
 		parts[i].inherited, parts[i].start = parts[i].open, 0
@@ -227,12 +225,12 @@ func (l *Lines) Owes() bool {
 	return l.parts[stdout].open && l.parts[stdout].inherited || l.parts[stderr].open && l.parts[stderr].inherited
 }
 
-// Restart forgets the file's content: unfinished records and the format. Observed times keep rising.
+// Restart forgets unfinished records and the format. Observed times keep rising.
 func (l *Lines) Restart() {
 	*l = Lines{max: l.max, attributes: l.attributes, observed: l.observed}
 }
 
-// Resume returns where to restart reading so that every record not complete before next is seen again.
+// Resume returns where to restart so that every record not complete before next is seen again.
 func (l *Lines) Resume(next int64) int64 {
 	for i := range l.parts {
 		if p := &l.parts[i]; p.open {
@@ -242,7 +240,6 @@ func (l *Lines) Resume(next int64) int64 {
 	return next
 }
 
-// record appends one log record.
 func (l *Lines) record(time uint64, source int, body []byte) {
 	if n := len(body); n > 0 && body[n-1] == '\r' {
 		body = body[:n-1]
@@ -263,7 +260,7 @@ func (l *Lines) record(time uint64, source int, body []byte) {
 	l.out.add(time, l.observed, l.attributes[source][truncated], body)
 }
 
-// cutAt returns the last place at or before limit that does not split a character.
+// cutAt returns the last place up to limit that does not split a character.
 func cutAt(body []byte, limit int) int {
 	for n := limit; n > limit-utf8.UTFMax && n > 0; n-- {
 		if utf8.RuneStart(body[n]) {
@@ -273,7 +270,7 @@ func cutAt(body []byte, limit int) int {
 	return limit
 }
 
-// appendRepaired appends body with each run of invalid bytes replaced by one U+FFFD, like bytes.ToValidUTF8.
+// appendRepaired replaces each run of invalid bytes by one U+FFFD, like bytes.ToValidUTF8.
 func appendRepaired(dst, body []byte) []byte {
 	good := 0 // start of the valid run that is not copied yet
 	bad := false

@@ -18,7 +18,7 @@ type candidate struct {
 	h      *os.File
 }
 
-// open opens a file. It returns nil if the file cannot be read or is already followed.
+// open returns nil if the file cannot be read or is already followed.
 func (t *Tracker) open(name string) *candidate {
 	h, st, err := fileid.Open(name)
 	if err != nil {
@@ -46,7 +46,6 @@ func (c *candidate) claim() checkpoint.Claim {
 	return checkpoint.Claim{Name: c.name, Stat: c.stat, Prefix: c.prefix, File: c.h}
 }
 
-// end returns the mark of the candidate's last bytes.
 func (c *candidate) end() fileid.Mark {
 	var buf [fileid.MarkMax]byte
 	from := max(0, c.stat.Size-fileid.MarkMax)
@@ -54,26 +53,23 @@ func (c *candidate) end() fileid.Mark {
 	return fileid.MarkOf(from+int64(n), buf[:n])
 }
 
-// claim looks up the candidate in the checkpoint. Stale entries are kept: their content may be in a copy.
+// claim keeps stale entries: their content may be in a copy.
 func (t *Tracker) claim(c *candidate) (e checkpoint.Entry, known bool) {
 	e, known, stale := t.checkpoint.Claim(c.claim())
 	t.stale = append(t.stale, stale...)
 	return e, known
 }
 
-// begin starts at the beginning of the candidate; its records carry path.
 func (c *candidate) begin(path string) reader.Begin {
 	return reader.Begin{Name: c.name, Path: path, Stat: c.stat, Fingerprint: fileid.FingerprintOf(c.prefix)}
 }
 
-// resume starts at an entry's offset.
 func (c *candidate) resume(e checkpoint.Entry) reader.Begin {
 	b := c.begin(e.Path)
 	b.Offset, b.Mark = e.Offset, e.Mark
 	return b
 }
 
-// follow adds a file; it is not read yet.
 func (t *Tracker) follow(f *file) *file {
 	t.mu.Lock()
 	t.files[f.Key] = f
@@ -83,7 +79,7 @@ func (t *Tracker) follow(f *file) *file {
 	return f
 }
 
-// lastLineEnd returns the end of the last complete line, so that start_at "end" never starts within a line.
+// lastLineEnd makes sure that start_at "end" never starts within a line.
 func lastLineEnd(h *os.File, size int64) int64 {
 	buf := make([]byte, 64<<10)
 	start := max(0, size-int64(len(buf)))
@@ -97,7 +93,7 @@ func lastLineEnd(h *os.File, size int64) int64 {
 	return start + int64(n)
 }
 
-// miss handles a file that is not at its name: it was renamed or is gone. Nobody may be reading it.
+// miss handles a file that was renamed or is gone. Nobody may be reading it.
 func (t *Tracker) miss(f *file) {
 	dir := filepath.Dir(f.Name())
 	if path, ok := t.siblings.Find(dir, f.Key); ok {
@@ -111,7 +107,7 @@ func (t *Tracker) miss(f *file) {
 		t.rotated(f)
 		return
 	}
-	// It may have moved to another folder, or since this folder was read: wait for the next full listing.
+	// It may have moved to another folder: wait for the next full listing.
 	if f.missed == 0 {
 		f.missed = t.round + 1
 	}
@@ -129,7 +125,6 @@ func (t *Tracker) miss(f *file) {
 	t.forget(f)
 }
 
-// forget removes a file that is gone.
 func (t *Tracker) forget(f *file) {
 	t.mu.Lock()
 	delete(t.files, f.Key)

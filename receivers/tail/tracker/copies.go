@@ -12,9 +12,9 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/reader"
 )
 
-// A file's content may move to another file: copytruncate, cp and rm, a restored backup. See
-// docs/decisions/0014-a-copy-is-known-by-its-content.md: a copy is not read while the original has the content; once the
-// original lost it, the copy is read from where we were.
+// A file's content may move to another file: copytruncate, cp and rm, a restored backup. A copy is not read while the
+// original has the content; once the original lost it, the copy is read from where we were. See
+// docs/decisions/0014-a-copy-is-known-by-its-content.md.
 
 // rewrite is a file whose content was replaced. old is the former content, without a file until a copy is found.
 type rewrite struct {
@@ -22,12 +22,10 @@ type rewrite struct {
 	since    time.Time
 }
 
-// patience is how long a former content waits until the reader of another overwritten file notices; that file may now be the
-// copy.
+// patience is how long a former content waits for the reader of another overwritten file, perhaps the copy, to notice.
 const patience = 3 * time.Second
 
-// Rewritten implements reader.Settings.Rewritten; the calling reader then ends. The lock prevents that anybody sees the file
-// without its former content.
+// Rewritten implements reader.Settings.Rewritten. The lock hides the state in which nobody has the former content.
 func (t *Tracker) Rewritten(now *reader.File, part func() *reader.File) {
 	t.mu.Lock()
 	t.rewrites = append(t.rewrites, rewrite{now, part(), time.Now()})
@@ -61,10 +59,9 @@ func (t *Tracker) resolve() {
 	}
 }
 
-// noticed is the longest time until a reader notices that its file's content was replaced.
+// noticed is the longest time until a reader notices new content.
 const noticed = 10 * time.Second
 
-// listedIn stores the folder listing that contains the file.
 func (f *file) listedIn(in *finder.Folder) {
 	if in == f.in {
 		return
@@ -75,7 +72,7 @@ func (f *file) listedIn(in *finder.Folder) {
 	f.in = in
 }
 
-// listingThen returns a listing made before the file's current content, which its reader has just noticed.
+// listingThen returns a listing made before the current content, which the reader has just noticed.
 func (f *file) listingThen() (l finder.Listing) {
 	switch {
 	case f.older != nil && time.Since(f.since) <= noticed:
@@ -86,7 +83,7 @@ func (f *file) listingThen() (l finder.Listing) {
 	return l
 }
 
-// rehome searches a copy of f's former content and continues in it. It returns false if it is too early to tell.
+// rehome continues in a copy of f's former content, if found. It returns false if it is too early to tell.
 func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	old := rw.old
 	e, place := old.Entry(time.Now()), old.Place()
@@ -136,7 +133,6 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	return true
 }
 
-// truncated counts the loss of a former content.
 func (t *Tracker) truncated(name string, unread int64, records int) {
 	if unread > 0 {
 		t.reader.Lose(pipeline.DropTruncatedUnread, records, unread)
@@ -144,8 +140,8 @@ func (t *Tracker) truncated(name string, unread int64, records int) {
 	t.log.Info("a file was truncated or rewritten; reading it from the beginning", "file", name, "unread_bytes", unread)
 }
 
-// findCopy returns the largest file in the folder of name that has the entry's content, at least up to place. overwritten:
-// such a file is followed for another content, and its reader has yet to notice.
+// findCopy returns the largest file in name's folder that has the entry's content, at least up to place. overwritten: a file
+// followed for other content has it, and its reader has yet to notice.
 func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *candidate, overwritten bool) {
 	if !e.Fingerprint.Known() {
 		return nil, false
@@ -183,7 +179,6 @@ func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *
 	return best, overwritten
 }
 
-// stands reports whether the file is unchanged since it was opened.
 func (c *candidate) stands() bool {
 	s, err := fileid.StatFile(c.h)
 	return err == nil && s.Size == c.stat.Size && s.Modified == c.stat.Modified
@@ -223,7 +218,6 @@ func (t *Tracker) origin(c *candidate) (f *file, e checkpoint.Entry, found bool)
 	return nil, e, false
 }
 
-// takeEntry removes an entry from stale or the checkpoint.
 func (t *Tracker) takeEntry(e checkpoint.Entry) bool {
 	for i := range t.stale {
 		if t.stale[i] == e {
@@ -234,7 +228,7 @@ func (t *Tracker) takeEntry(e checkpoint.Entry) bool {
 	return t.checkpoint.Take(e)
 }
 
-// copied reports whether the candidate is a copy of f's content, current or as last read.
+// copied reports whether the candidate copies f's content, current or as last read.
 func (t *Tracker) copied(c *candidate, f *file) bool {
 	e := t.formerEntry(f)
 	held := e.Offset > 0 && e.Fingerprint.Known() && e.HeldBy(c.claim())
@@ -252,7 +246,7 @@ func (t *Tracker) copied(c *candidate, f *file) bool {
 	return held && !e.HeldBy(o.claim())
 }
 
-// formerEntry returns the entry of the content that a file had when last read.
+// formerEntry returns the entry of a file's content when last read.
 func (t *Tracker) formerEntry(f *file) checkpoint.Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -264,7 +258,7 @@ func (t *Tracker) formerEntry(f *file) checkpoint.Entry {
 	return f.Entry(time.Now())
 }
 
-// at returns the files that are or were at a path, and the entries of those that are gone.
+// at returns the files and absent entries with this path.
 func (t *Tracker) at(path string) ([]*file, []checkpoint.Entry) {
 	if t.index == nil {
 		t.index = map[string][]*file{}
@@ -282,7 +276,6 @@ func (t *Tracker) at(path string) ([]*file, []checkpoint.Entry) {
 	return t.index[path], entries
 }
 
-// remember adds a file to the index, if there is one.
 func (t *Tracker) remember(f *file) {
 	if t.index == nil {
 		return
@@ -293,7 +286,7 @@ func (t *Tracker) remember(f *file) {
 	}
 }
 
-// judge checks whether a file that would be read from its beginning is a copy.
+// judge checks whether a new file is a copy.
 func (t *Tracker) judge(f *file) {
 	if len(fileid.Originals(filepath.Base(f.Name()))) == 0 {
 		return
@@ -308,7 +301,6 @@ func (t *Tracker) judge(f *file) {
 	}
 }
 
-// asCopy marks f as a copy of of, with all its content read.
 func (t *Tracker) asCopy(f, of *file, c *candidate) {
 	f.copyOf = of
 	b := c.begin(f.Path)
@@ -317,7 +309,7 @@ func (t *Tracker) asCopy(f, of *file, c *candidate) {
 	t.checkpoint.Changed()
 }
 
-// review checks a changed copy, and reports whether it is still one and needs no reader.
+// review reports whether a changed copy is still one and needs no reader.
 func (t *Tracker) review(f *file) (copy bool) {
 	of := f.copyOf
 	if t.files[of.Key] != of {
@@ -343,7 +335,7 @@ func (t *Tracker) review(f *file) (copy bool) {
 	case !c.stands() || !t.formerEntry(of).HeldBy(o.claim()):
 		return true // it is being overwritten, or the original lost the content and its reader will report that
 	}
-	// They have diverged. If they were alike only by chance, read from the beginning.
+	// They have diverged. If they were equal only by chance, read from the beginning.
 	f.copyOf = nil
 	if e := f.Entry(time.Now()); !e.Fingerprint.Full() || !e.HeldBy(c.claim()) {
 		f.Jump(c.begin(f.Path))
@@ -351,7 +343,7 @@ func (t *Tracker) review(f *file) (copy bool) {
 	return false
 }
 
-// staleEntries searches copies of contents that the checkpoint knows and that are gone from their files.
+// staleEntries searches copies of contents that are gone from their files.
 func (t *Tracker) staleEntries() {
 	for len(t.stale) > 0 {
 		e := t.stale[0]
@@ -365,7 +357,6 @@ func (t *Tracker) staleEntries() {
 	}
 }
 
-// goOn reads a copy from its entry's offset.
 func (t *Tracker) goOn(c *candidate, e checkpoint.Entry) {
 	if before := t.files[c.stat.Key]; before != nil {
 		t.forget(before)

@@ -10,7 +10,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/finder"
 )
 
-// search looks for files that once were at a path and now have another name in the folder.
+// search looks for files that once were at a path and now have another name.
 type search struct {
 	path    string
 	missing []checkpoint.Entry // of files that were there
@@ -20,8 +20,7 @@ type search struct {
 	again   int                // remaining repeats: a folder may change while it is read
 }
 
-// search runs after a listing: files are opened before the folder is read here, so a file renamed before the opening is
-// found.
+// search runs after a listing: files are opened before the folder is read here, so one renamed before its opening is found.
 func (t *Tracker) search(searches []search) {
 	for _, q := range searches {
 		dir := filepath.Dir(q.path)
@@ -38,7 +37,7 @@ func (t *Tracker) search(searches []search) {
 		}
 		if !q.after.IsZero() {
 			t.between(q, dir)
-			// If the previous file moved to another folder, those between may have moved there too.
+			// If the previous file moved to another folder, those between may have too.
 			if name, ok := t.siblings.Find(dir, q.elder); ok && filepath.Dir(name) != dir {
 				t.between(q, filepath.Dir(name))
 			}
@@ -46,8 +45,8 @@ func (t *Tracker) search(searches []search) {
 	}
 }
 
-// between reads files that were at a path only between two looks (two rotations): a rotated name in dir, born after q.after
-// and before the current file. It skips copies and restored files (gunzip, cp -p): their content is older.
+// between reads files that were at a path only between two looks (two rotations): they have a rotated name and were born
+// after q.after and before the current file. Copies and restored files (gunzip, cp -p) have older content and are skipped.
 func (t *Tracker) between(q search, dir string) {
 	current := t.byPath[q.path]
 	for _, found := range t.siblings.Rotated(dir, q.path) {
@@ -66,7 +65,7 @@ func (t *Tracker) between(q search, dir string) {
 	}
 }
 
-// rotatedAway returns the file that was at path when the checkpoint was written and now has another name in the folder.
+// rotatedAway returns the file that was at path when the checkpoint was written.
 func (t *Tracker) rotatedAway(path string) (youngest *file) {
 	_, entries := t.at(path)
 	for _, e := range entries {
@@ -102,7 +101,6 @@ func (t *Tracker) adoptRotated(name, path string) *file {
 	return f
 }
 
-// giveUp counts the unread rest of a file that disappeared while we were down.
 func (t *Tracker) giveUp(e checkpoint.Entry) {
 	unread := e.Unread()
 	if unread == 0 {
@@ -113,14 +111,14 @@ func (t *Tracker) giveUp(e checkpoint.Entry) {
 	t.log.Warn("a file went away while the agent was down, before it was read to its end; its rest is lost and counted as rotated_unread", "file", e.Path, "unread_bytes", unread)
 }
 
-// searchesAtStart returns searches for files that were rotated while we were down.
+// searchesAtStart finds files that were rotated while we were down.
 func (t *Tracker) searchesAtStart() []search {
 	if !t.checkpoint.Existed() {
 		return nil
 	}
 	missing := t.checkpoint.AbsentByPath()
 	newest := t.newestGone(missing)
-	// When the checkpoint was written, its entries matched the paths, or had some seconds before.
+	// When the checkpoint was written, its entries were correct or some seconds old.
 	saved := t.checkpoint.SavedAt().Add(-savedLate)
 	later := func(at time.Time) time.Time {
 		if at.IsZero() || at.After(saved) {
@@ -138,7 +136,7 @@ func (t *Tracker) searchesAtStart() []search {
 		}
 		after := later(newest[path])
 		if after.IsZero() {
-			// The checkpoint has no file at this path: all files there were made after it was written.
+			// The checkpoint has no file at this path: files there are newer.
 			after = t.checkpoint.SavedAt().Add(-finder.Settle)
 		}
 		out = append(out, search{path: path, after: after})
@@ -167,7 +165,7 @@ func (t *Tracker) newestGone(missing map[string][]checkpoint.Entry) map[string]t
 	return newest
 }
 
-// searchFor returns the search that a new file at a path needs. before is the previous file there, if known.
+// searchFor returns the search for a new file at a path; before is the previous one, if known.
 func (t *Tracker) searchFor(found finder.File, before *file) search {
 	q := search{path: found.Path, before: t.finder.Before(filepath.Dir(found.Path)), again: searchTimes - 1}
 	if before != nil {
@@ -191,8 +189,8 @@ func (t *Tracker) searchFor(found finder.File, before *file) search {
 	return q
 }
 
-// searchTimes is how many listings in a row repeat a search after a rotation.
+// searchTimes is how many listings repeat a search after a rotation.
 const searchTimes = 3
 
-// savedLate is the largest delay between a look and the checkpoint that contains it.
+// savedLate is the largest delay between a look and the checkpoint with it.
 const savedLate = 10 * time.Second

@@ -1,5 +1,5 @@
 // Package tracker decides which files are followed: it lists the globs, classifies files (new, renamed, replaced, deleted),
-// polls idle files, and starts readers.
+// polls idle ones, and starts readers.
 //
 // tracker.go is the main loop, adopt.go adds and removes files, rotated.go finds renamed files, copies.go finds copies.
 package tracker
@@ -36,7 +36,7 @@ type Settings struct {
 	Log        *slog.Logger
 }
 
-// Tracker follows files. List and Run belong to one goroutine; only it changes files, so it reads them without the lock.
+// Tracker follows files. Only the goroutine of List and Run changes files, so it reads them without the lock.
 type Tracker struct {
 	cfg        Config
 	finder     *finder.Finder
@@ -66,7 +66,6 @@ type Tracker struct {
 	cost     time.Duration // of the last listing
 }
 
-// file is a followed file.
 type file struct {
 	*reader.File
 	known  bool           // the checkpoint knew it
@@ -83,7 +82,7 @@ type file struct {
 const (
 	// listShare limits listing to 1/listShare of a core.
 	listShare = 50
-	// crowdedShare is how much faster to poll while files wait to be opened.
+	// crowdedShare speeds up polling while files wait to be opened.
 	crowdedShare = 16
 )
 
@@ -105,7 +104,7 @@ func (t *Tracker) Run(ctx context.Context) {
 			begin := time.Now()
 			t.List(ctx, begin)
 			end := time.Now()
-			// Use the smaller of two costs: a busy machine may inflate one, and the next rotation may be close.
+			// Use the smaller of two costs: a busy machine may inflate one.
 			cost := end.Sub(begin)
 			t.nextList = end.Add(max(t.cfg.PollInterval/2, listShare*min(cost, t.cost)))
 			t.cost = cost
@@ -138,7 +137,7 @@ func (t *Tracker) wakeUp() {
 func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.round++
 	fresh := t.first && !t.checkpoint.Existed()
-	// Always finish the first listing: with half of it in the checkpoint, the other half would count as new files.
+	// Always finish the first listing: with half of it in the checkpoint, the other half would count as new.
 	if !t.take(ctx, t.finder.Find(now), fresh) {
 		return
 	}
@@ -159,14 +158,14 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.unreadable.Prune(now)
 }
 
-// listChanged lists only the folders with kernel events. Missing files are noticed by lookAround or List.
+// listChanged lists only folders with kernel events. Missing files are noticed by lookAround or List.
 func (t *Tracker) listChanged(ctx context.Context, now time.Time) {
 	if t.take(ctx, t.finder.FindChanged(now), false) {
 		t.searchAll()
 	}
 }
 
-// take handles the listed files. It returns false if ctx ended meanwhile.
+// take returns false if ctx ended meanwhile.
 func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) bool {
 	t.resolve()
 	t.index = nil
@@ -184,7 +183,7 @@ func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) boo
 		case ctx.Err() != nil && !fresh:
 			return false
 		case known != nil:
-			// A known file under a new name: renamed or linked.
+			// A known file under a new name.
 			known.round = t.round
 			known.Rename(found.Path)
 			t.byPath[found.Path] = known
@@ -204,7 +203,6 @@ func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) boo
 	return true
 }
 
-// searchAll runs the searches and keeps those to be repeated.
 func (t *Tracker) searchAll() {
 	t.search(t.searches)
 	again := t.searches[:0]
@@ -216,7 +214,7 @@ func (t *Tracker) searchAll() {
 	t.searches = again
 }
 
-// appear handles a path with an unknown file. A possible copy is left for later unless last is set.
+// appear handles a path with an unknown file. A possible copy waits unless last is set.
 func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 	if !t.unreadable.Due(found.Path) {
 		return false
@@ -260,8 +258,7 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 	return false
 }
 
-// lookAround polls the files that nobody reads and starts readers for changed ones. It reports whether some wait for a slot
-// of MaxOpenFiles.
+// lookAround polls files without a reader and starts readers for changed ones. It reports whether some wait for a slot.
 func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 	t.resolve()
 	for _, f := range t.files {
@@ -304,13 +301,12 @@ func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 	return waiting
 }
 
-// rest increases the delay to the next look.
 func (t *Tracker) rest(f *file, now time.Time) {
 	f.pause = min(max(f.pause*2, t.cfg.PollInterval), t.reader.Rest())
 	f.due = now.Add(f.pause)
 }
 
-// limitDeleted makes readers of deleted files give up, largest first, while they exceed MaxDeletedBytes.
+// limitDeleted makes readers of deleted files give up, largest first, above MaxDeletedBytes.
 func (t *Tracker) limitDeleted() {
 	var total int64
 	var largest *file
@@ -325,14 +321,13 @@ func (t *Tracker) limitDeleted() {
 	}
 }
 
-// rotated records that the path leads elsewhere or nowhere.
 func (t *Tracker) rotated(f *file) {
 	if first := f.Rotated(); first {
 		f.due = time.Time{}
 	}
 }
 
-// Entries returns the state of the followed files for the checkpoint.
+// Entries returns the checkpoint entries of the followed files.
 func (t *Tracker) Entries(now time.Time) []checkpoint.Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
