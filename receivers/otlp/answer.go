@@ -44,13 +44,11 @@ func answer(kind string, rejected int, err error) http1.Reply {
 	return failure(kind, http.StatusBadRequest, err.Error())
 }
 
-// isRefusal distinguishes a sink's refusal from an error while reading the body.
 func isRefusal(err error) bool {
 	var r *pipeline.Refused
 	return errors.As(err, &r)
 }
 
-// isCorrupt distinguishes decompression errors from other read errors.
 func isCorrupt(err error) bool {
 	var tooBig *http.MaxBytesError
 	var network net.Error
@@ -77,8 +75,7 @@ func success(kind string, rejected int, message string) http1.Reply {
 	case rejected == 0:
 		return http1.Reply{Status: http.StatusOK, Type: typeJSON, Body: []byte("{}")}
 	}
-	// protobuf JSON encodes int64 as a string. The key depends on the signal, so set all three: clients must ignore unknown
-	// keys.
+	// Protobuf JSON encodes int64 as a string. The key depends on the signal: set all three, clients ignore unknown keys.
 	n := strconv.Itoa(rejected)
 	return inJSON(http.StatusOK, map[string]any{"partialSuccess": map[string]string{
 		"rejectedLogRecords": n, "rejectedDataPoints": n, "rejectedSpans": n, "errorMessage": message,

@@ -35,7 +35,6 @@ const (
 	sweepTime = 500 * time.Millisecond // between two checks
 )
 
-// read tracks a body until done.
 func (bs *bodies) read(w http.ResponseWriter, r io.Reader) *body {
 	b := &body{Reader: r, w: w, began: time.Now()}
 	bs.mu.Lock()
@@ -47,7 +46,7 @@ func (bs *bodies) read(w http.ResponseWriter, r io.Reader) *body {
 	return b
 }
 
-// done ends the tracking; w is not used afterwards.
+// done stops tracking b; its w is not used afterwards.
 func (bs *bodies) done(b *body) {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -64,7 +63,6 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// look cuts the bodies that are due.
 func (bs *bodies) look() {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -89,7 +87,6 @@ func (b *body) end(why string) {
 	http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// stop gives open bodies stopGrace to finish.
 func (bs *bodies) stop() {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()

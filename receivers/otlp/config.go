@@ -19,7 +19,7 @@ import (
 type Config struct {
 	// Protocols are the listeners; at least one is required. An empty section uses the defaults.
 	Protocols Protocols `mapstructure:"protocols"`
-	// RequestTimeout limits the wait for delivery before the client is told to retry; a shorter client deadline wins. The
+	// RequestTimeout limits the wait for delivery; then the client is told to retry. A shorter client deadline wins. The
 	// default is below the 10 s timeout of SDKs.
 	RequestTimeout time.Duration `mapstructure:"request_timeout"`
 
@@ -56,7 +56,7 @@ const (
 	maxReadBuffer         = 1 << 20
 )
 
-// Default describes both protocols but enables none, as in the Collector: naming a protocol enables it.
+// Default enables no protocol, as in the Collector: naming one enables it.
 func Default() *Config {
 	g := configgrpc.NewDefaultServerConfig()
 	g.NetAddr = confignet.AddrConfig{Endpoint: "127.0.0.1:4317", Transport: confignet.TransportTypeTCP}
@@ -121,7 +121,6 @@ func (c *Config) sameAddress() bool {
 	return g.Endpoint == h.Endpoint && g.Transport == h.Transport && !strings.HasSuffix(g.Endpoint, ":0")
 }
 
-// checkAddress checks a TCP endpoint.
 func checkAddress(protocol string, at confignet.AddrConfig, example string) error {
 	if !strings.HasPrefix(string(at.Transport), "tcp") {
 		return nil
@@ -150,7 +149,7 @@ func Component() pipeline.Component {
 		})
 }
 
-// HTTPEndpoint returns the host:port of OTLP/HTTP, or empty; the start page shows it.
+// HTTPEndpoint returns the host:port of OTLP/HTTP, or empty.
 func (c *Config) HTTPEndpoint() string {
 	if !c.Protocols.HTTP.HasValue() {
 		return ""

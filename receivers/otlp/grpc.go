@@ -57,7 +57,6 @@ func orDefault(n, otherwise int) int {
 	return n
 }
 
-// notHTTP2 is the answer to a client that sends OTLP/HTTP to this port.
 func notHTTP2(httpEndpoint string) string {
 	const here = "this port takes OTLP/gRPC (HTTP/2) only; "
 	if httpEndpoint == "" {
@@ -66,7 +65,6 @@ func notHTTP2(httpEndpoint string) string {
 	return here + "OTLP/HTTP is taken at " + httpEndpoint
 }
 
-// keepaliveOf applies grpc-go's defaults.
 func keepaliveOf(c *configgrpc.ServerConfig) grpcserver.Keepalive {
 	k := grpcserver.Keepalive{Time: 2 * time.Hour, Timeout: 20 * time.Second, MinTime: 5 * time.Minute}
 	if !c.Keepalive.HasValue() {
@@ -115,7 +113,6 @@ func (g *grpcServer) start(ctx context.Context) error {
 	return nil
 }
 
-// stop lets running calls finish until ctx ends, then cuts them off.
 func (g *grpcServer) stop(ctx context.Context) {
 	if g.srv == nil {
 		return
@@ -133,8 +130,7 @@ func (g *grpcServer) export(ctx context.Context, sig wire.Signal, message []byte
 	return appendPartial(nil, rejected, text), nil
 }
 
-// statusOf converts errors to a status. A refusal always has RetryInfo: OTLP clients do not retry RESOURCE_EXHAUSTED without
-// it.
+// A refusal always has RetryInfo: OTLP clients do not retry RESOURCE_EXHAUSTED without it.
 func (g *grpcServer) statusOf(err error) *grpcserver.Status {
 	var none errNoPipeline
 	ref, again := pipeline.AsRefused(err)
@@ -174,7 +170,6 @@ func retryInfo(st *grpcserver.Status, after time.Duration) []byte {
 // minRetry is the delay when the sink gives none.
 const minRetry = 100 * time.Millisecond
 
-// rpcCode returns the google.rpc code for the body of an HTTP error.
 func rpcCode(httpStatus int) codes.Code {
 	switch httpStatus {
 	case http.StatusTooManyRequests:

@@ -41,7 +41,7 @@ func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
 	return h
 }
 
-// httpTerms are the settings, beside timeouts, of a client's connection: if a reload changes them, the connection is closed.
+// httpTerms are settings of a client's connection, beside timeouts: if a reload changes them, the connection is closed.
 type httpTerms struct {
 	tls        configoptional.Optional[configtls.ServerConfig]
 	keepAlives bool
@@ -82,8 +82,8 @@ func (h *httpServer) start(ctx context.Context) error {
 	return nil
 }
 
-// bare reports whether confighttp adds only instrumentation, which we do not use: it took 10 % of the CPU of a small
-// request.
+// bare reports whether confighttp would add only instrumentation, which we do not use and which took 10 % of the CPU of a
+// small request.
 func (h *httpServer) bare() bool {
 	c := &h.cfg.ServerConfig
 	return !c.Auth.HasValue() && !c.CORS.HasValue() && len(c.Middlewares) == 0 && c.ResponseHeaders == nil
@@ -95,7 +95,7 @@ func (h *httpServer) plain() bool {
 	return h.bare() && !c.TLS.HasValue() && c.KeepAlivesEnabled && c.ReadTimeout == 0
 }
 
-// stop lets running requests finish until ctx ends, then cuts them off. It returns after the last one.
+// stop lets running requests finish until ctx ends, then cuts them off.
 func (h *httpServer) stop(ctx context.Context) {
 	if h.srv != nil {
 		h.bodies.stop()
@@ -128,7 +128,6 @@ func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 	}
 }
 
-// request is a request whose body is to be read.
 type request struct {
 	sig   wire.Signal
 	kind  string // typeProtobuf or typeJSON
@@ -136,7 +135,6 @@ type request struct {
 	lease pipeline.Reservation
 }
 
-// receive admits, reads and delivers a request.
 func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request) (items int, err error) {
 	if r.ContentLength > h.cfg.MaxRequestBodySize {
 		return 0, inflate.ErrTooLarge
@@ -172,7 +170,6 @@ func (h *httpServer) limits(q *request) inflate.Limits {
 	return inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: q.lease.Resize}
 }
 
-// unreadable converts the error of an incomplete body.
 func (h *httpServer) unreadable(encoding string, err error) error {
 	if isCompressed(encoding) && isCorrupt(err) {
 		return h.in.notOTLP(err)
@@ -180,7 +177,6 @@ func (h *httpServer) unreadable(encoding string, err error) error {
 	return err
 }
 
-// deliver passes on a complete body.
 func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (items int, err error) {
 	if q.kind == typeJSON {
 		if body, err = h.fromJSON(&q.lease, q.sig, body); err != nil {
@@ -195,14 +191,14 @@ func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (item
 	return h.in.take(ctx, q.sig, body, q.peer)
 }
 
-// A normal JSON request needs at most hollowFactor times its size for transcoding. One of nearly only empty elements may
-// need far more; above hollowLimits times the memory limit it is always refused.
+// A normal JSON request needs at most hollowFactor times its size for transcoding. If one of nearly only empty elements
+// needs more than hollowLimits times the memory limit, it is always refused.
 const (
 	hollowFactor = 20
 	hollowLimits = 4
 )
 
-// fromJSON transcodes text. It reserves the memory that this needs, several times the size of text.
+// fromJSON transcodes text and reserves the memory for that, several times its size.
 func (h *httpServer) fromJSON(lease *pipeline.Reservation, sig wire.Signal, text []byte) ([]byte, error) {
 	found, err := scan(text)
 	if err != nil {

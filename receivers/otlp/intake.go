@@ -14,7 +14,6 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// intake checks bodies and passes them on, for both protocols.
 type intake struct {
 	set      pipeline.Settings
 	out      pipeline.Outputs
@@ -42,14 +41,12 @@ func newIntake(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*intake,
 	return in, s.Metrics.Register(in.invalid)
 }
 
-// errNoPipeline is the error for a signal that no pipeline takes from this receiver.
 type errNoPipeline struct{ signal wire.Signal }
 
 func (e errNoPipeline) Error() string {
 	return fmt.Sprintf("no pipeline takes %s from this receiver", e.signal)
 }
 
-// errInvalid is the error for a body that is not OTLP.
 type errInvalid struct{ cause error }
 
 func (e errInvalid) Error() string { return e.cause.Error() }
@@ -112,7 +109,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // maxPooledBytes keeps rare huge buffers out of the pool.
 const maxPooledBytes = 4 << 20
 
-// release returns a buffer to the pool. By the contract of Sink nobody uses it any more; test builds overwrite it to catch
+// release returns a buffer to the pool. By Sink's contract nobody uses it any more; test builds overwrite it to catch
 // violations.
 func release(buf *[]byte, used []byte) {
 	if cap(used) > maxPooledBytes {
@@ -124,8 +121,7 @@ func release(buf *[]byte, used []byte) {
 	buffers.Put(buf)
 }
 
-// appendPartial appends the body of an export response, empty if rejected is 0. The field numbers of partial_success are the
-// same for all signals.
+// appendPartial appends the body of an export response, empty if rejected is 0. All signals use the same field numbers.
 func appendPartial(dst []byte, rejected int, message string) []byte {
 	if rejected == 0 {
 		return dst

@@ -13,11 +13,11 @@ import (
 )
 
 // maxJSONDepth limits JSON nesting: pdata has no limit, and Go cannot recover from a stack overflow
-// (opentelemetry-collector#15301). It refuses nothing that wire accepts: wire allows 32 message levels, and a level of a
-// nested attribute value is three in JSON.
+// (opentelemetry-collector#15301). It is above what wire accepts: 32 message levels, and a level of a nested attribute value
+// is three in JSON.
 const maxJSONDepth = 128
 
-// Upper bounds of the memory for transcoding, measured in TestWhatJSONNeeds. Text size alone is no measure: an empty span
+// Upper bounds of the memory for transcoding, measured in TestWhatJSONNeeds. Text size alone says little: an empty span
 // takes three bytes of JSON and 226 of memory.
 const (
 	elementBytes = 192 // an object or null in an array: a message, in addition to its comma
@@ -26,20 +26,18 @@ const (
 	textFactor   = 3   // the text, its strings, the protobuf
 )
 
-// shape is the result of scan.
 type shape struct {
 	end                       int // end of the first document
 	elements, members, commas int64
 }
 
-// need is the memory needed to transcode a body of this shape.
 func (s shape) need(body []byte) int64 {
 	return textFactor*int64(len(body)) + elementBytes*s.elements + memberBytes*s.members + commaBytes*s.commas
 }
 
 var errDepth = fmt.Errorf("JSON nests deeper than %d levels", maxJSONDepth)
 
-// transcode converts OTLP/JSON, whose first document ends at end, to protobuf.
+// transcode converts OTLP/JSON, which ends at end, to protobuf.
 func transcode(sig wire.Signal, body []byte, end int) ([]byte, error) {
 	var req interface {
 		UnmarshalJSON([]byte) error
@@ -64,8 +62,8 @@ func transcode(sig wire.Signal, body []byte, end int) ([]byte, error) {
 	return req.MarshalProto()
 }
 
-// checkOne refuses bodies with more than one value: the parser ignores the rest, which would be lost with a 200. It also
-// refuses null, which the parser takes for an empty object.
+// checkOne refuses more than one value: the parser ignores the rest, which would be lost with a 200. It also refuses null,
+// which the parser takes for an empty object.
 func checkOne(body []byte, end int) error {
 	if text := bytes.TrimLeft(body, jsonSpace); text[0] != '{' {
 		return fmt.Errorf("the body begins with %q; a request is one object, in { and }", text[0])
@@ -79,8 +77,8 @@ func checkOne(body []byte, end int) error {
 // jsonSpace is the whitespace of RFC 8259.
 const jsonSpace = " \t\r\n"
 
-// scan finds the end of the first document and its shape, and refuses deep nesting, in one pass. It only looks at brackets,
-// commas and null outside strings; the parser checks the syntax.
+// scan finds the end and shape of the first document, and refuses deep nesting. It only looks at brackets, commas and null
+// outside strings; the parser checks the syntax.
 func scan(body []byte) (s shape, err error) {
 	var array [maxJSONDepth + 1]bool // by depth: is the level an array?
 	depth, inString := 0, false

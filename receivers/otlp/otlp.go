@@ -63,7 +63,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	return nil
 }
 
-// telemetry discards what the Collector's server configurations report; we have our own metrics.
+// telemetry discards what the Collector's server configurations report.
 func telemetry() component.TelemetrySettings {
 	return component.TelemetrySettings{
 		Logger:         zap.NewNop(),

@@ -15,8 +15,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// plain handles requests through package http1, with the same answers as httpServer.ServeHTTP. Requests that the header
-// alone disqualifies are left to net/http.
+// plain handles requests through package http1, like httpServer.ServeHTTP. It leaves requests with an unacceptable header to
+// net/http.
 type plain struct {
 	h     *httpServer
 	paths map[string]wire.Signal
@@ -64,7 +64,6 @@ func (p *plain) Take(h http1.Head) http1.Exchange {
 	return x
 }
 
-// encodingOf returns the name of a Content-Encoding in package inflate.
 func encodingOf(b []byte) (name string, known bool) {
 	if len(b) == 0 {
 		return "", true
@@ -112,7 +111,6 @@ func (x *exchange) receive(ctx context.Context, body []byte, err error) (int, er
 	return x.p.h.deliver(ctx, &x.request, plain)
 }
 
-// broken ends an incomplete body.
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) {

@@ -41,7 +41,6 @@ func (c *conn) answer(st *stream, message, out []byte) []byte {
 	return out
 }
 
-// appendMessage appends a message with its length prefix.
 func appendMessage(dst, message []byte) []byte {
 	dst = append(dst, 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(message)))
@@ -66,7 +65,6 @@ func (c *conn) answerError(st *stream, err error, out []byte) []byte {
 	return out
 }
 
-// trailersOnly returns the header fields of an error answer.
 func (c *conn) trailersOnly(err error) []byte {
 	st := c.srv.statusOf(err)
 	fields := appendStatus(append([]byte(nil), answerHead...), st)
@@ -92,7 +90,7 @@ func (c *conn) doneWriting() {
 	c.freePlace()
 }
 
-// freePlace frees the slot of a call; mu is held.
+// mu is held.
 func (c *conn) freePlace() {
 	if c.busy--; c.busy > 0 {
 		return
@@ -103,7 +101,6 @@ func (c *conn) freePlace() {
 	}
 }
 
-// answerLater starts an answer that the peer's windows do not allow as a whole.
 func (c *conn) answerLater(st *stream, message, out []byte) []byte {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -125,7 +122,7 @@ func (c *conn) answerLater(st *stream, message, out []byte) []byte {
 	return out
 }
 
-// push appends what the windows allow of an answer. writing is held to keep the frame order.
+// push appends what the windows allow. writing is held to keep the frame order.
 func (c *conn) push(st *stream, out []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +146,6 @@ func (c *conn) push(st *stream, out []byte) []byte {
 	return out
 }
 
-// pushAll continues all answers that wait for a window.
 func (c *conn) pushAll() {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -171,13 +167,12 @@ func (c *conn) pushAll() {
 	c.out = out
 }
 
-// unstick is called when an answer no longer waits; mu is held.
+// mu is held.
 func (c *conn) unstick() {
 	c.stuck--
 	c.stuckSince = time.Now()
 }
 
-// growSendWindow adds to the window of a stream, or of the connection (id 0).
 func (c *conn) growSendWindow(id uint32, n int) error {
 	c.mu.Lock()
 	window, st := &c.sendWindow, c.streams[id]
@@ -208,7 +203,6 @@ func (c *conn) growSendWindow(id uint32, n int) error {
 	return nil
 }
 
-// resizeSendWindows applies a new SETTINGS_INITIAL_WINDOW_SIZE to open streams.
 func (c *conn) resizeSendWindows(n int) error {
 	c.mu.Lock()
 	more := n - c.firstSend

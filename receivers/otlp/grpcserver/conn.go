@@ -143,7 +143,6 @@ func (c *conn) frame(h frameHeader) error {
 	return c.in.Discard(h.length) // unknown frames too
 }
 
-// fixed reads the payload of a frame of fixed length.
 func (c *conn) fixed(h frameHeader, length int) ([]byte, error) {
 	if h.length != length {
 		return nil, connError{http2.ErrCodeFrameSize, h.typ.String() + " of a wrong length"}
@@ -155,8 +154,8 @@ func (c *conn) fixed(h frameHeader, length int) ([]byte, error) {
 	return b, err
 }
 
-// reset ends a call that the client canceled. Its handler keeps its slot until it returns: resetting calls does not get a
-// client more of them.
+// reset ends a canceled call. Its handler keeps its slot until it returns: resetting calls does not get a client more of
+// them.
 func (c *conn) reset(h frameHeader) error {
 	if h.id == 0 || h.id > c.maxID {
 		return violation("RST_STREAM of a stream that was not opened")
@@ -238,7 +237,7 @@ func (c *conn) windowUpdate(h frameHeader) error {
 	return c.growSendWindow(h.id, int(binary.BigEndian.Uint32(b)&maxWindow))
 }
 
-// writeTimeout is the longest time a peer may accept no data; the effective limit is between half of it and all of it.
+// writeTimeout limits the time a peer may accept no data; the effective limit is between half of it and all of it.
 const writeTimeout = 10 * time.Second
 
 // write writes b at once, and closes the connection if the peer does not read. Safe for concurrent use.
@@ -248,7 +247,6 @@ func (c *conn) write(b []byte) {
 	c.writeLocked(b)
 }
 
-// writeLocked is write with writing held.
 func (c *conn) writeLocked(b []byte) {
 	if now := time.Now(); c.writeBy.Sub(now) < c.srv.writeTimeout/2 { // not every time: setting a deadline costs more than reading the clock
 		c.writeBy = now.Add(c.srv.writeTimeout)

@@ -15,8 +15,8 @@ const (
 	initialWindow    = 65535 // HTTP/2's default
 )
 
-// Flow-control windows. With the 64 KiB default, large requests wait every few frames. Windows are not memory: received
-// bytes count against the budget, at most a frame late.
+// With the 64 KiB default, large requests wait every few frames. Windows are not memory: received bytes count against the
+// budget, at most a frame late.
 const (
 	streamWindow     = 1 << 20
 	connectionWindow = 4 << 20
@@ -43,7 +43,6 @@ func appendFrameHeader(dst []byte, h frameHeader) []byte {
 	return binary.BigEndian.AppendUint32(dst, h.id)
 }
 
-// appendHeaders appends a HEADERS frame with encoded fields.
 func appendHeaders(dst []byte, h frameHeader, fields []byte) []byte {
 	h.typ, h.length = http2.FrameHeaders, len(fields)
 	h.flags |= http2.FlagHeadersEndHeaders

@@ -17,7 +17,6 @@ const (
 	maxContinuations = 16       // per header block: empty frames cost us more than the sender
 )
 
-// head is the header block being read.
 type head struct {
 	id            uint32
 	open          bool // only CONTINUATION of this stream may follow
@@ -142,7 +141,6 @@ func (c *conn) blockEnd(h frameHeader) error {
 	return nil
 }
 
-// begin opens the requested call, or answers at once.
 func (c *conn) begin() {
 	h := &c.head
 	if h.method == "" || h.path == "" || h.malformed {
@@ -218,7 +216,6 @@ func isGRPC(contentType string) bool {
 	return base == "application/grpc" || base == "application/grpc+proto"
 }
 
-// parseTimeout parses a grpc-timeout: at most eight digits and a unit.
 func parseTimeout(s string) (time.Duration, bool) {
 	if len(s) < 2 || len(s) > 9 {
 		return 0, false
@@ -247,7 +244,7 @@ func parseTimeout(s string) (time.Duration, bool) {
 	return 0, false
 }
 
-// padding reads the padding length, if flagged. rest is what is left of the frame, including the padding (RFC 9113, 6.1).
+// padding reads the padding length, if flagged. rest is the rest of the frame, including the padding (RFC 9113, 6.1).
 func (c *conn) padding(h frameHeader, padded http2.Flags) (rest, pad int, err error) {
 	if !h.flags.Has(padded) {
 		return h.length, 0, nil

@@ -47,7 +47,6 @@ var (
 // errLeft ends a connection that has finished its work.
 var errLeft = errors.New("nothing more to do")
 
-// greet does the TLS handshake and the HTTP/2 preface.
 func (c *conn) greet() error {
 	c.arm(c.life.born.Add(greetTimeout))
 	if t := c.srv.opt.TLS; t != nil {
@@ -104,7 +103,7 @@ func answerHTTP1(w net.Conn, text string) {
 	fmt.Fprintf(w, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s\n", len(text)+1, text)
 }
 
-// expect makes sure that the reader wakes at the given time or earlier.
+// expect makes sure that the reader wakes by the given time.
 func (c *conn) expect(at time.Time) {
 	if c.life.armed.IsZero() || at.Before(c.life.armed) {
 		c.arm(at)
@@ -120,7 +119,7 @@ func (c *conn) arm(at time.Time) {
 	}
 }
 
-// nudgeLocked wakes the reader; mu is held.
+// mu is held.
 func (c *conn) nudgeLocked() {
 	c.nudged = true
 	c.sock.SetReadDeadline(time.Unix(1, 0))
@@ -134,7 +133,7 @@ func (c *conn) askToGo() {
 	c.nudgeLocked()
 }
 
-// woken does what is due and sets the next deadline. It is called when the read deadline has passed.
+// woken does what is due and sets the next deadline, when the read deadline has passed.
 func (c *conn) woken() error {
 	now, l, k := time.Now(), &c.life, &c.srv.opt.Keepalive
 	c.mu.Lock()
@@ -149,7 +148,6 @@ func (c *conn) woken() error {
 		return nil
 	}
 	var next time.Time
-	// due reports whether the time has come; if not, it schedules it.
 	due := func(at time.Time) bool {
 		if !now.Before(at) {
 			return true
@@ -244,7 +242,7 @@ func (c *conn) leave() error {
 	return nil
 }
 
-// linger lets the peer read our last bytes: closing at once would discard them if data is still on its way to us.
+// linger lets the peer read our last bytes: closing at once discards them if its data is still on the way.
 func (c *conn) linger() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok {
@@ -260,7 +258,7 @@ func (c *conn) linger() {
 	io.Copy(io.Discard, c.nc)
 }
 
-// tooManyPings counts a ping by the rules of grpc-go.
+// tooManyPings follows the rules of grpc-go.
 func (c *conn) tooManyPings() bool {
 	k, l, now := &c.srv.opt.Keepalive, &c.life, time.Now()
 	c.mu.Lock()

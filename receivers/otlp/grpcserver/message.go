@@ -48,7 +48,6 @@ const (
 	over
 )
 
-// Reasons for refusing a message.
 var (
 	errNoMessage  = &Status{Code: codes.InvalidArgument, Message: "the call has no message"}
 	errTwo        = &Status{Code: codes.InvalidArgument, Message: "the call has more than one message"}
@@ -60,15 +59,13 @@ var (
 // ErrCorrupt wraps errors of messages that cannot be inflated.
 var ErrCorrupt = errors.New("cannot inflate the message")
 
-// retryAfter is the retry delay for clients that we cut off.
+// retryAfter is for clients that we cut off.
 const retryAfter = time.Second
 
-// dueBy is the deadline for the message.
 func (st *stream) dueBy(o *Options) time.Time {
 	return conns.DueBy(st.began, o.Patience, st.body.Came())
 }
 
-// data reads a DATA frame.
 func (c *conn) data(h frameHeader) error {
 	if h.id == 0 || h.id > c.maxID {
 		return violation("DATA of a stream that was not opened")
@@ -119,7 +116,7 @@ func (c *conn) stream(id uint32) (st *stream, coming bool) {
 	return st, st != nil && st.phase == receiving
 }
 
-// receivingStream returns the stream for a DATA frame; nil if none accepts it.
+// receivingStream returns nil if no stream accepts the frame.
 func (c *conn) receivingStream(h frameHeader) *stream {
 	st, coming := c.stream(h.id)
 	if st == nil {
@@ -151,7 +148,6 @@ func (c *conn) trailer() error {
 	return nil
 }
 
-// next returns the buffer for the next n bytes of the message, at most.
 func (st *stream) next(n int) ([]byte, error) {
 	if st.prefixed < len(st.prefix) {
 		return st.prefix[st.prefixed:min(len(st.prefix), st.prefixed+n)], nil
@@ -162,7 +158,6 @@ func (st *stream) next(n int) ([]byte, error) {
 	return st.body.Next(n, st.lease.Resize)
 }
 
-// take records that n bytes were read into the buffer of next.
 func (st *stream) take(n int) error {
 	if st.prefixed == len(st.prefix) {
 		st.body.Took(n)
@@ -182,7 +177,6 @@ func (st *stream) take(n int) error {
 	return nil
 }
 
-// giveWindow returns n received bytes to the peer's window, once it is worth a frame.
 func (c *conn) giveWindow(st *stream, n int) {
 	out := c.out[:0]
 	if c.owed += n; c.owed >= connectionWindow/4 {
@@ -200,7 +194,6 @@ func (c *conn) giveWindow(st *stream, n int) {
 	c.out = out
 }
 
-// complete passes a call with its complete message to a worker.
 func (c *conn) complete(st *stream) {
 	switch {
 	case st.prefixed == 0:

@@ -1,10 +1,9 @@
-// Package grpcserver serves unary gRPC calls with messages as bytes. It implements only the HTTP/2 that this needs: no
-// server push, priorities or streaming calls (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, RFC 9113).
+// Package grpcserver serves unary gRPC calls with messages as bytes, on a minimal HTTP/2: no server push, priorities or
+// streaming calls (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, RFC 9113).
 //
 // Each connection has one reading goroutine. It reads a message into a pooled buffer, reserves memory as bytes arrive, and
-// passes the call to a worker, which inflates the message, runs the handler and writes the answer. The reading goroutine
-// owns everything about an incomplete message, including timeouts (read deadlines). State shared with workers is under
-// conn.mu.
+// passes the call to a worker, which inflates the message, runs the handler and answers. The reading goroutine owns
+// incomplete messages and their timeouts (read deadlines). State shared with workers is under conn.mu.
 //
 // Reading order: server.go, conn.go (connections and frames), headers.go (start of a call), message.go (its message),
 // worker.go (its handler), answer.go (its answer), life.go (timeouts, keepalive, shutdown).

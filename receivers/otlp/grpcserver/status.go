@@ -21,8 +21,8 @@ type Status struct {
 
 func (s *Status) Error() string { return fmt.Sprintf("%s: %s", s.Code, s.Message) }
 
-// maxStatusMessage limits a message in bytes: it goes into headers, which clients limit (some to 8 KiB), encoded at up to
-// three times its length, and again in the details.
+// maxStatusMessage is in bytes. The message goes into headers, which clients limit (some to 8 KiB), encoded at up to three
+// times its length, and again in the details.
 const maxStatusMessage = 1 << 10
 
 // Shorten cuts a message to maxStatusMessage.
@@ -57,7 +57,6 @@ func appendStatus(dst []byte, st *Status) []byte {
 	return dst
 }
 
-// percentEncode encodes a message for a header field, by the gRPC rules.
 func percentEncode(s string) string {
 	plain := func(c byte) bool { return c >= ' ' && c <= '~' && c != '%' }
 	i := 0

@@ -17,7 +17,6 @@ var encodings = map[string]string{"": "", "identity": "", "gzip": "gzip", "zstd"
 
 const acceptEncoding = "identity,gzip,zstd,snappy"
 
-// serve runs a call in a worker and answers it.
 func serve(st *stream, out []byte) []byte {
 	defer st.c.srv.open.Done()
 	answer, err := st.call()
@@ -29,7 +28,6 @@ func serve(st *stream, out []byte) []byte {
 	return st.c.answer(st, answer, out)
 }
 
-// call inflates the message and runs the handler.
 func (st *stream) call() (answer []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -48,7 +46,7 @@ func (st *stream) call() (answer []byte, err error) {
 	return st.handler(st.ctx, st.body.Bytes(), st.c.peer)
 }
 
-// inflate replaces the compressed message by the inflated one. Both are reserved meanwhile.
+// inflate replaces the compressed message. Both are reserved meanwhile.
 func (st *stream) inflate() error {
 	packed := st.body.Bytes()
 	if packed == nil {
