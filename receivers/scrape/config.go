@@ -18,13 +18,13 @@ type Config struct {
 	// Config is a Prometheus configuration (global, scrape_configs, scrape_config_files), parsed by Prometheus' own loader.
 	// Write a literal $ as $$.
 	Config map[string]any `mapstructure:"config"`
-	// ScrapeSelf is the name of a job that reads this process' own metrics in memory; empty: none. It uses the global
-	// interval; its instance is the host's name.
+	// ScrapeSelf names a job that reads this process' own metrics in memory, at the global interval; empty: none. Its
+	// instance is the host's name.
 	ScrapeSelf string `mapstructure:"scrape_self"`
 	// InitialScrapeOffset delays the first scrape of a target, in addition to its offset in the interval.
 	InitialScrapeOffset time.Duration `mapstructure:"initial_scrape_offset"`
-	// DiscoveryReloadOnStartup scrapes discovered targets at once, instead of after the five seconds that discovery
-	// collects. Static targets never wait.
+	// DiscoveryReloadOnStartup scrapes discovered targets at once, without discovery's five seconds of collecting. Static
+	// targets never wait.
 	DiscoveryReloadOnStartup bool `mapstructure:"discovery_reload_on_startup"`
 	// BacklogBytes limits the scrapes waiting in memory. Above it the oldest is dropped and counted as backlog_full.
 	BacklogBytes int `mapstructure:"backlog_bytes"`
@@ -85,8 +85,7 @@ func (c *Config) Warnings() []string {
 	return out
 }
 
-// emptyReplacement detects "$1" written instead of "$$1": the file's own variables are expanded before Prometheus sees the
-// rule.
+// emptyReplacement detects "$1" instead of "$$1": the file's own variables are expanded before Prometheus sees the rule.
 func emptyReplacement(rule any, path string) []string {
 	m, _ := rule.(map[string]any)
 	r, set := m["replacement"]

@@ -19,8 +19,7 @@ import (
 )
 
 // direct scrapes targets without TLS, proxy or credentials: HTTP/1.1 on one connection, in the caller's goroutine. net/http
-// runs two more goroutines per connection; passing requests between them costs as much as reading a body. Responses are
-// still parsed by http.ReadResponse.
+// has two more goroutines per connection, which cost as much as reading a body. Responses are parsed by http.ReadResponse.
 type direct struct {
 	dial    commonconfig.DialContextFunc
 	address string
@@ -30,7 +29,6 @@ type direct struct {
 	body    directBody // of the current response
 }
 
-// maxHead limits the response header.
 const maxHead = 1 << 20
 
 // newDirect returns nil if the target needs net/http.
@@ -58,11 +56,10 @@ func newDirect(j *job, req *http.Request) *direct {
 	return p
 }
 
-// errRedirected is returned for redirects, which need another request.
 var errRedirected = errors.New("the target redirects")
 
-// get sends one request and returns the response without its body; close the body before the next call. A reused connection
-// that closed before any response is replaced.
+// get sends one request; close the response's body before the next call. A reused connection that closed before any response
+// is replaced.
 func (p *direct) get(ctx context.Context) (*http.Response, error) {
 	for {
 		if p.conn != nil && !isQuiet(p.conn) {
@@ -178,7 +175,6 @@ func (b *directBody) release() bool {
 	return b.stop()
 }
 
-// boundedReader fails after left bytes.
 type boundedReader struct {
 	from io.Reader
 	left int

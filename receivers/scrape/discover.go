@@ -16,7 +16,7 @@ import (
 	"github.com/sluiceio/sluice/internal/throttle"
 )
 
-// manager makes Prometheus' discovery manager, or nil if all targets are static: it would wake up ten times a second.
+// manager returns Prometheus' discovery manager, or nil if all targets are static: it would wake up ten times a second.
 func (r *Receiver) manager() (*discovery.Manager, error) {
 	configs := map[string]discovery.Configs{}
 	for name, j := range r.jobs {
@@ -29,7 +29,7 @@ func (r *Receiver) manager() (*discovery.Manager, error) {
 	if len(configs) == 0 {
 		return nil, nil
 	}
-	// Prometheus' discovery metrics lack the component's name, and two receivers would clash: keep them in an unused
+	// Two receivers would clash, as Prometheus' discovery metrics lack the component's name: keep them in an unused
 	// registry.
 	reg := prometheus.NewRegistry()
 	sd, err := discovery.CreateAndRegisterSDMetrics(reg)
@@ -46,8 +46,7 @@ func (r *Receiver) manager() (*discovery.Manager, error) {
 	return m, nil
 }
 
-// discover scrapes static targets at once, because the manager waits (gather) before its first update, and then follows the
-// manager.
+// discover scrapes static targets at once, because the manager waits (gather) before its first update.
 func (r *Receiver) discover(m *discovery.Manager) {
 	for _, j := range r.jobs {
 		var static []*targetgroup.Group
@@ -80,8 +79,8 @@ func (r *Receiver) discover(m *discovery.Manager) {
 	})
 }
 
-// throttledLog logs repeated warnings and errors of service discovery only once in a while. file_sd logs a broken file at
-// every event in its folder: 22,000 lines/s if our own log is written there.
+// throttledLog throttles repeated warnings of service discovery: file_sd logs a broken file at every event in its folder,
+// 22,000 lines/s if our own log is written there.
 func throttledLog(log *slog.Logger) *slog.Logger {
 	return slog.New(throttled{Handler: log.Handler(), lines: &lines{}})
 }
@@ -128,9 +127,9 @@ func (s throttled) WithGroup(name string) slog.Handler {
 }
 
 const (
-	// linesMax limits the remembered lines; above it, all lines with the same message count as one.
+	// linesMax limits the remembered lines; above it, lines with the same message count as one.
 	linesMax = 256
-	// linesFor is how long a line is remembered at least; it must exceed the throttle interval.
+	// linesFor must exceed the throttle interval.
 	linesFor = time.Minute
 )
 
@@ -140,7 +139,6 @@ type lines struct {
 	known map[string]*throttle.Line
 }
 
-// of returns the throttle for a line; message is the key when there are too many lines.
 func (l *lines) of(line, message string) *throttle.Line {
 	l.mu.Lock()
 	defer l.mu.Unlock()

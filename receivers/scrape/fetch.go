@@ -20,7 +20,6 @@ import (
 	"github.com/sluiceio/sluice/wire/template"
 )
 
-// fetcher fetches the body of one target.
 type fetcher struct {
 	client  *http.Client
 	request *http.Request
@@ -32,7 +31,6 @@ type fetcher struct {
 	from    prometheus.Gatherer
 }
 
-// newFetcher prepares the request, which is reused for each scrape.
 func newFetcher(j *job, t *target) (*fetcher, error) {
 	if j.cfg.JobName == j.r.cfg.ScrapeSelf {
 		return &fetcher{own: true, from: j.r.settings.View.Own, buffers: &j.r.buffers}, nil
@@ -57,7 +55,7 @@ func newFetcher(j *job, t *target) (*fetcher, error) {
 	return &fetcher{client: j.client, request: req, direct: newDirect(j, req), limit: limit, buffers: &j.r.buffers}, nil
 }
 
-// get sends the request. After the first redirect, the target uses the job's client, which follows redirects.
+// get uses the job's client, which follows redirects, after the first redirect.
 func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
 	if f.direct != nil {
 		resp, err := f.direct.get(ctx)
@@ -69,14 +67,13 @@ func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
 	return f.client.Do(f.request.WithContext(ctx))
 }
 
-// close closes the target's own connection; the job owns the client's.
 func (f *fetcher) close() {
 	if f.direct != nil {
 		f.direct.close()
 	}
 }
 
-// acceptHeader returns an Accept header with this order of preference, as Prometheus writes it.
+// acceptHeader returns an Accept header in this order of preference, as Prometheus writes it.
 func acceptHeader(ps []config.ScrapeProtocol, escaping model.EscapingScheme) string {
 	var parts []string
 	weight := len(config.ScrapeProtocolsHeaders) + 1
@@ -131,8 +128,8 @@ func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, e
 	return f.buffers.fit(body), resp.Header.Get("Content-Type"), nil
 }
 
-// bufferPool holds body buffers in size classes a quarter of an octave apart: a target keeps the buffer of its last body, so
-// it must not be much larger than the body.
+// bufferPool has size classes a quarter of an octave apart: a target keeps the buffer of its last body, so it must not be
+// much larger than that.
 type bufferPool struct{ classes [4 * 32]sync.Pool }
 
 // classOf returns the smallest class with at least n bytes, and its size.
@@ -144,7 +141,6 @@ func classOf(n int) (class, size int) {
 	return 4*octave + k - 1, 1<<octave + k*quarter
 }
 
-// get returns an empty buffer for a body of about n bytes.
 func (p *bufferPool) get(n int) []byte {
 	class, size := classOf(n + n/64 + 64) // slack, so that a slightly larger body fits
 	if b, ok := p.classes[class].Get().(*[]byte); ok {
@@ -174,7 +170,7 @@ func (p *bufferPool) put(b []byte) {
 	}
 }
 
-// reason is why a scrape failed, a label of our own metrics. The list is closed.
+// reason is a metric label: the list is closed.
 type reason string
 
 const (
@@ -202,7 +198,6 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// reasonOf returns timeout for timeouts, otherwise other.
 func reasonOf(ctx context.Context, err error, other reason) reason {
 	var n net.Error
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout() {
@@ -211,7 +206,6 @@ func reasonOf(ctx context.Context, err error, other reason) reason {
 	return other
 }
 
-// reasonFor extracts the reason from a scrape error.
 func reasonFor(err error) reason {
 	var f *failure
 	switch {

@@ -49,7 +49,7 @@ func newJob(r *Receiver, c *config.ScrapeConfig) (*job, error) {
 	return &job{r: r, cfg: c, client: client, accept: acceptHeader(promfile.Protocols(c), escaping), loops: map[uint64]*loop{}}, nil
 }
 
-// sync replaces the job's targets: new ones are scraped, missing ones end, with stale markers a little later.
+// sync replaces the job's targets. Series of missing ones end with stale markers a little later.
 func (j *job) sync(groups []*targetgroup.Group) {
 	targets, dropped, invalid := j.targetsOf(groups)
 	j.mu.Lock()
@@ -79,7 +79,6 @@ func (j *job) sync(groups []*targetgroup.Group) {
 	}
 }
 
-// targetsOf makes targets from groups, without duplicates.
 func (j *job) targetsOf(groups []*targetgroup.Group) (targets map[uint64]*target, dropped, invalid int) {
 	targets = map[uint64]*target{}
 	b := labels.NewBuilder(labels.EmptyLabels())
@@ -100,7 +99,7 @@ func (j *job) targetsOf(groups []*targetgroup.Group) (targets map[uint64]*target
 	return targets, dropped, invalid
 }
 
-// targetOf applies relabel_configs to discovered labels; it returns nil if they drop the target.
+// targetOf returns nil if relabel_configs drop the target.
 func (j *job) targetOf(b *labels.Builder, own, group model.LabelSet) (*target, error) {
 	l, err := promscrape.PopulateLabels(b, j.cfg, own, group)
 	if err != nil || l.IsEmpty() {
@@ -113,14 +112,12 @@ func (j *job) targetOf(b *labels.Builder, own, group model.LabelSet) (*target, e
 	return t, err
 }
 
-// overflow returns the error for every scrape while target_limit is exceeded, or nil.
 func (j *job) overflow() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.full
 }
 
-// active returns the targets for Prometheus' API.
 func (j *job) active() []*promscrape.Target {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -138,7 +135,6 @@ func (j *job) census() (active, dropped, invalid int) {
 	return len(j.loops), j.dropped, j.invalid
 }
 
-// templateSettings returns the settings that turn a target's bodies into series.
 func (j *job) templateSettings(t *target) template.Settings {
 	c := j.cfg
 	return template.Settings{

@@ -28,7 +28,6 @@ func newLoop(j *job, t *target) *loop {
 	return l
 }
 
-// inherit continues from another loop of the same target.
 func (l *loop) inherit(old *loop) {
 	l.state, l.last, l.up = old.state, old.last, old.up
 	if was := old.target.shown; !was.LastScrape().IsZero() {
@@ -36,11 +35,10 @@ func (l *loop) inherit(old *loop) {
 	}
 }
 
-// end stops the loop without waiting.
 func (l *loop) end() { l.once.Do(func() { close(l.gone) }) }
 
-// tolerance is how far a timestamp is moved onto the interval's grid, because regular timestamps compress better in a TSDB.
-// As in Prometheus, at most 1 % of the interval.
+// tolerance is how far a timestamp is moved onto the interval's grid: regular timestamps compress better in a TSDB. As in
+// Prometheus, at most 1 % of the interval.
 const tolerance = 2 * time.Millisecond
 
 func (l *loop) run() {
@@ -128,7 +126,6 @@ func (l *loop) scrape(at time.Time) {
 	}
 }
 
-// note logs when a target starts to fail and when it recovers.
 func (l *loop) note(err error) {
 	if l.up == (err == nil) {
 		return

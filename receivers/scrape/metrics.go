@@ -6,7 +6,7 @@ import (
 	"github.com/sluiceio/sluice/wire/template"
 )
 
-// metrics are the receiver's metrics. No label grows with the number of targets.
+// No label grows with the number of targets.
 type metrics struct {
 	scrapes, samples, rebuilds, parsed prometheus.Counter
 	failures                           *prometheus.CounterVec

@@ -8,14 +8,13 @@ import (
 	"github.com/sluiceio/sluice/wire/template"
 )
 
-// orphans are stopped loops without a current target: it disappeared, or discovery has not reported it since a reload. Each
-// waits for its target to come back; after a while its series end.
+// orphans are stopped loops whose target disappeared, or was not reported by discovery since a reload. Each waits for its
+// target to come back; after a while its series end.
 type orphans struct {
 	mu   sync.Mutex
 	left map[identity][]*loop
 }
 
-// identity identifies a target across reloads.
 type identity struct {
 	job  string
 	hash uint64
@@ -32,7 +31,7 @@ func (o *orphans) put(l *loop) {
 	o.left[l.identity()] = append(o.left[l.identity()], l)
 }
 
-// take removes and returns the loop that a new one with these settings can continue, or nil.
+// take removes and returns the loop that one with these settings can continue, or nil.
 func (o *orphans) take(id identity, s template.Settings) *loop {
 	return o.remove(id, func(l *loop) bool { return l.state.Continues(s) })
 }
@@ -56,7 +55,7 @@ func (o *orphans) remove(id identity, wanted func(*loop) bool) *loop {
 	return l
 }
 
-// estate is all stopped loops that a receiver leaves for its successor after a reload.
+// estate is all stopped loops, left for the receiver after a reload.
 type estate []*loop
 
 func (r *Receiver) leave() (e estate) {
@@ -71,7 +70,7 @@ func (r *Receiver) leave() (e estate) {
 	return e
 }
 
-// adopt takes over the estate of the previous receiver: remaining targets continue without a gap, others end.
+// adopt takes over the estate: remaining targets continue without a gap, others end.
 func (r *Receiver) adopt(e estate) {
 	for _, l := range e {
 		r.orphan(l)
@@ -87,7 +86,7 @@ func (r *Receiver) orphan(l *loop) {
 }
 
 // endOrphan ends the series of a target that is gone. As in Prometheus, stale markers have the time of the next due scrape
-// but are written 1.1 intervals after that, and not before discovery has reported: the target may come back.
+// but are written 1.1 intervals later, and not before discovery has reported.
 func (r *Receiver) endOrphan(l *loop) {
 	interval := l.target.interval
 	next := l.last.Add(interval)
@@ -111,7 +110,7 @@ func (r *Receiver) endOrphan(l *loop) {
 	r.out.Put(res.Items, res.Size, l.state.AppendRequest)
 }
 
-// endSeries makes the stale markers, except for series that a target with the same labels continues.
+// endSeries makes stale markers, except for series that a target with the same labels continues.
 func (r *Receiver) endSeries(l *loop, at time.Time) template.Result {
 	heir := r.heir(l)
 	if heir == nil {
@@ -122,7 +121,6 @@ func (r *Receiver) endSeries(l *loop, at time.Time) template.Result {
 	return l.state.End(at, heir.state)
 }
 
-// heir returns an active loop whose series have the same labels, or nil.
 func (r *Receiver) heir(l *loop) *loop {
 	for _, j := range r.jobs {
 		j.mu.Lock()

@@ -1,9 +1,9 @@
 // Package scrape is the receiver prometheus: it discovers and scrapes Prometheus targets and writes OTLP metrics with the
 // names, labels, stale markers and synthetic series that Prometheus would store.
 //
-// Data flow: discover.go finds targets, job.go applies relabelling and limits, loop.go schedules scrapes, fetch.go gets the
-// body, package template patches it into the target's OTLP bytes, and the backlog of package pipeline/source delivers
-// without blocking scrapes.
+// discover.go finds targets, job.go applies relabelling and limits, loop.go schedules scrapes, fetch.go gets the body,
+// package template patches it into the target's OTLP bytes, and the backlog of package pipeline/source delivers without
+// blocking scrapes.
 package scrape
 
 import (
@@ -25,7 +25,7 @@ import (
 // ScopeName is the instrumentation scope of scraped metrics.
 const ScopeName = "github.com/sluiceio/sluice/receivers/scrape"
 
-// Receiver scrapes targets. It runs one goroutine for discovery and one per target, so that a slow target delays no other.
+// Receiver has one goroutine for discovery and one per target, so that a slow target delays no other.
 type Receiver struct {
 	settings pipeline.Settings
 	cfg      *Config
@@ -82,7 +82,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	return r, nil
 }
 
-// Start starts discovery and scraping. What can fail comes first: the engine does not stop what failed to start.
+// Start does first what can fail: the engine does not stop what failed to start.
 func (r *Receiver) Start(ctx context.Context) error {
 	if r.out == nil {
 		return nil
@@ -102,8 +102,8 @@ func (r *Receiver) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops scraping without stale markers: as in Prometheus, the process is expected to come back, and a reload continues
-// the same targets. It waits for delivery of what was scraped.
+// Stop writes no stale markers: as in Prometheus, the process is expected to come back, and a reload continues the same
+// targets. It waits for delivery of what was scraped.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()

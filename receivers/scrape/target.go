@@ -24,7 +24,6 @@ type target struct {
 	timeout  time.Duration
 }
 
-// newTarget makes a target from labels that scrape.PopulateLabels has checked.
 func newTarget(l labels.Labels, params url.Values) (*target, error) {
 	t := &target{labels: l}
 	b := labels.NewBuilder(labels.EmptyLabels())
@@ -80,10 +79,10 @@ const slots = 5
 // maxSlot limits the slot length, so that a host's targets are not all scraped at a few moments.
 const maxSlot = time.Second
 
-// offset returns the time until the target's next scrape. It depends only on target and seed, so a restart does not move it.
+// offset returns the time until the next scrape. It depends only on target and seed, so a restart does not move it.
 //
-// Targets are grouped into slots instead of spread evenly, because waking up for each target costs as much as processing a
-// few thousand series. Slots of different hosts differ.
+// Targets are grouped into slots instead of spread evenly: waking up for each target costs as much as processing a few
+// thousand series. Slots of different hosts differ.
 func (t *target) offset(now time.Time, seed uint64) time.Duration {
 	interval := uint64(t.interval)
 	slot := min(interval/slots, uint64(maxSlot))

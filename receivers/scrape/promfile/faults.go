@@ -16,7 +16,7 @@ import (
 )
 
 // faultsOf finds every fault and its key by passing smaller and smaller parts to Prometheus' loader, which stops at the
-// first fault and counts lines in a text that the user never sees.
+// first fault.
 func faultsOf(section map[string]any) (errs []error) {
 	for _, key := range slices.Sorted(maps.Keys(section)) {
 		if advice, is := notScraping[key]; is {
@@ -94,7 +94,6 @@ func jobsFaults(jobs any, path string, global map[string]any) (errs []error) {
 	return errs
 }
 
-// fileFaults checks a file of scrape_config_files.
 func fileFaults(name, at string, global map[string]any) []error {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -113,7 +112,6 @@ func withJob(global, job map[string]any) map[string]any {
 	return one
 }
 
-// jobFaults finds the faulty keys of one scrape config, and the rules in its lists.
 func jobFaults(m map[string]any, path string, whole error, global map[string]any) (errs []error) {
 	name := pick(m, "job_name")
 	if _, err := parse(withJob(global, name)); err != nil {
@@ -141,7 +139,7 @@ func jobFaults(m map[string]any, path string, whole error, global map[string]any
 	return errs
 }
 
-// keyFaults finds what is wrong with one key, which fails with err: the key, items of its list, or the whole value.
+// keyFaults finds what is wrong with one key: the key, items of its list, or the whole value.
 func keyFaults(job map[string]any, key, path string, err error, global map[string]any) (errs []error) {
 	value := job[key]
 	one := maps.Clone(job)
@@ -170,7 +168,6 @@ func parse(section map[string]any) (*config.Config, error) {
 	return config.Load(string(text), slog.New(slog.DiscardHandler))
 }
 
-// pick returns a map with only this key of m, or an empty one.
 func pick(m map[string]any, key string) map[string]any {
 	out := map[string]any{}
 	if v, ok := m[key]; ok {
@@ -197,7 +194,6 @@ func faultsAt(err error, path string, value any) (errs []error) {
 	return errs
 }
 
-// texts splits a loader error into faults, without line numbers.
 func texts(err error) (out []string) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		text := strings.TrimSpace(lineNumber.ReplaceAllString(strings.TrimSpace(line), ""))
@@ -213,7 +209,6 @@ var (
 	unknownField = regexp.MustCompile(`^field (\S+) (?:not found|already set) in type `)
 )
 
-// keyPath finds a key in value.
 func keyPath(value any, key string) string {
 	switch v := value.(type) {
 	case map[string]any:

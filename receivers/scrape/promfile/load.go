@@ -17,7 +17,7 @@ import (
 type File struct {
 	Global config.GlobalConfig
 	Jobs   []*config.ScrapeConfig
-	// Compressed tells, by job, whether the file sets enable_compression: only then it applies to targets on this host.
+	// Compressed holds the jobs that set enable_compression: only then it applies to targets on this host.
 	Compressed map[string]bool
 }
 
@@ -52,7 +52,6 @@ func Load(section map[string]any) (*File, error) {
 	return f, nil
 }
 
-// notScraping lists sections of a Prometheus file that we do not use, with advice.
 var notScraping = map[string]string{
 	"alerting":     "alerts are evaluated where the series are stored",
 	"rule_files":   "rules are evaluated where the series are stored",
@@ -64,7 +63,6 @@ var notScraping = map[string]string{
 	"runtime":      "set GOGC in the environment",
 }
 
-// unsupported lists unsupported settings, prefixed by their keys.
 func unsupported(j *config.ScrapeConfig) (faults []string) {
 	if j.ScrapeNativeHistogramsEnabled() {
 		faults = append(faults, "scrape_native_histograms: is not supported: take it out, classic buckets are read")
@@ -101,8 +99,8 @@ func Protocols(j *config.ScrapeConfig) (out []config.ScrapeProtocol) {
 	return out
 }
 
-// AsWritten replaces expanded variables by the text that would be in the file, without a type: Prometheus' loader then reads
-// 010 as text or number, as the key requires. Only lists and maps in brackets keep their type.
+// AsWritten replaces expanded variables by their text without a type, so that Prometheus' loader reads 010 as text or
+// number, as the key requires. Only lists and maps in brackets keep their type.
 func AsWritten(value any) any {
 	switch v := value.(type) {
 	case xconfmap.ExpandedValue:
@@ -132,7 +130,6 @@ func AsWritten(value any) any {
 	return value
 }
 
-// scalar returns a node for text, quoted only if necessary.
 func scalar(text string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 	var read yaml.Node
