@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/node_exporter/collector"
 )
 
-// member is one collector.
 type member struct {
 	name   string
 	from   collector.Collector // nil until it can be made
@@ -21,7 +20,7 @@ type member struct {
 }
 
 // set runs collectors concurrently, like the node exporter, but with a timeout and panic recovery. As a
-// prometheus.Collector, its output is checked and sorted by client_golang's registry.
+// prometheus.Collector, its output is checked and sorted by the registry.
 type set struct {
 	members []*member
 	timeout time.Duration
@@ -30,7 +29,7 @@ type set struct {
 	fail    func()       // called for each collector that fails
 }
 
-// patience limits the wait for a collector: a hung network mount can block one forever.
+// patience limits the wait: a hung network mount can block a collector forever.
 const patience = 10 * time.Second
 
 func (r *Receiver) newSet(names []string) *set {
@@ -48,7 +47,6 @@ type part struct {
 	err     error
 }
 
-// The two metrics that node_exporter has per collector.
 var (
 	durationDesc = prometheus.NewDesc("node_scrape_collector_duration_seconds",
 		"node_exporter: Duration of a collector scrape.", []string{"collector"}, nil)
@@ -115,7 +113,6 @@ func (m *member) run(s *set) (p part) {
 	return p
 }
 
-// give passes on the metrics of a collector and logs when it starts to fail.
 func (s *set) give(ch chan<- prometheus.Metric, p part) {
 	for _, m := range p.metrics {
 		ch <- m

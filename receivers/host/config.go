@@ -24,13 +24,12 @@ type Config struct {
 	// TextfileDirectories are read by the collector textfile (*.prom; glob patterns are allowed). Setting it adds the
 	// collector.
 	TextfileDirectories []string `mapstructure:"textfile_directories"`
-	// ExcludeNetworkDevices, ExcludeDisks, ExcludeMountPoints and ExcludeFSTypes are regular expressions of what is not
-	// reported. Empty: report all.
+	// ExcludeNetworkDevices, ExcludeDisks, ExcludeMountPoints and ExcludeFSTypes are regular expressions. Empty: report all.
 	ExcludeNetworkDevices string `mapstructure:"exclude_network_devices"`
 	ExcludeDisks          string `mapstructure:"exclude_disks"`
 	ExcludeMountPoints    string `mapstructure:"exclude_mount_points"`
 	ExcludeFSTypes        string `mapstructure:"exclude_fs_types"`
-	// Procfs, Sysfs and Rootfs are the mount points of the machine's file systems, for use in a container.
+	// Procfs, Sysfs and Rootfs are the machine's mount points, for use in a container.
 	Procfs string `mapstructure:"procfs"`
 	Sysfs  string `mapstructure:"sysfs"`
 	Rootfs string `mapstructure:"rootfs"`
@@ -38,8 +37,8 @@ type Config struct {
 	BacklogBytes int `mapstructure:"backlog_bytes"`
 }
 
-// defaultCollectors are the node exporter's Linux defaults, without textfile, which needs a folder, and without those that
-// fail at every reading on ordinary nodes for lack of rights or hardware (rapl, fibrechannel, infiniband, ...).
+// defaultCollectors are the node exporter's Linux defaults, without textfile, which needs a folder, and those that fail at
+// every reading on ordinary nodes (rapl, fibrechannel, infiniband, ...).
 var defaultCollectors = []string{
 	"arp", "bonding", "conntrack", "cpu", "cpufreq", "diskstats", "edac", "entropy", "filefd", "filesystem", "hwmon",
 	"loadavg", "mdadm", "meminfo", "netclass", "netdev", "netstat", "nvme", "os", "powersupplyclass", "pressure",
@@ -55,8 +54,8 @@ const (
 	defaultBacklog  = 32 << 20
 )
 
-// A node with containers has hundreds of these: the defaults of the node exporter's Helm chart for Kubernetes, plus Calico
-// and Cilium devices.
+// The defaults of the node exporter's Helm chart for Kubernetes, plus Calico and Cilium devices: a node with containers has
+// hundreds of these.
 const (
 	containerDevices     = `^(veth.*|[a-f0-9]{15}|cali[a-f0-9]+|lxc[a-f0-9]+)$`
 	disksWithoutHardware = `^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`
@@ -116,7 +115,7 @@ func (c *Config) Validate() error {
 
 const notSupported = "the receiver host is not supported on this system (" + runtime.GOOS + "); it reads nothing, take it out"
 
-// Warnings reports an unsupported system. It is not a fault, so that one file can serve a fleet.
+// Warnings reports an unsupported system. It is no fault, so that one file can serve a fleet.
 func (c *Config) Warnings() []string {
 	if supported {
 		return nil

@@ -1,5 +1,5 @@
-// Package host is the receiver for the machine's metrics. It runs the node exporter's collectors as a library, so that
-// dashboards and alerts work unchanged: node_* with job="node" and the host's name as instance.
+// Package host is the receiver for the machine's metrics. It uses the node exporter's collectors, so that dashboards and
+// alerts work unchanged: node_* with job="node" and the host's name as instance.
 //
 // A reading is rendered as text and takes the same path as a scrape (wire/template), which adds stale markers and up.
 package host
@@ -88,8 +88,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends reading and delivers what waits until ctx ends. No stale markers are sent: the next process on this machine
-// continues the series.
+// Stop delivers what waits until ctx ends. It sends no stale markers: the next process continues the series.
 func (r *Receiver) Stop(ctx context.Context) error {
 	if r.cancel == nil {
 		return nil
@@ -133,8 +132,7 @@ func (r *Receiver) read() {
 	r.backlog.Put(res.Items, res.Size, r.template.AppendRequest)
 }
 
-// gather returns the exposition. A failed collector is reported in node_scrape_collector_success and does not affect the
-// others.
+// gather reports a failed collector in node_scrape_collector_success; the others are unaffected.
 func (r *Receiver) gather() ([]byte, error) {
 	families, err := r.registry.Gather()
 	if err != nil && len(families) == 0 {

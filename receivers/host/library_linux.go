@@ -14,13 +14,12 @@ import (
 
 const supported = true
 
-// isCollector reports whether the node exporter has a collector of that name.
 func isCollector(name string) bool {
 	return kingpin.CommandLine.GetFlag("collector."+name) != nil
 }
 
 // library guards the node exporter's package-level flags. They are parsed once: the library caches collectors, so paths and
-// filters cannot change while the process lives.
+// filters cannot change.
 var library struct {
 	sync.Mutex
 	args []string
@@ -29,7 +28,7 @@ var library struct {
 // errFixed rejects a reload that changes them.
 var errFixed = errors.New("the paths, the textfile directories and the exclude_* keys cannot change while the process runs; restart it")
 
-// open prepares the collectors for this configuration. A collector that cannot be made now is retried at each reading.
+// open prepares the collectors. One that cannot be made now is retried at each reading.
 func (r *Receiver) open() error {
 	library.Lock()
 	defer library.Unlock()
@@ -53,7 +52,6 @@ func (r *Receiver) open() error {
 	return r.registry.Register(r.newSet(r.cfg.enabled()))
 }
 
-// flags returns the node exporter's flags for paths and filters.
 func (c *Config) flags() []string {
 	args := []string{"--path.procfs=" + c.Procfs, "--path.sysfs=" + c.Sysfs, "--path.rootfs=" + c.Rootfs}
 	for _, f := range []struct{ flag, expr string }{
@@ -77,7 +75,7 @@ func (c *Config) flags() []string {
 	return args
 }
 
-// make creates the collector. The library panics on unexpected machines.
+// make recovers from panics: the library panics on unexpected machines.
 func (m *member) make(s *set) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -2,7 +2,7 @@
 
 package host
 
-// On other systems the node exporter's collectors need cgo and have other names and meanings.
+// Elsewhere the node exporter's collectors need cgo and have other names and meanings.
 const supported = false
 
 func isCollector(string) bool { return true }

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// quiet passes each complaint of the node exporter once: an unsupported collector would repeat it at every reading.
-// node_scrape_collector_success keeps reporting it.
+// quiet passes each complaint of the node exporter once, not at every reading; node_scrape_collector_success keeps reporting
+// it.
 func quiet(to *slog.Logger) *slog.Logger {
 	return slog.New(&onceHandler{Handler: to.Handler(), said: &said{texts: map[string]bool{}}})
 }
