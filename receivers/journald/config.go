@@ -23,13 +23,13 @@ type Config struct {
 	Identifiers []string `mapstructure:"identifiers"`
 	// Priority selects this priority and more important ones (name or number), or a range: err..alert.
 	Priority string `mapstructure:"priority"`
-	// Directory is the folder of the journal files; empty: the machine's journal.
+	// Directory is the journal's folder; empty: the machine's journal.
 	Directory string `mapstructure:"directory"`
 	// Namespace is the journal namespace; empty: the default one.
 	Namespace string `mapstructure:"namespace"`
 	// StartAt is where to start without a stored cursor: "end" or "beginning".
 	StartAt string `mapstructure:"start_at"`
-	// CheckpointDir is the folder of the cursor file; empty: the receiver's folder in the data directory.
+	// CheckpointDir is the cursor's folder; empty: the receiver's folder in the data directory.
 	CheckpointDir string `mapstructure:"checkpoint_dir"`
 	// AllFields adds all other journal fields as journald.<field in lower case>.
 	AllFields bool `mapstructure:"all_fields"`
@@ -66,8 +66,8 @@ func isPriority(s string) bool {
 	return slices.Contains(priorities[:], s)
 }
 
-// arguments returns journalctl's arguments to follow after a cursor or, without one, from start_at. With "end" it also
-// requests one old entry: its cursor is where the next start continues if nothing else arrives.
+// arguments makes journalctl follow after a cursor or, without one, from start_at. With "end" it also requests one old
+// entry, whose cursor is where the next start continues if nothing else arrives.
 func (c *Config) arguments(cursor string) []string {
 	args := []string{"--output=export", "--follow", "--quiet", "--utc", "--priority=" + c.Priority}
 	for _, u := range c.Units {

@@ -26,7 +26,7 @@ type cursorFile struct {
 
 const cursorHead = "sluice-journald-cursor 1 "
 
-// cursorMax limits the cursor length; journald's have about 150 bytes.
+// journald's cursors have about 150 bytes.
 const cursorMax = 4096
 
 // own locks the file: two processes would overwrite each other's cursor.
@@ -43,7 +43,7 @@ func (c *cursorFile) disown() {
 	}
 }
 
-// load reads the file. A damaged file is moved aside and reported as an error; reading then starts at start_at.
+// load moves a damaged file aside and returns an error; reading then starts at start_at.
 func (c *cursorFile) load() error {
 	if c.path == "" {
 		return nil
@@ -89,7 +89,6 @@ func (c *cursorFile) get() string {
 	return c.value
 }
 
-// set moves the cursor in memory; save writes it.
 func (c *cursorFile) set(cursor string) {
 	if cursor == "" || len(cursor) > cursorMax {
 		return
@@ -99,7 +98,7 @@ func (c *cursorFile) set(cursor string) {
 	c.value, c.dirty = cursor, true
 }
 
-// save replaces the file atomically if the cursor moved, safe against power loss.
+// save replaces the file atomically, safe against power loss.
 func (c *cursorFile) save() error {
 	c.mu.Lock()
 	value, dirty := c.value, c.dirty

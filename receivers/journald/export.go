@@ -15,7 +15,6 @@ type entry struct {
 	buf    []byte
 }
 
-// field holds the positions of a name and a value in the entry's buffer.
 type field struct {
 	name, value, end int // buf[name:value] and buf[value:end]
 	limit            int // for the value's length
@@ -25,7 +24,6 @@ type field struct {
 func (e *entry) name(f field) []byte  { return e.buf[f.name:f.value] }
 func (e *entry) value(f field) []byte { return e.buf[f.value:f.end] }
 
-// get returns the first value of a field; it points into the buffer.
 func (e *entry) get(name string) (value []byte, ok bool) {
 	for _, f := range e.fields {
 		if string(e.name(f)) == name {
@@ -35,7 +33,7 @@ func (e *entry) get(name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-// repeats reports whether an earlier field has the name of the i-th. Journal fields may repeat, attributes may not.
+// Journal fields may repeat, attributes may not.
 func (e *entry) repeats(i int) bool {
 	for _, f := range e.fields[:i] {
 		if string(e.name(f)) == string(e.name(e.fields[i])) {
@@ -46,13 +44,12 @@ func (e *entry) repeats(i int) bool {
 }
 
 const (
-	// messageMax and fieldMax limit MESSAGE and other fields: a core dump is a field of hundreds of megabytes.
+	// A core dump is a field of hundreds of megabytes.
 	messageMax = 64 << 10
 	fieldMax   = 4 << 10
 
-	// entryMax limits the stored size of an entry.
 	entryMax = 1 << 20
-	// nameMax is journald's limit for field names, fieldsMax ours for their number.
+	// nameMax is journald's limit, fieldsMax ours.
 	nameMax   = 64
 	fieldsMax = 1024
 
@@ -61,9 +58,8 @@ const (
 
 var errMalformed = errors.New("not the journal's export format")
 
-// readEntry reads one entry of the journal export format (systemd.io/JOURNAL_EXPORT_FORMATS): lines NAME=value or, for
-// binary values, NAME, eight bytes of length and the bytes; an empty line ends the entry. A cut entry gives
-// io.ErrUnexpectedEOF.
+// readEntry reads the journal export format (systemd.io/JOURNAL_EXPORT_FORMATS): lines NAME=value or, for binary values,
+// NAME, eight bytes of length and the bytes; an empty line ends the entry. A cut entry gives io.ErrUnexpectedEOF.
 func readEntry(r *bufio.Reader, e *entry) error {
 	e.fields, e.buf = e.fields[:0], e.buf[:0]
 	for {
@@ -115,7 +111,6 @@ func readEntry(r *bufio.Reader, e *entry) error {
 	}
 }
 
-// text reads the rest of a value whose line exceeds the reader's buffer.
 func (e *entry) text(r *bufio.Reader, f *field) error {
 	for {
 		part, err := r.ReadSlice('\n')
@@ -131,7 +126,6 @@ func (e *entry) text(r *bufio.Reader, f *field) error {
 	}
 }
 
-// keep appends to a value up to its limit.
 func (e *entry) keep(f *field, part []byte) {
 	room := f.limit - (len(e.buf) - f.value)
 	if len(part) > room {
@@ -140,7 +134,6 @@ func (e *entry) keep(f *field, part []byte) {
 	e.buf = append(e.buf, part...)
 }
 
-// binary reads a value with a length prefix.
 func (e *entry) binary(r *bufio.Reader, f *field) error {
 	var head [8]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

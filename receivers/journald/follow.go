@@ -17,14 +17,13 @@ const (
 	restartMin = time.Second
 	restartMax = time.Minute
 
-	// readSize is the buffer size for journalctl's output; a batch is sent when it is empty.
+	// readSize buffers journalctl's output; a batch is sent when the buffer is empty.
 	readSize = 64 << 10
 	// killAfter is how long journalctl may take to exit.
 	killAfter = 2 * time.Second
 )
 
-// run keeps journalctl running. Whenever it ends, it restarts after the last entry read, with backoff while no entries
-// arrive.
+// run restarts journalctl whenever it ends, after the last entry read, with backoff while no entries arrive.
 func (r *Receiver) run() {
 	defer close(r.full)
 	pause := backoff.Backoff{Min: restartMin, Max: restartMax}
@@ -49,7 +48,6 @@ func (r *Receiver) run() {
 	}
 }
 
-// follow runs journalctl once.
 func (r *Receiver) follow() error {
 	ctx, cancel := context.WithCancel(r.readingCtx)
 	defer cancel()
@@ -78,7 +76,6 @@ func (r *Receiver) follow() error {
 	return err
 }
 
-// readAll reads journalctl's output into batches until it ends.
 func (r *Receiver) readAll(out io.Reader) error {
 	began := time.Now()
 	atEnd := len(r.read) == 0 && r.cfg.StartAt == startAtEnd
@@ -116,7 +113,6 @@ func (r *Receiver) readAll(out io.Reader) error {
 	}
 }
 
-// take waits for an empty batch; nil when reading has ended.
 func (r *Receiver) take() *batch {
 	select {
 	case b := <-r.free:
@@ -133,8 +129,8 @@ func (r *Receiver) give(b *batch) {
 	}
 }
 
-// hand passes the batch to the sender and replaces it by an empty one. If the sender is busy it blocks, and so does
-// journalctl: the journal is the queue.
+// hand passes the batch to the sender and replaces it. If the sender is busy it blocks, and so does journalctl: the journal
+// is the queue.
 func (r *Receiver) hand(b **batch) bool {
 	w := r.writer
 	r.truncated.Add(float64(w.truncated))

@@ -23,8 +23,7 @@ import (
 // batchSize limits the record bytes of a request; a longer entry gets its own.
 const batchSize = 256 << 10
 
-// Receiver follows the journal: one goroutine reads, one sends, one saves the cursor. Reader and sender each hold at most
-// one batch.
+// Receiver has three goroutines: one reads, one sends, one saves the cursor.
 type Receiver struct {
 	settings  pipeline.Settings
 	cfg       *Config
@@ -101,8 +100,7 @@ func (r *Receiver) Start(context.Context) error {
 	return nil
 }
 
-// Stop ends reading and waits for the outstanding request until ctx ends. Unacknowledged entries are read again at the next
-// start.
+// Stop waits for the outstanding request until ctx ends. Unacknowledged entries are read again at the next start.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stopReading()
 	ended := make(chan struct{})

@@ -35,8 +35,8 @@ func ourselves() own {
 	return o
 }
 
-// said reports whether an entry is this process's own. In doubt it is not: an own line too many is harmless, a foreign line
-// left out is a silent loss. The invocation ID helps where systemd runs in a PID namespace (WSL, system containers).
+// said reports whether an entry is our own. In doubt it is not: an own line too many is harmless, a foreign line left out is
+// a silent loss. The invocation ID helps where systemd runs in a PID namespace (WSL, system containers).
 func (o *own) said(e *entry) bool {
 	if pid, ok := e.get("_PID"); !ok || !bytes.Equal(pid, o.pid) {
 		return false

@@ -11,10 +11,9 @@ import (
 
 const scopeName = "github.com/sluiceio/sluice/receivers/journald"
 
-// priorities are the syslog priority names, by number.
 var priorities = [...]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
 
-// severities are the OpenTelemetry severity numbers of the priorities, by the log data model's syslog mapping.
+// severities follow the OpenTelemetry log data model's syslog mapping.
 var severities = [len(priorities)]uint64{21, 19, 18, 17, 13, 10, 9, 5}
 
 // attributes maps journal fields to attributes; int marks numeric values.
@@ -36,13 +35,13 @@ var attributes = []struct {
 	{"CODE_FUNC", "code.function.name", false},
 }
 
-// known are fields with another place in the record, or without meaning outside the journal.
+// known are fields with another place in the record, or no meaning outside the journal.
 var known = map[string]bool{
 	message: true, "PRIORITY": true, "_SYSTEMD_UNIT": true, "_HOSTNAME": true,
 	"__CURSOR": true, "__REALTIME_TIMESTAMP": true, "__MONOTONIC_TIMESTAMP": true, "__SEQNUM": true, "__SEQNUM_ID": true,
 }
 
-// batch collects records by resource. There are few groups, one per unit, so a linear search is enough.
+// batch collects records by resource. There are few groups, one per unit: a linear search is enough.
 type batch struct {
 	groups  []group
 	used    int // groups in use; the others keep their memory
@@ -81,7 +80,6 @@ func newWriter(host, version string, allFields bool, self own) *writer {
 	return &writer{allFields: allFields, host: host, scope: wire.AppendBytes(nil, wire.FieldScopeXScope, scope), own: self}
 }
 
-// add appends an entry to the batch, unless it is our own.
 func (w *writer) add(b *batch, e *entry, now time.Time) {
 	cursor, _ := e.get("__CURSOR")
 	b.cursor = append(b.cursor[:0], cursor...)
@@ -154,7 +152,6 @@ func hasAttribute(field string) bool {
 	return false
 }
 
-// decimal parses a number of at most 18 digits.
 func decimal(b []byte) (n uint64, ok bool) {
 	for _, d := range b {
 		if d-'0' > 9 {

@@ -2,8 +2,7 @@ package journald
 
 import "github.com/sluiceio/sluice/pipeline"
 
-// send delivers batches one after the other, so that the journal's order is kept and the cursor only moves over acknowledged
-// entries.
+// send delivers batches one by one, to keep the order and to move the cursor only over acknowledged entries.
 func (r *Receiver) send() {
 	for b := range r.full {
 		if r.deliver(b) {
@@ -13,8 +12,8 @@ func (r *Receiver) send() {
 	}
 }
 
-// deliver retries a batch until it is accepted (true) or the receiver stops. Rejected entries count as accepted: they are
-// counted by reason.
+// deliver retries a batch until it is accepted (true) or the receiver stops. Rejected entries are counted by reason and
+// count as accepted.
 func (r *Receiver) deliver(b *batch) bool {
 	backoff := r.submitter.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items}
