@@ -84,7 +84,6 @@ func (e *Exporter) show(b pipeline.Batch) error {
 	return nil
 }
 
-// sampledLocked reports whether to show the next request of a signal.
 func (e *Exporter) sampledLocked(s pipeline.Signal) bool {
 	w := &e.shown[s]
 	if now := time.Now().Unix(); now != w.second {

@@ -7,7 +7,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// appendDetailed writes everything in the format of the Collector's debug exporter.
+// appendDetailed uses the format of the Collector's debug exporter.
 func appendDetailed(dst []byte, s wire.Signal, r wire.Request) []byte {
 	i := 0
 	for rs := r.Resources(); rs.Next(); i++ {
@@ -133,7 +133,6 @@ func appendSpan(dst []byte, p wire.Span) []byte {
 	return dst
 }
 
-// named returns the name of an enum value, or its number.
 func named(n int32, names ...string) []byte {
 	if n < 0 || int(n) >= len(names) {
 		return strconv.AppendInt(nil, int64(n), 10)

@@ -6,7 +6,6 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// titles are the names of resource, scope and item per signal.
 var titles = [...]struct{ resource, scope, item string }{
 	wire.Metrics: {"ResourceMetrics", "ScopeMetrics", "Metric"},
 	wire.Logs:    {"ResourceLog", "ScopeLogs", "LogRecord"},

@@ -17,7 +17,7 @@ import (
 type Config struct {
 	// Path is the output file, absolute or relative to the working directory.
 	Path string `mapstructure:"path"`
-	// Format is json (OTLP/JSON, one request per line) or proto (a four-byte big-endian length before each request).
+	// Format is json (OTLP/JSON, one request per line) or proto (a four-byte big-endian length, then the request).
 	Format string `mapstructure:"format"`
 	// Append keeps the existing content at start.
 	Append bool `mapstructure:"append"`
@@ -50,7 +50,7 @@ const (
 	formatProto = "proto"
 )
 
-// Default returns the Collector's defaults, but appends: acknowledged data must survive a restart or reload.
+// Default returns the Collector's defaults, but appends: acknowledged data must survive a restart.
 func Default() *Config {
 	return &Config{
 		Format: formatJSON, Append: true, FlushInterval: time.Second, DirectoryPermissions: "0755",

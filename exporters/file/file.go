@@ -69,8 +69,7 @@ func (e *Exporter) openLocked(truncate bool) error {
 	return nil
 }
 
-// followLocked reopens the file if another program renamed or removed it: writes to the old file would be lost. It also
-// detects truncation.
+// followLocked reopens the file if another program renamed or removed it, and detects truncation.
 func (e *Exporter) followLocked() error {
 	now, err := os.Stat(e.config.Path)
 	if err == nil {
@@ -115,7 +114,6 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
-// lengthSize is the size of a protobuf record's length prefix.
 const lengthSize = 4
 
 func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
@@ -130,7 +128,7 @@ func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
 	return r
 }
 
-// write appends a whole record or nothing, and returns the bytes written since start.
+// write appends a whole record or nothing. upTo is the bytes written since start.
 func (e *Exporter) write(record []byte) (upTo int64, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

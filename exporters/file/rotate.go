@@ -63,7 +63,7 @@ func predecessor(path string, at time.Time) string {
 	return strings.TrimSuffix(path, ext) + "-" + at.Format(stampLayout) + ext
 }
 
-// prune removes backups that are too many or too old, only files with names that we would make.
+// prune removes only backups with names that we would make.
 func (e *Exporter) prune(r *Rotation, now time.Time) error {
 	if r.MaxBackups == 0 && r.MaxDays == 0 {
 		return nil

@@ -21,7 +21,7 @@ type Config struct {
 	TenantID string `mapstructure:"tenant_id"`
 	// Labels are added to streams that lack a label of that name.
 	Labels map[string]string `mapstructure:"labels"`
-	// IndexAttributes are the resource attributes that become stream labels, with dots as underscores. All others become
+	// IndexAttributes are the resource attributes that become stream labels, with dots as underscores. Others become
 	// structured metadata.
 	IndexAttributes []string `mapstructure:"index_attributes"`
 	// MaxBatchSizeBytes limits the uncompressed size of a request; larger batches are split.
@@ -35,7 +35,6 @@ const (
 	pushPath        = "/loki/api/v1/push"
 )
 
-// labelName matches valid Loki label names.
 const labelName = `^[a-zA-Z_][a-zA-Z0-9_]*$`
 
 // Default sends one request at a time, to keep the order of every stream.
@@ -66,7 +65,7 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, c.Config.Validate())...)
 }
 
-// target returns the push URL: the endpoint, with the push API's path if it has none.
+// target adds the push API's path if the endpoint has none.
 func (c *Config) target() (*url.URL, error) {
 	u, err := httpclient.Join(c.Endpoint, "")
 	if err == nil && u.Path == "" {

@@ -35,8 +35,8 @@ const (
 	fieldPairValue = 2
 )
 
-// maxArena limits the memory of a batch's entries: resource attributes are repeated for every line, so 1 MB over 100,000
-// lines would use all memory.
+// maxArena limits a batch's entries: resource attributes are repeated for every line, so 1 MB over 100,000 lines would use
+// all memory.
 const maxArena = 256 << 20
 
 // flushArena is how much is gathered before requests are made.
@@ -89,8 +89,8 @@ func newEncoder(c *Config, pool *buffer.Pool, suspects *divide.Suspects, seed ma
 	return e
 }
 
-// encode returns the payloads of a batch: a group to be sent in order, and a group of suspect streams. now (ns) is the time
-// of records without one.
+// encode returns a group of payloads to be sent in order, and a group of suspect streams. now (ns) is the time of records
+// without one.
 func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, error) {
 	defer e.shrink()
 	var group, suspected []*payload.Payload
@@ -133,7 +133,6 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, er
 	return [][]*payload.Payload{group}, nil
 }
 
-// stream returns the index of the stream of e.labels.
 func (e *encoder) stream() int {
 	e.text = appendSelector(e.text[:0], e.labels)
 	if at, ok := e.known[string(e.text)]; ok {
@@ -146,7 +145,6 @@ func (e *encoder) stream() int {
 	return len(e.streams) - 1
 }
 
-// readScope reads the scope's metadata.
 func (e *encoder) readScope(body []byte) {
 	e.scope.reset()
 	s := wire.ParseScope(body)
@@ -180,7 +178,6 @@ func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	e.name = e.name[:at]
 }
 
-// add appends a record's entry to its stream.
 func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	e.readRecord(l)
 	line := l.Body.Str()
@@ -206,7 +203,6 @@ func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	s.last = n
 }
 
-// readRecord reads a record's structured metadata.
 func (e *encoder) readRecord(l *wire.Log) {
 	r := &e.record
 	r.reset()
@@ -237,7 +233,6 @@ func (e *encoder) readRecord(l *wire.Log) {
 	}
 }
 
-// timeOf returns the record's time, else its observed time, else now.
 func timeOf(l *wire.Log, now uint64) uint64 {
 	for _, ns := range [...]uint64{l.Time, l.ObservedTime} {
 		if ns != 0 {
@@ -303,7 +298,6 @@ func (e *encoder) payloads(b pipeline.Batch, suspect bool) (out []*payload.Paylo
 	return out
 }
 
-// records returns the batch items of n entries of a stream.
 func (e *encoder) records(next int32, n int) (r pipeline.Ranges) {
 	for range n {
 		k := &e.entries[next]
@@ -317,7 +311,6 @@ func (e *encoder) records(next int32, n int) (r pipeline.Ranges) {
 	return r
 }
 
-// request makes a payload of a body with this many items of the batch.
 func request(b pipeline.Batch, body []byte, items int, pool *buffer.Pool) *payload.Payload {
 	p := payload.Own(b, payload.CompressSnappy(body, pool))
 	p.Items, p.Size = items, int(int64(len(b.Request))*int64(items)/int64(max(b.Items, 1)))
@@ -326,7 +319,6 @@ func request(b pipeline.Batch, body []byte, items int, pool *buffer.Pool) *paylo
 
 func (e *encoder) keyOf(selector string) uint64 { return maphash.String(e.seed, selector) }
 
-// appendStream writes n entries of a stream and returns the next one.
 func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 	e.body = wire.AppendTag(e.body, fieldStreams, wire.TypeBytes)
 	e.body = wire.AppendVarint(e.body, uint64(size))
@@ -355,5 +347,5 @@ func (e *encoder) shrink() {
 	}
 }
 
-// frameSize is the size of a message field with n body bytes and a field number below 16.
+// frameSize is the size of a field with n body bytes and a number below 16.
 func frameSize(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }

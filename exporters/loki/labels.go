@@ -19,7 +19,7 @@ const (
 	unknownService = "unknown_service"
 )
 
-// streamLabels reads a resource's stream labels into e.labels and its other attributes into e.resource.
+// streamLabels splits a resource's attributes into e.labels and e.resource.
 func (e *encoder) streamLabels(resource []byte) {
 	e.labels = e.labels[:0]
 	e.resource.reset()
@@ -57,7 +57,7 @@ func (e *encoder) hasLabel(name string) bool {
 	return slices.ContainsFunc(e.labels, func(l label) bool { return l.name == name })
 }
 
-// service returns the value of service_name if the resource has none.
+// service derives service_name if the resource has none.
 func (e *encoder) service() string {
 	for _, from := range serviceFrom {
 		for _, l := range e.labels {
@@ -69,7 +69,6 @@ func (e *encoder) service() string {
 	return unknownService
 }
 
-// appendSelector writes stream labels as Loki parses them: {a="b", c="d"}.
 func appendSelector(dst []byte, labels []label) []byte {
 	dst = append(dst, '{')
 	for i, l := range labels {
@@ -82,7 +81,7 @@ func appendSelector(dst []byte, labels []label) []byte {
 	return append(dst, '}')
 }
 
-// extracted is the suffix that Loki adds to a name already in use.
+// extracted is what Loki appends to a name already in use.
 const extracted = "_extracted"
 
 // pairs are structured metadata, encoded as fields of an entry, with unique names.
@@ -94,7 +93,7 @@ type pairs struct {
 	taken  []byte // scratch
 }
 
-// pair holds positions: name and value in frames, the attribute key in keys.
+// pair holds positions in frames (name, value) and keys (attribute key).
 type pair struct{ name, value, key span }
 
 type span struct{ from, to int32 }
@@ -120,8 +119,8 @@ func (p *pairs) find(name []byte) *pair {
 	return nil
 }
 
-// add appends a label, renamed if another key gave the same name. For the same key the first value wins. Labels that are not
-// attributes have no key.
+// add appends a label, renamed if another key gave the same name. For the same key the first value wins. Only attributes
+// have a key.
 func (p *pairs) add(key, name, value []byte) {
 	if len(value) == 0 {
 		return

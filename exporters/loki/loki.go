@@ -15,7 +15,6 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// tenantHeader names the tenant.
 const tenantHeader = "X-Scope-OrgID"
 
 // Exporter is the component.

@@ -19,7 +19,6 @@ type pieces struct {
 	records []pipeline.Ranges
 }
 
-// cutStreams splits a request.
 func (e *Exporter) cutStreams(b pipeline.Batch, p *payload.Payload) *pieces {
 	c := &pieces{e: e, batch: b}
 	body, err := s2.Decode(nil, p.Body())
@@ -51,8 +50,8 @@ func (c *pieces) Cut(from, to int) *payload.Payload {
 	return request(c.batch, body, c.Items(from, to).Len(), &c.e.Pool)
 }
 
-// Within splits one stream into lines. Loki accepts the good lines of a stream and ignores duplicates; other servers with
-// its protocol do not.
+// Within splits one stream into lines. Loki itself accepts the good lines of a stream and ignores duplicates; other servers
+// with its protocol do not.
 func (c *pieces) Within(i int) (divide.Pieces, bool) {
 	one := &pieces{e: c.e, batch: c.batch}
 	var items []pipeline.Ranges

@@ -11,8 +11,7 @@ import (
 	"github.com/sluiceio/sluice/internal/buffer"
 )
 
-// rawCodec passes payloads to grpc unchanged, in reference-counted buffers: grpc's writer may hold a request's bytes after
-// the call has returned.
+// rawCodec passes payloads unchanged, in reference-counted buffers: grpc's writer may hold them after the call has returned.
 type rawCodec struct{}
 
 // Marshal implements encoding.CodecV2.
@@ -53,8 +52,8 @@ func (l lent) Get(n int) *[]byte {
 	return &b
 }
 
-// compressed is a grpc.Compressor for compressed payloads: it only names the encoding. grpc's newer interface would compress
-// again for every attempt, and registers process-wide.
+// compressed is a grpc.Compressor that only names the encoding. grpc's newer interface would compress again for every
+// attempt, and registers process-wide.
 type compressed string
 
 // Do implements grpc.Compressor.

@@ -23,7 +23,7 @@ var connecting = grpc.ConnectParams{
 }
 
 // dialer returns a function that connects with the Collector's client configuration, without its instrumentation,
-// compression and headers. It is lazy because a connection has goroutines, and a graph may only be checked.
+// compression and headers. It is lazy: a connection has goroutines, and a graph may only be checked.
 func dialer(s pipeline.Settings, c *Config, encoding string) (func() (*grpc.ClientConn, error), error) {
 	target, secure := strings.CutPrefix(c.Endpoint, "https://")
 	target = strings.TrimPrefix(target, "http://")

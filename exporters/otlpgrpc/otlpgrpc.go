@@ -21,14 +21,13 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// methods are the Export methods by signal.
 var methods = [...]string{
 	pipeline.Metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 	pipeline.Logs:    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 	pipeline.Traces:  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
 }
 
-// clockSkew is how much earlier the server may end an attempt, whose timeout grpc sends it.
+// clockSkew is how much earlier the server may end an attempt than we do.
 const clockSkew = 50 * time.Millisecond
 
 // Exporter is the component.
@@ -100,7 +99,6 @@ func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outco
 	return e.failed(ctx, err)
 }
 
-// failed converts an answer that is not OK.
 func (e *Exporter) failed(ctx context.Context, err error) answer.Outcome {
 	st := status.Convert(err)
 	verdict, reason := answer.JudgeGRPC(st.Code(), st.Message())
@@ -125,7 +123,6 @@ func (e *Exporter) failed(ctx context.Context, err error) answer.Outcome {
 	return out
 }
 
-// delay returns the delay of a RetryInfo.
 func delay(st *status.Status) time.Duration {
 	for _, d := range st.Proto().GetDetails() {
 		if strings.HasSuffix(d.GetTypeUrl(), "/google.rpc.RetryInfo") {

@@ -58,7 +58,6 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, httpclient.CheckClient(&c.ClientConfig), c.Config.Config.Validate())...)
 }
 
-// target returns the URL for a signal; nil if none is configured.
 func (c *Config) target(s pipeline.Signal) (*url.URL, error) {
 	whole := map[pipeline.Signal]string{
 		pipeline.Metrics: c.MetricsEndpoint, pipeline.Logs: c.LogsEndpoint, pipeline.Traces: c.TracesEndpoint,

@@ -57,7 +57,6 @@ func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	return delivery.One(b, e.payload), nil
 }
 
-// json encodes a batch as OTLP/JSON.
 func (e *Exporter) json(b pipeline.Batch) *payload.Payload {
 	text := e.Pool.Get(2 * len(b.Request))
 	text.B = otlpjson.Append(text.B, b.Signal, b.Request)

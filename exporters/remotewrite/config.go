@@ -16,8 +16,7 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// Config has the keys of the Collector's prometheus_remote_write exporter, plus credentials from files and
-// promote_resource_attributes.
+// Config has the keys of the Collector's prometheus_remote_write exporter, plus credentials from files.
 type Config struct {
 	confighttp.ClientConfig `mapstructure:",squash"`
 	// Retry configures retries.
@@ -53,7 +52,7 @@ type Queue struct {
 	Enabled bool `mapstructure:"enabled"`
 	// QueueSize is how many batches may wait; more are refused as overload.
 	QueueSize int `mapstructure:"queue_size"`
-	// NumConsumers is the number of shards. A series always uses the same shard, and a shard sends one request at a time.
+	// NumConsumers is the number of shards. A series always uses the same shard, which sends one request at a time.
 	NumConsumers int `mapstructure:"num_consumers"`
 }
 
@@ -126,7 +125,6 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, httpclient.CheckURL("endpoint", c.Endpoint), httpclient.CheckClient(&c.ClientConfig), c.Retry.Validate(), c.Credentials.Validate())...)
 }
 
-// shards returns the number of shards.
 func (c *Config) shards() int {
 	if c.MaxBatchRequestParallelism > 0 {
 		return c.MaxBatchRequestParallelism
@@ -134,8 +132,7 @@ func (c *Config) shards() int {
 	return c.Queue.NumConsumers
 }
 
-// client returns the shared configuration of HTTP exporters. Only one call runs at a time: its shards are sent concurrently,
-// each series in order.
+// client allows one call at a time: its shards are sent concurrently, each series in order.
 func (c *Config) client() *httpclient.Config {
 	shared := httpclient.Config{ClientConfig: c.ClientConfig, Config: delivery.DefaultConfig()}
 	shared.Queue.Enabled, shared.Queue.QueueSize = c.Queue.Enabled, c.Queue.QueueSize

@@ -14,8 +14,8 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// An encoder turns batches into write requests. A batch may hold several scrapes of a target, so samples are grouped by
-// series: labels, most of the bytes, are written once, and samples in time order.
+// An encoder turns batches into write requests. It groups samples by series, because a batch may hold several scrapes:
+// labels, most of the bytes, are written once, and samples in time order.
 type encoder struct {
 	shards   int
 	maxBytes int
@@ -77,8 +77,8 @@ func newEncoder(c *Config) *encoder {
 	}
 }
 
-// maxArena limits the memory of a batch's labels: they are repeated for every series, so a promoted attribute of 1 MB over
-// 100,000 points would use all memory.
+// maxArena limits a batch's labels: they are repeated for every series, so a promoted attribute of 1 MB over 100,000 points
+// would use all memory.
 const maxArena = 256 << 20
 
 // flushArena is how much is gathered before requests are made. Samples are sorted by time only within it.
@@ -89,8 +89,7 @@ const keepArena = 16 << 20
 
 var errInflated = errors.New("the labels of the batch are larger than 256 MiB when each series has its own")
 
-// encode returns the payloads of a batch: one group per shard, with requests of at most maxBytes, and a last group of
-// suspect series.
+// encode returns one group of payloads per shard, with requests of at most maxBytes, and a last group of suspect series.
 func (e *encoder) encode(b pipeline.Batch) ([][]*payload.Payload, prom.Report, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -193,7 +192,6 @@ func (e *encoder) refused() {
 
 func (e *encoder) key(labels []byte) uint64 { return maphash.Bytes(e.seed, labels) }
 
-// group encodes the requests of one shard.
 func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*payload.Payload) {
 	e.body = e.body[:0]
 	if shard == 0 {
@@ -224,12 +222,10 @@ func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*payload.Payload) 
 	return out
 }
 
-// payload compresses e.body.
 func (e *encoder) payload(b pipeline.Batch, items int) *payload.Payload {
 	return e.request(b, e.body, items)
 }
 
-// request makes a payload of a body with this many items of the batch.
 func (e *encoder) request(b pipeline.Batch, body []byte, items int) *payload.Payload {
 	p := payload.Own(b, payload.CompressSnappy(body, &e.pool))
 	p.Items, p.Size = items, share(len(b.Request), items, b.Items)
@@ -239,7 +235,6 @@ func (e *encoder) request(b pipeline.Batch, body []byte, items int) *payload.Pay
 // maxAlone is how many suspect series of a batch get their own request.
 const maxAlone = 4
 
-// appendSamples writes a series' samples in time order.
 func (e *encoder) appendSamples(k *series) {
 	if !k.unsorted {
 		for i := k.first; ; i = e.samples[i].next {
@@ -287,5 +282,5 @@ func (e *encoder) shrink() {
 
 func sampleSize(time int64) int { return 9 + 1 + wire.SizeVarint(uint64(time)) }
 
-// frameSize is the size of a message field with n body bytes and a field number below 16.
+// frameSize is the size of a field with n body bytes and a number below 16.
 func frameSize(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }

@@ -41,7 +41,6 @@ const (
 	fieldMetadataUnit   = 5
 )
 
-// frames encodes a sample's exemplars and histogram into the arena.
 func (e *encoder) frames(s *prom.Sample) span {
 	from := int32(len(e.arena))
 	for i := range s.Exemplars {
@@ -59,8 +58,7 @@ func (e *encoder) frames(s *prom.Sample) span {
 	return span{from, int32(len(e.arena))}
 }
 
-// appendHistogram appends a native histogram. Zero counts are written too: they are oneof members, by which readers
-// recognize integer histograms.
+// appendHistogram writes zero counts too: they are oneof members, by which readers recognize integer histograms.
 func appendHistogram(dst []byte, h *prom.Histogram, time int64) []byte {
 	dst, mark := wire.BeginMessage(dst, fieldHistograms)
 	dst = wire.AppendUint(dst, fieldHistogramCount, h.Count)

@@ -17,7 +17,6 @@ type pieces struct {
 	series []seriesPiece
 }
 
-// seriesPiece is one TimeSeries of a request.
 type seriesPiece struct {
 	labels  []byte // with framing
 	samples []samplePiece
@@ -64,7 +63,7 @@ func (e *encoder) cutSeries(b pipeline.Batch, request []byte) *pieces {
 	return p
 }
 
-// readSeries parses a TimeSeries; its labels come first.
+// readSeries relies on labels being first.
 func readSeries(body []byte) (s seriesPiece) {
 	from := 0
 	pos := 0

@@ -51,7 +51,6 @@ func (e *Exporter) ended(b pipeline.Batch, a *pipeline.Answer, report *prom.Repo
 	}
 }
 
-// drop counts points that Prometheus cannot represent.
 func (e *Exporter) drop(b pipeline.Batch, report *prom.Report) {
 	report.EachRefused(func(w prom.Why, points int, metric string) {
 		why := pipeline.DropUnsupported
@@ -66,7 +65,6 @@ func (e *Exporter) drop(b pipeline.Batch, report *prom.Report) {
 	})
 }
 
-// share returns n/all of total.
 func share(total, n, all int) int {
 	if all == 0 {
 		return 0
