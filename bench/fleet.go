@@ -22,7 +22,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// fleetShape is a load of many clients with small requests.
 type fleetShape struct {
 	connections int
 	rate        int // requests per second, over all connections
@@ -31,7 +30,7 @@ type fleetShape struct {
 
 var fleetShapes = []fleetShape{{1000, 2000, 20}, {50, 300, 200}}
 
-// fleetWarmUp is how long the load runs, over the same connections, before it is measured.
+// fleetWarmUp is the unmeasured load before, over the same connections.
 const fleetWarmUp = 3 * time.Second
 
 // maxLate is how many milliseconds the generator may be late without a note.
@@ -68,7 +67,6 @@ service:
 
 type fleetFigure struct{ cpu, out, wire, rss, median, high, late series }
 
-// fleet measures many connections with occasional small requests.
 func fleet(o options) (table, error) {
 	t := table{
 		title:   "Centre of a fleet: OTLP in, batch, OTLP/HTTP with zstd out, one core (GOMAXPROCS=1)",
@@ -238,8 +236,8 @@ func dialAll(ctx context.Context, dial func(context.Context, string) (client, er
 }
 
 // openLoop sends for d. Each connection has its own phase, and each request a random delay of up to a quarter of a period,
-// to avoid lockstep. It returns each request's delay since it was due, and the part caused by the generator: from due, with
-// a free connection, to sent. It fails if a request is not accepted.
+// to avoid lockstep. It returns each request's delay since it was due, and the generator's part: from due, with a free
+// connection, to sent. It fails if a request is not accepted.
 func openLoop(ctx context.Context, clients []client, requests [][]byte, shape fleetShape, d time.Duration) (delays, late []time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -283,7 +281,6 @@ func withHead(bodies [][]byte) [][]byte {
 	return out
 }
 
-// httpClient is a minimal HTTP/1.1 client.
 type httpClient struct {
 	net.Conn
 	r *bufio.Reader
@@ -340,7 +337,7 @@ func (c *httpClient) send(_ context.Context, request []byte) error {
 
 type grpcClient struct{ *grpc.ClientConn }
 
-// dialGRPC returns an established connection. Static windows avoid the pings of bandwidth estimation.
+// Static windows avoid the pings of bandwidth estimation.
 func dialGRPC(ctx context.Context, address string) (client, error) {
 	c, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{})), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),

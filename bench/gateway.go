@@ -61,7 +61,6 @@ exporters:
 
 type figure struct{ cpu, rss, wire series }
 
-// gateway measures OTLP in and out: CPU per record and peak memory.
 func gateway(o options) (table, error) {
 	encoding.RegisterCompressor(zstdCompressor{})
 	t := table{

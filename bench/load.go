@@ -127,7 +127,7 @@ func grpcSender(port int, encoding string) (sender, func() error, error) {
 	}, conn.Close, nil
 }
 
-// drive sends n requests over a few connections, with retries, and returns when all are answered.
+// drive sends n requests, with retries, and returns when all are answered.
 func drive(ctx context.Context, send sender, requests [][]byte, n int) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup

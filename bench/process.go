@@ -15,14 +15,12 @@ import (
 	"time"
 )
 
-// process is a program under measurement.
 type process struct {
 	cmd *exec.Cmd
 	log *tailBuffer
 	end chan error
 }
 
-// launch starts a program. Its output is kept for error messages.
 func launch(env []string, name string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(name, args...), log: &tailBuffer{}, end: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), env...)
@@ -54,7 +52,7 @@ func (p *process) cpu() (time.Duration, error) {
 	if err != nil {
 		return 0, p.failed(err)
 	}
-	// The second field, the name in parentheses, may contain anything: start after the last parenthesis.
+	// The name, in parentheses, may contain anything: start after the last parenthesis.
 	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	utime, err1 := strconv.ParseInt(f[11], 10, 64)
 	stime, err2 := strconv.ParseInt(f[12], 10, 64)
@@ -75,12 +73,10 @@ func (p *process) memory(line string) (float64, error) {
 	return kib / 1024, err
 }
 
-// failed adds the program's last output.
 func (p *process) failed(err error) error {
 	return fmt.Errorf("%s: %w\n%s", p.cmd.Path, err, p.log)
 }
 
-// tailBuffer keeps the last few kilobytes.
 type tailBuffer struct {
 	mu sync.Mutex
 	b  []byte

@@ -24,8 +24,7 @@ const (
 	changingShare   = 0.3 // of the values change between two scrapes, as on real nodes
 )
 
-// exposition is one target, similar to a node exporter. Responses rotate through a few prepared bodies, so that targets use
-// little CPU.
+// exposition is one target, similar to a node exporter, with a few prepared bodies in rotation to save CPU.
 type exposition struct {
 	plain, packed [][]byte
 	next          atomic.Int64
@@ -83,7 +82,6 @@ func (e *exposition) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(e.plain[i])
 }
 
-// serveTargets opens one listener per target.
 func serveTargets() (addresses []string, stop func(), err error) {
 	var servers []*http.Server
 	stop = func() {
@@ -108,13 +106,12 @@ func serveTargets() (addresses []string, stop func(), err error) {
 	return addresses, stop, nil
 }
 
-// scraper is a program under measurement. All read the same scrape_configs.
+// All scrapers read the same scrape_configs.
 type scraper struct {
 	name  string
 	start func(o options, dir, config string, out *sink) (*process, func() int64, error)
 }
 
-// scrape measures CPU per sample and memory per series.
 func scrape(o options) (table, error) {
 	t := table{
 		title:   fmt.Sprintf("Scrape of %d targets of %d series every %s", targets, seriesPerTarget, scrapeEvery),

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// sink is an OTLP endpoint, HTTP and gRPC, that only counts items and bytes.
+// sink is an OTLP endpoint that only counts.
 type sink struct {
 	http, grpc int // ports
 	items      atomic.Int64
@@ -159,8 +159,8 @@ func inflate(dst []byte, r io.Reader, encoding string) ([]byte, error) {
 	}
 }
 
-// count counts the items of a request: records and spans are at depth three (resource, scope, item), a metric's points two
-// deeper. It parses protobuf independently of the product.
+// count counts items: records and spans are at depth three (resource, scope, item), a metric's points two deeper. It parses
+// protobuf independently of the product.
 func count(request []byte, metrics bool) (int, error) {
 	n := 0
 	err := each(request, 1, func(resource []byte) error {

@@ -13,7 +13,7 @@ import (
 // settle is the delay before an agent's memory is read.
 const settle = 2 * time.Minute
 
-// start measures the time until `sluice up` answers and has data, an agent's memory, and binary sizes.
+// start measures the time until `sluice up` answers and has data, memory and binary sizes.
 func start(o options) (table, error) {
 	t := table{
 		title:   "Start, memory at rest, size",
@@ -73,7 +73,6 @@ func startUp(o options) (answer, data float64, err error) {
 	return answer, time.Since(begin).Seconds(), nil
 }
 
-// results returns the number of series of a query.
 func results(url string) int {
 	res, err := http.Get(url)
 	if err != nil {

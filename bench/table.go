@@ -49,7 +49,6 @@ func (t table) replaceIn(path, name string) error {
 	return os.WriteFile(path, []byte(head+begin+t.markdown()+end+tail), 0o644)
 }
 
-// series is one figure over several runs.
 type series []float64
 
 func (s series) median() float64 {
