@@ -1,5 +1,4 @@
-// Package agent is the node daemon: the list of its components, in data-path order, and the configuration that it
-// runs without a file.
+// Package agent is the node daemon: its components in data-path order, and its default configuration.
 package agent
 
 import (
@@ -31,7 +30,7 @@ import (
 //go:embed default.yaml
 var defaultYAML []byte
 
-// Components are what a configuration of the agent may name.
+// Components returns the components that a configuration may name.
 func Components() []pipeline.Component {
 	return []pipeline.Component{
 		scrape.Component(),
@@ -57,7 +56,6 @@ func Components() []pipeline.Component {
 	}
 }
 
-// Program is the sluice-agent binary.
 func Program() command.Program {
 	return command.Program{
 		Name: "sluice-agent",
@@ -66,6 +64,6 @@ func Program() command.Program {
 		Components: Components(),
 		Default:    read.Text{Name: "embedded default (agent)", YAML: defaultYAML},
 		Options:    config.Options{MetricsEndpoint: "127.0.0.1:8889", HealthEndpoint: "127.0.0.1:13134"},
-		GCPercent:  50, // what it keeps has no pointers and makes little garbage: memory is the dearer of the two
+		GCPercent:  50, // its data has few pointers and makes little garbage, so trade CPU for memory
 	}
 }

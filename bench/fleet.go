@@ -22,19 +22,18 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// A fleet is many clients with small requests each.
 type fleetShape struct {
 	connections int
-	rate        int // requests a second, of all connections together
-	logs        int // a request
+	rate        int // requests per second, over all connections
+	logs        int // per request
 }
 
 var fleetShapes = []fleetShape{{1000, 2000, 20}, {50, 300, 200}}
 
-// fleetWarmUp is how long the load runs before a measured one, over the same connections.
+// fleetWarmUp is the unmeasured load before, over the same connections.
 const fleetWarmUp = 3 * time.Second
 
-// maxLate is how many milliseconds a generator may be late without a word about it.
+// maxLate is how many milliseconds the generator may be late without a note.
 const maxLate = 10
 
 var fleetSubjects = []subject{
@@ -43,7 +42,7 @@ var fleetSubjects = []subject{
 	{name: "Collector 0.158, default", binary: otelcol, config: fleetConfig},
 }
 
-// fleetConfig is the same file for both: otlp in, batch, OTLP/HTTP with zstd out, all with their defaults.
+// fleetConfig is the same for both: otlp in, batch, OTLP/HTTP with zstd out, with defaults.
 func fleetConfig(in, out ports, _, protocol string) string {
 	receiver := fmt.Sprintf("http: {endpoint: 127.0.0.1:%d}", in.http)
 	if protocol == "gRPC" {
@@ -66,10 +65,8 @@ service:
 `, receiver, out.http)
 }
 
-// fleetFigure is what the runs of a subject measured.
 type fleetFigure struct{ cpu, out, wire, rss, median, high, late series }
 
-// fleet measures the centre of a fleet: many connections, each with a small request now and then.
 func fleet(o options) (table, error) {
 	t := table{
 		title:   "Centre of a fleet: OTLP in, batch, OTLP/HTTP with zstd out, one core (GOMAXPROCS=1)",
@@ -113,7 +110,7 @@ func fleet(o options) (table, error) {
 	return t, nil
 }
 
-// ownCPU is what this process, generator and sink, has used.
+// ownCPU returns the CPU time of this process (generator and sink).
 func ownCPU() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -220,7 +217,7 @@ func fleetRun(o options, s subject, shape fleetShape, protocol string, requests 
 	return nil
 }
 
-// A client is one connection with at most one request on its way.
+// A client is one connection with at most one outstanding request.
 type client interface {
 	send(ctx context.Context, request []byte) error
 	close() error
@@ -238,10 +235,9 @@ func dialAll(ctx context.Context, dial func(context.Context, string) (client, er
 	return out, nil
 }
 
-// openLoop sends for the time d: every connection has its own phase, and each of its requests comes up to a quarter of
-// a period late, so that the fleet keeps no step. It returns the delay of each request, counted from when it was due,
-// and how much of it is the generator's own: between when a request was due and its connection free, and its sending.
-// It fails when a request is not taken.
+// openLoop sends for d. Each connection has its own phase, and each request a random delay of up to a quarter of a period,
+// to avoid lockstep. It returns each request's delay since it was due, and the generator's part: from due, with a free
+// connection, to sent. It fails if a request is not accepted.
 func openLoop(ctx context.Context, clients []client, requests [][]byte, shape fleetShape, d time.Duration) (delays, late []time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -276,7 +272,6 @@ func openLoop(ctx context.Context, clients []client, requests [][]byte, shape fl
 	return delays, late, context.Cause(ctx)
 }
 
-// withHead makes whole HTTP/1.1 requests of bodies.
 func withHead(bodies [][]byte) [][]byte {
 	var out [][]byte
 	for _, b := range bodies {
@@ -286,7 +281,6 @@ func withHead(bodies [][]byte) [][]byte {
 	return out
 }
 
-// httpClient is HTTP/1.1 with as little as possible around it.
 type httpClient struct {
 	net.Conn
 	r *bufio.Reader
@@ -343,8 +337,7 @@ func (c *httpClient) send(_ context.Context, request []byte) error {
 
 type grpcClient struct{ *grpc.ClientConn }
 
-// dialGRPC returns a connection that is up. Static windows spare the bandwidth estimation's pings, as in the gateway's
-// generator.
+// Static windows avoid the pings of bandwidth estimation.
 func dialGRPC(ctx context.Context, address string) (client, error) {
 	c, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{})), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),

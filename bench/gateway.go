@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/encoding"
 )
 
-// A subject is a program between the generator and the sink.
+// A subject is a program between generator and sink.
 type subject struct {
 	name   string
 	binary func(options) string
@@ -18,7 +18,6 @@ type subject struct {
 	args   []string
 }
 
-// ports of one side.
 type ports struct{ http, grpc int }
 
 var gatewaySubjects = []subject{
@@ -35,7 +34,7 @@ var gatewaySubjects = []subject{
 
 func otelcol(o options) string { return filepath.Join(o.peers, "otelcol") }
 
-// gatewayConfig is the same file for all subjects: otlp in, otlp out, nothing between.
+// gatewayConfig is the same for all subjects: otlp in, otlp out, nothing between.
 func gatewayConfig(in, out ports, encoding, protocol, exporterKeys string) string {
 	exporter, endpoint, receiver := "otlp_http", fmt.Sprintf("http://127.0.0.1:%d", out.http), fmt.Sprintf("http: {endpoint: 127.0.0.1:%d}", in.http)
 	if protocol == "gRPC" {
@@ -60,10 +59,8 @@ exporters:
 `, receiver, exporter, endpoint, encoding, exporterKeys, exporter)
 }
 
-// figure is what one run of a subject measured.
 type figure struct{ cpu, rss, wire series }
 
-// gateway measures OTLP in and out: CPU per record and peak memory.
 func gateway(o options) (table, error) {
 	encoding.RegisterCompressor(zstdCompressor{})
 	t := table{
@@ -83,7 +80,7 @@ func gateway(o options) (table, error) {
 	for _, way := range []struct{ protocol, encoding string }{{"HTTP", ""}, {"HTTP", "zstd"}, {"gRPC", ""}, {"gRPC", "zstd"}} {
 		requests := plain
 		if way.encoding != "" && way.protocol == "HTTP" {
-			requests = packed // gRPC's client compresses by itself
+			requests = packed // gRPC's client compresses itself
 		}
 		figures := make([]figure, len(gatewaySubjects))
 		for range o.runs {

@@ -7,7 +7,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdCompressor is zstd for the generator's gRPC client and the sink's server.
 type zstdCompressor struct{}
 
 var zstdWriters = sync.Pool{New: func() any {

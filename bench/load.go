@@ -21,7 +21,7 @@ import (
 
 const (
 	logsPerRequest   = 1000
-	distinctRequests = 64 // so that 64,000 different records go round; a codec gains nothing from repetition
+	distinctRequests = 64 // 64,000 different records: a codec gains nothing from repetition
 	connections      = 4
 )
 
@@ -30,10 +30,9 @@ var words = []string{
 	"session", "expired", "order", "shipped", "queue", "drained", "lookup", "failed", "timeout", "connection",
 }
 
-// logRequests are the gateway's requests.
 func logRequests() ([][]byte, error) { return logRequestsOf(distinctRequests, logsPerRequest) }
 
-// logRequestsOf are OTLP requests of about 350 B a record, each record different.
+// logRequestsOf returns OTLP requests of about 350 B per record, all different.
 func logRequestsOf(requests, logs int) ([][]byte, error) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var out [][]byte
@@ -84,7 +83,6 @@ func zstdAll(in [][]byte) ([][]byte, error) {
 	return out, nil
 }
 
-// sender posts one prepared request.
 type sender func(ctx context.Context, body []byte) error
 
 func httpSender(port int, encoding string) sender {
@@ -129,7 +127,7 @@ func grpcSender(port int, encoding string) (sender, func() error, error) {
 	}, conn.Close, nil
 }
 
-// drive sends n requests over a few connections, repeating what is refused, and returns when all were answered.
+// drive sends n requests, with retries, and returns when all are answered.
 func drive(ctx context.Context, send sender, requests [][]byte, n int) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup

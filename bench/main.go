@@ -1,10 +1,9 @@
-// Command bench measures Sluice beside its peers, from outside: the built binaries as processes, their CPU time
-// and memory from /proc, and sinks that count what arrived. It writes its tables into RESULTS.md.
+// Command bench compares Sluice with other programs from outside: built binaries as processes, CPU time and memory from
+// /proc, and counting sinks. It writes its tables into RESULTS.md.
 //
 //	go run . gateway | fleet | scrape | tail | start | all
 //
-// A figure is the median of alternating runs with the spread behind it. A run in which less arrives than was sent
-// is no figure but a failure.
+// A figure is the median of alternating runs, with the range. A run in which less arrives than was sent fails.
 package main
 
 import (
@@ -16,20 +15,18 @@ import (
 	"strings"
 )
 
-// options are what the command line sets.
 type options struct {
-	bin     string // where the product's binaries are
-	peers   string // where the peers are built to
+	bin     string // product binaries
+	peers   string // built peers
 	runs    int
 	results string
 	tail    int64 // bytes of log lines
-	logs    int   // records a gateway run measures
-	seconds int   // that a scrape run measures
+	logs    int   // records per gateway run
+	seconds int   // per scrape run
 
 	fleetRuns, fleetSeconds int
 }
 
-// A measurement makes one table.
 type measurement struct {
 	name string
 	run  func(options) (table, error)
@@ -105,7 +102,7 @@ func wanted(names []string, name string) bool {
 	return false
 }
 
-// buildPeers compiles the peers of this module, as the product is compiled: without cgo, stripped, with its tags.
+// buildPeers builds the peers like the product: without cgo, stripped, with its tags.
 func buildPeers(dir string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "remove_all_sd,enable_kubernetes_sd", "-ldflags", "-s -w", "-o", dir+"/", "./peer/...")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -15,14 +15,12 @@ import (
 	"time"
 )
 
-// process is a program under measurement.
 type process struct {
 	cmd *exec.Cmd
 	log *tailBuffer
 	end chan error
 }
 
-// launch starts a program. Its output is kept for error messages only.
 func launch(env []string, name string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(name, args...), log: &tailBuffer{}, end: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), env...)
@@ -35,7 +33,6 @@ func launch(env []string, name string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// stop ends the program and waits for it.
 func (p *process) stop() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -46,16 +43,16 @@ func (p *process) stop() {
 	}
 }
 
-// clockTicks is the unit of the times in /proc/PID/stat, USER_HZ, which Linux fixes at 100 towards user space.
+// clockTicks is USER_HZ, the unit of times in /proc/PID/stat; Linux fixes it at 100 for user space.
 const clockTicks = 100
 
-// cpu is utime+stime of the program so far.
+// cpu returns utime+stime so far.
 func (p *process) cpu() (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, p.failed(err)
 	}
-	// The second field is the name in parentheses and may contain anything; the rest begins behind the last one.
+	// The name, in parentheses, may contain anything: start after the last parenthesis.
 	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	utime, err1 := strconv.ParseInt(f[11], 10, 64)
 	stime, err2 := strconv.ParseInt(f[12], 10, 64)
@@ -65,7 +62,7 @@ func (p *process) cpu() (time.Duration, error) {
 	return time.Duration(utime+stime) * time.Second / clockTicks, nil
 }
 
-// memory is a line of /proc/PID/status in MiB: VmRSS now, VmHWM at the peak.
+// memory returns a line of /proc/PID/status in MiB: VmRSS is current, VmHWM the peak.
 func (p *process) memory(line string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -76,12 +73,10 @@ func (p *process) memory(line string) (float64, error) {
 	return kib / 1024, err
 }
 
-// failed adds what the program said last.
 func (p *process) failed(err error) error {
 	return fmt.Errorf("%s: %w\n%s", p.cmd.Path, err, p.log)
 }
 
-// tailBuffer keeps the last few kilobytes.
 type tailBuffer struct {
 	mu sync.Mutex
 	b  []byte
@@ -103,7 +98,6 @@ func (t *tailBuffer) String() string {
 	return string(t.b)
 }
 
-// freePort is a port that was free a moment ago.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -113,7 +107,6 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// waitFor polls until ready says so.
 func (p *process) waitFor(ctx context.Context, what string, ready func() bool) error {
 	for !ready() {
 		select {

@@ -17,7 +17,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// What a scrape measurement scrapes.
 const (
 	targets         = 100
 	seriesPerTarget = 1500
@@ -25,8 +24,7 @@ const (
 	changingShare   = 0.3 // of the values change between two scrapes, as on real nodes
 )
 
-// exposition is one target: like a node exporter's, many counters and gauges with a few labels each. Each request
-// is answered with the next of a few prepared bodies, so that the targets cost the machine little.
+// exposition is one target, similar to a node exporter, with a few prepared bodies in rotation to save CPU.
 type exposition struct {
 	plain, packed [][]byte
 	next          atomic.Int64
@@ -62,7 +60,7 @@ func newExposition(seed uint64) (*exposition, error) {
 
 func render(values []float64) []byte {
 	var b bytes.Buffer
-	const family = 15 // series a family
+	const family = 15 // series per family
 	for i, v := range values {
 		name := fmt.Sprintf("node_subsystem_%d_operations_total", i/family)
 		if i%family == 0 {
@@ -84,7 +82,6 @@ func (e *exposition) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(e.plain[i])
 }
 
-// serveTargets opens one listener a target.
 func serveTargets() (addresses []string, stop func(), err error) {
 	var servers []*http.Server
 	stop = func() {
@@ -109,13 +106,12 @@ func serveTargets() (addresses []string, stop func(), err error) {
 	return addresses, stop, nil
 }
 
-// scraper is a program under the scrape measurement. Both read the same scrape_configs.
+// All scrapers read the same scrape_configs.
 type scraper struct {
 	name  string
 	start func(o options, dir, config string, out *sink) (*process, func() int64, error)
 }
 
-// scrape measures CPU per sample and memory per series.
 func scrape(o options) (table, error) {
 	t := table{
 		title:   fmt.Sprintf("Scrape of %d targets of %d series every %s", targets, seriesPerTarget, scrapeEvery),
@@ -158,7 +154,6 @@ func scrape(o options) (table, error) {
 	return t, nil
 }
 
-// scrapeConfig is Prometheus' own configuration of the targets.
 func scrapeConfig(addresses []string, gz bool) string {
 	return fmt.Sprintf(`global:
   scrape_interval: %s
@@ -195,7 +190,7 @@ service:
 	return p, out.items.Load, err
 }
 
-// startPrometheus runs the peer, which writes its count to a file that it keeps up to date.
+// startPrometheus runs the peer and polls its count over HTTP.
 func startPrometheus(o options, dir, config string, _ *sink) (*process, func() int64, error) {
 	file := filepath.Join(dir, "prometheus.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

@@ -19,12 +19,12 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// sink is an OTLP endpoint, HTTP and gRPC, that counts items and bytes and keeps nothing.
+// sink is an OTLP endpoint that only counts.
 type sink struct {
 	http, grpc int // ports
 	items      atomic.Int64
 	requests   atomic.Int64
-	bytes      atomic.Int64 // as they came, compressed
+	bytes      atomic.Int64 // as received, compressed
 	bad        atomic.Int64
 	close      func()
 }
@@ -96,7 +96,7 @@ func (s *sink) export(service string) func(any, context.Context, func(any) error
 	}
 }
 
-// wireBytes counts what gRPC messages take before grpc inflates them.
+// wireBytes counts the compressed bytes of gRPC messages.
 type wireBytes struct{ *sink }
 
 func (wireBytes) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
@@ -159,8 +159,8 @@ func inflate(dst []byte, r io.Reader, encoding string) ([]byte, error) {
 	}
 }
 
-// count walks a request down to its items: records and spans are at depth three (resource, scope, item); a
-// metric's points are two deeper. It is the sink's own reading of protobuf, not the product's.
+// count counts items: records and spans are at depth three (resource, scope, item), a metric's points two deeper. It parses
+// protobuf independently of the product.
 func count(request []byte, metrics bool) (int, error) {
 	n := 0
 	err := each(request, 1, func(resource []byte) error {
@@ -186,7 +186,7 @@ func count(request []byte, metrics bool) (int, error) {
 
 var errWire = errors.New("not protobuf")
 
-// each calls f with every length-delimited occurrence of a field.
+// each calls f for every length-delimited occurrence of a field.
 func each(b []byte, field int, f func([]byte) error) error {
 	for len(b) > 0 {
 		tag, k := binary.Uvarint(b)
@@ -228,7 +228,6 @@ func each(b []byte, field int, f func([]byte) error) error {
 	return nil
 }
 
-// rawCodec hands messages over as bytes.
 type rawCodec struct{}
 
 func (rawCodec) Name() string { return "proto" }
@@ -242,7 +241,7 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// check fails a run in which something else arrived than was sent.
+// check fails unless exactly the sent items arrived.
 func (s *sink) check(sent int64) error {
 	if got := s.items.Load(); got != sent || s.bad.Load() > 0 {
 		return fmt.Errorf("sent %d items, %d arrived, %d requests could not be read", sent, got, s.bad.Load())

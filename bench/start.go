@@ -10,11 +10,10 @@ import (
 	"time"
 )
 
-// settle is how long after its start an agent's memory is read.
+// settle is the delay before an agent's memory is read.
 const settle = 2 * time.Minute
 
-// start measures what a newcomer sees: how soon `sluice up` answers and has data, what an agent takes, how large
-// the binaries are.
+// start measures the time until `sluice up` answers and has data, memory and binary sizes.
 func start(o options) (table, error) {
 	t := table{
 		title:   "Start, memory at rest, size",
@@ -74,7 +73,6 @@ func startUp(o options) (answer, data float64, err error) {
 	return answer, time.Since(begin).Seconds(), nil
 }
 
-// results is how many series a query gives.
 func results(url string) int {
 	res, err := http.Get(url)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"time"
 )
 
-// table is one measurement's result.
 type table struct {
 	title   string
 	command string
@@ -33,7 +32,7 @@ func (t table) markdown() string {
 	return b.String()
 }
 
-// replaceIn puts the table between the file's markers for name, or at the end of a file that has none for it yet.
+// replaceIn puts the table between the file's markers for name, or appends it with markers if there are none.
 func (t table) replaceIn(path, name string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -50,7 +49,6 @@ func (t table) replaceIn(path, name string) error {
 	return os.WriteFile(path, []byte(head+begin+t.markdown()+end+tail), 0o644)
 }
 
-// series is the same figure over several runs.
 type series []float64
 
 func (s series) median() float64 {
@@ -64,7 +62,7 @@ func (s series) median() float64 {
 	return (c[len(c)/2-1] + c[len(c)/2]) / 2
 }
 
-// format is median (min–max) with the given number of decimals.
+// format returns "median (min–max)".
 func (s series) format(decimals int) string {
 	if len(s) == 0 {
 		return "–"
@@ -72,7 +70,7 @@ func (s series) format(decimals int) string {
 	return fmt.Sprintf("%.*f (%.*f–%.*f)", decimals, s.median(), decimals, slices.Min(s), decimals, slices.Max(s))
 }
 
-// ratio is pair by pair, so that a machine whose speed drifts does not spoil it.
+// ratio divides pair by pair, so that drifting machine speed cancels out.
 func ratio(a, b series) series {
 	var out series
 	for i := range min(len(a), len(b)) {

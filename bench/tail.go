@@ -10,7 +10,6 @@ import (
 	"time"
 )
 
-// tail measures log files into OTLP/HTTP: CPU per line and memory.
 func tail(o options) (table, error) {
 	t := table{
 		title:   fmt.Sprintf("Tail of %.0f MB of CRI lines in 10 files to OTLP/HTTP", float64(o.tail)/1e6),
@@ -69,7 +68,6 @@ service:
 	return t, nil
 }
 
-// writeCRI writes files as a kubelet does and returns the number of lines.
 func writeCRI(dir string, size int64) (int64, error) {
 	const files = 10
 	r := rand.New(rand.NewPCG(3, 4))

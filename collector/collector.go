@@ -1,5 +1,4 @@
-// Package collector is the central daemon: the list of its components, in data-path order, and the configuration
-// that it runs without a file.
+// Package collector is the central daemon: its components in data-path order, and its default configuration.
 package collector
 
 import (
@@ -29,7 +28,7 @@ import (
 //go:embed default.yaml
 var defaultYAML []byte
 
-// Components are what a configuration of the collector may name.
+// Components returns the components that a configuration may name.
 func Components() []pipeline.Component {
 	return []pipeline.Component{
 		otlp.Component(),

@@ -1,5 +1,5 @@
-// Package e2e drives the built binaries from outside: real processes, real files, sockets on loopback, and oracles
-// that know what was produced and count what arrived. It does not import the product.
+// Package e2e tests the built binaries from outside: real processes, files and loopback sockets, with oracles that count
+// what was produced and what arrived. It does not import the product.
 //
-// Run it by `make e2e`, which builds the binaries first; SLUICE_BIN names another folder of them.
+// Run `make e2e`, which builds the binaries; SLUICE_BIN names another folder.
 package e2e

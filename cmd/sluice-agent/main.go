@@ -1,4 +1,4 @@
-// Command sluice-agent is the node daemon; package agent lists what it is made of.
+// Command sluice-agent is the node daemon; see package agent.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command sluice-collector is the central daemon; package collector lists what it is made of.
+// Command sluice-collector is the central daemon; see package collector.
 package main
 
 import (

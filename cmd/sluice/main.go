@@ -1,4 +1,4 @@
-// Command sluice runs everything in one process (sluice up) and serves operators: check, components, print-config.
+// Command sluice runs everything in one process (sluice up) and has commands for operators: validate, components, print-config.
 package main
 
 import (

@@ -8,31 +8,30 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config is what a user sets: the keys of the Collector's debug exporter.
+// Config has the keys of the Collector's debug exporter.
 type Config struct {
-	// Verbosity is basic (a line a request), normal (about a line a record) or detailed (everything).
+	// Verbosity is basic (one line per request), normal (about one line per record) or detailed (everything).
 	Verbosity string `mapstructure:"verbosity"`
-	// SamplingInitial is how many requests of a signal are shown each second.
+	// SamplingInitial is how many requests per signal and second are shown.
 	SamplingInitial int `mapstructure:"sampling_initial"`
 	// SamplingThereafter shows every nth request after these; 1 shows all, 0 none.
 	SamplingThereafter int `mapstructure:"sampling_thereafter"`
-	// UseInternalLogger writes where the log goes, stderr. Otherwise everything goes to stdout.
+	// UseInternalLogger writes to stderr, like the log, instead of stdout.
 	UseInternalLogger bool `mapstructure:"use_internal_logger"`
 }
 
-// The levels of verbosity.
 const (
 	basic    = "basic"
 	normal   = "normal"
 	detailed = "detailed"
 )
 
-// Default is the Collector's.
+// Default returns the Collector's defaults.
 func Default() *Config {
 	return &Config{Verbosity: basic, SamplingInitial: 2, SamplingThereafter: 1, UseInternalLogger: true}
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	switch c.Verbosity = strings.ToLower(c.Verbosity); c.Verbosity {

@@ -1,4 +1,4 @@
-// Package debug is the exporter that shows what arrives, on the terminal.
+// Package debug is the exporter that prints requests to the terminal.
 package debug
 
 import (
@@ -20,20 +20,19 @@ type Exporter struct {
 
 	mu    sync.Mutex
 	out   io.Writer
-	text  []byte // of the request that is shown; kept for the next one
+	text  []byte // of the request being shown; reused
 	shown [pipeline.Traces + 1]window
 }
 
-// window counts the requests of a second.
+// window counts the requests of one second.
 type window struct {
 	second int64
 	n      int
 }
 
-// maxText is how much of a buffer is kept for the next request.
+// maxText limits the buffer kept for the next request.
 const maxText = 1 << 20
 
-// New makes the exporter.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	e := &Exporter{settings: s, config: c, out: os.Stdout}
 	if c.UseInternalLogger {
@@ -42,7 +41,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	return e, nil
 }
 
-// Consume implements pipeline.Sink. What sampling leaves out is taken all the same.
+// Consume implements pipeline.Sink. Requests that sampling skips are accepted too.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	if ctx.Err() != nil {
 		return pipeline.Withdrawn(ctx)
@@ -85,7 +84,6 @@ func (e *Exporter) show(b pipeline.Batch) error {
 	return nil
 }
 
-// sampledLocked says whether the next request of a signal is shown: the first of each second, then every nth.
 func (e *Exporter) sampledLocked(s pipeline.Signal) bool {
 	w := &e.shown[s]
 	if now := time.Now().Unix(); now != w.second {

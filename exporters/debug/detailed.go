@@ -7,7 +7,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// appendDetailed writes everything, in the form of the Collector's debug exporter.
+// appendDetailed uses the format of the Collector's debug exporter.
 func appendDetailed(dst []byte, s wire.Signal, r wire.Request) []byte {
 	i := 0
 	for rs := r.Resources(); rs.Next(); i++ {
@@ -39,7 +39,6 @@ func appendDetailed(dst []byte, s wire.Signal, r wire.Request) []byte {
 	return dst
 }
 
-// appendEntry writes a name and a text, one line.
 func appendEntry(dst []byte, name string, text []byte) []byte {
 	return append(appendSafe(append(dst, name...), text), '\n')
 }
@@ -52,7 +51,6 @@ func appendTimeEntry(dst []byte, name string, ns uint64) []byte {
 	return append(appendTime(append(dst, name...), ns), '\n')
 }
 
-// appendAttributes writes a title and one line an attribute; nothing when there is none.
 func appendAttributes(dst []byte, title string, a wire.Attributes) []byte {
 	first := true
 	for a.Next() {
@@ -81,7 +79,6 @@ func appendLog(dst []byte, l wire.Log) []byte {
 	return fmt.Appendf(dst, "Flags: %d\n", l.Flags)
 }
 
-// severity is Info(9), Info2(10) and so on.
 func severity(n int32) []byte {
 	names := [...]string{"Trace", "Debug", "Info", "Warn", "Error", "Fatal"}
 	if n < 1 || n > 24 {
@@ -136,7 +133,6 @@ func appendSpan(dst []byte, p wire.Span) []byte {
 	return dst
 }
 
-// named is the name of an enum's value, or its number.
 func named(n int32, names ...string) []byte {
 	if n < 0 || int(n) >= len(names) {
 		return strconv.AppendInt(nil, int64(n), 10)

@@ -6,14 +6,13 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// titles are what a ResourceX, a ScopeX and an item of each signal are called.
 var titles = [...]struct{ resource, scope, item string }{
 	wire.Metrics: {"ResourceMetrics", "ScopeMetrics", "Metric"},
 	wire.Logs:    {"ResourceLog", "ScopeLogs", "LogRecord"},
 	wire.Traces:  {"ResourceSpans", "ScopeSpans", "Span"},
 }
 
-// appendNormal writes about one line a record.
+// appendNormal writes about one line per record.
 func appendNormal(dst []byte, s wire.Signal, r wire.Request) []byte {
 	i := 0
 	for rs := r.Resources(); rs.Next(); i++ {
@@ -48,7 +47,6 @@ func appendTitle(dst []byte, title string, n int, schema []byte) []byte {
 	return dst
 }
 
-// appendPairs writes key=value for each attribute, with a space before each.
 func appendPairs(dst []byte, a wire.Attributes) []byte {
 	for a.Next() {
 		dst = appendSafe(append(dst, ' '), a.Key())
@@ -57,7 +55,7 @@ func appendPairs(dst []byte, a wire.Attributes) []byte {
 	return dst
 }
 
-// appendLine writes one record; a metric is one line a point.
+// appendLine writes one record; a metric has one line per point.
 func appendLine(dst []byte, s wire.Signal, item []byte) []byte {
 	switch s {
 	case wire.Logs:
@@ -100,7 +98,6 @@ func pointAttributes(t wire.MetricType, b []byte) wire.Attributes {
 	return wire.ParseNumberPoint(b).Attributes()
 }
 
-// appendPoint writes the values of a point on one line.
 func appendPoint(dst []byte, t wire.MetricType, b []byte) []byte {
 	switch t {
 	case wire.MetricHistogram:

@@ -7,7 +7,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// metricTypes are the names of the Collector's output.
+// metricTypes are the names in the Collector's output.
 var metricTypes = [...]string{
 	wire.MetricNone: "Empty", wire.MetricGauge: "Gauge", wire.MetricSum: "Sum", wire.MetricHistogram: "Histogram",
 	wire.MetricExponentialHistogram: "ExponentialHistogram", wire.MetricSummary: "Summary",
@@ -79,7 +79,7 @@ func appendMoments(dst []byte, count uint64, sum, low, high moment) []byte {
 	return dst
 }
 
-// moment is an optional number of a distribution.
+// moment is an optional value of a distribution.
 type moment struct {
 	name  string
 	value float64

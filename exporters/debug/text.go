@@ -10,8 +10,7 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// appendSafe appends a string from outside without anything that a terminal would obey: line breaks and tabs stay,
-// other control characters are shown as \x1b.
+// appendSafe appends untrusted text and escapes terminal control characters as \x1b; line breaks and tabs stay.
 func appendSafe(dst, s []byte) []byte {
 	for len(s) > 0 {
 		r, n := utf8.DecodeRune(s)
@@ -30,7 +29,6 @@ func appendSafe(dst, s []byte) []byte {
 	return dst
 }
 
-// appendValue appends a value as plain text.
 func appendValue(dst []byte, v wire.Value) []byte {
 	if v.Kind() == wire.ValueString {
 		return appendSafe(dst, v.Str())
@@ -38,13 +36,12 @@ func appendValue(dst []byte, v wire.Value) []byte {
 	return appendSafe(dst, v.AppendText(nil))
 }
 
-// typeNames are those of the Collector's output.
+// typeNames are the names in the Collector's output.
 var typeNames = [...]string{
 	wire.ValueEmpty: "Empty", wire.ValueString: "Str", wire.ValueBool: "Bool", wire.ValueInt: "Int",
 	wire.ValueDouble: "Double", wire.ValueArray: "Slice", wire.ValueMap: "Map", wire.ValueBytes: "Bytes",
 }
 
-// appendTyped appends a value with its type: Str(checkout).
 func appendTyped(dst []byte, v wire.Value) []byte {
 	dst = append(append(dst, typeNames[v.Kind()]...), '(')
 	return append(appendValue(dst, v), ')')

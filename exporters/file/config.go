@@ -13,45 +13,44 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config is what a user sets: the keys of the Collector's file exporter, and our own fsync.
+// Config has the keys of the Collector's file exporter, plus Fsync.
 type Config struct {
-	// Path is the file that is written to. A relative path is below the working directory.
+	// Path is the output file, absolute or relative to the working directory.
 	Path string `mapstructure:"path"`
-	// Format is json (OTLP/JSON, one request a line) or proto (four bytes of length, big-endian, before each request).
+	// Format is json (OTLP/JSON, one request per line) or proto (a four-byte big-endian length, then the request).
 	Format string `mapstructure:"format"`
-	// Append says whether what is in the file when we start stays there.
+	// Append keeps the existing content at start.
 	Append bool `mapstructure:"append"`
-	// Fsync makes nil mean that the request survives a power cut, rather than the end of this process.
+	// Fsync acknowledges a request only when it survives a power loss.
 	Fsync bool `mapstructure:"fsync"`
-	// FlushInterval is taken for the Collector's sake: everything is written before it is answered.
+	// FlushInterval is accepted for compatibility; everything is written before it is acknowledged.
 	FlushInterval time.Duration `mapstructure:"flush_interval"`
-	// Rotation, when the section is there, puts a full file aside under a name with the time.
+	// Rotation, if set, renames a full file to a name with the time.
 	Rotation configoptional.Optional[Rotation] `mapstructure:"rotation"`
-	// CreateDirectory makes the directory of Path at the start.
+	// CreateDirectory creates Path's directory at start.
 	CreateDirectory bool `mapstructure:"create_directory"`
-	// DirectoryPermissions are those of directories made, in octal; the process' umask applies.
+	// DirectoryPermissions is the octal mode of created directories; the umask applies.
 	DirectoryPermissions string `mapstructure:"directory_permissions"`
 }
 
-// Rotation bounds the file and what is kept of its predecessors.
+// Rotation limits the file and its backups.
 type Rotation struct {
-	// MaxMegabytes is the size over which the file is not grown.
+	// MaxMegabytes limits the file size.
 	MaxMegabytes int `mapstructure:"max_megabytes"`
-	// MaxDays is the age at which a predecessor is removed; 0 keeps it.
+	// MaxDays is the age at which a backup is removed; 0: never.
 	MaxDays int `mapstructure:"max_days"`
-	// MaxBackups is how many predecessors are kept; 0 keeps all.
+	// MaxBackups limits the number of backups; 0: no limit.
 	MaxBackups int `mapstructure:"max_backups"`
-	// LocalTime puts local time rather than UTC into the names of predecessors.
+	// LocalTime uses local time instead of UTC in backup names.
 	LocalTime bool `mapstructure:"localtime"`
 }
 
-// The formats.
 const (
 	formatJSON  = "json"
 	formatProto = "proto"
 )
 
-// Default is the Collector's, but appends: what was acknowledged must outlive a restart and a reload.
+// Default returns the Collector's defaults, but appends: acknowledged data must survive a restart.
 func Default() *Config {
 	return &Config{
 		Format: formatJSON, Append: true, FlushInterval: time.Second, DirectoryPermissions: "0755",
@@ -59,7 +58,7 @@ func Default() *Config {
 	}
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	switch {

@@ -24,21 +24,20 @@ type Exporter struct {
 	pool     buffer.Pool
 	failed   throttle.Line
 
-	mu      sync.Mutex // of the file and what is written to it; taken inside syncing
+	mu      sync.Mutex // guards the file and writes; taken inside syncing
 	file    *os.File
-	size    int64 // of the file, up to the end of its last whole record
-	written int64 // to all files since the start
+	size    int64 // up to the end of the last whole record
+	written int64 // to all files since start
 
 	syncing sync.Mutex
-	synced  int64 // of written: so much is on the disk
+	synced  int64 // value of written that is on disk
 }
 
-// New makes the exporter. The file is opened by Start.
+// New makes the exporter; Start opens the file.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	return &Exporter{settings: s, config: c}, nil
 }
 
-// Start implements pipeline.Starter.
 func (e *Exporter) Start(context.Context) error {
 	if e.config.CreateDirectory {
 		perm, err := e.config.permissions()
@@ -70,8 +69,7 @@ func (e *Exporter) openLocked(truncate bool) error {
 	return nil
 }
 
-// followLocked opens the file anew when another program has renamed or removed it: what is written to the old one would
-// be gone with it. It also notices that the file was cut.
+// followLocked reopens the file if another program renamed or removed it, and detects truncation.
 func (e *Exporter) followLocked() error {
 	now, err := os.Stat(e.config.Path)
 	if err == nil {
@@ -95,7 +93,7 @@ func (e *Exporter) followLocked() error {
 	return nil
 }
 
-// Consume implements pipeline.Sink: nil when the request is written, and on the disk if fsync is set.
+// Consume implements pipeline.Sink. It returns nil when the request is written and, with fsync, on disk.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	if ctx.Err() != nil {
 		return pipeline.Withdrawn(ctx)
@@ -116,10 +114,8 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
-// lengthSize is the size of the length in front of a protobuf record.
 const lengthSize = 4
 
-// encode makes the record of a request.
 func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
 	if e.config.Format == formatProto {
 		r := e.pool.Get(lengthSize + len(b.Request))
@@ -132,7 +128,7 @@ func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
 	return r
 }
 
-// write appends a whole record or nothing, and returns how much was written since the start.
+// write appends a whole record or nothing. upTo is the bytes written since start.
 func (e *Exporter) write(record []byte) (upTo int64, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -148,7 +144,7 @@ func (e *Exporter) write(record []byte) (upTo int64, err error) {
 		}
 	}
 	if _, err := e.file.Write(record); err != nil {
-		// A full disk leaves half a record; whoever reads the file must not meet it.
+		// A full disk leaves half a record: remove it.
 		return 0, errors.Join(fmt.Errorf("cannot write: %w", err), e.file.Truncate(e.size))
 	}
 	e.size += int64(len(record))
@@ -156,7 +152,7 @@ func (e *Exporter) write(record []byte) (upTo int64, err error) {
 	return e.written, nil
 }
 
-// sync makes durable what was written up to a point. Callers that come while one syncs share the next sync.
+// sync makes written data durable up to a point. Concurrent callers share a sync.
 func (e *Exporter) sync(upTo int64) error {
 	e.syncing.Lock()
 	defer e.syncing.Unlock()
@@ -169,7 +165,7 @@ func (e *Exporter) sync(upTo int64) error {
 	if f == nil {
 		return errors.New("cannot sync: the exporter does not run")
 	}
-	// A rotation may close f meanwhile; it has synced it then.
+	// A rotation that closed f has synced it.
 	if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("cannot sync: %w", err)
 	}
@@ -177,7 +173,6 @@ func (e *Exporter) sync(upTo int64) error {
 	return nil
 }
 
-// Stop implements pipeline.Stopper.
 func (e *Exporter) Stop(context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

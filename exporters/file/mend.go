@@ -9,8 +9,7 @@ import (
 	"os"
 )
 
-// mend cuts the file back to its last whole record and returns its size. A process that is killed while it writes leaves
-// half a record; what is written behind that could not be read.
+// mend truncates the file to its last whole record and returns its size: a killed process may leave half a record.
 func (e *Exporter) mend(f *os.File) (size int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -33,7 +32,6 @@ func (e *Exporter) mend(f *os.File) (size int64, err error) {
 	return whole, f.Truncate(whole)
 }
 
-// lastLine is where the last line ends that has an end.
 func lastLine(f io.ReaderAt, size int64) (int64, error) {
 	var chunk [64 << 10]byte
 	for end := size; end > 0; {
@@ -50,7 +48,6 @@ func lastLine(f io.ReaderAt, size int64) (int64, error) {
 	return 0, nil
 }
 
-// lastRecord is where the last record ends whose bytes are all there.
 func lastRecord(f io.ReaderAt, size int64) (int64, error) {
 	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, size), 256<<10)
 	var length [lengthSize]byte

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// stampLayout is that of the Collector's predecessors: data-2022-09-14T05-02-14.173.json.
+// stampLayout is the Collector's: data-2022-09-14T05-02-14.173.json.
 const stampLayout = "2006-01-02T15-04-05.000"
 
-// rotateLocked puts the file aside and begins a new one. What is in it is on the disk then, so that a sync that waits
-// need not look for it.
+// rotateLocked renames the file and starts a new one. With fsync it syncs first, so that a waiting sync may ignore the old
+// file.
 func (e *Exporter) rotateLocked(r *Rotation) error {
 	now := time.Now()
 	if !r.LocalTime {
@@ -34,7 +34,7 @@ func (e *Exporter) rotateLocked(r *Rotation) error {
 	}
 	old := e.file
 	if err := e.openLocked(false); err != nil {
-		// Back, so that the next request finds things as they were.
+		// Rename back, so that the next request can retry.
 		return errors.Join(err, os.Rename(aside, e.config.Path))
 	}
 	if err := old.Close(); err != nil {
@@ -46,7 +46,7 @@ func (e *Exporter) rotateLocked(r *Rotation) error {
 	return nil
 }
 
-// free is a name for the predecessor that nobody has: two rotations may fall into one millisecond.
+// free returns an unused backup name: two rotations may fall into one millisecond.
 func free(path string, now time.Time) (string, error) {
 	for range 1000 {
 		name := predecessor(path, now)
@@ -63,7 +63,7 @@ func predecessor(path string, at time.Time) string {
 	return strings.TrimSuffix(path, ext) + "-" + at.Format(stampLayout) + ext
 }
 
-// prune removes predecessors that are too many or too old. Only files whose name we would have made are ours.
+// prune removes only backups with names that we would make.
 func (e *Exporter) prune(r *Rotation, now time.Time) error {
 	if r.MaxBackups == 0 && r.MaxDays == 0 {
 		return nil

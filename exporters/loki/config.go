@@ -13,40 +13,38 @@ import (
 	"github.com/sluiceio/sluice/wire/loki"
 )
 
-// Config is what a user sets: the keys of the Collector's HTTP client, those that all our exporters share, and how
-// streams are made.
+// Config has the keys of the Collector's HTTP client, those of all our exporters, and the rules for streams.
 type Config struct {
 	httpclient.Config `mapstructure:",squash"`
 
-	// TenantID is sent as X-Scope-OrgID. Empty means the tenant of the connection that the logs came in by.
+	// TenantID is sent as X-Scope-OrgID. Empty: the tenant of the incoming connection.
 	TenantID string `mapstructure:"tenant_id"`
-	// Labels are added to every stream that has no label of that name.
+	// Labels are added to streams that lack a label of that name.
 	Labels map[string]string `mapstructure:"labels"`
-	// IndexAttributes are the resource attributes that become labels of streams, dots as underscores. All others become
+	// IndexAttributes are the resource attributes that become stream labels, with dots as underscores. Others become
 	// structured metadata.
 	IndexAttributes []string `mapstructure:"index_attributes"`
-	// MaxBatchSizeBytes is the size of a request, before compression, over which a batch becomes several.
+	// MaxBatchSizeBytes limits the uncompressed size of a request; larger batches are split.
 	MaxBatchSizeBytes int `mapstructure:"max_batch_size_bytes"`
 }
 
 const (
-	// Loki's own parts take messages of 4 MiB from each other unless told otherwise.
+	// Loki's components accept 4 MiB messages from each other by default.
 	defaultMaxBytes = 3 << 20
 	minMaxBytes     = 1 << 10
 	pushPath        = "/loki/api/v1/push"
 )
 
-// labelName is what Loki takes as the name of a label.
 const labelName = `^[a-zA-Z_][a-zA-Z0-9_]*$`
 
-// Default keeps one request on the wire, so that every stream keeps its order.
+// Default sends one request at a time, to keep the order of every stream.
 func Default() *Config {
 	c := &Config{Config: httpclient.DefaultConfig(), IndexAttributes: loki.IndexAttributes(), MaxBatchSizeBytes: defaultMaxBytes}
 	c.MaxInFlight = 1
 	return c
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Compression.IsCompressed() && c.Compression != "snappy" {
@@ -67,7 +65,7 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, c.Config.Validate())...)
 }
 
-// target is the URL that is posted to: the endpoint, with the path of the push API if it has none.
+// target adds the push API's path if the endpoint has none.
 func (c *Config) target() (*url.URL, error) {
 	u, err := httpclient.Join(c.Endpoint, "")
 	if err == nil && u.Path == "" {

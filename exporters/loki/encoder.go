@@ -17,7 +17,7 @@ import (
 	"github.com/sluiceio/sluice/wire/loki"
 )
 
-// Field numbers of logproto.PushRequest and what it holds.
+// Field numbers of logproto.PushRequest and its messages.
 const (
 	fieldStreams = 1
 
@@ -35,22 +35,21 @@ const (
 	fieldPairValue = 2
 )
 
-// maxArena bounds what the entries of a batch may take. What the resource says is written with every line, however
-// often it was sent: one attribute of a megabyte over a hundred thousand lines would ask for all memory.
+// maxArena limits a batch's entries: resource attributes are repeated for every line, so 1 MB over 100,000 lines would use
+// all memory.
 const maxArena = 256 << 20
 
-// flushArena is how much of a batch is gathered before requests are made of it.
+// flushArena is how much is gathered before requests are made.
 const flushArena = 16 << 20
 
-// keepArena is how much of it stays for the next batch.
+// keepArena is how much memory is kept for the next batch.
 const keepArena = 16 << 20
 
 var errInflated = errors.New("the lines of the batch are larger than 256 MiB when each has its structured metadata")
 
-// An encoder makes push requests of batches. Entries are gathered by stream, each stream in the order in which its
-// records came. It is for one batch at a time.
+// An encoder turns batches into push requests. It groups entries by stream and keeps their order. Not for concurrent use.
 type encoder struct {
-	index    map[string]string // attribute to label
+	index    map[string]string // attribute name to label name
 	fixed    []label
 	maxBytes int
 	maxArena int
@@ -59,7 +58,7 @@ type encoder struct {
 	suspects *divide.Suspects
 	seed     maphash.Seed
 
-	arena   []byte // framed entries in the order of the records
+	arena   []byte // entries with framing, in record order
 	entries []entry
 	streams []stream
 	count   [divide.Suspicions]int // streams by suspicion
@@ -71,8 +70,7 @@ type encoder struct {
 	text, name, line        []byte
 }
 
-// entry is a range of the arena, and the entry of the same stream that follows it.
-// item is the index of its record in the batch.
+// entry is a range of the arena; next is the next entry of the stream, item the record's index in the batch.
 type entry struct{ from, to, next, item int32 }
 
 type stream struct {
@@ -103,7 +101,7 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, er
 		}
 	}
 	item := int32(0)
-	spent := 0 // of the arena, by what was flushed
+	spent := 0 // of the arena, flushed so far
 	for rs := b.Request.Resources(); rs.Next(); {
 		e.streamLabels(rs.Resource())
 		at := e.stream()
@@ -133,7 +131,6 @@ func (e *encoder) encode(b pipeline.Batch, now uint64) ([][]*payload.Payload, er
 	return slices.DeleteFunc(groups, func(group []*payload.Payload) bool { return len(group) == 0 }), nil
 }
 
-// stream finds the stream of e.labels.
 func (e *encoder) stream() int {
 	e.text = appendSelector(e.text[:0], e.labels)
 	if at, ok := e.known[string(e.text)]; ok {
@@ -150,7 +147,6 @@ func (e *encoder) stream() int {
 	return len(e.streams) - 1
 }
 
-// readScope reads what every line of a scope has.
 func (e *encoder) readScope(body []byte) {
 	e.scope.reset()
 	s := wire.ParseScope(body)
@@ -161,7 +157,7 @@ func (e *encoder) readScope(body []byte) {
 	}
 }
 
-// attribute adds an attribute as structured metadata; a map gives a label for each entry, as in Loki.
+// attribute adds structured metadata; a map gives one label per entry, as in Loki.
 func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	at := len(e.name)
 	if parent == nil {
@@ -184,7 +180,6 @@ func (e *encoder) attribute(to *pairs, parent, key []byte, v wire.Value) {
 	e.name = e.name[:at]
 }
 
-// add appends the entry of a record to its stream.
 func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	e.readRecord(l)
 	line := l.Body.Str()
@@ -195,7 +190,7 @@ func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	from := int32(len(e.arena))
 	e.arena = appendTime(e.arena, timeOf(l, now))
 	e.arena = wire.AppendBytes(e.arena, fieldEntryLine, line)
-	// Of attributes with the same key the nearest counts: the record's, then the scope's, then the resource's.
+	// For equal keys the record wins over the scope, and the scope over the resource.
 	e.record.addAll(&e.scope)
 	e.record.addAll(&e.resource)
 	e.arena = append(e.arena, e.record.frames...)
@@ -210,7 +205,6 @@ func (e *encoder) add(s *stream, l *wire.Log, now uint64) {
 	s.last = n
 }
 
-// readRecord reads the structured metadata of a record.
 func (e *encoder) readRecord(l *wire.Log) {
 	r := &e.record
 	r.reset()
@@ -241,7 +235,6 @@ func (e *encoder) readRecord(l *wire.Log) {
 	}
 }
 
-// timeOf is the time of a record, else when it was observed, else now.
 func timeOf(l *wire.Log, now uint64) uint64 {
 	for _, ns := range [...]uint64{l.Time, l.ObservedTime} {
 		if ns != 0 {
@@ -251,7 +244,6 @@ func timeOf(l *wire.Log, now uint64) uint64 {
 	return now
 }
 
-// appendTime appends a google.protobuf.Timestamp.
 func appendTime(dst []byte, ns uint64) []byte {
 	dst, mark := wire.BeginMessage(dst, fieldEntryTime)
 	dst = wire.AppendUint(dst, fieldSeconds, ns/uint64(time.Second))
@@ -311,7 +303,6 @@ func (e *encoder) payloads(b pipeline.Batch, suspicion divide.Suspicion) (out []
 	return out
 }
 
-// records are the items of n entries of a stream.
 func (e *encoder) records(next int32, n int) (r pipeline.Ranges) {
 	for range n {
 		k := &e.entries[next]
@@ -325,17 +316,14 @@ func (e *encoder) records(next int32, n int) (r pipeline.Ranges) {
 	return r
 }
 
-// request makes a payload of a body that has so many items of the batch.
 func request(b pipeline.Batch, body []byte, items int, pool *buffer.Pool) *payload.Payload {
 	p := payload.Own(b, payload.CompressSnappy(body, pool))
 	p.Items, p.Size = items, int(int64(len(b.Request))*int64(items)/int64(max(b.Items, 1)))
 	return p
 }
 
-// keyOf is the identity of a stream.
 func (e *encoder) keyOf(selector string) uint64 { return maphash.String(e.seed, selector) }
 
-// appendStream writes n entries of a stream and returns the one that follows.
 func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 	e.body = wire.AppendTag(e.body, fieldStreams, wire.TypeBytes)
 	e.body = wire.AppendVarint(e.body, uint64(size))
@@ -348,14 +336,13 @@ func (e *encoder) appendStream(s *stream, next int32, n, size int) int32 {
 	return next
 }
 
-// forget forgets what was gathered.
 func (e *encoder) forget() {
 	e.arena, e.entries, e.streams = e.arena[:0], e.entries[:0], e.streams[:0]
 	e.count = [len(e.count)]int{}
 	clear(e.known)
 }
 
-// shrink forgets the batch, and lets the memory of an unusual one go.
+// shrink resets the encoder and frees unusually large buffers.
 func (e *encoder) shrink() {
 	e.forget()
 	if cap(e.arena) > keepArena {
@@ -366,5 +353,5 @@ func (e *encoder) shrink() {
 	}
 }
 
-// frameSize is the length of a message field with a body of n bytes and a number below 16.
+// frameSize is the size of a field with n body bytes and a number below 16.
 func frameSize(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }

@@ -10,7 +10,6 @@ import (
 	"github.com/sluiceio/sluice/wire/loki"
 )
 
-// label is a label of a stream.
 type label struct{ name, value string }
 
 var serviceFrom = loki.ServiceFrom()
@@ -20,7 +19,7 @@ const (
 	unknownService = "unknown_service"
 )
 
-// streamLabels reads the labels of a resource's stream into e.labels, and the rest of its attributes into e.resource.
+// streamLabels splits a resource's attributes into e.labels and e.resource.
 func (e *encoder) streamLabels(resource []byte) {
 	e.labels = e.labels[:0]
 	e.resource.reset()
@@ -41,7 +40,7 @@ func (e *encoder) streamLabels(resource []byte) {
 	slices.SortFunc(e.labels, func(a, b label) int { return strings.Compare(a.name, b.name) })
 }
 
-// streamLabel adds a label. A value that is no plain text, or too long, stays metadata.
+// streamLabel adds a label. Maps, arrays and values that are empty or too long stay metadata.
 func (e *encoder) streamLabel(name string, v wire.Value) bool {
 	if k := v.Kind(); k == wire.ValueMap || k == wire.ValueArray || e.hasLabel(name) {
 		return false
@@ -58,7 +57,7 @@ func (e *encoder) hasLabel(name string) bool {
 	return slices.ContainsFunc(e.labels, func(l label) bool { return l.name == name })
 }
 
-// service names the service that does not name itself.
+// service derives service_name if the resource has none.
 func (e *encoder) service() string {
 	for _, from := range serviceFrom {
 		for _, l := range e.labels {
@@ -70,7 +69,6 @@ func (e *encoder) service() string {
 	return unknownService
 }
 
-// appendSelector writes labels as Loki reads those of a stream: {a="b", c="d"}.
 func appendSelector(dst []byte, labels []label) []byte {
 	dst = append(dst, '{')
 	for i, l := range labels {
@@ -83,19 +81,19 @@ func appendSelector(dst []byte, labels []label) []byte {
 	return append(dst, '}')
 }
 
-// extracted is what Loki appends to a name that is taken.
+// extracted is what Loki appends to a name already in use.
 const extracted = "_extracted"
 
-// pairs are labels of structured metadata, framed as fields of an entry, names unique.
+// pairs are structured metadata, encoded as fields of an entry, with unique names.
 type pairs struct {
 	frames []byte
-	keys   []byte // of the attributes
+	keys   []byte // attribute keys
 	names  []pair
-	mask   uint64 // of the names; two equal names have a bit in common
+	mask   uint64 // of the names; equal names share a bit
 	taken  []byte // scratch
 }
 
-// pair is where the parts of a label stand: its name and its value in frames, in keys the key that it was made of.
+// pair holds positions in frames (name, value) and keys (attribute key).
 type pair struct{ name, value, key span }
 
 type span struct{ from, to int32 }
@@ -106,13 +104,12 @@ func (p *pairs) reset() {
 	p.frames, p.keys, p.names, p.mask = p.frames[:0], p.keys[:0], p.names[:0], 0
 }
 
-// bit is a hash of a name into one of 64 bits. Most entries have no bit twice, and need no comparison at all.
+// bit hashes a name to one of 64 bits: without a shared bit, names need no comparison.
 func bit(name []byte) uint64 {
 	n := len(name)
 	return 1 << ((uint(name[0]) + uint(name[n/2])*3 + uint(name[n-1])*7 + uint(n)*13) & 63)
 }
 
-// find returns the label of a name, nil if there is none.
 func (p *pairs) find(name []byte) *pair {
 	for i := range p.names {
 		if bytes.Equal(p.names[i].name.of(p.frames), name) {
@@ -122,8 +119,8 @@ func (p *pairs) find(name []byte) *pair {
 	return nil
 }
 
-// add appends a label, under another name if another key became the same one. Of the same key the first counts. What is
-// no attribute has no key.
+// add appends a label, renamed if another key gave the same name. For the same key the first value wins. Only attributes
+// have a key.
 func (p *pairs) add(key, name, value []byte) {
 	if len(value) == 0 {
 		return
@@ -154,7 +151,6 @@ func (p *pairs) add(key, name, value []byte) {
 	p.names = append(p.names, pair{span{nameEnd - int32(n), nameEnd}, span{end - int32(v), end}, span{k, int32(len(p.keys))}})
 }
 
-// addAll adds the labels of another set.
 func (p *pairs) addAll(o *pairs) {
 	if p.mask&o.mask != 0 {
 		for _, x := range o.names {

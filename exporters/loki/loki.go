@@ -15,33 +15,32 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// tenantHeader is how Loki is told whose logs these are.
 const tenantHeader = "X-Scope-OrgID"
 
 // Exporter is the component.
 type Exporter struct {
 	httpclient.Exporter
 	config   *Config
-	encoders chan *encoder // idle ones
+	encoders chan *encoder // idle
 	suspects divide.Suspects
 	seed     maphash.Seed
 }
 
-// New makes the exporter. It connects with the first request.
+// New makes the exporter; it connects with the first request.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	e := &Exporter{config: c, seed: maphash.MakeSeed(), encoders: make(chan *encoder, c.Places())}
 	var err error
 	if e.Target, err = c.target(); err != nil {
 		return nil, err
 	}
-	// The body is snappy by the protocol, without a Content-Encoding.
+	// The protocol's snappy compression has no Content-Encoding.
 	if err = e.Init(s, &c.Config, httpclient.Protocol{}, e); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
-// Encode implements delivery.Destination, with an encoder that is idle.
+// Encode implements delivery.Destination.
 func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	var k *encoder
 	select {
@@ -60,7 +59,6 @@ func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	}, err
 }
 
-// Attempt implements delivery.Destination.
 func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {
 	if tenant := cmp.Or(e.config.TenantID, p.Tenant); tenant != "" {
 		return e.Client.Post(ctx, e.Target, p, tenantHeader, tenant).Outcome

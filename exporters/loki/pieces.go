@@ -15,16 +15,15 @@ import (
 type pieces struct {
 	e       *Exporter
 	batch   pipeline.Batch
-	streams [][]byte // framed
+	streams [][]byte // with framing
 	records []pipeline.Ranges
 }
 
-// cutStreams takes a request apart.
 func (e *Exporter) cutStreams(b pipeline.Batch, p *payload.Payload) *pieces {
 	c := &pieces{e: e, batch: b}
 	body, err := s2.Decode(nil, p.Body())
 	if err != nil {
-		return c // of our own making: it cannot be
+		return c // cannot happen: we encoded it
 	}
 	c.records, _ = p.Tag.([]pipeline.Ranges)
 	for streams := wire.MessageFields(body); streams.Next(); {
@@ -51,8 +50,8 @@ func (c *pieces) Cut(from, to int) *payload.Payload {
 	return request(c.batch, body, c.Items(from, to).Len(), &c.e.Pool)
 }
 
-// Within is one stream by its lines. Loki takes the good lines of a stream by itself, and ignores what it has; others
-// that speak its protocol do not.
+// Within splits one stream into lines. Loki itself accepts the good lines of a stream and ignores duplicates; other servers
+// with its protocol do not.
 func (c *pieces) Within(i int) (divide.Pieces, bool) {
 	one := &pieces{e: c.e, batch: c.batch}
 	var items []pipeline.Ranges

@@ -5,7 +5,7 @@ import "github.com/sluiceio/sluice/pipeline"
 // Config has no keys, as in the Collector.
 type Config struct{}
 
-// Default is the one configuration there is.
+// Default returns the empty configuration.
 func Default() *Config { return &Config{} }
 
 // Component describes the exporter to the engine.

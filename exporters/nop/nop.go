@@ -1,4 +1,4 @@
-// Package nop is the exporter nop: it drops what it gets, because the configuration wants it so.
+// Package nop is the exporter nop: it drops everything, on purpose.
 package nop
 
 import (

@@ -11,8 +11,7 @@ import (
 	"github.com/sluiceio/sluice/internal/buffer"
 )
 
-// rawCodec hands payloads to grpc as they are, in reference-counted buffers: grpc still holds a request's bytes when
-// the call has returned, for as long as its writer does.
+// rawCodec passes payloads unchanged, in reference-counted buffers: grpc's writer may hold them after the call has returned.
 type rawCodec struct{}
 
 // Marshal implements encoding.CodecV2.
@@ -38,23 +37,23 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// Name implements encoding.CodecV2. It is the content-subtype: what we send are protobuf messages.
+// Name implements encoding.CodecV2: the content-subtype.
 func (rawCodec) Name() string { return "proto" }
 
-// lent is a buffer in the hands of grpc, which gives it back by Put.
+// lent is a buffer lent to grpc, which returns it by Put.
 type lent struct{ b *buffer.Buffer }
 
 // Put implements mem.BufferPool.
 func (l lent) Put(*[]byte) { l.b.Release() }
 
-// Get implements mem.BufferPool. Nobody takes from a single buffer.
+// Get implements mem.BufferPool; it is not used.
 func (l lent) Get(n int) *[]byte {
 	b := make([]byte, n)
 	return &b
 }
 
-// compressed is a grpc.Compressor for payloads that are compressed already: it names the encoding and passes the bytes
-// on. grpc's newer interface would compress anew for every attempt, and registers process-wide.
+// compressed is a grpc.Compressor that only names the encoding. grpc's newer interface would compress again for every
+// attempt, and registers process-wide.
 type compressed string
 
 // Do implements grpc.Compressor.

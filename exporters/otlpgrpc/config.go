@@ -13,25 +13,25 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config is what a user sets: the keys of the Collector's otlp_grpc exporter, and those that all our exporters share.
+// Config has the keys of the Collector's otlp_grpc exporter, and those of all our exporters.
 type Config struct {
 	configgrpc.ClientConfig `mapstructure:",squash"`
 	delivery.Config         `mapstructure:",squash"`
 
-	// Timeout is that of one attempt.
+	// Timeout limits one attempt.
 	Timeout time.Duration `mapstructure:"timeout"`
 }
 
 const (
 	defaultTimeout     = 5 * time.Second // the Collector's
-	defaultWriteBuffer = 512 << 10       // the Collector's; grpc-go writes what it holds at once
-	// How long a silent destination has to answer a ping, which grpc sends after 10 s at the earliest; the Collector has 10 s.
+	defaultWriteBuffer = 512 << 10       // the Collector's; grpc-go writes buffered data at once
+	// Time to answer a ping, which grpc sends after at least 10 s of silence; the Collector's is 10 s.
 	defaultPing = 5 * time.Second
-	// A rotated client certificate is seen within this; the Collector never looks unless told to.
+	// A rotated client certificate is loaded within this time; by default the Collector never reloads.
 	defaultReload = time.Minute
 )
 
-// Default is the Collector's, with the deviations that README.md names.
+// Default returns the Collector's defaults, except as listed in README.md.
 func Default() *Config {
 	c := &Config{ClientConfig: configgrpc.NewDefaultClientConfig(), Config: delivery.DefaultConfig(), Timeout: defaultTimeout}
 	c.WriteBufferSize = defaultWriteBuffer
@@ -43,7 +43,7 @@ func Default() *Config {
 	return c
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if strings.TrimPrefix(strings.TrimPrefix(c.Endpoint, "http://"), "https://") == "" {

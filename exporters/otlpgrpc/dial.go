@@ -16,15 +16,14 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// connecting bounds how long a destination that is back waits for us: grpc's own defaults let the pauses between two
-// attempts grow to two minutes.
+// connecting limits the reconnect delay: by default grpc's grows to two minutes.
 var connecting = grpc.ConnectParams{
 	Backoff:           backoff.Config{BaseDelay: 500 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
 	MinConnectTimeout: 3 * time.Second,
 }
 
-// dialer says how to make a connection of the Collector's client configuration, without its instrumentation, compression
-// and headers. A connection has goroutines before it connects, so it is not made for a graph that only is checked.
+// dialer returns a function that connects with the Collector's client configuration, without its instrumentation,
+// compression and headers. It is lazy: a connection has goroutines, and a graph may only be checked.
 func dialer(s pipeline.Settings, c *Config, encoding string) (func() (*grpc.ClientConn, error), error) {
 	target, secure := strings.CutPrefix(c.Endpoint, "https://")
 	target = strings.TrimPrefix(target, "http://")
@@ -46,7 +45,7 @@ func dialer(s pipeline.Settings, c *Config, encoding string) (func() (*grpc.Clie
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithUserAgent(agent),
-		// Repeating is ours. What grpc repeats by itself, the server provably did not process.
+		// We retry ourselves. grpc still retries what the server provably did not process.
 		grpc.WithDisableRetry(),
 		grpc.WithConnectParams(connecting),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.WaitForReady(c.WaitForReady)),

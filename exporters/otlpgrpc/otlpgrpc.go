@@ -1,4 +1,4 @@
-// Package otlpgrpc is the exporter that sends OTLP requests, as the bytes they came in, to any OTLP/gRPC endpoint.
+// Package otlpgrpc is the exporter that sends OTLP requests, unchanged, to any OTLP/gRPC endpoint.
 package otlpgrpc
 
 import (
@@ -21,21 +21,20 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// methods are the Export calls of the three signals.
 var methods = [...]string{
 	pipeline.Metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 	pipeline.Logs:    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 	pipeline.Traces:  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
 }
 
-// clockSkew is by how much earlier than ours a server's clock may end an attempt, whose timeout grpc tells it.
+// clockSkew is how much earlier the server may end an attempt than we do.
 const clockSkew = 50 * time.Millisecond
 
 // Exporter is the component.
 type Exporter struct {
 	sender     *delivery.Sender
 	dial       func() (*grpc.ClientConn, error)
-	conn       *grpc.ClientConn // since Start
+	conn       *grpc.ClientConn // set by Start
 	header     metadata.MD
 	auth       *credential.Credential
 	redact     *credential.Redactor
@@ -43,7 +42,7 @@ type Exporter struct {
 	pool       buffer.Pool
 }
 
-// New makes the exporter.
+// New makes the exporter without connecting.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	e := &Exporter{header: metadata.MD{}}
 	var err error
@@ -66,7 +65,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	return e, nil
 }
 
-// Start implements pipeline.Starter: it begins to connect, so that the first request does not wait for that.
+// Start implements pipeline.Starter: it connects early, so that the first request does not wait.
 func (e *Exporter) Start(context.Context) (err error) {
 	if e.conn, err = e.dial(); err != nil {
 		return err
@@ -75,7 +74,6 @@ func (e *Exporter) Start(context.Context) (err error) {
 	return nil
 }
 
-// Consume implements pipeline.Sink.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	return e.sender.Send(ctx, b)
 }
@@ -101,12 +99,11 @@ func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outco
 	return e.failed(ctx, err)
 }
 
-// failed judges an answer that is not OK.
 func (e *Exporter) failed(ctx context.Context, err error) answer.Outcome {
 	st := status.Convert(err)
 	verdict, reason := answer.JudgeGRPC(st.Code(), st.Message())
 	after := delay(st)
-	if after > 0 && st.Code() == codes.ResourceExhausted { // who says when to come back does not mean never
+	if after > 0 && st.Code() == codes.ResourceExhausted { // a retry delay means that a retry makes sense
 		verdict, reason = answer.Retry, ""
 	}
 	out := answer.Outcome{
@@ -126,7 +123,6 @@ func (e *Exporter) failed(ctx context.Context, err error) answer.Outcome {
 	return out
 }
 
-// delay is what the destination asks for by a RetryInfo.
 func delay(st *status.Status) time.Duration {
 	for _, d := range st.Proto().GetDetails() {
 		if strings.HasSuffix(d.GetTypeUrl(), "/google.rpc.RetryInfo") {

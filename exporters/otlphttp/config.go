@@ -12,34 +12,33 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config is what a user sets: the keys of the Collector's otlp_http exporter, and those that all our exporters share.
+// Config has the keys of the Collector's otlp_http exporter, and those of all our exporters.
 type Config struct {
 	httpclient.Config `mapstructure:",squash"`
 
-	// MetricsEndpoint is the whole URL for metrics, instead of endpoint with /v1/metrics.
+	// MetricsEndpoint replaces endpoint + /v1/metrics.
 	MetricsEndpoint string `mapstructure:"metrics_endpoint"`
-	// LogsEndpoint is the whole URL for logs, instead of endpoint with /v1/logs.
+	// LogsEndpoint replaces endpoint + /v1/logs.
 	LogsEndpoint string `mapstructure:"logs_endpoint"`
-	// TracesEndpoint is the whole URL for traces, instead of endpoint with /v1/traces.
+	// TracesEndpoint replaces endpoint + /v1/traces.
 	TracesEndpoint string `mapstructure:"traces_endpoint"`
-	// Encoding of a request: proto, or json, which costs several times the CPU and bytes.
+	// Encoding is proto or json; json costs several times the CPU and bytes.
 	Encoding string `mapstructure:"encoding"`
 }
 
-// The encodings.
 const (
 	encodingProto = "proto"
 	encodingJSON  = "json"
 )
 
-// Default is the Collector's, with the deviations that README.md names.
+// Default returns the Collector's defaults, except as listed in README.md.
 func Default() *Config {
 	c := &Config{Config: httpclient.DefaultConfig(), Encoding: encodingProto}
 	c.Compression = configcompression.TypeGzip
 	return c
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Endpoint == "" && c.MetricsEndpoint == "" && c.LogsEndpoint == "" && c.TracesEndpoint == "" {
@@ -59,7 +58,6 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, httpclient.CheckClient(&c.ClientConfig), c.Config.Config.Validate())...)
 }
 
-// target is where a signal is posted to; nil when the configuration does not say.
 func (c *Config) target(s pipeline.Signal) (*url.URL, error) {
 	whole := map[pipeline.Signal]string{
 		pipeline.Metrics: c.MetricsEndpoint, pipeline.Logs: c.LogsEndpoint, pipeline.Traces: c.TracesEndpoint,

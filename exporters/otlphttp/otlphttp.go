@@ -1,4 +1,4 @@
-// Package otlphttp is the exporter that posts OTLP requests, as the bytes they came in, to any OTLP/HTTP endpoint.
+// Package otlphttp is the exporter that posts OTLP requests, unchanged, to any OTLP/HTTP endpoint.
 package otlphttp
 
 import (
@@ -22,7 +22,7 @@ type Exporter struct {
 	targets    [pipeline.Traces + 1]*url.URL // by signal; nil where none is configured
 }
 
-// New makes the exporter. It connects with the first request.
+// New makes the exporter; it connects with the first request.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	e := &Exporter{}
 	var err error
@@ -45,7 +45,6 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	return e, nil
 }
 
-// Consume implements pipeline.Sink.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	if e.targets[b.Signal] == nil {
 		return pipeline.Refuse(0, fmt.Errorf(`cannot send %s: neither "endpoint" nor "%s_endpoint" is set`, b.Signal, b.Signal))
@@ -58,7 +57,6 @@ func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	return delivery.One(b, e.payload), nil
 }
 
-// json makes the payload of a batch as OTLP/JSON.
 func (e *Exporter) json(b pipeline.Batch) *payload.Payload {
 	text := e.Pool.Get(2 * len(b.Request))
 	text.B = otlpjson.Append(text.B, b.Signal, b.Request)

@@ -16,60 +16,57 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// Config is what a user sets: the keys of the Collector's prometheus_remote_write exporter, our credentials from
-// files, and promote_resource_attributes.
+// Config has the keys of the Collector's prometheus_remote_write exporter, plus credentials from files.
 type Config struct {
 	confighttp.ClientConfig `mapstructure:",squash"`
-	// Retry says how a request is repeated.
+	// Retry configures retries.
 	Retry delivery.RetryConfig `mapstructure:"retry_on_failure"`
-	// Credentials are those that come from files.
+	// Credentials are read from files.
 	Credentials credential.Config `mapstructure:",squash"`
 
-	// Queue bounds the callers that wait, and says in how many shards series are sent.
+	// Queue limits waiting callers and sets the number of shards.
 	Queue Queue `mapstructure:"remote_write_queue"`
-	// ExternalLabels are added to every series that has no label of that name.
+	// ExternalLabels are added to series that lack a label of that name.
 	ExternalLabels map[string]string `mapstructure:"external_labels"`
-	// AddMetricSuffixes adds unit and type to the names of OpenTelemetry metrics. Scraped ones keep their names.
+	// AddMetricSuffixes adds unit and type to names of OpenTelemetry metrics. Scraped metrics keep their names.
 	AddMetricSuffixes bool `mapstructure:"add_metric_suffixes"`
 	// PromoteResourceAttributes become labels of every series of the resource.
 	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
-	// ResourceToTelemetry makes labels of all resource attributes.
+	// ResourceToTelemetry turns all resource attributes into labels.
 	ResourceToTelemetry ResourceToTelemetry `mapstructure:"resource_to_telemetry_conversion"`
-	// TargetInfo is about the series that holds the other attributes of a resource.
+	// TargetInfo configures the series with a resource's other attributes.
 	TargetInfo TargetInfo `mapstructure:"target_info"`
-	// SendMetadata adds type, help and unit of each metric to the requests.
+	// SendMetadata adds type, help and unit of each metric.
 	SendMetadata bool `mapstructure:"send_metadata"`
-	// MaxBatchSizeBytes is the size of a request, before compression, over which a batch becomes several.
+	// MaxBatchSizeBytes limits the uncompressed size of a request; larger batches are split.
 	MaxBatchSizeBytes int `mapstructure:"max_batch_size_bytes"`
-	// MaxBatchRequestParallelism is how many requests of one batch go out side by side, instead of
-	// remote_write_queue::num_consumers.
+	// MaxBatchRequestParallelism overrides remote_write_queue::num_consumers.
 	MaxBatchRequestParallelism int `mapstructure:"max_batch_request_parallelism"`
-	// ProtobufMessage is the version of the protocol; only that of 1.0 is supported.
+	// ProtobufMessage is the protocol version; only that of 1.0 is supported.
 	ProtobufMessage string `mapstructure:"protobuf_message"`
 }
 
 // Queue is the section remote_write_queue.
 type Queue struct {
-	// Enabled says whether queue_size bounds how many callers wait.
+	// Enabled applies QueueSize.
 	Enabled bool `mapstructure:"enabled"`
 	// QueueSize is how many batches may wait; more are refused as overload.
 	QueueSize int `mapstructure:"queue_size"`
-	// NumConsumers is in how many shards series are sent. A series always goes to the same one, and a shard has one
-	// request on the wire.
+	// NumConsumers is the number of shards. A series always uses the same shard, which sends one request at a time.
 	NumConsumers int `mapstructure:"num_consumers"`
 }
 
 // ResourceToTelemetry is the section resource_to_telemetry_conversion.
 type ResourceToTelemetry struct {
-	// Enabled makes a label of each resource attribute, on every series of the resource.
+	// Enabled adds each resource attribute as a label to every series of the resource.
 	Enabled bool `mapstructure:"enabled"`
-	// ExcludeServiceAttributes leaves out what job and instance are made of.
+	// ExcludeServiceAttributes omits the attributes behind job and instance.
 	ExcludeServiceAttributes bool `mapstructure:"exclude_service_attributes"`
 }
 
 // TargetInfo is the section target_info.
 type TargetInfo struct {
-	// Enabled writes one target_info series a resource.
+	// Enabled writes one target_info series per resource.
 	Enabled bool `mapstructure:"enabled"`
 }
 
@@ -81,7 +78,7 @@ const (
 	messageV1       = "prometheus.WriteRequest"
 )
 
-// Default is the Collector's, with the deviations that README.md names.
+// Default returns the Collector's defaults, except as listed in README.md.
 func Default() *Config {
 	p := prom.DefaultConfig()
 	c := &Config{
@@ -99,7 +96,7 @@ func Default() *Config {
 	return c
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Compression.IsCompressed() && c.Compression != "snappy" {
@@ -128,7 +125,6 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, httpclient.CheckURL("endpoint", c.Endpoint), httpclient.CheckClient(&c.ClientConfig), c.Retry.Validate(), c.Credentials.Validate())...)
 }
 
-// shards is into how many lines of requests series are divided.
 func (c *Config) shards() int {
 	if c.MaxBatchRequestParallelism > 0 {
 		return c.MaxBatchRequestParallelism
@@ -136,8 +132,7 @@ func (c *Config) shards() int {
 	return c.Queue.NumConsumers
 }
 
-// client is the configuration in the form that exporters over HTTP share. One call is on the wire at a time: its shards go
-// out side by side, and every series in order.
+// client allows one call at a time: its shards are sent concurrently, each series in order.
 func (c *Config) client() *httpclient.Config {
 	shared := httpclient.Config{ClientConfig: c.ClientConfig, Config: delivery.DefaultConfig()}
 	shared.Queue.Enabled, shared.Queue.QueueSize = c.Queue.Enabled, c.Queue.QueueSize

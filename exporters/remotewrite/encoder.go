@@ -14,8 +14,8 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// An encoder makes write requests of batches. A batch may hold several scrapes of a target, so samples are gathered by
-// series first: the labels, most of the bytes, are written once, and the samples of a series in order of time.
+// An encoder turns batches into write requests. It groups samples by series, because a batch may hold several scrapes:
+// labels, most of the bytes, are written once, and samples in time order.
 type encoder struct {
 	shards   int
 	maxBytes int
@@ -26,42 +26,41 @@ type encoder struct {
 	suspects divide.Suspects
 	pool     buffer.Pool
 
-	mu         sync.Mutex // of all below: the translator is for one walk at a time
+	mu         sync.Mutex // guards all below: the translator allows one walk at a time
 	translator *prom.Translator
 	batch      pipeline.Batch
-	suspected  bool                 // some series was rejected lately
+	suspected  bool                 // some series was rejected recently
 	groups     [][]*payload.Payload // by shard
-	spent      int                  // of the arena, by what was flushed
-	walk       uint64               // ordinal of the walk; a series whose slot has another one is new to it
+	spent      int                  // of the arena, flushed so far
+	walk       uint64               // number of the walk; see indexBits
 	series     []series
 	samples    []sample
 	families   []*prom.Family
-	arena      []byte // labels of series; framed exemplars and histograms of samples
-	lastPoint  int    // data point of the sample before
+	arena      []byte // labels of series; encoded exemplars and histograms of samples
+	lastPoint  int    // data point of the previous sample
 	order      []int32
 	body       []byte
 }
 
-// span is a range of the arena.
 type span struct{ from, to int32 }
 
 // series is one label set in a walk.
 type series struct {
 	labels      span
 	first, last int32 // of its samples
-	size        int32 // of its TimeSeries' body
-	items       int32 // data points that are counted here: those whose first sample it has
+	size        int32 // of its TimeSeries body
+	items       int32 // data points counted here: those whose first sample it has
 	shard       uint8
 	unsorted    bool
 }
 
-// sample is one value, or only what frames holds: a native histogram.
+// sample is a value or, if bare, a native histogram.
 type sample struct {
 	time   int64
 	value  float64
-	frames span  // exemplars and histograms, framed as fields of the TimeSeries
-	next   int32 // of the series, unless this is its last one
-	bare   bool  // has no value
+	frames span  // exemplars and histograms, encoded as TimeSeries fields
+	next   int32 // next sample of the series, unless this is the last
+	bare   bool  // no value
 }
 
 func newEncoder(c *Config) *encoder {
@@ -78,18 +77,16 @@ func newEncoder(c *Config) *encoder {
 	}
 }
 
-// maxArena bounds what the labels of a batch may take. A label is written once a series, however often it was sent: one
-// promoted attribute of a megabyte over a hundred thousand points would ask for all memory.
+// maxArena limits a batch's labels: they are repeated for every series, so a promoted attribute of 1 MB over 100,000 points
+// would use all memory.
 const maxArena = 256 << 20
 
-// flushArena is how much of a batch is gathered before requests are made of it. Samples of a series are put in order of
-// time only within it.
+// flushArena is how much is gathered before requests are made. Samples are sorted by time only within it.
 const flushArena = 32 << 20
 
-// keepArena is how much of it stays for the next batch.
+// keepArena is how much memory is kept for the next batch.
 const keepArena = 16 << 20
 
-// errInflated says so.
 var errInflated = errors.New("the labels of the batch are larger than 256 MiB when each series has its own")
 
 // encode makes the payloads of a batch: a group for each shard, in it requests of at most maxBytes; apart from
@@ -114,7 +111,6 @@ func (e *encoder) encode(b pipeline.Batch) ([][]*payload.Payload, prom.Report, e
 	return groups, report, nil
 }
 
-// flush makes requests of what was gathered.
 func (e *encoder) flush() {
 	for shard := range e.groups {
 		e.groups[shard] = append(e.groups[shard], e.group(e.batch, uint8(shard))...)
@@ -123,16 +119,14 @@ func (e *encoder) flush() {
 	e.forget()
 }
 
-// forget forgets what was gathered.
 func (e *encoder) forget() {
 	e.walk++
 	e.series, e.samples, e.families, e.arena = e.series[:0], e.samples[:0], e.families[:0], e.arena[:0]
 }
 
-// The low half of a slot is the series' index in the walk that the high half names.
+// The low half of a slot is the series' index in the walk given by the high half.
 const indexBits = 32
 
-// Sample implements prom.Sink.
 func (e *encoder) Sample(s *prom.Sample) error {
 	if e.spent+len(e.arena) > e.maxArena {
 		return errInflated
@@ -170,7 +164,6 @@ func (e *encoder) Sample(s *prom.Sample) error {
 	return nil
 }
 
-// add begins a series.
 func (e *encoder) add(s *prom.Sample) int {
 	i := len(e.series)
 	*s.Slot = e.walk<<indexBits | uint64(uint32(i))
@@ -193,17 +186,15 @@ func (e *encoder) add(s *prom.Sample) int {
 	return i
 }
 
-// refused says that something of a batch may not have arrived.
+// refused records that part of a batch may not have arrived.
 func (e *encoder) refused() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.translator.InfoLost()
 }
 
-// key is the identity of a series.
 func (e *encoder) key(labels []byte) uint64 { return maphash.Bytes(e.seed, labels) }
 
-// group makes the requests of one shard.
 func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*payload.Payload) {
 	e.body = e.body[:0]
 	if shard == 0 {
@@ -237,12 +228,10 @@ func (e *encoder) group(b pipeline.Batch, shard uint8) (out []*payload.Payload) 
 	return out
 }
 
-// payload compresses the body. Items and bytes of the batch are shared out over its payloads.
 func (e *encoder) payload(b pipeline.Batch, items int) *payload.Payload {
 	return e.request(b, e.body, items)
 }
 
-// request makes a payload of a body that has so many items of the batch.
 func (e *encoder) request(b pipeline.Batch, body []byte, items int) *payload.Payload {
 	p := payload.Own(b, payload.CompressSnappy(body, &e.pool))
 	p.Items, p.Size = items, share(len(b.Request), items, b.Items)
@@ -284,7 +273,7 @@ func (e *encoder) appendSample(v *sample) {
 	e.body = append(e.body, e.arena[v.frames.from:v.frames.to]...)
 }
 
-// shrink lets go of the batch, and of the memory of an unusual one.
+// shrink releases the batch and frees unusually large buffers.
 func (e *encoder) shrink() {
 	e.batch, e.groups = pipeline.Batch{}, nil
 	if cap(e.arena) > keepArena {
@@ -295,8 +284,7 @@ func (e *encoder) shrink() {
 	}
 }
 
-// sampleSize is the length of a Sample's body.
 func sampleSize(time int64) int { return 9 + 1 + wire.SizeVarint(uint64(time)) }
 
-// frameSize is the length of a message field with a body of n bytes and a number below 16.
+// frameSize is the size of a field with n body bytes and a number below 16.
 func frameSize(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }

@@ -5,12 +5,12 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// Field numbers of remote write 1.0 (prometheus.WriteRequest and what it holds).
+// Field numbers of remote write 1.0 (prometheus.WriteRequest and its messages).
 const (
 	fieldTimeSeries = 1
 	fieldMetadata   = 3
 
-	fieldLabels     = 1 // also of an Exemplar; prom.Labels come with it
+	fieldLabels     = 1 // also of an Exemplar; included in prom.Labels
 	fieldSamples    = 2
 	fieldExemplars  = 3
 	fieldHistograms = 4
@@ -41,7 +41,6 @@ const (
 	fieldMetadataUnit   = 5
 )
 
-// frames puts the exemplars and the histogram of a sample into the arena.
 func (e *encoder) frames(s *prom.Sample) span {
 	from := int32(len(e.arena))
 	for i := range s.Exemplars {
@@ -59,8 +58,7 @@ func (e *encoder) frames(s *prom.Sample) span {
 	return span{from, int32(len(e.arena))}
 }
 
-// appendHistogram appends a native histogram. The counts are written also when they are 0: they are members of oneofs,
-// and a reader tells integer histograms from others by them.
+// appendHistogram writes zero counts too: they are oneof members, by which readers recognize integer histograms.
 func appendHistogram(dst []byte, h *prom.Histogram, time int64) []byte {
 	dst, mark := wire.BeginMessage(dst, fieldHistograms)
 	dst = wire.AppendUint(dst, fieldHistogramCount, h.Count)
@@ -87,7 +85,6 @@ func appendSpans(dst []byte, field int, spans []prom.Span) []byte {
 	return dst
 }
 
-// appendDeltas appends packed zigzag numbers.
 func appendDeltas(dst []byte, field int, deltas []int64) []byte {
 	if len(deltas) == 0 {
 		return dst
@@ -99,7 +96,7 @@ func appendDeltas(dst []byte, field int, deltas []int64) []byte {
 	return wire.EndMessage(dst, mark)
 }
 
-// metadataTypes are the numbers of MetricMetadata.MetricType; what is not here is UNKNOWN.
+// metadataTypes are MetricMetadata.MetricType values; missing ones are UNKNOWN.
 var metadataTypes = map[string]uint64{
 	"counter": 1, "gauge": 2, "histogram": 3, "gaugehistogram": 4, "summary": 5, "info": 6, "stateset": 7,
 }

@@ -10,33 +10,31 @@ import (
 	"github.com/sluiceio/sluice/wire/prom"
 )
 
-// pieces are the series of a write request, each with its samples in order of time.
+// pieces are the series of a write request, with samples in time order.
 type pieces struct {
 	e      *encoder
 	batch  pipeline.Batch
 	series []seriesPiece
 }
 
-// seriesPiece is one TimeSeries of a request.
 type seriesPiece struct {
-	labels  []byte // framed as they stand in it
+	labels  []byte // with framing
 	samples []samplePiece
 }
 
-// samplePiece is what a series says of one time: a sample or a histogram, and the exemplars before it.
+// samplePiece is a sample or histogram with the exemplars before it.
 type samplePiece struct {
 	frames []byte
 	time   []byte // as a varint
-	points []int  // of the batch: those that have this sample
+	points []int  // data points of the batch with this sample
 }
 
-// cutSeries takes a request apart. Which data points are in it is found by walking the batch once more: only who is
-// rejected pays for that.
+// cutSeries splits a request. It walks the batch again to find the data points, only after a rejection.
 func (e *encoder) cutSeries(b pipeline.Batch, request []byte) *pieces {
 	p := &pieces{e: e, batch: b}
 	body, err := s2.Decode(nil, request)
 	if err != nil {
-		return p // of our own making: it cannot be
+		return p // cannot happen: we encoded it
 	}
 	byLabels := map[string]int{}
 	for all := wire.MessageFields(body); all.Next(); {
@@ -65,7 +63,7 @@ func (e *encoder) cutSeries(b pipeline.Batch, request []byte) *pieces {
 	return p
 }
 
-// readSeries reads a TimeSeries, whose labels come first.
+// readSeries relies on labels being first.
 func readSeries(body []byte) (s seriesPiece) {
 	from := 0
 	pos := 0
@@ -92,7 +90,7 @@ func readSeries(body []byte) (s seriesPiece) {
 		s.samples = append(s.samples, x)
 		from = pos
 	}
-	if n := len(s.samples); n > 0 && from < len(body) { // exemplars behind the last one
+	if n := len(s.samples); n > 0 && from < len(body) { // exemplars after the last sample
 		s.samples[n-1].frames = body[from-len(s.samples[n-1].frames):]
 	}
 	return s
@@ -125,7 +123,6 @@ func (p *pieces) Cut(from, to int) *payload.Payload {
 	return p.e.request(p.batch, body, p.Items(from, to).Len())
 }
 
-// append writes the series with its samples.
 func (s *seriesPiece) append(dst []byte) []byte {
 	dst, mark := wire.BeginMessage(dst, fieldTimeSeries)
 	dst = append(dst, s.labels...)
@@ -135,7 +132,7 @@ func (s *seriesPiece) append(dst []byte) []byte {
 	return wire.EndMessage(dst, mark)
 }
 
-// Within is one series by its samples.
+// Within splits one series into samples.
 func (p *pieces) Within(i int) (divide.Pieces, bool) {
 	one := &pieces{e: p.e, batch: p.batch}
 	for _, x := range p.series[i].samples {

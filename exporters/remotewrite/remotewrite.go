@@ -1,4 +1,4 @@
-// Package remotewrite is the exporter that writes metrics by Prometheus' remote write 1.0.
+// Package remotewrite is the exporter for Prometheus remote write 1.0.
 package remotewrite
 
 import (
@@ -19,7 +19,7 @@ type Exporter struct {
 	refused  throttle.Line
 }
 
-// New makes the exporter. It connects with the first request.
+// New makes the exporter; it connects with the first request.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	e := &Exporter{settings: s, encoder: newEncoder(c)}
 	err := e.Init(s, c.client(), httpclient.Protocol{
@@ -41,7 +41,7 @@ func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	}, err
 }
 
-// ended books what has no form in Prometheus, unless all of the batch comes again; then it is booked with that.
+// ended counts points that Prometheus cannot represent, unless the whole batch will be sent again.
 func (e *Exporter) ended(b pipeline.Batch, a *pipeline.Answer, report *prom.Report) {
 	if a.Refusal != nil {
 		e.encoder.refused()
@@ -51,7 +51,6 @@ func (e *Exporter) ended(b pipeline.Batch, a *pipeline.Answer, report *prom.Repo
 	}
 }
 
-// drop books the points that Prometheus has no form for.
 func (e *Exporter) drop(b pipeline.Batch, report *prom.Report) {
 	report.EachRefused(func(w prom.Why, points int, metric string) {
 		why := pipeline.DropUnsupported
@@ -66,7 +65,6 @@ func (e *Exporter) drop(b pipeline.Batch, report *prom.Report) {
 	})
 }
 
-// share is the part of total that n of all have.
 func share(total, n, all int) int {
 	if all == 0 {
 		return 0

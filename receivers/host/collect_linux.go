@@ -12,17 +12,15 @@ import (
 	"github.com/prometheus/node_exporter/collector"
 )
 
-// member is one collector.
 type member struct {
 	name   string
 	from   collector.Collector // nil until it can be made
-	busy   atomic.Bool         // it runs, perhaps since an earlier reading
+	busy   atomic.Bool         // running, perhaps since an earlier reading
 	failed bool                // at the last reading
 }
 
-// set runs collectors side by side, as the node exporter does, but waits for none longer than the timeout and lives
-// through one that panics. It is a prometheus.Collector, so that client_golang's registry checks and sorts what they
-// give.
+// set runs collectors concurrently, like the node exporter, but with a timeout and panic recovery. As a
+// prometheus.Collector, its output is checked and sorted by the registry.
 type set struct {
 	members []*member
 	timeout time.Duration
@@ -31,10 +29,9 @@ type set struct {
 	fail    func()       // called for each collector that fails
 }
 
-// patience bounds how long a reading waits for a collector; a hung network mount can hold one for ever.
+// patience limits the wait: a hung network mount can block a collector forever.
 const patience = 10 * time.Second
 
-// newSet makes the set of a receiver.
 func (r *Receiver) newSet(names []string) *set {
 	s := &set{timeout: min(patience, r.cfg.CollectionInterval), log: r.settings.Log, quiet: quiet(r.settings.Log), fail: r.failures.Inc}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
@@ -43,7 +40,6 @@ func (r *Receiver) newSet(names []string) *set {
 	return s
 }
 
-// part is what one collector gave.
 type part struct {
 	of      *member
 	metrics []prometheus.Metric
@@ -51,7 +47,6 @@ type part struct {
 	err     error
 }
 
-// The two metrics that node_exporter has for each of its collectors.
 var (
 	durationDesc = prometheus.NewDesc("node_scrape_collector_duration_seconds",
 		"node_exporter: Duration of a collector scrape.", []string{"collector"}, nil)
@@ -59,12 +54,12 @@ var (
 		"node_exporter: Whether a collector succeeded.", []string{"collector"}, nil)
 )
 
-// Describe says nothing: what the collectors give is not known beforehand.
+// Describe sends nothing: the metrics are not known in advance.
 func (s *set) Describe(chan<- *prometheus.Desc) {}
 
-// Collect runs every collector that is not still at work, and waits for them at most the timeout.
+// Collect runs all collectors that are not still running, and waits up to the timeout.
 func (s *set) Collect(ch chan<- prometheus.Metric) {
-	parts := make(chan part, len(s.members)) // room for all, so that a late one can end
+	parts := make(chan part, len(s.members)) // room for all, so that a late one can finish
 	waiting := map[*member]bool{}
 	for _, m := range s.members {
 		if !m.busy.CompareAndSwap(false, true) {
@@ -90,7 +85,6 @@ func (s *set) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// run collects from one collector.
 func (m *member) run(s *set) (p part) {
 	defer m.busy.Store(false)
 	p.of = m
@@ -103,7 +97,7 @@ func (m *member) run(s *set) (p part) {
 		}
 	}()
 	defer func() {
-		if r := recover(); r != nil { // MustNewConstMetric on odd input of the kernel
+		if r := recover(); r != nil { // MustNewConstMetric panics on odd kernel data
 			p.err = fmt.Errorf("it panicked: %v", r)
 		}
 		close(ch)
@@ -119,7 +113,6 @@ func (m *member) run(s *set) (p part) {
 	return p
 }
 
-// give passes on what a collector gave, and says when one begins to fail.
 func (s *set) give(ch chan<- prometheus.Metric, p part) {
 	for _, m := range p.metrics {
 		ch <- m

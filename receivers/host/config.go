@@ -13,34 +13,32 @@ import (
 
 // Config is what a user sets.
 type Config struct {
-	// CollectionInterval is how often the machine is read.
+	// CollectionInterval is the time between two readings.
 	CollectionInterval time.Duration `mapstructure:"collection_interval"`
-	// Collectors are the node exporter's collectors to run; empty means the default list.
+	// Collectors are the node exporter's collectors to run; empty: the default list.
 	Collectors []string `mapstructure:"collectors"`
-	// Exclude takes collectors out of the list.
+	// Exclude removes collectors from the list.
 	Exclude []string `mapstructure:"exclude"`
-	// Instance is the instance label; empty means the machine's host name.
+	// Instance is the instance label; empty: the host name.
 	Instance string `mapstructure:"instance"`
-	// TextfileDirectories are read by the collector textfile, *.prom in each; glob patterns are allowed. Naming one adds
-	// the collector.
+	// TextfileDirectories are read by the collector textfile (*.prom; glob patterns are allowed). Setting it adds the
+	// collector.
 	TextfileDirectories []string `mapstructure:"textfile_directories"`
-	// ExcludeNetworkDevices, ExcludeDisks, ExcludeMountPoints and ExcludeFSTypes are regular expressions of what is not
-	// reported. Empty means all of it.
+	// ExcludeNetworkDevices, ExcludeDisks, ExcludeMountPoints and ExcludeFSTypes are regular expressions. Empty: report all.
 	ExcludeNetworkDevices string `mapstructure:"exclude_network_devices"`
 	ExcludeDisks          string `mapstructure:"exclude_disks"`
 	ExcludeMountPoints    string `mapstructure:"exclude_mount_points"`
 	ExcludeFSTypes        string `mapstructure:"exclude_fs_types"`
-	// Procfs, Sysfs and Rootfs are where the machine's file systems are mounted, for a container that reads its host.
+	// Procfs, Sysfs and Rootfs are the machine's mount points, for use in a container.
 	Procfs string `mapstructure:"procfs"`
 	Sysfs  string `mapstructure:"sysfs"`
 	Rootfs string `mapstructure:"rootfs"`
-	// BacklogBytes bounds what waits for a destination that is away; the oldest is dropped as backlog_full.
+	// BacklogBytes limits what waits for delivery; the oldest is dropped as backlog_full.
 	BacklogBytes int `mapstructure:"backlog_bytes"`
 }
 
-// defaultCollectors are the node exporter's own defaults for Linux, without those that need rights or hardware that
-// ordinary nodes lack and then complain at every reading (rapl, fibrechannel, infiniband, ...), and without textfile,
-// which needs a folder.
+// defaultCollectors are the node exporter's Linux defaults, without textfile, which needs a folder, and those that fail at
+// every reading on ordinary nodes (rapl, fibrechannel, infiniband, ...).
 var defaultCollectors = []string{
 	"arp", "bonding", "conntrack", "cpu", "cpufreq", "diskstats", "edac", "entropy", "filefd", "filesystem", "hwmon",
 	"loadavg", "mdadm", "meminfo", "netclass", "netdev", "netstat", "nvme", "os", "powersupplyclass", "pressure",
@@ -56,8 +54,8 @@ const (
 	defaultBacklog  = 32 << 20
 )
 
-// What a node with containers has hundreds of, and nobody looks at: the defaults of the node exporter's Helm chart for
-// Kubernetes, with the devices of Calico and Cilium.
+// The defaults of the node exporter's Helm chart for Kubernetes, plus Calico and Cilium devices: a node with containers has
+// hundreds of these.
 const (
 	containerDevices     = `^(veth.*|[a-f0-9]{15}|cali[a-f0-9]+|lxc[a-f0-9]+)$`
 	disksWithoutHardware = `^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`
@@ -65,7 +63,7 @@ const (
 	virtualFSTypes       = `^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|erofs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs)$`
 )
 
-// Default reads the machine the process runs on.
+// Default reads the machine that the process runs on.
 func Default() *Config {
 	return &Config{
 		CollectionInterval: defaultInterval, Procfs: "/proc", Sysfs: "/sys", Rootfs: "/", BacklogBytes: defaultBacklog,
@@ -74,7 +72,7 @@ func Default() *Config {
 	}
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.CollectionInterval < leastInterval {
@@ -117,7 +115,7 @@ func (c *Config) Validate() error {
 
 const notSupported = "the receiver host is not supported on this system (" + runtime.GOOS + "); it reads nothing, take it out"
 
-// Warnings says that there will be nothing where the receiver cannot work. It is no fault, so that one file serves a fleet.
+// Warnings reports an unsupported system. It is no fault, so that one file can serve a fleet.
 func (c *Config) Warnings() []string {
 	if supported {
 		return nil
@@ -125,7 +123,6 @@ func (c *Config) Warnings() []string {
 	return []string{notSupported}
 }
 
-// enabled is the list of collectors that run.
 func (c *Config) enabled() []string {
 	names := c.Collectors
 	if len(names) == 0 {

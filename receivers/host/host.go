@@ -1,10 +1,7 @@
-// Package host is the receiver of the machine's own metrics. The node exporter's collectors are the library, so
-// that names and meanings are those that every node dashboard and alert expects: node_* with job="node" and the
-// host's name as instance.
+// Package host is the receiver for the machine's metrics. It uses the node exporter's collectors, so that dashboards and
+// alerts work unchanged: node_* with job="node" and the host's name as instance.
 //
-// A reading becomes text in memory and goes through the same template as a scrape (wire/template): series
-// that are there each time cost a comparison and a patch, stale markers and up come for free, and the two ways in
-// cannot differ.
+// A reading is rendered as text and takes the same path as a scrape (wire/template), which adds stale markers and up.
 package host
 
 import (
@@ -41,14 +38,14 @@ type Receiver struct {
 	metrics
 	template *template.Template
 	body     []byte // the template's spare buffer
-	odd      string // the last fault of the registry that was said
-	blind    bool   // no collector gave anything at the last reading
+	odd      string // last registry error that was logged
+	blind    bool   // no collector returned anything at the last reading
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
-// New makes the receiver; the machine is first read after Start.
+// New makes the receiver; it reads nothing before Start.
 func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	instance := cfg.Instance
 	if instance == "" {
@@ -91,8 +88,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the reading and hands on what waits until ctx ends. No stale markers are sent: the next process on
-// this machine goes on with the same series.
+// Stop delivers what waits until ctx ends. It sends no stale markers: the next process continues the series.
 func (r *Receiver) Stop(ctx context.Context) error {
 	if r.cancel == nil {
 		return nil
@@ -115,7 +111,6 @@ func (r *Receiver) run(ctx context.Context) {
 	}
 }
 
-// read makes one request of the machine's state now.
 func (r *Receiver) read() {
 	at := time.Now()
 	body, err := r.gather()
@@ -137,14 +132,13 @@ func (r *Receiver) read() {
 	r.backlog.Put(res.Items, res.Size, r.template.AppendRequest)
 }
 
-// gather is the exposition of the node exporter. One collector that fails is reported in its own
-// node_scrape_collector_success and does not cost the others.
+// gather reports a failed collector in node_scrape_collector_success; the others are unaffected.
 func (r *Receiver) gather() ([]byte, error) {
 	families, err := r.registry.Gather()
 	if err != nil && len(families) == 0 {
 		return nil, fmt.Errorf("cannot gather: %w", err)
 	}
-	if err != nil && err.Error() != r.odd { // such as one series in two text files
+	if err != nil && err.Error() != r.odd { // such as the same series in two text files
 		r.odd = err.Error()
 		r.settings.Log.Warn("some of the machine's metrics are left out", "error", err)
 	}

@@ -14,23 +14,21 @@ import (
 
 const supported = true
 
-// isCollector reports whether the node exporter has a collector of that name.
 func isCollector(name string) bool {
 	return kingpin.CommandLine.GetFlag("collector."+name) != nil
 }
 
-// library guards the node exporter's package-level flags. They are parsed once: the library keeps the collectors it
-// has made, so that neither paths nor filters can change while the process lives.
+// library guards the node exporter's package-level flags. They are parsed once: the library caches collectors, so paths and
+// filters cannot change.
 var library struct {
 	sync.Mutex
 	args []string
 }
 
-// errFixed is the answer to a reload that changes what the library cannot change.
+// errFixed rejects a reload that changes them.
 var errFixed = errors.New("the paths, the textfile directories and the exclude_* keys cannot change while the process runs; restart it")
 
-// open makes the node exporter's collectors ready for this configuration. A collector that cannot be made now is tried
-// again at each reading: a mount that is late, or missing, costs only what it would show.
+// open prepares the collectors. One that cannot be made now is retried at each reading.
 func (r *Receiver) open() error {
 	library.Lock()
 	defer library.Unlock()
@@ -54,7 +52,6 @@ func (r *Receiver) open() error {
 	return r.registry.Register(r.newSet(r.cfg.enabled()))
 }
 
-// flags are the node exporter's options for paths and filters.
 func (c *Config) flags() []string {
 	args := []string{"--path.procfs=" + c.Procfs, "--path.sysfs=" + c.Sysfs, "--path.rootfs=" + c.Rootfs}
 	for _, f := range []struct{ flag, expr string }{
@@ -68,7 +65,7 @@ func (c *Config) flags() []string {
 		{"filesystem.fs-types-exclude", c.ExcludeFSTypes},
 	} {
 		if f.expr == "" {
-			f.expr = "^$" // an empty one would exclude everything, or be the library's default
+			f.expr = "^$" // an empty one would exclude everything, or use the library's default
 		}
 		args = append(args, "--collector."+f.flag+"="+f.expr)
 	}
@@ -78,7 +75,7 @@ func (c *Config) flags() []string {
 	return args
 }
 
-// make asks the library for the collector. It panics on what it did not expect of a machine.
+// make recovers from panics: the library panics on unexpected machines.
 func (m *member) make(s *set) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

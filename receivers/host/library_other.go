@@ -2,7 +2,7 @@
 
 package host
 
-// The node exporter's collectors for other systems need cgo, and their names and meanings are others.
+// Elsewhere the node exporter's collectors need cgo and have other names and meanings.
 const supported = false
 
 func isCollector(string) bool { return true }

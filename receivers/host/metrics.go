@@ -2,7 +2,6 @@ package host
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics are the receiver's own.
 type metrics struct {
 	collections prometheus.Counter
 	failures    prometheus.Counter // of collectors

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// quiet lets each of the node exporter's complaints through once: a collector that this machine cannot serve would
-// otherwise say so at every reading. Afterwards node_scrape_collector_success tells.
+// quiet passes each complaint of the node exporter once, not at every reading; node_scrape_collector_success keeps reporting
+// it.
 func quiet(to *slog.Logger) *slog.Logger {
 	return slog.New(&onceHandler{Handler: to.Handler(), said: &said{texts: map[string]bool{}}})
 }
@@ -22,12 +22,12 @@ type onceHandler struct {
 	said *said
 }
 
-// Enabled drops what the node exporter says below warnings.
+// Enabled drops levels below warning.
 func (h *onceHandler) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
 }
 
-// Handle passes the first record of each message and collector, as a warning: the node goes on without it.
+// Handle passes the first record of each message and collector, as a warning.
 func (h *onceHandler) Handle(ctx context.Context, r slog.Record) error {
 	key := r.Message
 	r.Attrs(func(a slog.Attr) bool {

@@ -15,34 +15,34 @@ const (
 	startAtBeginning = "beginning"
 )
 
-// Config is what a user sets. The keys that the Collector's journald receiver has mean what they mean there.
+// Config uses the Collector's key names and meanings where they exist.
 type Config struct {
-	// Units limits reading to these systemd units.
+	// Units selects systemd units.
 	Units []string `mapstructure:"units"`
-	// Identifiers limits reading to these syslog identifiers.
+	// Identifiers selects syslog identifiers.
 	Identifiers []string `mapstructure:"identifiers"`
-	// Priority limits reading to this priority and the more important ones (a name or a number), or to a range: err..alert.
+	// Priority selects this priority and more important ones (name or number), or a range: err..alert.
 	Priority string `mapstructure:"priority"`
-	// Directory is the folder of the journal files; empty: the machine's own.
+	// Directory is the journal's folder; empty: the machine's journal.
 	Directory string `mapstructure:"directory"`
 	// Namespace is the journal namespace; empty: the default one.
 	Namespace string `mapstructure:"namespace"`
-	// StartAt says where reading begins when no cursor is kept: "end" or "beginning".
+	// StartAt is where to start without a stored cursor: "end" or "beginning".
 	StartAt string `mapstructure:"start_at"`
-	// CheckpointDir is the folder of the cursor file; empty: the receiver's own folder in the data directory.
+	// CheckpointDir is the cursor's folder; empty: the receiver's folder in the data directory.
 	CheckpointDir string `mapstructure:"checkpoint_dir"`
-	// AllFields adds every journal field that has no attribute of its own as journald.<field in lower case>.
+	// AllFields adds all other journal fields as journald.<field in lower case>.
 	AllFields bool `mapstructure:"all_fields"`
 	// JournalctlPath is the program to run.
 	JournalctlPath string `mapstructure:"journalctl_path"`
 }
 
-// Default is the configuration without a file.
+// Default returns the default configuration.
 func Default() *Config {
 	return &Config{Priority: "info", StartAt: startAtEnd, JournalctlPath: "journalctl"}
 }
 
-// Validate reports every fault at once.
+// Validate reports all faults at once.
 func (c *Config) Validate() error {
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {
@@ -66,9 +66,8 @@ func isPriority(s string) bool {
 	return slices.Contains(priorities[:], s)
 }
 
-// arguments are those of journalctl, to follow from behind a cursor or, without one, from where start_at says. At the
-// end there is one entry that is older than our start: its cursor is where the next start goes on, should nothing
-// come until then.
+// arguments makes journalctl follow after a cursor or, without one, from start_at. With "end" it also requests one old
+// entry, whose cursor is where the next start continues if nothing else arrives.
 func (c *Config) arguments(cursor string) []string {
 	args := []string{"--output=export", "--follow", "--quiet", "--utc", "--priority=" + c.Priority}
 	for _, u := range c.Units {

@@ -14,11 +14,10 @@ import (
 	"github.com/sluiceio/sluice/internal/statefile"
 )
 
-// cursorFile keeps the place in the journal: one line, a CRC-32C and the cursor of the last entry that the pipeline
-// has answered for.
+// cursorFile stores the cursor of the last acknowledged entry, in one line with a CRC-32C.
 type cursorFile struct {
-	path  string    // empty: nothing is kept
-	owner io.Closer // of the file, while we run
+	path  string    // empty: nothing is stored
+	owner io.Closer // holds the lock while we run
 
 	mu    sync.Mutex
 	value string
@@ -27,10 +26,10 @@ type cursorFile struct {
 
 const cursorHead = "sluice-journald-cursor 1 "
 
-// cursorMax bounds what is taken for a cursor; journald's have some 150 bytes.
+// journald's cursors have about 150 bytes.
 const cursorMax = 4096
 
-// own keeps a second process off the file: each would write its own cursor over the other's.
+// own locks the file: two processes would overwrite each other's cursor.
 func (c *cursorFile) own() (err error) {
 	if c.path != "" {
 		c.owner, err = statefile.Own(c.path)
@@ -38,14 +37,13 @@ func (c *cursorFile) own() (err error) {
 	return err
 }
 
-// disown lets the next process, or the graph after a reload, have the file.
 func (c *cursorFile) disown() {
 	if c.owner != nil {
 		c.owner.Close()
 	}
 }
 
-// load reads the file. Damage is an error, and the file is moved aside: reading then begins where start_at says.
+// load moves a damaged file aside and returns an error; reading then starts at start_at.
 func (c *cursorFile) load() error {
 	if c.path == "" {
 		return nil
@@ -85,14 +83,12 @@ func decodeCursor(line string) (string, error) {
 	return cursor, nil
 }
 
-// get is the cursor, or nothing when none is known.
 func (c *cursorFile) get() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.value
 }
 
-// set moves the cursor; save writes it down.
 func (c *cursorFile) set(cursor string) {
 	if cursor == "" || len(cursor) > cursorMax {
 		return
@@ -102,7 +98,7 @@ func (c *cursorFile) set(cursor string) {
 	c.value, c.dirty = cursor, true
 }
 
-// save replaces the file if the cursor moved: afterwards there is the old one or the new one, also after a power cut.
+// save replaces the file atomically, safe against power loss.
 func (c *cursorFile) save() error {
 	c.mu.Lock()
 	value, dirty := c.value, c.dirty

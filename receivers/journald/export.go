@@ -9,23 +9,21 @@ import (
 	"io"
 )
 
-// entry is one journal entry. Its fields are views into a buffer that the next entry reuses.
+// entry is one journal entry. Its fields point into a buffer that the next entry reuses.
 type entry struct {
 	fields []field
 	buf    []byte
 }
 
-// field is a name and a value as places in the entry's buffer.
 type field struct {
 	name, value, end int // buf[name:value] and buf[value:end]
-	limit            int // of the value
+	limit            int // for the value's length
 	cut              bool
 }
 
 func (e *entry) name(f field) []byte  { return e.buf[f.name:f.value] }
 func (e *entry) value(f field) []byte { return e.buf[f.value:f.end] }
 
-// get is the first value of a field, as a view.
 func (e *entry) get(name string) (value []byte, ok bool) {
 	for _, f := range e.fields {
 		if string(e.name(f)) == name {
@@ -35,7 +33,7 @@ func (e *entry) get(name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-// repeats says whether a field of the same name stands before the i-th. A journal may have that, attributes may not.
+// Journal fields may repeat, attributes may not.
 func (e *entry) repeats(i int) bool {
 	for _, f := range e.fields[:i] {
 		if string(e.name(f)) == string(e.name(e.fields[i])) {
@@ -46,14 +44,12 @@ func (e *entry) repeats(i int) bool {
 }
 
 const (
-	// messageMax and fieldMax bound what is kept of MESSAGE and of any other field: a core dump in the journal is a
-	// field of hundreds of megabytes.
+	// A core dump is a field of hundreds of megabytes.
 	messageMax = 64 << 10
 	fieldMax   = 4 << 10
 
-	// entryMax bounds what is kept of an entry.
 	entryMax = 1 << 20
-	// nameMax is journald's own bound of a field's name, fieldsMax ours of how many are looked at.
+	// nameMax is journald's limit, fieldsMax ours.
 	nameMax   = 64
 	fieldsMax = 1024
 
@@ -62,9 +58,8 @@ const (
 
 var errMalformed = errors.New("not the journal's export format")
 
-// readEntry reads one entry of the journal export format (systemd.io/JOURNAL_EXPORT_FORMATS): lines NAME=value, or
-// for values that are no single line of text NAME, eight bytes of length and the bytes; an empty line ends an entry.
-// An entry that breaks off is io.ErrUnexpectedEOF.
+// readEntry reads the journal export format (systemd.io/JOURNAL_EXPORT_FORMATS): lines NAME=value or, for binary values,
+// NAME, eight bytes of length and the bytes; an empty line ends the entry. A cut entry gives io.ErrUnexpectedEOF.
 func readEntry(r *bufio.Reader, e *entry) error {
 	e.fields, e.buf = e.fields[:0], e.buf[:0]
 	for {
@@ -116,7 +111,6 @@ func readEntry(r *bufio.Reader, e *entry) error {
 	}
 }
 
-// text keeps the rest of a value whose line is longer than the reader's buffer.
 func (e *entry) text(r *bufio.Reader, f *field) error {
 	for {
 		part, err := r.ReadSlice('\n')
@@ -132,7 +126,6 @@ func (e *entry) text(r *bufio.Reader, f *field) error {
 	}
 }
 
-// keep appends to a value as far as its limit goes.
 func (e *entry) keep(f *field, part []byte) {
 	room := f.limit - (len(e.buf) - f.value)
 	if len(part) > room {
@@ -141,7 +134,6 @@ func (e *entry) keep(f *field, part []byte) {
 	e.buf = append(e.buf, part...)
 }
 
-// binary keeps a value that is given with its length.
 func (e *entry) binary(r *bufio.Reader, f *field) error {
 	var head [8]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

@@ -17,14 +17,13 @@ const (
 	restartMin = time.Second
 	restartMax = time.Minute
 
-	// readSize is the buffer in front of journalctl; a batch is handed over when it is empty.
+	// readSize buffers journalctl's output; a batch is sent when the buffer is empty.
 	readSize = 64 << 10
-	// killAfter is how long journalctl may take to end when it is told to.
+	// killAfter is how long journalctl may take to exit.
 	killAfter = 2 * time.Second
 )
 
-// run keeps journalctl running. When it ends, for whatever reason, it is started again behind the last entry that was
-// read, after a pause that grows as long as nothing comes.
+// run restarts journalctl whenever it ends, after the last entry read, with backoff while no entries arrive.
 func (r *Receiver) run() {
 	defer close(r.full)
 	pause := backoff.Backoff{Min: restartMin, Max: restartMax}
@@ -37,8 +36,7 @@ func (r *Receiver) run() {
 		if string(r.read) != from {
 			pause.Reset()
 		}
-		// A full half of the bound: full jitter may wait nothing, and a journalctl that cannot run would be run all
-		// the time.
+		// At least restartMin/2: full jitter may return 0, and a broken journalctl would be restarted in a tight loop.
 		wait := restartMin/2 + pause.Next(0)
 		r.restarts.Inc()
 		r.settings.Log.Warn("journalctl ended and is started again", "error", err, "in", wait)
@@ -50,7 +48,6 @@ func (r *Receiver) run() {
 	}
 }
 
-// follow is one life of journalctl.
 func (r *Receiver) follow() error {
 	ctx, cancel := context.WithCancel(r.readingCtx)
 	defer cancel()
@@ -79,7 +76,6 @@ func (r *Receiver) follow() error {
 	return err
 }
 
-// readAll makes batches of what journalctl writes until it ends.
 func (r *Receiver) readAll(out io.Reader) error {
 	began := time.Now()
 	atEnd := len(r.read) == 0 && r.cfg.StartAt == startAtEnd
@@ -117,7 +113,6 @@ func (r *Receiver) readAll(out io.Reader) error {
 	}
 }
 
-// take waits for an empty batch; nil when reading has ended.
 func (r *Receiver) take() *batch {
 	select {
 	case b := <-r.free:
@@ -128,15 +123,14 @@ func (r *Receiver) take() *batch {
 	}
 }
 
-// give takes a batch back, if there is one.
 func (r *Receiver) give(b *batch) {
 	if b != nil {
-		r.free <- b // there is room for each
+		r.free <- b // never blocks: there is room for every batch
 	}
 }
 
-// hand gives the batch to the sender and puts an empty one in its place. While the sender is busy this waits, the pipe
-// fills, and journalctl waits: the journal is the queue.
+// hand passes the batch to the sender and replaces it. If the sender is busy it blocks, and so does journalctl: the journal
+// is the queue.
 func (r *Receiver) hand(b **batch) bool {
 	w := r.writer
 	r.truncated.Add(float64(w.truncated))
@@ -157,7 +151,7 @@ func (r *Receiver) hand(b **batch) bool {
 	return true
 }
 
-// tail keeps the end of what is written to it: journalctl's last words.
+// tail keeps the end of journalctl's stderr.
 type tail []byte
 
 const tailMax = 512

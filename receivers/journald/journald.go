@@ -1,8 +1,7 @@
-// Package journald is the receiver that follows the systemd journal through journalctl, into OTLP log records.
+// Package journald is the receiver that follows the systemd journal through journalctl.
 //
-// An entry's way: follow.go runs journalctl, export.go reads its export format, records.go makes a record of the
-// entry in a batch, send.go hands the batch over and repeats it until it is taken, cursor.go remembers how far that
-// went.
+// follow.go runs journalctl, export.go parses its export format, records.go turns entries into records, send.go delivers
+// batches with retries, cursor.go stores the position.
 package journald
 
 import (
@@ -21,10 +20,10 @@ import (
 	"github.com/sluiceio/sluice/pipeline/source"
 )
 
-// batchSize is how many bytes of records make a request at most; a longer entry is one alone.
+// batchSize limits the record bytes of a request; a longer entry gets its own.
 const batchSize = 256 << 10
 
-// Receiver follows the journal: one goroutine reads, one sends, one keeps the cursor, and each has at most one batch.
+// Receiver has three goroutines: one reads, one sends, one saves the cursor.
 type Receiver struct {
 	settings  pipeline.Settings
 	cfg       *Config
@@ -32,7 +31,7 @@ type Receiver struct {
 	writer    *writer
 	cursor    cursorFile
 	submitter *source.Submitter
-	read      []byte // cursor of the last entry that was read
+	read      []byte // cursor of the last entry read
 
 	metrics
 
@@ -75,7 +74,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	return r, nil
 }
 
-// Start begins to follow. A machine without journalctl is no fault: the receiver says so and stays idle.
+// Start starts to follow. Without journalctl it logs a warning and stays idle.
 func (r *Receiver) Start(context.Context) error {
 	if r.next == nil {
 		return nil
@@ -101,8 +100,7 @@ func (r *Receiver) Start(context.Context) error {
 	return nil
 }
 
-// Stop ends reading at once and waits, as long as ctx lasts, for the request that is outstanding. What is not
-// acknowledged then is read again at the next start.
+// Stop waits for the outstanding request until ctx ends. Unacknowledged entries are read again at the next start.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stopReading()
 	ended := make(chan struct{})
@@ -121,7 +119,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	return nil
 }
 
-// saveEvery is how often the cursor is written at most, and so how much may come twice after a kill.
+// saveEvery is the time between saves of the cursor: after a kill, this much may be sent twice.
 const saveEvery = time.Second
 
 func (r *Receiver) keep() {

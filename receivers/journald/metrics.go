@@ -2,12 +2,11 @@ package journald
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics are the receiver's own.
 type metrics struct {
 	entries, truncated, repaired, restarts, cursorFailures prometheus.Counter
 }
 
-// register makes them, and the counter of what the pipeline refused.
+// register makes the metrics and returns the counter of refused requests.
 func (m *metrics) register(reg prometheus.Registerer) (refused prometheus.Counter) {
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_journald_" + name, Help: help})

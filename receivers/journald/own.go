@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// own tells this process's entries from everybody else's. A process id alone does not: in a container ours is 1, and
-// that of the journal, which is the host's, is systemd.
+// own recognizes this process's own entries. The process ID alone is not enough: in a container ours is 1, which is systemd
+// in the host's journal.
 type own struct {
 	pid        []byte
-	boot       []byte // empty: our process id is not one of the host's, or nobody knows
-	began      uint64 // µs: an older entry of the same boot and number is of a process before us
-	invocation []byte // of the systemd unit that we are; empty: none
+	boot       []byte // empty: our process ID is not the host's, or unknown
+	began      uint64 // µs: an older entry with the same boot and PID is from an earlier process
+	invocation []byte // our systemd unit's invocation ID; may be empty
 }
 
-// processBegan is fixed at start and never written again.
+// processBegan is read-only.
 var processBegan = time.Now()
 
-// initialPIDNamespace is what the kernel calls the host's own namespace of process ids, always (PROC_PID_INIT_INO).
+// initialPIDNamespace is the kernel's fixed name of the host's PID namespace (PROC_PID_INIT_INO).
 const initialPIDNamespace = "pid:[4026531836]"
 
 func ourselves() own {
@@ -35,9 +35,8 @@ func ourselves() own {
 	return o
 }
 
-// said reports whether an entry is this process's own. In doubt it is not: a line of ours too many is a nuisance, a line
-// of another that is left out is a loss that nobody sees. The unit's invocation helps where systemd runs in a namespace
-// too, as under WSL and in system containers.
+// said reports whether an entry is our own. In doubt it is not: an own line too many is harmless, a foreign line left out is
+// a silent loss. The invocation ID helps where systemd runs in a PID namespace (WSL, system containers).
 func (o *own) said(e *entry) bool {
 	if pid, ok := e.get("_PID"); !ok || !bytes.Equal(pid, o.pid) {
 		return false

@@ -11,13 +11,12 @@ import (
 
 const scopeName = "github.com/sluiceio/sluice/receivers/journald"
 
-// priorities are the names of syslog's priorities, by number.
 var priorities = [...]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
 
-// severities are OpenTelemetry's severity numbers for them, as its log data model maps syslog.
+// severities follow the OpenTelemetry log data model's syslog mapping.
 var severities = [len(priorities)]uint64{21, 19, 18, 17, 13, 10, 9, 5}
 
-// attributes are the names under which fields are known; int says that the value is a number.
+// attributes maps journal fields to attributes; int marks numeric values.
 var attributes = []struct {
 	field, name string
 	int         bool
@@ -30,22 +29,22 @@ var attributes = []struct {
 	{"_UID", "process.user.id", true},
 	{"_TRANSPORT", "journald.transport", false},
 	{"MESSAGE_ID", "journald.message_id", false},
-	{"UNIT", "journald.about_unit", false}, // systemd's own messages are about another unit than its own
+	{"UNIT", "journald.about_unit", false}, // systemd's messages are about another unit
 	{"CODE_FILE", "code.file.path", false},
 	{"CODE_LINE", "code.line.number", true},
 	{"CODE_FUNC", "code.function.name", false},
 }
 
-// known are the fields that are something else in a record, or say nothing behind the journal.
+// known are fields with another place in the record, or no meaning outside the journal.
 var known = map[string]bool{
 	message: true, "PRIORITY": true, "_SYSTEMD_UNIT": true, "_HOSTNAME": true,
 	"__CURSOR": true, "__REALTIME_TIMESTAMP": true, "__MONOTONIC_TIMESTAMP": true, "__SEQNUM": true, "__SEQNUM_ID": true,
 }
 
-// batch collects records by their resource. The groups are few, one for each unit that spoke, and searched in a line.
+// batch collects records by resource. There are few groups, one per unit: a linear search is enough.
 type batch struct {
 	groups  []group
-	used    int // of groups; the others are kept for their memory
+	used    int // groups in use; the others keep their memory
 	items   int
 	size    int    // bytes of records
 	cursor  []byte // of the last entry
@@ -53,7 +52,6 @@ type batch struct {
 	request wire.Request
 }
 
-// group is the records of one resource.
 type group struct {
 	resource []byte
 	records  []byte
@@ -63,14 +61,13 @@ func (b *batch) reset() {
 	b.used, b.items, b.size, b.cursor = 0, 0, 0, b.cursor[:0]
 }
 
-// writer makes records of entries.
 type writer struct {
 	allFields bool
 	host      string
-	scope     []byte // framed
-	resource  []byte // scratch, and so is framed
+	scope     []byte // with framing
+	resource  []byte // scratch, like framed
 	framed    []byte
-	own       own // what we say of ourselves must not feed itself
+	own       own // our own log must not feed itself
 
 	truncated, repaired int
 }
@@ -83,7 +80,6 @@ func newWriter(host, version string, allFields bool, self own) *writer {
 	return &writer{allFields: allFields, host: host, scope: wire.AppendBytes(nil, wire.FieldScopeXScope, scope), own: self}
 }
 
-// add appends an entry to the batch, unless it is our own.
 func (w *writer) add(b *batch, e *entry, now time.Time) {
 	cursor, _ := e.get("__CURSOR")
 	b.cursor = append(b.cursor[:0], cursor...)
@@ -123,7 +119,6 @@ func (w *writer) add(b *batch, e *entry, now time.Time) {
 	b.size += len(g.records) - before
 }
 
-// attributes appends those of an entry.
 func (w *writer) attributes(dst []byte, e *entry) []byte {
 	for _, a := range attributes {
 		v, ok := e.get(a.field)
@@ -157,7 +152,6 @@ func hasAttribute(field string) bool {
 	return false
 }
 
-// decimal reads a number that the journal wrote; what has more than 18 digits is none.
 func decimal(b []byte) (n uint64, ok bool) {
 	for _, d := range b {
 		if d-'0' > 9 {
@@ -168,7 +162,7 @@ func decimal(b []byte) (n uint64, ok bool) {
 	return n, len(b) > 0 && len(b) <= 18
 }
 
-// resourceOf encodes an entry's resource: the unit that spoke is the service; without one, the program is.
+// resourceOf encodes the resource: service.name is the unit or, without one, the program.
 func (w *writer) resourceOf(e *entry) []byte {
 	r := w.resource[:0]
 	host, ok := e.get("_HOSTNAME")
@@ -194,7 +188,7 @@ func (w *writer) resourceOf(e *entry) []byte {
 	return r
 }
 
-// valid is a value as UTF-8; a cut one loses the half of a character that the cut left.
+// valid returns v as UTF-8; a cut value also loses its incomplete last character.
 func (w *writer) valid(v []byte, cut bool) []byte {
 	if cut {
 		for n := 1; n < utf8.UTFMax && n <= len(v); n++ {
@@ -213,7 +207,6 @@ func (w *writer) valid(v []byte, cut bool) []byte {
 	return bytes.ToValidUTF8(v, []byte("\uFFFD"))
 }
 
-// group is the place of a resource's records.
 func (b *batch) group(resource []byte) *group {
 	for i := range b.groups[:b.used] {
 		if bytes.Equal(b.groups[i].resource, resource) {
@@ -229,7 +222,6 @@ func (b *batch) group(resource []byte) *group {
 	return g
 }
 
-// seal makes the request of what was collected.
 func (w *writer) seal(b *batch) {
 	dst := b.request[:0]
 	for i := range b.groups[:b.used] {

@@ -2,8 +2,7 @@ package journald
 
 import "github.com/sluiceio/sluice/pipeline"
 
-// send is the goroutine that hands batches over, one after the other, so that the journal's order is kept and the
-// cursor is always the end of an unbroken acknowledged prefix.
+// send delivers batches one by one, to keep the order and to move the cursor only over acknowledged entries.
 func (r *Receiver) send() {
 	for b := range r.full {
 		if r.deliver(b) {
@@ -13,8 +12,8 @@ func (r *Receiver) send() {
 	}
 }
 
-// deliver repeats a batch until it is taken (true) or the receiver stops. What is rejected counts as taken: it is booked
-// in the receiver's account, by its reason.
+// deliver retries a batch until it is accepted (true) or the receiver stops. Rejected entries are counted by reason and
+// count as accepted.
 func (r *Receiver) deliver(b *batch) bool {
 	backoff := r.submitter.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.request, Items: b.items}

@@ -16,7 +16,6 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// answer turns a sink's answer into a response.
 func answer(kind string, rejected int, err error) http1.Reply {
 	if err == nil {
 		return success(kind, 0, "")
@@ -45,13 +44,11 @@ func answer(kind string, rejected int, err error) http1.Reply {
 	return failure(kind, http.StatusBadRequest, err.Error())
 }
 
-// isRefusal tells a sink's "not now" from an error in reading the body.
 func isRefusal(err error) bool {
 	var r *pipeline.Refused
 	return errors.As(err, &r)
 }
 
-// isCorrupt tells what a decompressor says of a body from all else that ends the reading of one.
 func isCorrupt(err error) bool {
 	var tooBig *http.MaxBytesError
 	var network net.Error
@@ -78,15 +75,14 @@ func success(kind string, rejected int, message string) http1.Reply {
 	case rejected == 0:
 		return http1.Reply{Status: http.StatusOK, Type: typeJSON, Body: []byte("{}")}
 	}
-	// int64 is a string in protobuf's JSON; the key differs by signal, so all three are given and clients, who
-	// must ignore unknown keys, find theirs.
+	// Protobuf JSON encodes int64 as a string. The key depends on the signal: set all three, clients ignore unknown keys.
 	n := strconv.Itoa(rejected)
 	return inJSON(http.StatusOK, map[string]any{"partialSuccess": map[string]string{
 		"rejectedLogRecords": n, "rejectedDataPoints": n, "rejectedSpans": n, "errorMessage": message,
 	}})
 }
 
-// failure answers with a google.rpc.Status, as OTLP asks.
+// failure returns a google.rpc.Status, as OTLP requires.
 func failure(kind string, code int, message string, fields ...[2]string) http1.Reply {
 	var r http1.Reply
 	if kind == typeJSON {
@@ -99,16 +95,13 @@ func failure(kind string, code int, message string, fields ...[2]string) http1.R
 	return r
 }
 
-// inJSON is an answer of strings and numbers, which can always be encoded.
 func inJSON(code int, v any) http1.Reply {
 	b, _ := json.Marshal(v)
 	return http1.Reply{Status: code, Type: typeJSON, Body: append(b, '\n')}
 }
 
-// headerProtobuf is the Content-Type of most answers, made once.
 var headerProtobuf = []string{typeProtobuf}
 
-// write answers by net/http.
 func write(w http.ResponseWriter, r http1.Reply) {
 	h := w.Header()
 	if h["Content-Type"] = headerProtobuf; r.Type != typeProtobuf {
@@ -118,7 +111,7 @@ func write(w http.ResponseWriter, r http1.Reply) {
 		h.Set(f[0], f[1])
 	}
 	if len(r.Body) > 0 {
-		h.Set("Content-Length", strconv.Itoa(len(r.Body))) // net/http would send a long one in chunks
+		h.Set("Content-Length", strconv.Itoa(len(r.Body))) // net/http would send a long body in chunks
 	}
 	w.WriteHeader(r.Status)
 	w.Write(r.Body)

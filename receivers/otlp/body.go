@@ -12,18 +12,16 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// bodies are the bodies that are being read over HTTP. They may take as long as bytes come; those that do not come are
-// cut, and so is what holds a stop.
+// bodies tracks the HTTP bodies being read. It cuts those that are too slow, and those that delay a stop.
 type bodies struct {
-	patience time.Duration // how long a body may take, however small; see conns.MinRate
+	patience time.Duration // time allowed for any body, however small; see conns.MinRate
 
 	mu     sync.Mutex
 	open   map[*body]struct{}
-	sweep  *time.Timer // nil while nothing is open
-	stopBy time.Time   // zero while nobody stops
+	sweep  *time.Timer // nil while no body is open
+	stopBy time.Time   // zero: not stopping
 }
 
-// body is one of them.
 type body struct {
 	io.Reader
 	w     http.ResponseWriter
@@ -33,11 +31,10 @@ type body struct {
 }
 
 const (
-	stopGrace = time.Second            // for a body that is on its way when the receiver stops
-	sweepTime = 500 * time.Millisecond // between looks at what is open
+	stopGrace = time.Second            // for open bodies when the receiver stops
+	sweepTime = 500 * time.Millisecond // between two checks
 )
 
-// read watches a body until done.
 func (bs *bodies) read(w http.ResponseWriter, r io.Reader) *body {
 	b := &body{Reader: r, w: w, began: time.Now()}
 	bs.mu.Lock()
@@ -49,14 +46,14 @@ func (bs *bodies) read(w http.ResponseWriter, r io.Reader) *body {
 	return b
 }
 
-// done ends the watch. The connection is not touched any more.
+// done stops tracking b; its w is not used afterwards.
 func (bs *bodies) done(b *body) {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
 	delete(bs.open, b)
 }
 
-// Read is the body's; an error that we caused says why.
+// Read returns the reason when we cut the body.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	b.came.Add(int64(n))
@@ -66,7 +63,6 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// look cuts what is due, and looks again while something is open.
 func (bs *bodies) look() {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -85,13 +81,12 @@ func (bs *bodies) look() {
 	}
 }
 
-// end wakes the reader of a body.
+// end unblocks the reader of a body.
 func (b *body) end(why string) {
 	b.cut.Store(pipeline.Refuse(time.Second, errors.New(why)))
 	http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// stop lets the bodies that are on their way come in, for a moment.
 func (bs *bodies) stop() {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()

@@ -15,30 +15,30 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config is what a user sets: the keys of the Collector's otlp receiver, and our own RequestTimeout.
+// Config has the keys of the Collector's otlp receiver, plus RequestTimeout.
 type Config struct {
-	// Protocols are the listeners; name at least one. An empty section takes its defaults.
+	// Protocols are the listeners; at least one is required. An empty section uses the defaults.
 	Protocols Protocols `mapstructure:"protocols"`
-	// RequestTimeout is how long a request may wait for its delivery before the client is told to try again.
-	// Shorter client deadlines win. The default is below the 10 s after which SDKs give up by themselves.
+	// RequestTimeout limits the wait for delivery; then the client is told to retry. A shorter client deadline wins. The
+	// default is below the 10 s timeout of SDKs.
 	RequestTimeout time.Duration `mapstructure:"request_timeout"`
 
-	patience time.Duration // how long a message may take to come, however small; fixed, shorter in tests
+	patience time.Duration // time for any message to arrive; fixed, shorter in tests
 }
 
-// Protocols are the two ways in.
+// Protocols are the two listeners.
 type Protocols struct {
-	// GRPC takes OTLP/gRPC; by default on localhost:4317.
+	// GRPC receives OTLP/gRPC; default endpoint localhost:4317.
 	GRPC configoptional.Optional[configgrpc.ServerConfig] `mapstructure:"grpc"`
-	// HTTP takes OTLP/HTTP, protobuf and JSON; by default on localhost:4318.
+	// HTTP receives OTLP/HTTP, protobuf and JSON; default endpoint localhost:4318.
 	HTTP configoptional.Optional[HTTPConfig] `mapstructure:"http"`
 }
 
-// HTTPConfig is a Collector HTTP server and the paths of the signals.
+// HTTPConfig is a Collector HTTP server with a path per signal.
 type HTTPConfig struct {
 	confighttp.ServerConfig `mapstructure:",squash"`
 
-	// TracesURLPath, MetricsURLPath and LogsURLPath are where each signal is posted to.
+	// TracesURLPath, MetricsURLPath and LogsURLPath are the POST paths.
 	TracesURLPath  string `mapstructure:"traces_url_path"`
 	MetricsURLPath string `mapstructure:"metrics_url_path"`
 	LogsURLPath    string `mapstructure:"logs_url_path"`
@@ -51,12 +51,12 @@ const (
 	defaultHeaderTimeout  = 10 * time.Second
 	defaultRequestTimeout = 8 * time.Second
 	defaultStreams        = 250
-	defaultReadBuffer     = 32 << 10 // the Collector's 512 KiB are for each connection; ours is borrowed while it reads
+	defaultReadBuffer     = 32 << 10 // the Collector allocates 512 KiB per connection; we only borrow a buffer while reading
 	minReadBuffer         = 4 << 10
 	maxReadBuffer         = 1 << 20
 )
 
-// Default has both protocols described and none on, as in the Collector: naming a protocol switches it on.
+// Default enables no protocol, as in the Collector: naming one enables it.
 func Default() *Config {
 	g := configgrpc.NewDefaultServerConfig()
 	g.NetAddr = confignet.AddrConfig{Endpoint: "127.0.0.1:4317", Transport: confignet.TransportTypeTCP}
@@ -77,7 +77,7 @@ func Default() *Config {
 	}
 }
 
-// Validate names every fault by its key.
+// Validate reports every fault with its key.
 func (c *Config) Validate() error {
 	var errs []error
 	if !c.Protocols.GRPC.HasValue() && !c.Protocols.HTTP.HasValue() {
@@ -112,7 +112,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// sameAddress reports whether both protocols name one address; with port 0 the system gives two.
+// sameAddress reports whether both protocols use one address; port 0 gives two.
 func (c *Config) sameAddress() bool {
 	if !c.Protocols.GRPC.HasValue() || !c.Protocols.HTTP.HasValue() {
 		return false
@@ -121,7 +121,6 @@ func (c *Config) sameAddress() bool {
 	return g.Endpoint == h.Endpoint && g.Transport == h.Transport && !strings.HasSuffix(g.Endpoint, ":0")
 }
 
-// checkAddress checks where a protocol is taken; what is not TCP has no ports.
 func checkAddress(protocol string, at confignet.AddrConfig, example string) error {
 	if !strings.HasPrefix(string(at.Transport), "tcp") {
 		return nil
@@ -132,7 +131,6 @@ func checkAddress(protocol string, at confignet.AddrConfig, example string) erro
 	return nil
 }
 
-// samePath tells whether two signals would be posted to one path.
 func (h *HTTPConfig) samePath() bool {
 	return h.TracesURLPath == h.MetricsURLPath || h.TracesURLPath == h.LogsURLPath || h.MetricsURLPath == h.LogsURLPath
 }
@@ -151,7 +149,7 @@ func Component() pipeline.Component {
 		})
 }
 
-// HTTPEndpoint is where OTLP/HTTP is taken, host:port, or empty; the start page tells it to people.
+// HTTPEndpoint returns the host:port of OTLP/HTTP, or empty.
 func (c *Config) HTTPEndpoint() string {
 	if !c.Protocols.HTTP.HasValue() {
 		return ""

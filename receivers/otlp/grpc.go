@@ -17,7 +17,6 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// grpcServer is the OTLP/gRPC listener.
 type grpcServer struct {
 	cfg configgrpc.ServerConfig
 	set pipeline.Settings
@@ -27,7 +26,6 @@ type grpcServer struct {
 	ln  net.Listener
 }
 
-// exportServices are where the signals are sent to.
 var exportServices = map[string]wire.Signal{
 	"/opentelemetry.proto.collector.logs.v1.LogsService/Export":       wire.Logs,
 	"/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": wire.Metrics,
@@ -59,7 +57,6 @@ func orDefault(n, otherwise int) int {
 	return n
 }
 
-// notHTTP2 is what a client is told that took this port for that of OTLP/HTTP.
 func notHTTP2(httpEndpoint string) string {
 	const here = "this port takes OTLP/gRPC (HTTP/2) only; "
 	if httpEndpoint == "" {
@@ -68,7 +65,6 @@ func notHTTP2(httpEndpoint string) string {
 	return here + "OTLP/HTTP is taken at " + httpEndpoint
 }
 
-// keepaliveOf has grpc-go's defaults.
 func keepaliveOf(c *configgrpc.ServerConfig) grpcserver.Keepalive {
 	k := grpcserver.Keepalive{Time: 2 * time.Hour, Timeout: 20 * time.Second, MinTime: 5 * time.Minute}
 	if !c.Keepalive.HasValue() {
@@ -94,7 +90,6 @@ func keepaliveOf(c *configgrpc.ServerConfig) grpcserver.Keepalive {
 	return k
 }
 
-// start opens the listener and serves.
 func (g *grpcServer) start(ctx context.Context) error {
 	if g.cfg.TLS.HasValue() {
 		t, err := g.cfg.TLS.Get().LoadTLSConfig(ctx)
@@ -118,16 +113,14 @@ func (g *grpcServer) start(ctx context.Context) error {
 	return nil
 }
 
-// stop lets calls that are inside finish until ctx ends, then cuts them off.
 func (g *grpcServer) stop(ctx context.Context) {
 	if g.srv == nil {
 		return
 	}
 	g.srv.Stop(ctx)
-	g.ln.Close() // Serve may not have run yet, and then the server does not know its listener
+	g.ln.Close() // Serve may not have run yet, so the server does not know the listener
 }
 
-// export serves one Export call.
 func (g *grpcServer) export(ctx context.Context, sig wire.Signal, message []byte, peer string) ([]byte, error) {
 	rejected, err := g.in.take(ctx, sig, message, peer)
 	text, is := partialOf(err)
@@ -137,8 +130,7 @@ func (g *grpcServer) export(ctx context.Context, sig wire.Signal, message []byte
 	return appendPartial(nil, rejected, text), nil
 }
 
-// statusOf is the status of a sink's answer, or of our own. A refusal always carries RetryInfo: RESOURCE_EXHAUSTED
-// without it means "never" to an OTLP client.
+// A refusal always has RetryInfo: OTLP clients do not retry RESOURCE_EXHAUSTED without it.
 func (g *grpcServer) statusOf(err error) *grpcserver.Status {
 	var none errNoPipeline
 	ref, again := pipeline.AsRefused(err)
@@ -161,7 +153,7 @@ func (g *grpcServer) statusOf(err error) *grpcserver.Status {
 	return st
 }
 
-// retryInfo is a google.rpc.Status with a google.rpc.RetryInfo
+// retryInfo encodes a google.rpc.Status with a google.rpc.RetryInfo
 // (https://github.com/googleapis/googleapis/blob/master/google/rpc).
 func retryInfo(st *grpcserver.Status, after time.Duration) []byte {
 	dst := wire.AppendUint(nil, 1, uint64(st.Code))
@@ -175,10 +167,9 @@ func retryInfo(st *grpcserver.Status, after time.Duration) []byte {
 	return wire.EndMessage(wire.EndMessage(wire.EndMessage(dst, delay), info), details)
 }
 
-// minRetry is the delay told when the sink named none.
+// minRetry is the delay when the sink gives none.
 const minRetry = 100 * time.Millisecond
 
-// rpcCode is the google.rpc code in the body of an HTTP error.
 func rpcCode(httpStatus int) codes.Code {
 	switch httpStatus {
 	case http.StatusTooManyRequests:

@@ -22,7 +22,6 @@ const (
 	typeJSON     = "application/json"
 )
 
-// httpServer is the OTLP/HTTP listener.
 type httpServer struct {
 	cfg HTTPConfig
 	set pipeline.Settings
@@ -42,21 +41,19 @@ func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
 	return h
 }
 
-// httpTerms is what a client's connection was opened under, beside the timeouts: when a reload changes it, the
-// connection is closed.
+// httpTerms are settings of a client's connection, beside timeouts: if a reload changes them, the connection is closed.
 type httpTerms struct {
 	tls        configoptional.Optional[configtls.ServerConfig]
 	keepAlives bool
 }
 
-// start opens the listener and serves.
 func (h *httpServer) start(ctx context.Context) error {
 	h.routes = map[string]http.HandlerFunc{
 		h.cfg.TracesURLPath: h.handler(wire.Traces), h.cfg.MetricsURLPath: h.handler(wire.Metrics), h.cfg.LogsURLPath: h.handler(wire.Logs),
 	}
 
 	cfg := h.cfg.ServerConfig
-	// An empty list switches confighttp's decompression off: ours runs behind the reservation.
+	// An empty list disables confighttp's decompression: ours runs after the reservation.
 	cfg.CompressionAlgorithms = []string{}
 	srv, err := cfg.ToServer(ctx, nil, telemetry(), h)
 	if err != nil {
@@ -85,20 +82,20 @@ func (h *httpServer) start(ctx context.Context) error {
 	return nil
 }
 
-// bare tells whether nothing of confighttp stands between a request and us but its instrumentation, which has nobody to
-// tell: it took a tenth of the CPU of a small request.
+// bare reports whether confighttp would add only instrumentation, which we do not use and which took 10 % of the CPU of a
+// small request.
 func (h *httpServer) bare() bool {
 	c := &h.cfg.ServerConfig
 	return !c.Auth.HasValue() && !c.CORS.HasValue() && len(c.Middlewares) == 0 && c.ResponseHeaders == nil
 }
 
-// plain tells whether package http1 can serve for net/http.
+// plain reports whether package http1 can replace net/http.
 func (h *httpServer) plain() bool {
 	c := &h.cfg.ServerConfig
 	return h.bare() && !c.TLS.HasValue() && c.KeepAlivesEnabled && c.ReadTimeout == 0
 }
 
-// stop lets requests that are inside finish until ctx ends, then cuts them off. It returns behind the last one.
+// stop lets running requests finish until ctx ends, then cuts them off.
 func (h *httpServer) stop(ctx context.Context) {
 	if h.srv != nil {
 		h.bodies.stop()
@@ -106,7 +103,6 @@ func (h *httpServer) stop(ctx context.Context) {
 	}
 }
 
-// ServeHTTP is a ServeMux of three paths.
 func (h *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if serve, ok := h.routes[r.URL.Path]; ok {
 		serve(w, r)
@@ -132,7 +128,6 @@ func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 	}
 }
 
-// request is one of OTLP/HTTP whose body is to be read.
 type request struct {
 	sig   wire.Signal
 	kind  string // typeProtobuf or typeJSON
@@ -140,18 +135,17 @@ type request struct {
 	lease pipeline.Reservation
 }
 
-// receive admits, reads and hands on one request.
 func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request) (items int, err error) {
 	if r.ContentLength > h.cfg.MaxRequestBodySize {
 		return 0, inflate.ErrTooLarge
 	}
-	q.lease, err = h.in.budget.Reserve(0) // inflate asks for more as bytes come: the length is only declared
+	q.lease, err = h.in.budget.Reserve(0) // Content-Length may be false: inflate reserves as bytes arrive
 	if err != nil {
 		return 0, err
 	}
 	defer q.lease.Release()
 	hint := int(r.ContentLength)
-	encoding := strings.ToLower(r.Header.Get("Content-Encoding")) // RFC 9110, 8.4.1: case does not matter
+	encoding := strings.ToLower(r.Header.Get("Content-Encoding")) // RFC 9110, 8.4.1: case-insensitive
 	if isCompressed(encoding) {
 		hint = 0 // the length is that of the compressed body
 	}
@@ -172,12 +166,10 @@ func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request)
 
 func isCompressed(encoding string) bool { return encoding != "" && encoding != "identity" }
 
-// limits are what a body may inflate to.
 func (h *httpServer) limits(q *request) inflate.Limits {
 	return inflate.Limits{Max: int(h.cfg.MaxRequestBodySize), Grow: q.lease.Resize}
 }
 
-// unreadable is the answer to a body that was not read to its end.
 func (h *httpServer) unreadable(encoding string, err error) error {
 	if isCompressed(encoding) && isCorrupt(err) {
 		return h.in.notOTLP(err)
@@ -185,7 +177,6 @@ func (h *httpServer) unreadable(encoding string, err error) error {
 	return err
 }
 
-// deliver hands a body on that was read.
 func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (items int, err error) {
 	if q.kind == typeJSON {
 		if body, err = h.fromJSON(&q.lease, q.sig, body); err != nil {
@@ -200,14 +191,14 @@ func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (item
 	return h.in.take(ctx, q.sig, body, q.peer)
 }
 
-// hollowFactor is how many times its text the transcoding of an honest request needs at most. One of hardly anything but empty
-// elements, which needs hollowLimits times what the process may hold, is not let in even while nothing else is inside.
+// A normal JSON request needs at most hollowFactor times its size for transcoding. If one of nearly only empty elements
+// needs more than hollowLimits times the memory limit, it is always refused.
 const (
 	hollowFactor = 20
 	hollowLimits = 4
 )
 
-// fromJSON transcodes text under a reservation of what that needs: several times the text, until it is done.
+// fromJSON transcodes text and reserves the memory for that, several times its size.
 func (h *httpServer) fromJSON(lease *pipeline.Reservation, sig wire.Signal, text []byte) ([]byte, error) {
 	found, err := scan(text)
 	if err != nil {
@@ -227,7 +218,7 @@ func (h *httpServer) fromJSON(lease *pipeline.Reservation, sig wire.Signal, text
 	return proto, nil
 }
 
-// contentType is one of the two types, or empty.
+// contentType returns one of the two types, or empty.
 func contentType(t string) string {
 	if t != typeProtobuf && t != typeJSON {
 		t, _, _ = mime.ParseMediaType(t)

@@ -14,7 +14,6 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// intake is what both protocols share behind their framing: check the body, give it a deadline, hand it on.
 type intake struct {
 	set      pipeline.Settings
 	out      pipeline.Outputs
@@ -42,27 +41,25 @@ func newIntake(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*intake,
 	return in, s.Metrics.Register(in.invalid)
 }
 
-// errNoPipeline is answered for a signal that no pipeline of this receiver takes.
 type errNoPipeline struct{ signal wire.Signal }
 
 func (e errNoPipeline) Error() string {
 	return fmt.Sprintf("no pipeline takes %s from this receiver", e.signal)
 }
 
-// errInvalid is answered for a body that is not OTLP.
 type errInvalid struct{ cause error }
 
 func (e errInvalid) Error() string { return e.cause.Error() }
 func (e errInvalid) Unwrap() error { return e.cause }
 
-// notOTLP counts a request whose body cannot be read and is the error to answer it with.
+// notOTLP counts an unreadable body and returns the error for the response.
 func (in *intake) notOTLP(cause error) error {
 	in.invalid.Inc()
 	return errInvalid{cause}
 }
 
-// take checks a protobuf body and hands it on; ctx has the deadline of that. It returns how many items of it were rejected, if others were taken (then the error is
-// a partial).
+// take checks a protobuf body and passes it on. It returns the number of rejected items; if others were accepted, the error
+// is a partial.
 func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer string) (int, error) {
 	sink := in.out.For(sig)
 	if sink == nil {
@@ -76,7 +73,7 @@ func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer s
 		in.repaired.Add(float64(info.RepairedStrings))
 	}
 	if info.Items == 0 {
-		return 0, nil // a client's probe; there is nothing to deliver
+		return 0, nil // a client's probe
 	}
 	err = sink.Consume(ctx, pipeline.Batch{
 		Signal: sig, Request: req, Items: info.Items, Origin: pipeline.Origin{Peer: peer},
@@ -86,7 +83,7 @@ func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer s
 	}
 	a := pipeline.Read(err, info.Items)
 	if a.Refusal != nil {
-		// OTLP has no way to ask for a part again: what was taken of the request comes twice.
+		// OTLP cannot ask for a part again: the items already accepted will arrive twice.
 		in.set.DeliveredAfterRefusal(sig, a.Taken())
 		return 0, a.Refusal
 	}
@@ -96,10 +93,9 @@ func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer s
 	return 0, &a.Rejected[0]
 }
 
-// partial is why some items of a request were rejected and others taken.
+// partial is why some items were rejected and others accepted.
 type partial struct{ error }
 
-// partialOf tells a partial success from an error.
 func partialOf(err error) (message string, is bool) {
 	var p partial
 	if errors.As(err, &p) {
@@ -110,11 +106,11 @@ func partialOf(err error) (message string, is bool) {
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxPooledBytes keeps the buffer of a rare huge request from staying for ever.
+// maxPooledBytes keeps rare huge buffers out of the pool.
 const maxPooledBytes = 4 << 20
 
-// release gives a buffer back. The contract of Sink says that nobody holds it any more; builds for tests fill it,
-// so that a sink that does is seen.
+// release returns a buffer to the pool. By Sink's contract nobody uses it any more; test builds overwrite it to catch
+// violations.
 func release(buf *[]byte, used []byte) {
 	if cap(used) > maxPooledBytes {
 		*buf = nil
@@ -125,8 +121,7 @@ func release(buf *[]byte, used []byte) {
 	buffers.Put(buf)
 }
 
-// appendPartial appends the body of an export response. rejected is 0 for a full success, which is empty.
-// The three signals number the fields of partial_success alike.
+// appendPartial appends the body of an export response, empty if rejected is 0. All signals use the same field numbers.
 func appendPartial(dst []byte, rejected int, message string) []byte {
 	if rejected == 0 {
 		return dst

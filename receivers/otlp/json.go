@@ -12,35 +12,32 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// maxJSONDepth is how deep a JSON body may nest. One level of a nested attribute value is three of JSON, and wire
-// refuses more than 32 levels of messages, so this refuses nothing that wire would take. pdata has no limit, and
-// a Go stack overflow cannot be recovered (opentelemetry-collector#15301).
+// maxJSONDepth limits JSON nesting: pdata has no limit, and Go cannot recover from a stack overflow
+// (opentelemetry-collector#15301). It is above what wire accepts: 32 message levels, and a level of a nested attribute value
+// is three in JSON.
 const maxJSONDepth = 128
 
-// What the transcoding holds at most, measured with the largest message of each place (TestWhatJSONNeeds). The size of
-// the text says nothing: an empty span is three bytes of JSON and 226 of memory, a record of a usual log less than its
-// text.
+// Upper bounds of the memory for transcoding, measured in TestWhatJSONNeeds. Text size alone says little: an empty span
+// takes three bytes of JSON and 226 of memory.
 const (
-	elementBytes = 192 // an object or null that is an element of an array: a message of its own, beside its comma
-	memberBytes  = 64  // an object that is a member of another: most are part of it
-	commaBytes   = 48  // an element of any kind: a number or a string header, and the array that grew
-	textFactor   = 3   // the text itself, its strings, the protobuf
+	elementBytes = 192 // an object or null in an array: a message, in addition to its comma
+	memberBytes  = 64  // an object as a member: most are part of the parent
+	commaBytes   = 48  // any array element: a number or string header, and array growth
+	textFactor   = 3   // the text, its strings, the protobuf
 )
 
-// shape is what scan finds.
 type shape struct {
-	end                       int // where the first document ends
+	end                       int // end of the first document
 	elements, members, commas int64
 }
 
-// need is how many bytes the transcoding of the body of that shape holds at most.
 func (s shape) need(body []byte) int64 {
 	return textFactor*int64(len(body)) + elementBytes*s.elements + memberBytes*s.members + commaBytes*s.commas
 }
 
 var errDepth = fmt.Errorf("JSON nests deeper than %d levels", maxJSONDepth)
 
-// transcode turns OTLP/JSON, whose first document ends at end, into protobuf.
+// transcode converts OTLP/JSON, which ends at end, to protobuf.
 func transcode(sig wire.Signal, body []byte, end int) ([]byte, error) {
 	var req interface {
 		UnmarshalJSON([]byte) error
@@ -65,8 +62,8 @@ func transcode(sig wire.Signal, body []byte, end int) ([]byte, error) {
 	return req.MarshalProto()
 }
 
-// checkOne refuses what the parser does not look at: it reads one value and leaves the rest, which would be answered
-// 200 and lost. end is where the first object ends. The parser takes null for an empty object, too.
+// checkOne refuses more than one value: the parser ignores the rest, which would be lost with a 200. It also refuses null,
+// which the parser takes for an empty object.
 func checkOne(body []byte, end int) error {
 	if text := bytes.TrimLeft(body, jsonSpace); text[0] != '{' {
 		return fmt.Errorf("the body begins with %q; a request is one object, in { and }", text[0])
@@ -77,14 +74,13 @@ func checkOne(body []byte, end int) error {
 	return nil
 }
 
-// jsonSpace is what RFC 8259 lets stand around a document.
+// jsonSpace is the whitespace of RFC 8259.
 const jsonSpace = " \t\r\n"
 
-// scan finds the end of the first document and what its transcoding needs, and refuses one that nests too deeply, in
-// one pass. It looks at brackets, commas and null outside strings only; whether the text is JSON is the parser's
-// business.
+// scan finds the end and shape of the first document, and refuses deep nesting. It only looks at brackets, commas and null
+// outside strings; the parser checks the syntax.
 func scan(body []byte) (s shape, err error) {
-	var array [maxJSONDepth + 1]bool // by depth: whether that level is an array
+	var array [maxJSONDepth + 1]bool // by depth: is the level an array?
 	depth, inString := 0, false
 	for i := 0; i < len(body); i++ {
 		c := body[i]

@@ -14,7 +14,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Receiver is the OTLP receiver: one or two listeners in front of one intake.
+// Receiver has one or two listeners and a shared intake.
 type Receiver struct {
 	listeners []listener
 }
@@ -24,7 +24,7 @@ type listener interface {
 	stop(ctx context.Context)
 }
 
-// New makes the receiver; it listens from Start on.
+// New makes the receiver; Start listens.
 func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	in, err := newIntake(s, cfg, out)
 	if err != nil {
@@ -40,20 +40,20 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	return r, nil
 }
 
-// Start opens the listeners. One that the engine leaves out, because the embedded default's port is taken, does
-// not stop the other. When it fails nothing listens.
+// Start opens the listeners. If the engine leaves one out, because the embedded default's port is taken, the other still
+// starts. On an error nothing listens.
 func (r *Receiver) Start(ctx context.Context) error {
 	for _, l := range r.listeners {
 		if err := l.start(ctx); err != nil && !errors.Is(err, listen.ErrLeftOut) {
 			over, cancel := context.WithCancel(ctx)
 			cancel()
-			return errors.Join(err, r.Stop(over)) // the engine stops only what started as a whole
+			return errors.Join(err, r.Stop(over)) // the engine does not stop what failed to start
 		}
 	}
 	return nil
 }
 
-// Stop takes in nothing more and waits for what is inside, until ctx ends.
+// Stop refuses new requests and waits for running ones until ctx ends.
 func (r *Receiver) Stop(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, l := range r.listeners {
@@ -63,7 +63,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	return nil
 }
 
-// telemetry is what the Collector's server configurations want to report to; our own accounting is elsewhere.
+// telemetry discards what the Collector's server configurations report.
 func telemetry() component.TelemetrySettings {
 	return component.TelemetrySettings{
 		Logger:         zap.NewNop(),

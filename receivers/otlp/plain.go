@@ -15,8 +15,8 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// plain takes the requests that package http1 understands. It answers as httpServer.ServeHTTP does, and what it would
-// have to refuse by the head alone it leaves to that.
+// plain handles requests through package http1, like httpServer.ServeHTTP. It leaves requests with an unacceptable header to
+// net/http.
 type plain struct {
 	h     *httpServer
 	paths map[string]wire.Signal
@@ -29,14 +29,13 @@ func newPlain(h *httpServer) *plain {
 	}}
 }
 
-// exchange is one of its requests.
 type exchange struct {
 	request
 	p        *plain
 	encoding string
 }
 
-// Take takes what is posted to a signal's path with a type and an encoding that we know.
+// Take accepts POSTs to a signal's path with known type and encoding.
 func (p *plain) Take(h http1.Head) http1.Exchange {
 	sig, known := p.paths[string(h.Path)]
 	if !known || int64(h.Length) > p.h.cfg.MaxRequestBodySize {
@@ -65,7 +64,6 @@ func (p *plain) Take(h http1.Head) http1.Exchange {
 	return x
 }
 
-// encodingOf is a Content-Encoding as package inflate names it.
 func encodingOf(b []byte) (name string, known bool) {
 	if len(b) == 0 {
 		return "", true
@@ -81,7 +79,7 @@ func (x *exchange) Grow(n int) error { return x.lease.Resize(n) }
 
 func (x *exchange) Patience() time.Duration { return x.p.h.bodies.patience }
 
-// End gives the reservation back, and the exchange.
+// End releases the reservation and the exchange.
 func (x *exchange) End() {
 	x.lease.Release()
 	x.p.free.Put(x)
@@ -103,7 +101,7 @@ func (x *exchange) receive(ctx context.Context, body []byte, err error) (int, er
 	var plain []byte
 	if err == nil {
 		plain, err = inflate.Bytes(*buf, body, x.encoding, x.p.h.limits(&x.request))
-	} else { // it says what it would have said while it read
+	} else { // report the error that streaming would have found
 		plain, err = inflate.Read(*buf, io.MultiReader(bytes.NewReader(body), broken{err}), x.encoding, 0, x.p.h.limits(&x.request))
 	}
 	defer release(buf, plain)
@@ -113,7 +111,6 @@ func (x *exchange) receive(ctx context.Context, body []byte, err error) (int, er
 	return x.p.h.deliver(ctx, &x.request, plain)
 }
 
-// broken is the end of a body that did not come whole.
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) {

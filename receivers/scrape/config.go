@@ -13,34 +13,33 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config is what a user sets: the keys of the Collector's prometheus receiver that are done, and ours.
+// Config has the supported keys of the Collector's prometheus receiver, plus ours.
 type Config struct {
-	// Config is a Prometheus configuration: global, scrape_configs and scrape_config_files. Prometheus' own loader
-	// reads it. A literal $ is written $$, as everywhere in the file.
+	// Config is a Prometheus configuration (global, scrape_configs, scrape_config_files), parsed by Prometheus' own loader.
+	// Write a literal $ as $$.
 	Config map[string]any `mapstructure:"config"`
-	// ScrapeSelf is the name of a job that reads this process' own metrics in memory, whatever their port is; empty means
-	// none. Its interval is the global one, its instance the host's name.
+	// ScrapeSelf names a job that reads this process' own metrics in memory, at the global interval; empty: none. Its
+	// instance is the host's name.
 	ScrapeSelf string `mapstructure:"scrape_self"`
-	// InitialScrapeOffset is waited before the first scrape of a target, on top of its place in the interval.
+	// InitialScrapeOffset delays the first scrape of a target, in addition to its offset in the interval.
 	InitialScrapeOffset time.Duration `mapstructure:"initial_scrape_offset"`
-	// DiscoveryReloadOnStartup scrapes discovered targets as soon as they are known, not after discovery has collected
-	// for five seconds. Targets written in the file never wait.
+	// DiscoveryReloadOnStartup scrapes discovered targets at once, without discovery's five seconds of collecting. Static
+	// targets never wait.
 	DiscoveryReloadOnStartup bool `mapstructure:"discovery_reload_on_startup"`
-	// BacklogBytes bounds what waits in memory while the pipeline does not take it. Past it, the oldest scrape is
-	// dropped and counted as backlog_full.
+	// BacklogBytes limits the scrapes waiting in memory. Above it the oldest is dropped and counted as backlog_full.
 	BacklogBytes int `mapstructure:"backlog_bytes"`
-	// MaxBodyBytes bounds the inflated body of targets whose scrape config sets no body_size_limit.
+	// MaxBodyBytes limits the inflated body if a scrape config has no body_size_limit.
 	MaxBodyBytes int `mapstructure:"max_body_bytes"`
 
-	loaded *promfile.File // by Validate, or by New where a test did not call it
+	loaded *promfile.File // set by Validate, or by New
 }
 
-// Default is the configuration without a file.
+// Default returns the default configuration.
 func Default() *Config {
 	return &Config{BacklogBytes: 64 << 20, MaxBodyBytes: 256 << 20}
 }
 
-// Validate reports every fault at once, those of Prometheus' loader included.
+// Validate reports all faults at once, including those of Prometheus' loader.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.BacklogBytes < 1<<20 {
@@ -64,7 +63,7 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, err)...)
 }
 
-// Warnings says what is legal and probably not meant.
+// Warnings reports settings that are valid but probably not intended.
 func (c *Config) Warnings() []string {
 	var out []string
 	if global, _ := c.Config["global"].(map[string]any); global["query_log_file"] != nil {
@@ -86,8 +85,7 @@ func (c *Config) Warnings() []string {
 	return out
 }
 
-// emptyReplacement finds what is left of "$1" when it was not written "$$1": the file's own variables are expanded
-// before Prometheus sees the rule.
+// emptyReplacement detects "$1" instead of "$$1": the file's own variables are expanded before Prometheus sees the rule.
 func emptyReplacement(rule any, path string) []string {
 	m, _ := rule.(map[string]any)
 	r, set := m["replacement"]

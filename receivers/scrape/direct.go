@@ -18,22 +18,20 @@ import (
 	commonconfig "github.com/prometheus/common/config"
 )
 
-// direct fetches from a target that is asked without TLS, proxy or credentials: HTTP/1.1 on one connection of its own,
-// in its caller's goroutine. net/http has two more goroutines for each connection and hands every request from one
-// to the other, which costs as much as reading a body; what an answer is, it still says: http.ReadResponse.
+// direct scrapes targets without TLS, proxy or credentials: HTTP/1.1 on one connection, in the caller's goroutine. net/http
+// has two more goroutines per connection, which cost as much as reading a body. Responses are parsed by http.ReadResponse.
 type direct struct {
 	dial    commonconfig.DialContextFunc
 	address string
 	request *http.Request
-	head    []byte // the request as it is sent
+	head    []byte // the encoded request
 	conn    net.Conn
-	body    directBody // of the answer that is being read
+	body    directBody // of the current response
 }
 
-// maxHead bounds the head of an answer.
 const maxHead = 1 << 20
 
-// newDirect returns nil when the target needs more than this.
+// newDirect returns nil if the target needs net/http.
 func newDirect(j *job, req *http.Request) *direct {
 	if !reflect.DeepEqual(j.cfg.HTTPClientConfig, commonconfig.DefaultHTTPClientConfig) || req.URL.Scheme != "http" {
 		return nil
@@ -58,11 +56,10 @@ func newDirect(j *job, req *http.Request) *direct {
 	return p
 }
 
-// errRedirected is returned for an answer that another request has to follow.
 var errRedirected = errors.New("the target redirects")
 
-// get asks once and returns the head of the answer, whose body must be closed before the next call. A connection that
-// was kept and turns out to be gone before it has answered anything is replaced by a new one.
+// get sends one request; close the response's body before the next call. A reused connection that closed before any response
+// is replaced.
 func (p *direct) get(ctx context.Context) (*http.Response, error) {
 	for {
 		if p.conn != nil && !isQuiet(p.conn) {
@@ -90,7 +87,6 @@ func (p *direct) get(ctx context.Context) (*http.Response, error) {
 	}
 }
 
-// exchange sends the request and reads the head of the answer.
 func (p *direct) exchange(ctx context.Context) (*http.Response, error) {
 	conn := p.conn
 	b := &p.body
@@ -111,7 +107,7 @@ func (p *direct) exchange(ctx context.Context) (*http.Response, error) {
 	return resp, nil
 }
 
-// ask reads past answers without consequence (1xx); maxHead bounds them all together.
+// ask skips 1xx responses; maxHead limits all of them together.
 func (p *direct) ask(from *bufio.Reader) (*http.Response, error) {
 	if _, err := p.conn.Write(p.head); err != nil {
 		return nil, err
@@ -132,7 +128,6 @@ func isRedirect(resp *http.Response) bool {
 	return false
 }
 
-// close gives the connection up.
 func (p *direct) close() {
 	if p.conn != nil {
 		_ = p.conn.Close()
@@ -140,27 +135,26 @@ func (p *direct) close() {
 	}
 }
 
-// directBody is the body of an answer. Closing it ends the exchange.
+// directBody is a response body. Closing it ends the exchange.
 type directBody struct {
 	p    *direct
 	in   boundedReader
 	buf  *bufio.Reader
 	from io.ReadCloser
-	last bool // the server closes the connection after it
-	read bool // to its end
+	last bool // the server closes the connection afterwards
+	read bool // read to its end
 	stop func() bool
 }
 
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
 
-// Read implements io.Reader.
 func (b *directBody) Read(dst []byte) (int, error) {
 	n, err := b.from.Read(dst)
 	b.read = b.read || err == io.EOF
 	return n, err
 }
 
-// Close keeps the connection when there is nothing left on it.
+// Close keeps the connection if nothing is left on it.
 func (b *directBody) Close() error {
 	if b.buf == nil {
 		return nil
@@ -172,16 +166,15 @@ func (b *directBody) Close() error {
 	return nil
 }
 
-// release reports whether the deadline of the context has left the connection alone.
+// release reports whether the context's deadline has not touched the connection.
 func (b *directBody) release() bool {
-	b.from = http.NoBody // which it was read from is another answer's now
+	b.from = http.NoBody // the old reader is reused for another response
 	b.buf.Reset(nil)
 	readers.Put(b.buf)
 	b.buf = nil
 	return b.stop()
 }
 
-// boundedReader reads at most so many bytes, and then fails.
 type boundedReader struct {
 	from io.Reader
 	left int
@@ -189,7 +182,6 @@ type boundedReader struct {
 
 var errHead = fmt.Errorf("the head of the answer has more than %d bytes", maxHead)
 
-// Read implements io.Reader.
 func (r *boundedReader) Read(dst []byte) (int, error) {
 	if r.left <= 0 {
 		return 0, errHead
@@ -199,8 +191,8 @@ func (r *boundedReader) Read(dst []byte) (int, error) {
 	return n, err
 }
 
-// isQuiet reports whether a connection that was kept has neither ended nor got bytes that nobody asked for, which
-// would be taken for the next answer.
+// isQuiet reports whether an idle connection is open and has no unexpected bytes, which would be taken for the next
+// response.
 func isQuiet(c net.Conn) bool {
 	s, ok := c.(syscall.Conn)
 	if !ok {

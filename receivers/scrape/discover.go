@@ -16,8 +16,7 @@ import (
 	"github.com/sluiceio/sluice/internal/throttle"
 )
 
-// manager makes Prometheus' discovery manager, or none: jobs whose targets are all written in the file need none, which
-// would look for news ten times a second.
+// manager returns Prometheus' discovery manager, or nil if all targets are static: it would wake up ten times a second.
 func (r *Receiver) manager() (*discovery.Manager, error) {
 	configs := map[string]discovery.Configs{}
 	for name, j := range r.jobs {
@@ -30,8 +29,8 @@ func (r *Receiver) manager() (*discovery.Manager, error) {
 	if len(configs) == 0 {
 		return nil, nil
 	}
-	// The metrics of discovery are Prometheus' own, without the component's name: they stay in a registry that
-	// nobody reads, because two receivers would clash in the common one.
+	// Two receivers would clash, as Prometheus' discovery metrics lack the component's name: keep them in an unused
+	// registry.
 	reg := prometheus.NewRegistry()
 	sd, err := discovery.CreateAndRegisterSDMetrics(reg)
 	if err != nil {
@@ -47,8 +46,7 @@ func (r *Receiver) manager() (*discovery.Manager, error) {
 	return m, nil
 }
 
-// discover scrapes the targets that are written in the file at once, because the manager collects for a while (gather)
-// before it tells anything, and then follows what it finds.
+// discover scrapes static targets at once, because the manager waits (gather) before its first update.
 func (r *Receiver) discover(m *discovery.Manager) {
 	for _, j := range r.jobs {
 		var static []*targetgroup.Group
@@ -64,7 +62,7 @@ func (r *Receiver) discover(m *discovery.Manager) {
 	if m == nil {
 		return
 	}
-	r.loops.Go(func() { _ = m.Run() }) // its error is the end of ctx
+	r.loops.Go(func() { _ = m.Run() }) // its error only reports the end of ctx
 	r.loops.Go(func() {
 		for {
 			select {
@@ -81,9 +79,8 @@ func (r *Receiver) discover(m *discovery.Manager) {
 	})
 }
 
-// throttledLog is a log for service discovery, in which a warning or an error that repeats itself is written once in a while.
-// The library complains about a broken file of file_sd at every event in the file's folder: 22,000 lines a second
-// where our own log is written in there, each of which is the next event.
+// throttledLog throttles repeated warnings of service discovery: file_sd logs a broken file at every event in its folder,
+// 22,000 lines/s if our own log is written there.
 func throttledLog(log *slog.Logger) *slog.Logger {
 	return slog.New(throttled{Handler: log.Handler(), lines: &lines{}})
 }
@@ -91,7 +88,7 @@ func throttledLog(log *slog.Logger) *slog.Logger {
 type throttled struct {
 	slog.Handler
 	lines  *lines
-	prefix string // what With has put before every line
+	prefix string // attributes and groups added by With
 }
 
 func (s throttled) Handle(ctx context.Context, r slog.Record) error {
@@ -130,20 +127,18 @@ func (s throttled) WithGroup(name string) slog.Handler {
 }
 
 const (
-	// linesMax bounds how many different lines are remembered; past it those of one message count as one.
+	// linesMax limits the remembered lines; above it, lines with the same message count as one.
 	linesMax = 256
-	// linesFor is how long a line is remembered at least; longer than one is kept back.
+	// linesFor must exceed the throttle interval.
 	linesFor = time.Minute
 )
 
-// lines remembers what was written.
 type lines struct {
 	mu    sync.Mutex
 	since time.Time
 	known map[string]*throttle.Line
 }
 
-// of is the memory of a line; message is the line without what makes it different from its like.
 func (l *lines) of(line, message string) *throttle.Line {
 	l.mu.Lock()
 	defer l.mu.Unlock()

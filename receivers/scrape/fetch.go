@@ -20,19 +20,17 @@ import (
 	"github.com/sluiceio/sluice/wire/template"
 )
 
-// fetcher brings the body of one target.
 type fetcher struct {
 	client  *http.Client
 	request *http.Request
-	direct  *direct // the shorter way; nil if there is none
-	limit   int     // of the inflated body; a body as large as it is too large, as in Prometheus
+	direct  *direct // fast path; nil if not usable
+	limit   int     // of the inflated body; as in Prometheus, a body of exactly this size is too large
 	last    int     // length of the last body
 	buffers *bufferPool
-	own     bool // the metrics of this process
+	own     bool // scrape this process
 	from    prometheus.Gatherer
 }
 
-// newFetcher prepares the request, which is the same every time.
 func newFetcher(j *job, t *target) (*fetcher, error) {
 	if j.cfg.JobName == j.r.cfg.ScrapeSelf {
 		return &fetcher{own: true, from: j.r.settings.View.Own, buffers: &j.r.buffers}, nil
@@ -42,7 +40,7 @@ func newFetcher(j *job, t *target) (*fetcher, error) {
 		return nil, fmt.Errorf("cannot make the request: %w", err)
 	}
 	encoding := "identity"
-	// Nothing is gained from compressing what does not leave the host, and it costs more than all the rest.
+	// Compression only costs CPU if the data does not leave the host.
 	if j.cfg.EnableCompression && (j.r.loaded.Compressed[j.cfg.JobName] || !t.isLocal()) {
 		encoding = "gzip"
 	}
@@ -57,8 +55,7 @@ func newFetcher(j *job, t *target) (*fetcher, error) {
 	return &fetcher{client: j.client, request: req, direct: newDirect(j, req), limit: limit, buffers: &j.r.buffers}, nil
 }
 
-// get asks the target. A target that redirects once is asked by the job's client for as long as it is a target: that
-// follows, from the first request again.
+// get uses the job's client, which follows redirects, after the first redirect.
 func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
 	if f.direct != nil {
 		resp, err := f.direct.get(ctx)
@@ -70,14 +67,13 @@ func (f *fetcher) get(ctx context.Context) (*http.Response, error) {
 	return f.client.Do(f.request.WithContext(ctx))
 }
 
-// close gives up the connection to the target. The client's are the job's.
 func (f *fetcher) close() {
 	if f.direct != nil {
 		f.direct.close()
 	}
 }
 
-// acceptHeader asks for the protocols in this order of preference, in the words of Prometheus.
+// acceptHeader returns an Accept header in this order of preference, as Prometheus writes it.
 func acceptHeader(ps []config.ScrapeProtocol, escaping model.EscapingScheme) string {
 	var parts []string
 	weight := len(config.ScrapeProtocolsHeaders) + 1
@@ -92,7 +88,7 @@ func acceptHeader(ps []config.ScrapeProtocol, escaping model.EscapingScheme) str
 	return strings.Join(append(parts, fmt.Sprintf("*/*;q=0.%d", weight)), ",")
 }
 
-// fetch returns the inflated body in a buffer of the pool, and its Content-Type.
+// fetch returns the inflated body in a pooled buffer, and its Content-Type.
 func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, err error) {
 	if f.own {
 		body, contentType, err = ownMetrics(f.from, f.buffers.get(f.last))
@@ -104,7 +100,7 @@ func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, e
 		return nil, "", &failure{reasonOf(ctx, err, reasonConnect), err}
 	}
 	defer func() {
-		// A connection is used again when its body was read to the end. That of a switched protocol has none.
+		// A connection is reused only if its body was read to the end. A switched protocol has no body.
 		if resp.StatusCode != http.StatusSwitchingProtocols {
 			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 		}
@@ -127,16 +123,16 @@ func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, e
 		return nil, "", &failure{reason, err}
 	}
 	if len(body) > 0 {
-		f.last = len(body) // an empty answer says nothing about the next one
+		f.last = len(body) // an empty response does not predict the next size
 	}
 	return f.buffers.fit(body), resp.Header.Get("Content-Type"), nil
 }
 
-// bufferPool holds body buffers of many sizes. A target keeps the buffer of its last body, so a buffer must not be
-// much larger than the body: the sizes are a quarter of an octave apart.
+// bufferPool has size classes a quarter of an octave apart: a target keeps the buffer of its last body, so it must not be
+// much larger than that.
 type bufferPool struct{ classes [4 * 32]sync.Pool }
 
-// classOf is the smallest class with at least n bytes, and its size.
+// classOf returns the smallest class with at least n bytes, and its size.
 func classOf(n int) (class, size int) {
 	n = max(n, 4<<10)
 	octave := bits.Len(uint(n-1)) - 1 // 2^octave < n <= 2^(octave+1)
@@ -145,16 +141,15 @@ func classOf(n int) (class, size int) {
 	return 4*octave + k - 1, 1<<octave + k*quarter
 }
 
-// get returns an empty buffer for a body of about n bytes.
 func (p *bufferPool) get(n int) []byte {
-	class, size := classOf(n + n/64 + 64) // a little more than last time, so that it need not grow
+	class, size := classOf(n + n/64 + 64) // slack, so that a slightly larger body fits
 	if b, ok := p.classes[class].Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
 	return make([]byte, 0, size)
 }
 
-// fit moves a body that is much smaller than its buffer to a smaller one: the target will keep it.
+// fit moves a body to a smaller buffer if its own is much too large.
 func (p *bufferPool) fit(body []byte) []byte {
 	if _, size := classOf(len(body) + len(body)/64 + 64); cap(body) <= 2*size {
 		return body
@@ -164,7 +159,6 @@ func (p *bufferPool) fit(body []byte) []byte {
 	return small
 }
 
-// put takes a buffer back.
 func (p *bufferPool) put(b []byte) {
 	class, size := classOf(cap(b))
 	if size > cap(b) {
@@ -176,7 +170,7 @@ func (p *bufferPool) put(b []byte) {
 	}
 }
 
-// reason says why a scrape failed. The list is closed: it is a label of our own metrics.
+// reason is a metric label: the list is closed.
 type reason string
 
 const (
@@ -184,20 +178,18 @@ const (
 	reasonTimeout     reason = "timeout"      // scrape_timeout
 	reasonStatus      reason = "status"       // an answer other than 200
 	reasonBodySize    reason = "body_size"    // body_size_limit
-	reasonFormat      reason = "format"       // a content type or encoding that is not read
-	reasonInvalid     reason = "invalid"      // the exposition has a fault
+	reasonFormat      reason = "format"       // unsupported content type or encoding
+	reasonInvalid     reason = "invalid"      // invalid exposition
 	reasonSampleLimit reason = "sample_limit" //
-	reasonLabelLimit  reason = "label_limit"  // one of the three limits on labels
-	reasonTargetLimit reason = "target_limit" // the job has too many targets
+	reasonLabelLimit  reason = "label_limit"  // one of the three label limits
+	reasonTargetLimit reason = "target_limit" // too many targets in the job
 )
 
-// reasons is the closed list.
 var reasons = [...]reason{
 	reasonConnect, reasonTimeout, reasonStatus, reasonBodySize, reasonFormat, reasonInvalid, reasonSampleLimit,
 	reasonLabelLimit, reasonTargetLimit,
 }
 
-// failure is why a scrape failed.
 type failure struct {
 	reason reason
 	err    error
@@ -206,7 +198,6 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// reasonOf tells a timeout from another error.
 func reasonOf(ctx context.Context, err error, other reason) reason {
 	var n net.Error
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout() {
@@ -215,7 +206,6 @@ func reasonOf(ctx context.Context, err error, other reason) reason {
 	return other
 }
 
-// reasonFor is the reason in an error of a scrape, wherever it comes from.
 func reasonFor(err error) reason {
 	var f *failure
 	switch {

@@ -18,7 +18,7 @@ import (
 	"github.com/sluiceio/sluice/wire/template"
 )
 
-// job is one scrape config: the targets it has now.
+// job is one scrape config and its current targets.
 type job struct {
 	r      *Receiver
 	cfg    *config.ScrapeConfig
@@ -26,10 +26,10 @@ type job struct {
 	accept string
 
 	mu      sync.Mutex
-	loops   map[uint64]*loop // by the target's hash
+	loops   map[uint64]*loop // by target hash
 	dropped int              // by relabelling, at the last sync
-	invalid int              // that could not be made, at the last sync
-	synced  bool             // discovery has told once
+	invalid int              // targets that could not be made, at the last sync
+	synced  bool             // discovery has reported at least once
 	full    error            // target_limit is exceeded: every scrape fails with it
 }
 
@@ -49,8 +49,7 @@ func newJob(r *Receiver, c *config.ScrapeConfig) (*job, error) {
 	return &job{r: r, cfg: c, client: client, accept: acceptHeader(promfile.Protocols(c), escaping), loops: map[uint64]*loop{}}, nil
 }
 
-// sync makes the targets of the groups those of the job: new ones are scraped from now on, those that are not among
-// them end, with stale markers a little later.
+// sync replaces the job's targets. Series of missing ones end with stale markers a little later.
 func (j *job) sync(groups []*targetgroup.Group) {
 	targets, dropped, invalid := j.targetsOf(groups)
 	j.mu.Lock()
@@ -80,7 +79,6 @@ func (j *job) sync(groups []*targetgroup.Group) {
 	}
 }
 
-// targetsOf makes targets of groups. The same target may be in several: it is scraped once.
 func (j *job) targetsOf(groups []*targetgroup.Group) (targets map[uint64]*target, dropped, invalid int) {
 	targets = map[uint64]*target{}
 	b := labels.NewBuilder(labels.EmptyLabels())
@@ -101,7 +99,7 @@ func (j *job) targetsOf(groups []*targetgroup.Group) (targets map[uint64]*target
 	return targets, dropped, invalid
 }
 
-// targetOf makes a target of its labels in the discovery, through relabel_configs; nil when they drop it.
+// targetOf returns nil if relabel_configs drop the target.
 func (j *job) targetOf(b *labels.Builder, own, group model.LabelSet) (*target, error) {
 	l, err := promscrape.PopulateLabels(b, j.cfg, own, group)
 	if err != nil || l.IsEmpty() {
@@ -114,14 +112,12 @@ func (j *job) targetOf(b *labels.Builder, own, group model.LabelSet) (*target, e
 	return t, err
 }
 
-// overflow is the error of every scrape while there are too many targets, or nil.
 func (j *job) overflow() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.full
 }
 
-// active are the targets as Prometheus' API shows them.
 func (j *job) active() []*promscrape.Target {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -133,14 +129,12 @@ func (j *job) active() []*promscrape.Target {
 	return out
 }
 
-// census counts targets for our own metrics.
 func (j *job) census() (active, dropped, invalid int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.loops), j.dropped, j.invalid
 }
 
-// templateSettings is how the bodies of a target become series.
 func (j *job) templateSettings(t *target) template.Settings {
 	c := j.cfg
 	return template.Settings{

@@ -9,15 +9,14 @@ import (
 	"github.com/sluiceio/sluice/wire/template"
 )
 
-// loop scrapes one target.
 type loop struct {
 	job    *job
 	target *target
 	fetch  *fetcher
-	broken error      // the request cannot be made
-	mu     sync.Mutex // of state, which another target may have a look at when it ends
+	broken error      // the request is invalid
+	mu     sync.Mutex // guards state, which a loop with the same labels may read when it ends
 	state  *template.Template
-	gone   chan struct{} // closed when the target is no target any more
+	gone   chan struct{} // closed when the target is gone
 	once   sync.Once
 	last   time.Time // of the last scrape
 	up     bool
@@ -29,7 +28,6 @@ func newLoop(j *job, t *target) *loop {
 	return l
 }
 
-// inherit goes on where another loop of the target stopped.
 func (l *loop) inherit(old *loop) {
 	l.state, l.last, l.up = old.state, old.last, old.up
 	if was := old.target.shown; !was.LastScrape().IsZero() {
@@ -37,14 +35,12 @@ func (l *loop) inherit(old *loop) {
 	}
 }
 
-// end tells the loop that its target is gone. It does not wait.
 func (l *loop) end() { l.once.Do(func() { close(l.gone) }) }
 
-// tolerance is how far a scrape's timestamp is moved onto the grid of its interval: equal distances compress better
-// in a TSDB. It is at most a hundredth of the interval, as in Prometheus.
+// tolerance is how far a timestamp is moved onto the interval's grid: regular timestamps compress better in a TSDB. As in
+// Prometheus, at most 1 % of the interval.
 const tolerance = 2 * time.Millisecond
 
-// run scrapes until the target is gone or the receiver stops.
 func (l *loop) run() {
 	if l.fetch != nil {
 		defer l.fetch.close()
@@ -66,7 +62,7 @@ func (l *loop) run() {
 	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	// Round takes the monotonic clock out, which differences would use otherwise.
+	// Round strips the monotonic clock, which differences would use.
 	grid := time.Now().Round(0)
 	for {
 		at := time.Now().Round(0)
@@ -93,7 +89,6 @@ func (l *loop) run() {
 	}
 }
 
-// scrape does one scrape and hands its request over.
 func (l *loop) scrape(at time.Time) {
 	j, r := l.job, l.job.r
 	begin := time.Now()
@@ -107,7 +102,7 @@ func (l *loop) scrape(at time.Time) {
 		in.Body, in.ContentType, in.Err = l.fetch.fetch(ctx)
 		cancel()
 		if r.ctx.Err() != nil {
-			return // a scrape that we cut short ourselves says nothing about the target
+			return // we canceled it: not the target's fault
 		}
 		in.BodySize = len(in.Body)
 		if in.Err != nil && reasonFor(in.Err) == reasonBodySize {
@@ -131,7 +126,6 @@ func (l *loop) scrape(at time.Time) {
 	}
 }
 
-// note logs a target that fails when it begins to, and when it is well again.
 func (l *loop) note(err error) {
 	if l.up == (err == nil) {
 		return

@@ -6,7 +6,7 @@ import (
 	"github.com/sluiceio/sluice/wire/template"
 )
 
-// metrics are the receiver's own. None has a label that grows with the number of targets.
+// No label grows with the number of targets.
 type metrics struct {
 	scrapes, samples, rebuilds, parsed prometheus.Counter
 	failures                           *prometheus.CounterVec
@@ -53,7 +53,6 @@ func newMetrics(r *Receiver) *metrics {
 	return m
 }
 
-// add books one scrape: a handful of additions, whatever the number of samples.
 func (m *metrics) add(res *template.Result) {
 	m.scrapes.Inc()
 	m.samples.Add(float64(res.Scraped))

@@ -8,15 +8,13 @@ import (
 	"github.com/sluiceio/sluice/wire/template"
 )
 
-// orphans are loops at rest whose targets are no targets, or not yet: they left, or the receiver before a reload
-// scraped them and discovery has not told of them. Each waits for its target to come back, and then for its series to
-// be ended.
+// orphans are stopped loops whose target disappeared, or was not reported by discovery since a reload. Each waits for its
+// target to come back; after a while its series end.
 type orphans struct {
 	mu   sync.Mutex
 	left map[identity][]*loop
 }
 
-// identity is that of a target over a reload.
 type identity struct {
 	job  string
 	hash uint64
@@ -24,7 +22,6 @@ type identity struct {
 
 func (l *loop) identity() identity { return identity{l.job.cfg.JobName, l.target.hash} }
 
-// put adds a loop at rest.
 func (o *orphans) put(l *loop) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -34,12 +31,12 @@ func (o *orphans) put(l *loop) {
 	o.left[l.identity()] = append(o.left[l.identity()], l)
 }
 
-// take takes out the loop that a new one with these settings can go on from, or returns nil.
+// take removes and returns the loop that one with these settings can continue, or nil.
 func (o *orphans) take(id identity, s template.Settings) *loop {
 	return o.remove(id, func(l *loop) bool { return l.state.Continues(s) })
 }
 
-// claim takes the loop out, if nobody did.
+// claim removes the loop and reports whether it was still there.
 func (o *orphans) claim(l *loop) bool {
 	return o.remove(l.identity(), func(other *loop) bool { return other == l }) != nil
 }
@@ -58,10 +55,9 @@ func (o *orphans) remove(id identity, wanted func(*loop) bool) *loop {
 	return l
 }
 
-// estate is what a receiver leaves for the one that a reload starts: all its loops, at rest.
+// estate is all stopped loops, left for the receiver after a reload.
 type estate []*loop
 
-// leave makes the estate of a receiver whose loops have ended.
 func (r *Receiver) leave() (e estate) {
 	for _, loops := range r.orphans.left {
 		e = append(e, loops...)
@@ -74,15 +70,13 @@ func (r *Receiver) leave() (e estate) {
 	return e
 }
 
-// adopt takes over what the receiver before a reload left: targets that stay are scraped on without a gap, the others
-// end.
+// adopt takes over the estate: remaining targets continue without a gap, others end.
 func (r *Receiver) adopt(e estate) {
 	for _, l := range e {
 		r.orphan(l)
 	}
 }
 
-// orphan lets a loop at rest wait.
 func (r *Receiver) orphan(l *loop) {
 	if l.last.IsZero() {
 		return // has no series
@@ -91,9 +85,8 @@ func (r *Receiver) orphan(l *loop) {
 	r.loops.Go(func() { r.endOrphan(l) })
 }
 
-// endOrphan ends the series of a target that is gone. The markers bear the time of the scrape that would have been next,
-// but are written only after two more turns and a tenth, as in Prometheus, and not before discovery has told: had the
-// target come back, its series go on.
+// endOrphan ends the series of a target that is gone. As in Prometheus, stale markers have the time of the next due scrape
+// but are written 1.1 intervals later, and not before discovery has reported.
 func (r *Receiver) endOrphan(l *loop) {
 	interval := l.target.interval
 	next := l.last.Add(interval)
@@ -117,7 +110,7 @@ func (r *Receiver) endOrphan(l *loop) {
 	r.out.Put(res.Items, res.Size, l.state.AppendRequest)
 }
 
-// endSeries makes the markers, less the series that a target with the same labels goes on with.
+// endSeries makes stale markers, except for series that a target with the same labels continues.
 func (r *Receiver) endSeries(l *loop, at time.Time) template.Result {
 	heir := r.heir(l)
 	if heir == nil {
@@ -128,7 +121,6 @@ func (r *Receiver) endSeries(l *loop, at time.Time) template.Result {
 	return l.state.End(at, heir.state)
 }
 
-// heir is the target that is scraped now and has the same labels on its series as one that ends, or nil.
 func (r *Receiver) heir(l *loop) *loop {
 	for _, j := range r.jobs {
 		j.mu.Lock()
@@ -143,7 +135,6 @@ func (r *Receiver) heir(l *loop) *loop {
 	return nil
 }
 
-// hasSynced tells whether the job's targets are known.
 func (j *job) hasSynced() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

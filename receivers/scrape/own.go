@@ -14,7 +14,6 @@ import (
 	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
-// withSelf is the configuration with the job that reads our own metrics.
 func (c *Config) withSelf() (map[string]any, error) {
 	if c.ScrapeSelf == "" {
 		return c.Config, nil
@@ -38,7 +37,6 @@ func (c *Config) withSelf() (map[string]any, error) {
 	return section, nil
 }
 
-// ownMetrics is the exposition of this process, in a buffer of the pool.
 func ownMetrics(from prometheus.Gatherer, buf []byte) (body []byte, contentType string, err error) {
 	if from == nil {
 		return buf, "", &failure{reasonConnect, errors.New("this process has no metrics of its own")}

@@ -1,9 +1,9 @@
-// Package scrape is the receiver prometheus: it finds and scrapes Prometheus targets and writes what they expose as
-// OTLP metrics, with the names, labels, stale markers and synthetic series that Prometheus would store.
+// Package scrape is the receiver prometheus: it discovers and scrapes Prometheus targets and writes OTLP metrics with the
+// names, labels, stale markers and synthetic series that Prometheus would store.
 //
-// A sample's way: discover.go hears of a target, job.go makes it one (relabelling, limits, sharding), loop.go
-// scrapes it on time, fetch.go brings the body, package template patches the target's OTLP bytes with it, and the
-// backlog of package pipeline/source delivers a copy without ever making a scrape wait.
+// discover.go finds targets, job.go applies relabelling and limits, loop.go schedules scrapes, fetch.go gets the body,
+// package template patches it into the target's OTLP bytes, and the backlog of package pipeline/source delivers without
+// blocking scrapes.
 package scrape
 
 import (
@@ -25,33 +25,32 @@ import (
 // ScopeName is the instrumentation scope of scraped metrics.
 const ScopeName = "github.com/sluiceio/sluice/receivers/scrape"
 
-// Receiver scrapes targets. It has one goroutine for discovery and one for each target, so that a slow target
-// delays no other.
+// Receiver has one goroutine for discovery and one per target, so that a slow target delays no other.
 type Receiver struct {
 	settings pipeline.Settings
 	cfg      *Config
 	loaded   *promfile.File
 	metrics  *metrics
 	out      *source.Backlog
-	seed     uint64 // makes this host's scrapes of a target fall at other times than another host's
+	seed     uint64 // spreads the scrapes of a target by different hosts over time
 
 	jobs    map[string]*job
 	orphans orphans
 	buffers bufferPool
 	dial    commonconfig.DialContextFunc
-	gather  time.Duration // how long discovery collects before it tells
+	gather  time.Duration // how long discovery collects before its first update
 
-	ctx   context.Context // ends at Stop: nothing is scraped, and no target is gone because of it
+	ctx   context.Context // canceled by Stop: no more scrapes, but targets are not gone
 	stop  context.CancelFunc
 	loops sync.WaitGroup // discovery and the targets
 }
 
-// New makes a receiver; it makes no connection before Start.
+// New makes a receiver; it connects to nothing before Start.
 func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, error) {
 	return newReceiver(s, cfg, out, nil)
 }
 
-// newReceiver is New with the way to connect to targets; nil means TCP.
+// newReceiver is New with a dialer for targets; nil means TCP.
 func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial commonconfig.DialContextFunc) (*Receiver, error) {
 	if cfg.loaded == nil {
 		if err := cfg.Validate(); err != nil {
@@ -83,7 +82,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	return r, nil
 }
 
-// Start begins to discover and to scrape. What can fail comes first: the engine does not stop what did not start.
+// Start does first what can fail: the engine does not stop what failed to start.
 func (r *Receiver) Start(ctx context.Context) error {
 	if r.out == nil {
 		return nil
@@ -93,7 +92,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 		err = r.out.Start(ctx)
 	}
 	if err != nil {
-		r.stop() // and with it what the manager may have begun
+		r.stop() // also stops what the manager may have started
 		return err
 	}
 	if e, is := r.settings.Inherit("targets").(estate); is {
@@ -103,8 +102,8 @@ func (r *Receiver) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends scraping at once, without stale markers: as in Prometheus, who stops is expected to come back. The receiver
-// that a reload starts goes on with the same targets. Stop waits for what was scraped to be delivered.
+// Stop writes no stale markers: as in Prometheus, the process is expected to come back, and a reload continues the same
+// targets. It waits for delivery of what was scraped.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
@@ -118,7 +117,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	return r.out.Stop(ctx)
 }
 
-// Targets are the targets of each job as Prometheus' API shows them, and how many relabel_configs dropped.
+// Targets returns each job's targets for Prometheus' API, and how many relabel_configs dropped.
 func (r *Receiver) Targets() (active map[string][]*promscrape.Target, dropped map[string]int) {
 	active, dropped = map[string][]*promscrape.Target{}, map[string]int{}
 	for name, j := range r.jobs {

@@ -13,18 +13,17 @@ import (
 	promscrape "github.com/prometheus/prometheus/scrape"
 )
 
-// target is one endpoint: labels after relabelling, those for scraping included.
+// target is one endpoint after relabelling.
 type target struct {
 	labels   labels.Labels
-	public   labels.Labels // without those that begin with __: the labels of its series
+	public   labels.Labels // without __ labels: the labels of its series
 	url      string
 	hash     uint64             // of labels and url: its identity
-	shown    *promscrape.Target // for Prometheus' API: what became of the last scrape
+	shown    *promscrape.Target // for Prometheus' API: result of the last scrape
 	interval time.Duration
 	timeout  time.Duration
 }
 
-// newTarget reads a target out of its labels, which scrape.PopulateLabels has checked.
 func newTarget(l labels.Labels, params url.Values) (*target, error) {
 	t := &target{labels: l}
 	b := labels.NewBuilder(labels.EmptyLabels())
@@ -51,7 +50,7 @@ func newTarget(l labels.Labels, params url.Values) (*target, error) {
 	return t, nil
 }
 
-// urlOf is where a target is scraped. A label __param_x replaces the first value of the parameter x.
+// urlOf returns the scrape URL. A label __param_x replaces the first value of parameter x.
 func urlOf(l labels.Labels, params url.Values) string {
 	query := url.Values{}
 	for k, v := range params {
@@ -74,18 +73,16 @@ func urlOf(l labels.Labels, params url.Values) string {
 	return u.String()
 }
 
-// slots is how many moments of an interval scrapes begin at, at least.
+// slots is the minimum number of slots per interval.
 const slots = 5
 
-// maxSlot keeps slots from being so long that a host's targets are all scraped at a few moments.
+// maxSlot limits the slot length, so that a host's targets are not all scraped at a few moments.
 const maxSlot = time.Second
 
-// offset is the time until the target's next turn. Turns lie on a grid that depends on the target and the seed only,
-// so that a restart does not move them.
+// offset returns the time until the next scrape. It depends only on target and seed, so a restart does not move it.
 //
-// Targets are not spread evenly over the interval, but over a few slots: those of one slot are scraped and sent
-// together, and between slots the process sleeps. Waking up for each target alone, with a few thousand series, costs
-// as much as all that is done with them. Slots of different hosts lie at different times.
+// Targets are grouped into slots instead of spread evenly: waking up for each target costs as much as processing a few
+// thousand series. Slots of different hosts differ.
 func (t *target) offset(now time.Time, seed uint64) time.Duration {
 	interval := uint64(t.interval)
 	slot := min(interval/slots, uint64(maxSlot))
@@ -100,7 +97,7 @@ func (t *target) offset(now time.Time, seed uint64) time.Duration {
 	return time.Duration(next)
 }
 
-// isLocal reports whether the target is on this host for sure: a loopback address, or localhost.
+// isLocal reports whether the target is certainly on this host: a loopback address or localhost.
 func (t *target) isLocal() bool {
 	host := t.labels.Get(model.AddressLabel)
 	if h, _, err := net.SplitHostPort(host); err == nil {

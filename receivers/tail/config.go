@@ -13,7 +13,6 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// Where reading begins in files that are there when the receiver runs for the first time.
 const (
 	startAtEnd       = "end"
 	startAtBeginning = "beginning"
@@ -21,45 +20,44 @@ const (
 
 // Config is what a user sets.
 type Config struct {
-	// Include lists globs of the files to read: paths with * ? [..] {a,b} in each part and ** for any number of folders.
+	// Include lists globs of the files to read: * ? [..] {a,b} in each path part, ** for any number of folders.
 	Include []string `mapstructure:"include"`
-	// Exclude lists globs of files that Include gives and that are not read.
+	// Exclude lists globs of files to leave out.
 	Exclude []string `mapstructure:"exclude"`
-	// FollowSymlinks lists the folders into which symbolic links may lead. A link to a file beside it, or to one that Include
-	// gives too, is followed as well; any other is reported as unreadable.
+	// FollowSymlinks lists the folders that symbolic links may point into. Links to a file in the same folder, or to one
+	// that Include matches, are always followed; others are reported as unreadable.
 	FollowSymlinks []string `mapstructure:"follow_symlinks"`
-	// StartAt says where reading begins in files that are there at the very first start, when no checkpoint exists:
-	// "end" or "beginning". Files that appear later are always read from the beginning.
+	// StartAt ("end" or "beginning") applies to files found at the first start, without a checkpoint. Later files are read
+	// from the beginning.
 	StartAt string `mapstructure:"start_at"`
-	// Format is "cri" (Kubernetes container logs), "plain", or "auto": a pod's path means CRI, and elsewhere each file's first
-	// line decides.
+	// Format is "cri" (Kubernetes container logs), "plain" or "auto": CRI for pod log paths, else decided by each file's
+	// first line.
 	Format string `mapstructure:"format"`
-	// PollInterval is how often files are looked at, and the folders for new ones. With more than some hundred files
-	// those at rest, and the folders, are looked at less often, to bound the cost; each file at least every five seconds.
+	// PollInterval is how often files and folders are checked. With more than a few hundred files, idle files and folders
+	// are checked less often; each file at least every five seconds.
 	PollInterval time.Duration `mapstructure:"poll_interval"`
-	// MaxLineBytes bounds a record's body; what is longer is cut there, flagged with log.truncated and counted.
+	// MaxLineBytes limits a record's body; longer lines are cut, flagged with log.truncated and counted.
 	MaxLineBytes int `mapstructure:"max_line_bytes"`
-	// MaxBatchBytes bounds a request.
+	// MaxBatchBytes limits one request.
 	MaxBatchBytes int `mapstructure:"max_batch_bytes"`
-	// MaxInFlight is how many requests of one file may be outstanding. 1 keeps the order strict also while the
-	// pipeline sends several at once.
+	// MaxInFlight limits the outstanding requests per file. 1 keeps strict order.
 	MaxInFlight int `mapstructure:"max_in_flight"`
-	// MaxInFlightBytes bounds the outstanding requests of all files together.
+	// MaxInFlightBytes limits the outstanding requests of all files.
 	MaxInFlightBytes int64 `mapstructure:"max_in_flight_bytes"`
-	// MaxOpenFiles is how many files are open at once, read or at rest; the others take turns.
+	// MaxOpenFiles limits the open files, active or idle.
 	MaxOpenFiles int `mapstructure:"max_open_files"`
-	// MaxDeletedBytes is how much disk space deleted files may hold that are open because they are not read to their
-	// end. Past it the rest of the largest is given up and counted as rotated_unread.
+	// MaxDeletedBytes limits the disk space of deleted files still being read. Above it, the rest of the largest is given up
+	// and counted as rotated_unread.
 	MaxDeletedBytes int64 `mapstructure:"max_deleted_bytes"`
-	// CheckpointDir is the folder of the checkpoint file; empty: the receiver's own folder in the data directory.
+	// CheckpointDir is the checkpoint's folder; empty: the receiver's folder in the data directory.
 	CheckpointDir string `mapstructure:"checkpoint_dir"`
-	// ServiceName is the service.name of files that are no container logs; empty: the file's base name.
+	// ServiceName is the service.name of files other than container logs; empty: from the file name.
 	ServiceName string `mapstructure:"service_name"`
-	// Attributes are added to the resource of every record and win over what the path says; an empty value removes.
+	// Attributes are added to every resource and override others; an empty value removes the attribute.
 	Attributes map[string]string `mapstructure:"attributes"`
 }
 
-// Default is the configuration without a file.
+// Default returns the default configuration.
 func Default() *Config {
 	return &Config{
 		FollowSymlinks:   []string{"/var/log/pods", "/var/log/containers", "/var/lib/docker/containers"}, // the kubelet's
@@ -75,7 +73,7 @@ func Default() *Config {
 	}
 }
 
-// Validate reports every fault at once.
+// Validate reports all faults at once.
 func (c *Config) Validate() error {
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {

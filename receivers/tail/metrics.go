@@ -6,7 +6,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/reader"
 )
 
-// metrics are the receiver's own. None has a label that grows with the number of files.
+// No label grows with the number of files.
 type metrics struct {
 	reader                         reader.Metrics
 	unreadable, checkpointFailures prometheus.Counter
@@ -40,7 +40,6 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	}
 }
 
-// registerGauges shows what the receiver knows of its files.
 func registerGauges(reg prometheus.Registerer, r *Receiver) {
 	gauge := func(name, help string, value func() float64) {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_tail_" + name, Help: help}, value))

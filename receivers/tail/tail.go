@@ -1,9 +1,8 @@
-// Package tail is the receiver that follows log files: plain text and Kubernetes container logs, through rotation,
-// truncation and restarts, into OTLP log records.
+// Package tail is the receiver that follows log files (plain text and Kubernetes container logs) through rotation,
+// truncation and restarts.
 //
-// It wires its parts: tracker knows which files are followed, and asks finder what the globs give, checkpoint where to
-// begin in a file, and reader to read it; reader makes lines into records with record, offers them to the pipeline, and
-// says how far they are acknowledged; checkpoint keeps that on disk. All know a file by fileid.
+// tracker decides which files to follow, using finder for the globs and checkpoint for the positions. reader reads them,
+// makes records (package record) and delivers them. Package fileid identifies files.
 package tail
 
 import (
@@ -24,22 +23,22 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/tracker"
 )
 
-// Receiver follows files. It has one goroutine for the tracker, one for the checkpoint, and those of the reader.
+// Receiver follows files.
 type Receiver struct {
 	next       pipeline.Sink
 	checkpoint *checkpoint.Store
 	reader     *reader.Reader
 	tracker    *tracker.Tracker
 
-	loopsCtx  context.Context // ends at Stop
+	loopsCtx  context.Context // canceled by Stop
 	stopLoops context.CancelFunc
 	loops     sync.WaitGroup // tracker and checkpoint
 }
 
-// unreadableLines is how many paths that cannot be read are named in a minute.
+// unreadableLines limits the unreadable paths logged per minute.
 const unreadableLines = 20
 
-// New makes a receiver; it touches no file before Start.
+// New makes a receiver; it opens no file before Start.
 func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, error) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -55,7 +54,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	}
 	m := newMetrics(s.Metrics)
 	unreadable := finder.NewUnreadable(throttle.Logger(s.Log, unreadableLines), m.unreadable)
-	// An agent may tail its own log: what it writes about files must not grow with what it reads.
+	// An agent may tail its own log: without throttling it would feed itself.
 	s.Log = throttle.Logger(s.Log, 1)
 	r := &Receiver{next: out.For(pipeline.Logs)}
 	r.loopsCtx, r.stopLoops = context.WithCancel(context.Background())
@@ -83,7 +82,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	return r, nil
 }
 
-// checkpointPath is where the checkpoint is kept; empty where nothing can be.
+// checkpointPath is empty if there is no folder for the checkpoint.
 func checkpointPath(s pipeline.Settings, cfg *Config) string {
 	dir := cfg.CheckpointDir
 	if dir == "" {
@@ -95,8 +94,7 @@ func checkpointPath(s pipeline.Settings, cfg *Config) string {
 	return filepath.Join(dir, strings.ReplaceAll(s.ID.String(), "/", "-")+".checkpoint")
 }
 
-// Start loads the checkpoint and begins to follow. A checkpoint that cannot be read stops nothing; one that another
-// process writes does.
+// Start fails if another process holds the checkpoint, but not if the checkpoint is unreadable.
 func (r *Receiver) Start(context.Context) error {
 	if r.next == nil {
 		return nil
@@ -107,7 +105,7 @@ func (r *Receiver) Start(context.Context) error {
 	r.checkpoint.Load()
 	r.loops.Go(func() {
 		r.tracker.List(r.loopsCtx, time.Now())
-		// At once, also when nothing was found: from here on a restart can tell what it has seen from what came later.
+		// Save at once, even without files, so that a restart can tell old files from new ones.
 		r.checkpoint.Changed()
 		r.checkpoint.Save(time.Now(), r.tracker.Entries)
 		r.loops.Go(func() { r.checkpoint.Run(r.loopsCtx, r.tracker.Entries) })
@@ -116,8 +114,8 @@ func (r *Receiver) Start(context.Context) error {
 	return nil
 }
 
-// Stop ends reading at once and waits for what is outstanding, no longer than ctx lasts: see reader.Drain. What is not
-// acknowledged then is read again at the next start; records of deleted files, which cannot be, are counted.
+// Stop waits for outstanding requests until ctx ends: see reader.Drain. Unacknowledged records are read again at the next
+// start; those of deleted files are lost and counted.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stopLoops()
 	r.reader.StopReading()

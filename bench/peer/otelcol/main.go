@@ -1,5 +1,4 @@
-// Command otelcol is the peer of the measurements: a Collector built from its own otlp receiver and exporters and
-// contrib's filelog receiver, and nothing else.
+// Command otelcol is a peer: a Collector with only its otlp receiver and exporters, and contrib's filelog receiver.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command promscrape is the peer of the scrape measurement: Prometheus' scrape manager with an appender that
-// counts, and nothing behind it. It tells the count to whoever asks on the address of the second argument.
+// Command promscrape is a peer: Prometheus' scrape manager with an appender that only counts. It serves the count on the
+// address in the second argument.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 )
 
-// counter is an appendable that keeps nothing but the number of samples.
+// counter is an appendable that only counts samples.
 type counter struct {
 	samples atomic.Int64
 	refs    atomic.Uint64
@@ -32,7 +32,7 @@ func (c *counter) AppenderV2(context.Context) storage.AppenderV2 { return (*appe
 
 type appender counter
 
-// Append gives every new series a reference, as a TSDB does, so that the scrape loop's cache works.
+// Append gives every new series a reference, like a TSDB, so that the scrape loop's cache works.
 func (a *appender) Append(ref storage.SeriesRef, _ labels.Labels, _, _ int64, _ float64, _ *histogram.Histogram, _ *histogram.FloatHistogram, _ storage.AppendV2Options) (storage.SeriesRef, error) {
 	a.samples.Add(1)
 	if ref == 0 {
@@ -72,7 +72,7 @@ func main() {
 	log.Fatal(m.Run(sets))
 }
 
-// groups are the static targets of the configuration; there is no discovery here.
+// groups returns the static targets of the configuration.
 func groups(cfg *config.Config) map[string][]*targetgroup.Group {
 	out := map[string][]*targetgroup.Group{}
 	for _, sc := range cfg.ScrapeConfigs {

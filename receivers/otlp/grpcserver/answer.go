@@ -7,13 +7,13 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// What every answer begins and every success ends with. Both are made once.
+// Encoded once: the start of every answer and the end of every success.
 var (
 	answerHead = append([]byte{0x88 /* :status 200 */}, append(appendLength([]byte{0x0f, 0x10 /* content-type */}, len("application/grpc")), "application/grpc"...)...)
 	answerOK   = appendField(nil, "grpc-status", "0")
 )
 
-// answer answers a call that succeeded, in one write when the peer's windows allow. It returns out to be used again.
+// answer sends a success, in one write if the peer's windows allow. It returns out for reuse.
 func (c *conn) answer(st *stream, message, out []byte) []byte {
 	size := 5 + len(message)
 	c.mu.Lock()
@@ -41,14 +41,13 @@ func (c *conn) answer(st *stream, message, out []byte) []byte {
 	return out
 }
 
-// appendMessage appends a message with its prefix.
 func appendMessage(dst, message []byte) []byte {
 	dst = append(dst, 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(message)))
 	return append(dst, message...)
 }
 
-// answerError answers a call that failed, in one write: nothing of it is under flow control.
+// answerError sends an error, in one write: headers have no flow control.
 func (c *conn) answerError(st *stream, err error, out []byte) []byte {
 	c.mu.Lock()
 	if st.phase != running {
@@ -66,14 +65,13 @@ func (c *conn) answerError(st *stream, err error, out []byte) []byte {
 	return out
 }
 
-// trailersOnly are the header fields of an answer that is nothing but an error.
 func (c *conn) trailersOnly(err error) []byte {
 	st := c.srv.statusOf(err)
 	fields := appendStatus(append([]byte(nil), answerHead...), st)
 	return appendField(fields, "grpc-accept-encoding", acceptEncoding)
 }
 
-// answerAtOnce answers a call that has no stream. When its message is not all here the client is told to stop.
+// answerAtOnce answers a call without a stream. If its message is incomplete, it resets the stream.
 func (c *conn) answerAtOnce(id uint32, ended bool, fields []byte) {
 	out := appendHeaders(c.out[:0], frameHeader{id: id, flags: http2.FlagHeadersEndStream}, fields)
 	if !ended {
@@ -86,14 +84,13 @@ func (c *conn) answerAtOnce(id uint32, ended bool, fields []byte) {
 	c.out = out
 }
 
-// doneWriting frees the place of a call that was answered.
 func (c *conn) doneWriting() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.freePlace()
 }
 
-// freePlace frees the place of a call; mu is held.
+// mu is held.
 func (c *conn) freePlace() {
 	if c.busy--; c.busy > 0 {
 		return
@@ -104,7 +101,6 @@ func (c *conn) freePlace() {
 	}
 }
 
-// answerLater begins an answer that the peer's windows do not allow as a whole. What is left goes out when they grow.
 func (c *conn) answerLater(st *stream, message, out []byte) []byte {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -126,7 +122,7 @@ func (c *conn) answerLater(st *stream, message, out []byte) []byte {
 	return out
 }
 
-// push appends what the windows allow of a stream's answer. writing is held, so that its frames keep their order.
+// push appends what the windows allow. writing is held to keep the frame order.
 func (c *conn) push(st *stream, out []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,7 +134,7 @@ func (c *conn) push(st *stream, out []byte) []byte {
 		if n <= 0 {
 			return out
 		}
-		c.spoke = true // clients ping for every few frames, to measure the path
+		c.spoke = true // clients ping every few frames to measure bandwidth
 		out = appendFrameHeader(out, frameHeader{length: n, typ: http2.FrameData, id: st.id})
 		out = append(out, st.pending[:n]...)
 		st.pending = st.pending[n:]
@@ -150,7 +146,6 @@ func (c *conn) push(st *stream, out []byte) []byte {
 	return out
 }
 
-// pushAll writes what the windows allow of all answers that wait for them.
 func (c *conn) pushAll() {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -172,13 +167,12 @@ func (c *conn) pushAll() {
 	c.out = out
 }
 
-// unstick notes that an answer does not wait any more; mu is held.
+// mu is held.
 func (c *conn) unstick() {
 	c.stuck--
 	c.stuckSince = time.Now()
 }
 
-// growSendWindow adds to the window of a stream, or of the connection (id 0).
 func (c *conn) growSendWindow(id uint32, n int) error {
 	c.mu.Lock()
 	window, st := &c.sendWindow, c.streams[id]
@@ -209,7 +203,6 @@ func (c *conn) growSendWindow(id uint32, n int) error {
 	return nil
 }
 
-// resizeSendWindows is what a changed SETTINGS_INITIAL_WINDOW_SIZE does to the streams that are open.
 func (c *conn) resizeSendWindows(n int) error {
 	c.mu.Lock()
 	more := n - c.firstSend

@@ -14,38 +14,38 @@ import (
 	"github.com/sluiceio/sluice/internal/conns"
 )
 
-// conn is one connection. What stands above mu is the reading goroutine's.
+// conn is one connection. The fields above mu belong to the reading goroutine.
 type conn struct {
 	srv    *Server
-	sock   net.Conn // any goroutine may close it and set its deadlines
-	nc     net.Conn // the same, or TLS over it
+	sock   net.Conn // any goroutine may close it or set deadlines
+	nc     net.Conn // sock, or TLS over it
 	peer   string
-	ctx    context.Context // of all its calls
+	ctx    context.Context // parent of all its calls
 	cancel context.CancelFunc
 
 	in     conns.Input
 	fields *hpack.Decoder
 	head   head
-	maxID  uint32 // of the calls that were begun
-	window int    // how many bytes of DATA the peer may still send
-	owed   int    // how many of those that came it was not given back yet
+	maxID  uint32 // highest stream ID so far
+	window int    // bytes of DATA the peer may still send
+	owed   int    // received bytes not yet returned to the peer's window
 	out    []byte // scratch
 	life   life
 
 	mu         sync.Mutex
-	streams    map[uint32]*stream // those that are not over, by id
-	busy       int                // calls that hold a place: streams, and handlers of streams that were reset
+	streams    map[uint32]*stream // open streams by ID
+	busy       int                // slots in use: streams, and handlers of reset streams
 	idleSince  time.Time          // when busy became 0
-	sendWindow int                // how many bytes of DATA we may still send
+	sendWindow int                // bytes of DATA we may still send
 	firstSend  int                // sendWindow of a new stream
 	stuck      int                // streams whose answer waits for a window
 	stuckSince time.Time          // when stuck became 1
-	asked      bool               // to go, by Stop
-	leaving    bool               // takes no more calls, and ends with the last
-	nudged     bool               // the read deadline is in the past, to wake the reader
-	spoke      bool               // answered something since the last ping came; see tooManyPings
+	asked      bool               // Stop was called
+	leaving    bool               // accepts no new calls, ends with the last
+	nudged     bool               // the read deadline is in the past to wake the reader
+	spoke      bool               // answered something since the last ping; see tooManyPings
 
-	writing sync.Mutex // before mu, when both
+	writing sync.Mutex // lock before mu
 	writeBy time.Time  // the write deadline
 }
 
@@ -63,7 +63,6 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// serve reads the connection to its end.
 func (c *conn) serve() {
 	err := c.read()
 	var fault connError
@@ -82,7 +81,7 @@ func (c *conn) serve() {
 	c.in.GiveBack()
 }
 
-// abort ends the connection and the contexts of its calls. Any goroutine may call it.
+// abort closes the connection and cancels its calls. Safe for concurrent use.
 func (c *conn) abort() {
 	c.cancel()
 	c.sock.Close()
@@ -141,10 +140,9 @@ func (c *conn) frame(h frameHeader) error {
 			return violation("GOAWAY of a stream")
 		}
 	}
-	return c.in.Discard(h.length) // unknown frames, too
+	return c.in.Discard(h.length) // unknown frames too
 }
 
-// fixed reads the payload of a frame that has a fixed length.
 func (c *conn) fixed(h frameHeader, length int) ([]byte, error) {
 	if h.length != length {
 		return nil, connError{http2.ErrCodeFrameSize, h.typ.String() + " of a wrong length"}
@@ -156,8 +154,8 @@ func (c *conn) fixed(h frameHeader, length int) ([]byte, error) {
 	return b, err
 }
 
-// reset ends a call that its client gave up. Its handler keeps its place until it returns: opening and resetting calls
-// gets a client no more of them at once.
+// reset ends a canceled call. Its handler keeps its slot until it returns: resetting calls does not get a client more of
+// them.
 func (c *conn) reset(h frameHeader) error {
 	if h.id == 0 || h.id > c.maxID {
 		return violation("RST_STREAM of a stream that was not opened")
@@ -179,7 +177,7 @@ func (c *conn) settings(h frameHeader) error {
 	if h.flags.Has(http2.FlagSettingsAck) {
 		return nil
 	}
-	window := -1 // the last one counts, so that a frame full of them costs one pass over the streams
+	window := -1 // the last one counts, so a frame full of them costs one pass over the streams
 	for range h.length / 6 {
 		b, err := c.in.Peek(6)
 		if err != nil {
@@ -239,19 +237,18 @@ func (c *conn) windowUpdate(h frameHeader) error {
 	return c.growSendWindow(h.id, int(binary.BigEndian.Uint32(b)&maxWindow))
 }
 
-// writeTimeout is how long a peer may take none of what we write, at most; it may be half of it.
+// writeTimeout limits the time a peer may accept no data; the effective limit is between half of it and all of it.
 const writeTimeout = 10 * time.Second
 
-// write writes b in one piece. A peer that does not read loses its connection. Any goroutine may call it.
+// write writes b at once, and closes the connection if the peer does not read. Safe for concurrent use.
 func (c *conn) write(b []byte) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.writeLocked(b)
 }
 
-// writeLocked is write for who holds writing.
 func (c *conn) writeLocked(b []byte) {
-	if now := time.Now(); c.writeBy.Sub(now) < c.srv.writeTimeout/2 { // seldom: a deadline costs more than a look at the clock
+	if now := time.Now(); c.writeBy.Sub(now) < c.srv.writeTimeout/2 { // not every time: setting a deadline costs more than reading the clock
 		c.writeBy = now.Add(c.srv.writeTimeout)
 		c.sock.SetWriteDeadline(c.writeBy)
 	}

@@ -9,20 +9,19 @@ import (
 
 const (
 	frameHeaderBytes = 9
-	maxFrame         = 16 << 10 // what a frame may carry in both directions: HTTP/2's smallest limit, so never negotiated
+	maxFrame         = 16 << 10 // HTTP/2's minimum for both directions, so never negotiated
 	maxStreamID      = 1<<31 - 1
 	maxWindow        = 1<<31 - 1
-	initialWindow    = 65535 // HTTP/2's, for both sides until they say otherwise
+	initialWindow    = 65535 // HTTP/2's default
 )
 
-// Flow-control windows. The defaults of 64 KiB make a sender of one large request wait for the reader every few
-// frames. They are not memory: what comes is counted against the budget, a frame at most ahead.
+// With the 64 KiB default, large requests wait every few frames. Windows are not memory: received bytes count against the
+// budget, at most a frame late.
 const (
 	streamWindow     = 1 << 20
 	connectionWindow = 4 << 20
 )
 
-// frameHeader is the head of a frame.
 type frameHeader struct {
 	length int
 	typ    http2.FrameType
@@ -44,7 +43,6 @@ func appendFrameHeader(dst []byte, h frameHeader) []byte {
 	return binary.BigEndian.AppendUint32(dst, h.id)
 }
 
-// headers appends a HEADERS frame of the fields that add appends.
 func appendHeaders(dst []byte, h frameHeader, fields []byte) []byte {
 	h.typ, h.length = http2.FrameHeaders, len(fields)
 	h.flags |= http2.FlagHeadersEndHeaders
@@ -82,15 +80,14 @@ func appendSettings(dst []byte, settings ...http2.Setting) []byte {
 	return dst
 }
 
-// appendField appends a header field without Huffman coding and without a place in the peer's table, so that encoding
-// has no state (RFC 7541, 6.2.2).
+// appendField appends a header field without Huffman coding or indexing, so that encoding is stateless (RFC 7541, 6.2.2).
 func appendField(dst []byte, name, value string) []byte {
 	dst = append(dst, 0)
 	dst = append(appendLength(dst, len(name)), name...)
 	return append(appendLength(dst, len(value)), value...)
 }
 
-// appendLength appends an integer with a prefix of 7 bits (RFC 7541, 5.1).
+// appendLength appends an integer with a 7-bit prefix (RFC 7541, 5.1).
 func appendLength(dst []byte, n int) []byte {
 	if n < 127 {
 		return append(dst, byte(n))

@@ -12,31 +12,29 @@ import (
 
 const (
 	headerTable      = 4 << 10  // HTTP/2's default
-	maxHeaderList    = 16 << 10 // bytes of a call's header, as HTTP/2 counts them
-	maxHeaderBlock   = 64 << 10 // the same, encoded; more ends the connection
-	maxContinuations = 16       // frames of a header block behind the first; empty ones cost us more than the sender
+	maxHeaderList    = 16 << 10 // size of a call's header as HTTP/2 counts it
+	maxHeaderBlock   = 64 << 10 // encoded size; more ends the connection
+	maxContinuations = 16       // per header block: empty frames cost us more than the sender
 )
 
-// head is the header block that is being read.
 type head struct {
 	id            uint32
-	open          bool // only CONTINUATION of the same stream may come
+	open          bool // only CONTINUATION of this stream may follow
 	ended         bool // no message follows
 	encoded, size int  // bytes
 	continuations int
 
 	method, path, contentType, encoding, timeout string
 
-	regular   bool // a field that is no pseudo-header came
-	malformed bool // RFC 9113, 8.2 and 8.3: what stands in front of us may read it otherwise
+	regular   bool // a regular field was seen
+	malformed bool // RFC 9113, 8.2 and 8.3: a proxy in front may read it differently
 }
 
-// field takes one header field.
 func (c *conn) field(f hpack.HeaderField) {
 	h := &c.head
 	h.size += int(f.Size())
 	if h.size > maxHeaderList {
-		c.fields.SetEmitEnabled(false) // the table has to be kept
+		c.fields.SetEmitEnabled(false) // the table must stay in sync
 		return
 	}
 	if pseudo := strings.HasPrefix(f.Name, ":"); !pseudo {
@@ -108,7 +106,6 @@ func (c *conn) continuation(h frameHeader) error {
 	return c.blockEnd(h)
 }
 
-// block decodes n bytes of a header block.
 func (c *conn) block(n int) error {
 	if c.head.encoded += n; c.head.encoded > maxHeaderBlock {
 		return connError{http2.ErrCodeEnhanceYourCalm, "the header is too large"}
@@ -144,7 +141,6 @@ func (c *conn) blockEnd(h frameHeader) error {
 	return nil
 }
 
-// begin opens the call that the header asks for, or answers at once.
 func (c *conn) begin() {
 	h := &c.head
 	if h.method == "" || h.path == "" || h.malformed {
@@ -189,7 +185,7 @@ func (c *conn) begin() {
 	c.expect(st.dueBy(&c.srv.opt))
 }
 
-// newStream is the stream of a call, or why it is not served.
+// newStream returns the stream of a call, or why it is refused.
 func (c *conn) newStream(h *head) (*stream, error) {
 	st := &stream{c: c, id: h.id, began: time.Now(), window: streamWindow}
 	st.lease, _ = c.srv.opt.Budget.Reserve(0)
@@ -202,7 +198,7 @@ func (c *conn) newStream(h *head) (*stream, error) {
 	}
 	if h.timeout != "" {
 		if st.timeout, known = parseTimeout(h.timeout); known {
-			st.timeout = max(st.timeout, 1) // 0 is no deadline
+			st.timeout = max(st.timeout, 1) // 0 means no deadline
 		} else {
 			return nil, &Status{Code: codes.InvalidArgument, Message: fmt.Sprintf("cannot read grpc-timeout %q", Shorten(h.timeout))}
 		}
@@ -210,7 +206,7 @@ func (c *conn) newStream(h *head) (*stream, error) {
 	return st, nil
 }
 
-// isGRPC tells whether a content type is application/grpc with protobuf, whatever parameters it has.
+// isGRPC accepts application/grpc and application/grpc+proto with any parameters.
 func isGRPC(contentType string) bool {
 	if contentType == "application/grpc" {
 		return true
@@ -220,7 +216,6 @@ func isGRPC(contentType string) bool {
 	return base == "application/grpc" || base == "application/grpc+proto"
 }
 
-// parseTimeout reads a grpc-timeout: at most eight digits and a unit.
 func parseTimeout(s string) (time.Duration, bool) {
 	if len(s) < 2 || len(s) > 9 {
 		return 0, false
@@ -234,7 +229,7 @@ func parseTimeout(s string) (time.Duration, bool) {
 	}
 	switch s[len(s)-1] {
 	case 'H':
-		return min(n, 1<<20) * time.Hour, true // what fits
+		return min(n, 1<<20) * time.Hour, true // limited to avoid overflow
 	case 'M':
 		return n * time.Minute, true
 	case 'S':
@@ -249,8 +244,7 @@ func parseTimeout(s string) (time.Duration, bool) {
 	return 0, false
 }
 
-// padding reads the length of a frame's padding, when the flag says that there is one: what is left of the frame, with the
-// padding, and the padding (RFC 9113, section 6.1).
+// padding reads the padding length, if flagged. rest is the rest of the frame, including the padding (RFC 9113, 6.1).
 func (c *conn) padding(h frameHeader, padded http2.Flags) (rest, pad int, err error) {
 	if !h.flags.Has(padded) {
 		return h.length, 0, nil

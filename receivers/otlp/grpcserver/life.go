@@ -12,29 +12,29 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// life is when things are due on a connection. It is the reading goroutine's.
+// life holds the deadlines of a connection. It belongs to the reading goroutine.
 type life struct {
 	born     time.Time
-	ageEnd   time.Time // of Keepalive.MaxConnectionAge; zero for never
-	greeted  bool      // the client's preface is there
-	going    bool      // the client was told to go, and may not have heard yet
-	left     bool      // the client heard, or had the time to
-	goBy     time.Time // when it counts as told
-	cutBy    time.Time // when calls are over whose message still comes, because of Stop; zero for never
-	pingedAt time.Time // when we asked for a sign of life; zero when we did not
-	armed    time.Time // the read deadline; zero for none
+	ageEnd   time.Time // by Keepalive.MaxConnectionAge; zero: never
+	greeted  bool      // the client preface arrived
+	going    bool      // the first GOAWAY was sent
+	left     bool      // the client confirmed it, or the time is over
+	goBy     time.Time // end of that time
+	cutBy    time.Time // when Stop cuts calls whose message is incomplete; zero: never
+	pingedAt time.Time // time of our pending ping; zero: none
+	armed    time.Time // read deadline; zero: none
 
-	lastPing time.Time // the client's
+	lastPing time.Time // from the client
 	strikes  int       // pings that came too early
 }
 
 const (
-	greetTimeout = 10 * time.Second       // for TLS and the client's preface
-	goGrace      = time.Second            // from the first GOAWAY to the last word
-	lingerTime   = 500 * time.Millisecond // for the peer to read what we wrote last
+	greetTimeout = 10 * time.Second       // for TLS and the client preface
+	goGrace      = time.Second            // from the first GOAWAY to the final one
+	lingerTime   = 500 * time.Millisecond // for the peer to read our last bytes
 	stuckTimeout = 30 * time.Second       // for an answer to get a window
-	maxStrikes   = 2                      // grpc-go's
-	idlePingTime = 2 * time.Hour          // the same: between pings without a call
+	maxStrikes   = 2                      // as in grpc-go
+	idlePingTime = 2 * time.Hour          // minimum between pings without a call, as in grpc-go
 )
 
 var (
@@ -44,10 +44,9 @@ var (
 	preface = []byte(http2.ClientPreface)
 )
 
-// errLeft ends a connection that has nothing more to do.
+// errLeft ends a connection that has finished its work.
 var errLeft = errors.New("nothing more to do")
 
-// greet makes the connection ready for frames.
 func (c *conn) greet() error {
 	c.arm(c.life.born.Add(greetTimeout))
 	if t := c.srv.opt.TLS; t != nil {
@@ -63,7 +62,7 @@ func (c *conn) greet() error {
 		c.nc = secure
 	}
 	c.in.Init(c.nc, &c.srv.reads, c.woken)
-	for _, n := range []int{4, len(preface)} { // a request of HTTP/1 may be shorter than the preface
+	for _, n := range []int{4, len(preface)} { // an HTTP/1 request may be shorter than the preface
 		b, err := c.in.Peek(n)
 		if err != nil {
 			return err
@@ -79,7 +78,7 @@ func (c *conn) greet() error {
 	c.in.Take(len(preface))
 	c.life.greeted = true
 	if age := c.srv.opt.Keepalive.MaxConnectionAge; age > 0 {
-		jitter := time.Duration((rand.Float64()*0.2 - 0.1) * float64(age)) // as grpc-go's, so that a fleet does not come back at once
+		jitter := time.Duration((rand.Float64()*0.2 - 0.1) * float64(age)) // jitter as in grpc-go, so that a fleet does not reconnect at once
 		c.life.ageEnd = c.life.born.Add(age + jitter)
 	}
 	out := appendSettings(nil,
@@ -104,7 +103,7 @@ func answerHTTP1(w net.Conn, text string) {
 	fmt.Fprintf(w, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s\n", len(text)+1, text)
 }
 
-// expect makes sure that the reader looks up at the time, when it is earlier than what it waits for already.
+// expect makes sure that the reader wakes by the given time.
 func (c *conn) expect(at time.Time) {
 	if c.life.armed.IsZero() || at.Before(c.life.armed) {
 		c.arm(at)
@@ -120,13 +119,13 @@ func (c *conn) arm(at time.Time) {
 	}
 }
 
-// nudgeLocked wakes the reader; mu is held.
+// mu is held.
 func (c *conn) nudgeLocked() {
 	c.nudged = true
 	c.sock.SetReadDeadline(time.Unix(1, 0))
 }
 
-// askToGo begins the end of the connection. Any goroutine may call it.
+// askToGo starts a graceful close. Safe for concurrent use.
 func (c *conn) askToGo() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,7 +133,7 @@ func (c *conn) askToGo() {
 	c.nudgeLocked()
 }
 
-// woken does what is due, and sets the time of what is due next. It is called when the read deadline passed.
+// woken does what is due and sets the next deadline, when the read deadline has passed.
 func (c *conn) woken() error {
 	now, l, k := time.Now(), &c.life, &c.srv.opt.Keepalive
 	c.mu.Lock()
@@ -149,7 +148,6 @@ func (c *conn) woken() error {
 		return nil
 	}
 	var next time.Time
-	// due tells whether the time has come; if not, it is one to look up at.
 	due := func(at time.Time) bool {
 		if !now.Before(at) {
 			return true
@@ -176,7 +174,7 @@ func (c *conn) woken() error {
 	if (old || idle || asked) && !l.going {
 		l.going, l.goBy = true, now.Add(goGrace)
 		out := appendGoAway(c.out[:0], maxStreamID, http2.ErrCodeNo, "")
-		c.write(appendPing(out, 0, goPing)) // its answer says that the client has read the GOAWAY
+		c.write(appendPing(out, 0, goPing)) // the answer shows that the client has read the GOAWAY
 	}
 	if l.going && due(l.goBy) {
 		if err := c.leave(); err != nil {
@@ -207,7 +205,7 @@ func (c *conn) woken() error {
 	return nil
 }
 
-// cutMessages ends the calls whose message does not come, or not in time for Stop.
+// cutMessages ends calls whose message is too slow or, during Stop, still incomplete.
 func (c *conn) cutMessages(now time.Time, due func(time.Time) bool) {
 	c.mu.Lock()
 	var coming []*stream
@@ -228,7 +226,7 @@ func (c *conn) cutMessages(now time.Time, due func(time.Time) bool) {
 	}
 }
 
-// leave says the last word about which calls are served: those that were begun.
+// leave sends the final GOAWAY: only calls already begun are served.
 func (c *conn) leave() error {
 	if c.life.left {
 		return nil
@@ -244,8 +242,7 @@ func (c *conn) leave() error {
 	return nil
 }
 
-// linger gives the peer a moment to read what was written last: closing at once would discard it when something is on
-// its way to us.
+// linger lets the peer read our last bytes: closing at once discards them if its data is still on the way.
 func (c *conn) linger() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok {
@@ -255,13 +252,13 @@ func (c *conn) linger() {
 	half.CloseWrite()
 	c.writing.Unlock()
 	c.mu.Lock()
-	c.nudged = true // the deadline is ours now
+	c.nudged = true // keep the deadline for us
 	c.sock.SetReadDeadline(time.Now().Add(lingerTime))
 	c.mu.Unlock()
 	io.Copy(io.Discard, c.nc)
 }
 
-// tooManyPings counts a ping, by grpc-go's rules: clients know them.
+// tooManyPings follows the rules of grpc-go.
 func (c *conn) tooManyPings() bool {
 	k, l, now := &c.srv.opt.Keepalive, &c.life, time.Now()
 	c.mu.Lock()

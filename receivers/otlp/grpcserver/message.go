@@ -15,28 +15,27 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// stream is one call.
 type stream struct {
 	c        *conn
 	id       uint32
 	handler  Handler
-	encoding string // as package inflate names it
+	encoding string // name in package inflate
 	began    time.Time
-	timeout  time.Duration // the client's, or 0
+	timeout  time.Duration // the client's; 0: none
 
-	// Of the reading goroutine while the message comes, then of the worker.
-	prefix   [5]byte    // compressed or not, and the length
-	prefixed int        // bytes of it that came
-	body     conns.Body // its length is known with the prefix
+	// Owned by the reading goroutine while the message arrives, then by the worker.
+	prefix   [5]byte    // compressed flag and length
+	prefixed int        // bytes of prefix received
+	body     conns.Body // its length is known after the prefix
 	lease    pipeline.Reservation
-	window   int // how many bytes of DATA the peer may still send
+	window   int // bytes of DATA the peer may still send
 	ctx      context.Context
 
-	// Under conn.mu.
+	// Guarded by conn.mu.
 	phase      phase
 	cancel     context.CancelFunc
 	sendWindow int
-	pending    []byte // of the answer's DATA, while it waits for a window
+	pending    []byte // DATA of the answer that waits for a window
 	trailer    []byte
 }
 
@@ -45,11 +44,10 @@ type phase uint8
 const (
 	receiving phase = iota
 	running
-	answering // parts of the answer wait for a window
+	answering // waits for a window
 	over
 )
 
-// What a message is refused for.
 var (
 	errNoMessage  = &Status{Code: codes.InvalidArgument, Message: "the call has no message"}
 	errTwo        = &Status{Code: codes.InvalidArgument, Message: "the call has more than one message"}
@@ -58,18 +56,16 @@ var (
 	errStopping   = pipeline.Refuse(retryAfter, errors.New("the server is stopping or being reconfigured"))
 )
 
-// ErrCorrupt is in the error for a message that cannot be inflated.
+// ErrCorrupt wraps errors of messages that cannot be inflated.
 var ErrCorrupt = errors.New("cannot inflate the message")
 
-// retryAfter is what a client is told to wait that we cut short.
+// retryAfter is for clients that we cut off.
 const retryAfter = time.Second
 
-// dueBy is when the message has to be there.
 func (st *stream) dueBy(o *Options) time.Time {
 	return conns.DueBy(st.began, o.Patience, st.body.Came())
 }
 
-// data reads a part of a message.
 func (c *conn) data(h frameHeader) error {
 	if h.id == 0 || h.id > c.maxID {
 		return violation("DATA of a stream that was not opened")
@@ -95,7 +91,7 @@ func (c *conn) data(h frameHeader) error {
 		if err != nil {
 			return err
 		}
-		if st.phase == receiving { // it may have been cut while nothing came
+		if st.phase == receiving { // it may have been cut meanwhile
 			rest -= n
 			if err := st.take(n); err != nil {
 				c.refuse(st, err)
@@ -112,7 +108,7 @@ func (c *conn) data(h frameHeader) error {
 	return nil
 }
 
-// stream is the stream of an id, and whether its message still comes; nil when it is over.
+// stream returns an open stream, or nil, and whether its message is still arriving.
 func (c *conn) stream(id uint32) (st *stream, coming bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,11 +116,11 @@ func (c *conn) stream(id uint32) (st *stream, coming bool) {
 	return st, st != nil && st.phase == receiving
 }
 
-// receivingStream is the stream that a DATA frame is for; nil when there is none that takes it.
+// receivingStream returns nil if no stream accepts the frame.
 func (c *conn) receivingStream(h frameHeader) *stream {
 	st, coming := c.stream(h.id)
 	if st == nil {
-		return nil // over: we or the peer ended it while this was on its way
+		return nil // closed while the frame was on its way
 	}
 	code := http2.ErrCodeStreamClosed
 	if coming {
@@ -138,11 +134,11 @@ func (c *conn) receivingStream(h frameHeader) *stream {
 	return nil
 }
 
-// trailer ends a message by a second header block. gRPC's clients end it by DATA.
+// trailer ends a message by a second header block; gRPC clients use DATA instead.
 func (c *conn) trailer() error {
 	st, coming := c.stream(c.head.id)
 	switch {
-	case st == nil: // as DATA: it may have been on its way
+	case st == nil: // may have been closed meanwhile, as for DATA
 	case coming && c.head.ended:
 		c.complete(st)
 	default:
@@ -152,7 +148,6 @@ func (c *conn) trailer() error {
 	return nil
 }
 
-// next is where the next bytes of the message go, at most n.
 func (st *stream) next(n int) ([]byte, error) {
 	if st.prefixed < len(st.prefix) {
 		return st.prefix[st.prefixed:min(len(st.prefix), st.prefixed+n)], nil
@@ -163,7 +158,6 @@ func (st *stream) next(n int) ([]byte, error) {
 	return st.body.Next(n, st.lease.Resize)
 }
 
-// take notes that n bytes were read to where next said.
 func (st *stream) take(n int) error {
 	if st.prefixed == len(st.prefix) {
 		st.body.Took(n)
@@ -183,7 +177,6 @@ func (st *stream) take(n int) error {
 	return nil
 }
 
-// giveWindow lets the peer send the n bytes again that came, once it is worth a frame.
 func (c *conn) giveWindow(st *stream, n int) {
 	out := c.out[:0]
 	if c.owed += n; c.owed >= connectionWindow/4 {
@@ -201,7 +194,6 @@ func (c *conn) giveWindow(st *stream, n int) {
 	c.out = out
 }
 
-// complete hands a call whose message is there to a worker.
 func (c *conn) complete(st *stream) {
 	switch {
 	case st.prefixed == 0:
@@ -223,7 +215,7 @@ func (c *conn) complete(st *stream) {
 	c.srv.workers.Run(st)
 }
 
-// refuse ends a call whose message is not there, with an answer.
+// refuse answers a call whose message is incomplete.
 func (c *conn) refuse(st *stream, err error) {
 	c.forget(st.id)
 	c.answerAtOnce(st.id, false, c.trailersOnly(err))
@@ -247,14 +239,13 @@ func (c *conn) forgetLocked(st *stream) {
 		st.free()
 		c.freePlace()
 	case running:
-		st.cancel() // the worker frees the place
+		st.cancel() // the worker frees the slot
 	case answering:
 		c.unstick()
 		c.freePlace()
 	}
 }
 
-// dropAll ends the streams of a connection that is over.
 func (c *conn) dropAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -263,7 +254,6 @@ func (c *conn) dropAll() {
 	}
 }
 
-// free gives back what the message holds.
 func (st *stream) free() {
 	st.body.Release()
 	st.lease.Release()

@@ -1,14 +1,12 @@
-// Package grpcserver serves unary gRPC calls whose messages are bytes. It speaks as much HTTP/2 as that needs and no
-// more: no server push, no priorities, no streaming calls
-// (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, RFC 9113).
+// Package grpcserver serves unary gRPC calls with messages as bytes, on a minimal HTTP/2: no server push, priorities or
+// streaming calls (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, RFC 9113).
 //
-// A connection has one goroutine, which reads. It reads a message into a pooled buffer, for which room is reserved as
-// bytes come, and hands the whole call to a worker; the worker inflates the message, runs the handler and writes the
-// answer in one piece. Everything about a message that is still coming belongs to the reading goroutine alone, timeouts
-// too: they are read deadlines. What it shares with workers is under conn.mu.
+// Each connection has one reading goroutine. It reads a message into a pooled buffer, reserves memory as bytes arrive, and
+// passes the call to a worker, which inflates the message, runs the handler and answers. The reading goroutine owns
+// incomplete messages and their timeouts (read deadlines). State shared with workers is under conn.mu.
 //
-// Read it in this order: server.go, conn.go (a connection and its frames), headers.go (how a call begins), message.go
-// (how it comes in), worker.go (how it is served), answer.go (how it goes out), life.go (timeouts, keepalive, the end).
+// Reading order: server.go, conn.go (connections and frames), headers.go (start of a call), message.go (its message),
+// worker.go (its handler), answer.go (its answer), life.go (timeouts, keepalive, shutdown).
 package grpcserver
 
 import (
@@ -23,39 +21,39 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// A Handler serves one call. message is lent until it returns. ctx ends with the call's deadline, with its cancellation
-// and with its connection. The answer is written when it returned; an error is answered as Options.StatusOf says.
+// A Handler serves one call. message is valid until it returns. ctx ends with the call's deadline, cancellation or
+// connection. Options.StatusOf converts the error.
 type Handler func(ctx context.Context, message []byte, peer string) (answer []byte, err error)
 
-// Options are what a Server is made of. All durations of 0 are "never" where not said otherwise.
+// Options configure a Server. A duration of 0 means "never".
 type Options struct {
 	Handlers map[string]Handler  // by path: "/package.Service/Method"
-	StatusOf func(error) *Status // of the error of a handler, of the budget, and of what the server itself refuses (pipeline.Refused)
-	Budget   *pipeline.Budget    // room for messages is reserved here, as their bytes come
+	StatusOf func(error) *Status // for errors of handlers, the budget and the server's own refusals (pipeline.Refused)
+	Budget   *pipeline.Budget    // memory for messages, reserved as bytes arrive
 	Log      *slog.Logger        // debug, and panics of handlers
-	TLS      *tls.Config         // nil for plain text
-	NotHTTP2 string              // what a client that speaks HTTP/1 is told, in a sentence
+	TLS      *tls.Config         // nil: plain text
+	NotHTTP2 string              // answer to HTTP/1 clients, a sentence
 
-	MaxMessage  int           // bytes of a message, inflated
-	MaxStreams  int           // calls at once on a connection
-	ReadBuffer  int           // bytes; a connection has a buffer only while something is in it
-	CallTimeout time.Duration // of a handler, from when its message was there; a client's shorter deadline wins
-	Patience    time.Duration // how long a message may take, however small; see conns.MinRate
+	MaxMessage  int           // inflated size in bytes
+	MaxStreams  int           // concurrent calls per connection
+	ReadBuffer  int           // bytes; borrowed only while data is pending
+	CallTimeout time.Duration // from complete message to answer; a shorter client deadline wins
+	Patience    time.Duration // time for any message to arrive, however small; see conns.MinRate
 	Keepalive   Keepalive
 }
 
-// Keepalive is what gRPC servers do about connections, with the names and meanings of grpc-go's keepalive package.
+// Keepalive has the fields and meanings of grpc-go's keepalive package.
 type Keepalive struct {
 	MaxConnectionIdle     time.Duration
 	MaxConnectionAge      time.Duration
 	MaxConnectionAgeGrace time.Duration
-	Time                  time.Duration // without a sign of life, until a ping asks for one
-	Timeout               time.Duration // of that ping's answer
-	MinTime               time.Duration // between a client's pings
-	PermitWithoutStream   bool          // whether a client may ping without a call
+	Time                  time.Duration // without activity, until we ping
+	Timeout               time.Duration // for the answer to our ping
+	MinTime               time.Duration // minimum between client pings
+	PermitWithoutStream   bool          // allow client pings without a call
 }
 
-// Server is a gRPC server. Make one with New, give it a listener with Serve, end it with Stop.
+// Server is a gRPC server: New, Serve, Stop.
 type Server struct {
 	opt     Options
 	workers conns.Workers[*stream]
@@ -70,7 +68,7 @@ type Server struct {
 	open     sync.WaitGroup // connections and handlers
 }
 
-// New makes a server. It starts nothing.
+// New makes a server without starting anything.
 func New(o Options) *Server {
 	s := &Server{opt: o, conns: map[*conn]struct{}{}, writeTimeout: writeTimeout}
 	s.workers.Do = serve
@@ -81,7 +79,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// Serve takes connections from ln until Stop. It returns nil then, else the listener's error.
+// Serve accepts connections from ln until Stop, then returns nil; otherwise the listener's error.
 func (s *Server) Serve(ln net.Listener) error {
 	s.mu.Lock()
 	s.ln = ln
@@ -119,8 +117,8 @@ func (s *Server) isStopping() bool {
 	return s.stopping
 }
 
-// Stop takes no more calls. Those whose message is there finish until ctx ends, those whose message still comes have a
-// moment; then they are told to come again. It returns behind the last handler.
+// Stop accepts no new calls. Calls with a complete message run until ctx ends; others get a short time, then are told to
+// retry. It returns after the last handler.
 func (s *Server) Stop(ctx context.Context) {
 	s.mu.Lock()
 	s.stopping = true

@@ -12,20 +12,20 @@ import (
 	"github.com/sluiceio/sluice/internal/inflate"
 )
 
-// A Status is how a call ends that did not succeed. As an error of a Handler it is answered as it is.
+// A Status is the error of a call. A Handler may return one.
 type Status struct {
 	Code    codes.Code
 	Message string
-	Details []byte // an encoded google.rpc.Status with details, or nil (grpc-status-details-bin)
+	Details []byte // encoded google.rpc.Status with details, or nil (grpc-status-details-bin)
 }
 
 func (s *Status) Error() string { return fmt.Sprintf("%s: %s", s.Code, s.Message) }
 
-// maxStatusMessage bounds a message, which goes out in a header: clients bound their headers, some at 8 KiB, and it is
-// there up to three times its length, and once more in the details.
+// maxStatusMessage is in bytes. The message goes into headers, which clients limit (some to 8 KiB), encoded at up to three
+// times its length, and again in the details.
 const maxStatusMessage = 1 << 10
 
-// Shorten cuts a message to what a status may carry.
+// Shorten cuts a message to maxStatusMessage.
 func Shorten(message string) string {
 	if len(message) <= maxStatusMessage {
 		return message
@@ -37,7 +37,6 @@ func Shorten(message string) string {
 	return message[:end] + "…"
 }
 
-// statusOf is the status that err is answered with.
 func (s *Server) statusOf(err error) *Status {
 	var st *Status
 	if errors.As(err, &st) {
@@ -49,7 +48,6 @@ func (s *Server) statusOf(err error) *Status {
 	return s.opt.StatusOf(err)
 }
 
-// appendStatus appends the header fields of a status.
 func appendStatus(dst []byte, st *Status) []byte {
 	dst = appendField(dst, "grpc-status", fmt.Sprint(uint32(st.Code)))
 	dst = appendField(dst, "grpc-message", percentEncode(Shorten(st.Message)))
@@ -59,7 +57,6 @@ func appendStatus(dst []byte, st *Status) []byte {
 	return dst
 }
 
-// percentEncode encodes what may not stand in a header field, as gRPC wants it.
 func percentEncode(s string) string {
 	plain := func(c byte) bool { return c >= ' ' && c <= '~' && c != '%' }
 	i := 0

@@ -12,13 +12,11 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// encodings are the names that gRPC has for encodings, as package inflate calls them.
+// encodings maps gRPC encoding names to those of package inflate.
 var encodings = map[string]string{"": "", "identity": "", "gzip": "gzip", "zstd": "zstd", "snappy": inflate.SnappyFramed}
 
-// acceptEncoding is what clients are told.
 const acceptEncoding = "identity,gzip,zstd,snappy"
 
-// serve runs a call in a worker and answers it.
 func serve(st *stream, out []byte) []byte {
 	defer st.c.srv.open.Done()
 	answer, err := st.call()
@@ -30,7 +28,6 @@ func serve(st *stream, out []byte) []byte {
 	return st.c.answer(st, answer, out)
 }
 
-// call inflates the message and runs the handler.
 func (st *stream) call() (answer []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -49,11 +46,11 @@ func (st *stream) call() (answer []byte, err error) {
 	return st.handler(st.ctx, st.body.Bytes(), st.c.peer)
 }
 
-// inflate puts the inflated message in place of the compressed one. Both are reserved meanwhile.
+// inflate replaces the compressed message. Both are reserved meanwhile.
 func (st *stream) inflate() error {
 	packed := st.body.Bytes()
 	if packed == nil {
-		return nil // nothing, compressed to nothing
+		return nil // an empty message
 	}
 	plain := conns.Buffer(min(4*len(packed), st.c.srv.opt.MaxMessage))
 	got, err := inflate.Bytes(plain.B, packed, st.encoding, inflate.Limits{Max: st.c.srv.opt.MaxMessage, Grow: st.lease.Resize})

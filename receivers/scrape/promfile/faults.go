@@ -15,8 +15,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// faultsOf finds every fault of a section and its key, by giving Prometheus' loader smaller and smaller parts of it:
-// the loader itself stops at the first, and counts lines in a text that the user never sees.
+// faultsOf finds every fault and its key by passing smaller and smaller parts to Prometheus' loader, which stops at the
+// first fault.
 func faultsOf(section map[string]any) (errs []error) {
 	for _, key := range slices.Sorted(maps.Keys(section)) {
 		if advice, is := notScraping[key]; is {
@@ -50,7 +50,7 @@ func faultsOf(section map[string]any) (errs []error) {
 	return errs
 }
 
-// globalFaults finds those of the section global, alone and with a job that says nothing.
+// globalFaults checks the section global, alone and with an empty job.
 func globalFaults(section map[string]any) (errs []error) {
 	global, _ := section["global"].(map[string]any)
 	job := func(keys map[string]any) map[string]any {
@@ -78,7 +78,6 @@ func globalFaults(section map[string]any) (errs []error) {
 	return errs
 }
 
-// jobsFaults finds those of a list of scrape configs.
 func jobsFaults(jobs any, path string, global map[string]any) (errs []error) {
 	for i, raw := range List(jobs) {
 		at := fmt.Sprintf("%s::%d", path, i)
@@ -95,7 +94,6 @@ func jobsFaults(jobs any, path string, global map[string]any) (errs []error) {
 	return errs
 }
 
-// fileFaults finds those of a file that scrape_config_files names.
 func fileFaults(name, at string, global map[string]any) []error {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -108,14 +106,12 @@ func fileFaults(name, at string, global map[string]any) []error {
 	return jobsFaults(section["scrape_configs"], at+": "+name+": scrape_configs", global)
 }
 
-// withJob is a section of one job.
 func withJob(global, job map[string]any) map[string]any {
 	one := maps.Clone(global)
 	one["scrape_configs"] = []any{job}
 	return one
 }
 
-// jobFaults finds the keys of one scrape config that are at fault, and the rules in its lists.
 func jobFaults(m map[string]any, path string, whole error, global map[string]any) (errs []error) {
 	name := pick(m, "job_name")
 	if _, err := parse(withJob(global, name)); err != nil {
@@ -137,14 +133,13 @@ func jobFaults(m map[string]any, path string, whole error, global map[string]any
 		}
 		errs = append(errs, keyFaults(one, key, path, err, global)...)
 	}
-	if len(errs) == 0 && whole != nil { // the keys are good alone and not together
+	if len(errs) == 0 && whole != nil { // the keys are valid alone but not together
 		return faultsAt(whole, path, m)
 	}
 	return errs
 }
 
-// keyFaults finds what is at fault in one key of a scrape config, which fails with err: the key itself, items of its
-// list, or the whole value.
+// keyFaults finds what is wrong with one key: the key, items of its list, or the whole value.
 func keyFaults(job map[string]any, key, path string, err error, global map[string]any) (errs []error) {
 	value := job[key]
 	one := maps.Clone(job)
@@ -173,7 +168,6 @@ func parse(section map[string]any) (*config.Config, error) {
 	return config.Load(string(text), slog.New(slog.DiscardHandler))
 }
 
-// pick is a map of one key of m, or none.
 func pick(m map[string]any, key string) map[string]any {
 	out := map[string]any{}
 	if v, ok := m[key]; ok {
@@ -182,8 +176,7 @@ func pick(m map[string]any, key string) map[string]any {
 	return out
 }
 
-// faultsAt puts path before each fault in an error of the loader, and for unknown keys the key's own path below
-// value.
+// faultsAt prefixes each fault of a loader error with path, and for unknown keys with the key's own path in value.
 func faultsAt(err error, path string, value any) (errs []error) {
 	for _, text := range texts(err) {
 		at := path
@@ -201,7 +194,6 @@ func faultsAt(err error, path string, value any) (errs []error) {
 	return errs
 }
 
-// texts are the faults that an error of the loader names, without the lines.
 func texts(err error) (out []string) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		text := strings.TrimSpace(lineNumber.ReplaceAllString(strings.TrimSpace(line), ""))
@@ -212,13 +204,11 @@ func texts(err error) (out []string) {
 	return out
 }
 
-// The loader counts lines in a text that the user never sees.
 var (
 	lineNumber   = regexp.MustCompile(`^(yaml: )?line \d+: `)
 	unknownField = regexp.MustCompile(`^field (\S+) (?:not found|already set) in type `)
 )
 
-// keyPath finds a key below a value.
 func keyPath(value any, key string) string {
 	switch v := value.(type) {
 	case map[string]any:

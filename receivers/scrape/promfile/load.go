@@ -1,4 +1,4 @@
-// Package promfile reads the Prometheus configuration of the receiver, with every fault at its key.
+// Package promfile loads the receiver's Prometheus configuration and reports every fault with its key.
 package promfile
 
 import (
@@ -17,12 +17,11 @@ import (
 type File struct {
 	Global config.GlobalConfig
 	Jobs   []*config.ScrapeConfig
-	// Compressed says of a job whether enable_compression is in the file: only then is it obeyed for targets on
-	// this host.
+	// Compressed holds the jobs that set enable_compression: only then it applies to targets on this host.
 	Compressed map[string]bool
 }
 
-// Load hands the section to Prometheus' own loader. Every fault comes back with the path of its key in front, as in
+// Load parses the section with Prometheus' own loader. Each fault is prefixed by its key, such as
 // "config::scrape_configs::0::metrics_path: ...".
 func Load(section map[string]any) (*File, error) {
 	if faults := faultsOf(section); len(faults) > 0 {
@@ -30,7 +29,7 @@ func Load(section map[string]any) (*File, error) {
 	}
 	cfg, err := parse(section)
 	if err != nil {
-		return nil, errors.Join(faultsAt(err, "config", section)...) // good jobs that are not good together
+		return nil, errors.Join(faultsAt(err, "config", section)...) // jobs that are valid alone but not together
 	}
 	jobs, err := cfg.GetScrapeConfigs()
 	if err != nil {
@@ -46,14 +45,13 @@ func Load(section map[string]any) (*File, error) {
 	}
 	for _, j := range jobs {
 		if j.ScrapeFallbackProtocol == "" {
-			// As the Collector's receiver of this name: Prometheus 3 fails a target that sends no Content-Type.
+			// As in the Collector: Prometheus 3 fails a target that sends no Content-Type.
 			j.ScrapeFallbackProtocol = config.PrometheusText0_0_4
 		}
 	}
 	return f, nil
 }
 
-// notScraping are the sections of a Prometheus file that are about something else, and what to do instead.
 var notScraping = map[string]string{
 	"alerting":     "alerts are evaluated where the series are stored",
 	"rule_files":   "rules are evaluated where the series are stored",
@@ -65,7 +63,6 @@ var notScraping = map[string]string{
 	"runtime":      "set GOGC in the environment",
 }
 
-// unsupported lists what Prometheus scrapes and we do not, each with its key in front.
 func unsupported(j *config.ScrapeConfig) (faults []string) {
 	if j.ScrapeNativeHistogramsEnabled() {
 		faults = append(faults, "scrape_native_histograms: is not supported: take it out, classic buckets are read")
@@ -85,15 +82,14 @@ func unsupported(j *config.ScrapeConfig) (faults []string) {
 	return faults
 }
 
-// Discoveries are the mechanisms that Prometheus knows as <name>_sd_configs and we do not link: their clients would be
-// most of the binary.
+// Discoveries are the <name>_sd_configs of Prometheus that we do not link: their clients would be most of the binary.
 var Discoveries = []string{
 	"aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "ecs", "elasticache", "eureka", "gce",
 	"hetzner", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk", "nerve", "nomad", "openstack",
 	"outscale", "ovhcloud", "puppetdb", "rds", "scaleway", "serverset", "stackit", "triton", "uyuni", "vultr",
 }
 
-// Protocols are those that a job may ask its targets for: text and OpenMetrics.
+// Protocols returns the job's protocols without PrometheusProto: text and OpenMetrics.
 func Protocols(j *config.ScrapeConfig) (out []config.ScrapeProtocol) {
 	for _, p := range j.ScrapeProtocols {
 		if p != config.PrometheusProto {
@@ -103,9 +99,8 @@ func Protocols(j *config.ScrapeConfig) (out []config.ScrapeProtocol) {
 	return out
 }
 
-// AsWritten replaces what variables were expanded to by what would stand in the file in their place: a scalar becomes its
-// text without a type, so that Prometheus' loader reads 010 as text where it wants text and as a number where it wants
-// one. Only a list or a map in brackets stays one.
+// AsWritten replaces expanded variables by their text without a type, so that Prometheus' loader reads 010 as text or
+// number, as the key requires. Only lists and maps in brackets keep their type.
 func AsWritten(value any) any {
 	switch v := value.(type) {
 	case xconfmap.ExpandedValue:
@@ -135,7 +130,6 @@ func AsWritten(value any) any {
 	return value
 }
 
-// scalar is a text as it would be written: bare where that says the same, else in quotes.
 func scalar(text string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 	var read yaml.Node
@@ -145,7 +139,7 @@ func scalar(text string) *yaml.Node {
 	return n
 }
 
-// TextOf is the text of a scalar, written or expanded.
+// TextOf returns the text of a scalar, literal or expanded.
 func TextOf(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -156,7 +150,7 @@ func TextOf(value any) string {
 	return ""
 }
 
-// List is a value as a list; empty for what is none.
+// List returns v as a list; nil if it is none.
 func List(v any) []any {
 	l, _ := v.([]any)
 	return l

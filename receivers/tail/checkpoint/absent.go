@@ -11,15 +11,14 @@ import (
 )
 
 const (
-	// forgetAfter is how long the place in a file is kept that is not there: an unmounted volume comes back.
+	// forgetAfter is how long entries are kept: an unmounted volume may come back.
 	forgetAfter = 72 * time.Hour
-	// forgetDeleted is how long it is kept when the file was most likely deleted.
+	// forgetDeleted applies to files that were most likely deleted.
 	forgetDeleted = time.Hour
-	// maxAbsent bounds how many such places are kept; on a node where pods come and go most files never come back.
-	maxAbsent = 10_000
+	maxAbsent     = 10_000
 )
 
-// absent are the entries of files that are not there, or were not found yet, by inode.
+// absent are the entries of files that are missing or not found yet, by inode.
 type absent map[uint64][]Entry
 
 func (a absent) add(e Entry) {
@@ -35,7 +34,7 @@ func (a absent) remove(e Entry) {
 	a[e.Key.Ino] = rest
 }
 
-// prune forgets what is too old or too much, and returns the rest.
+// prune drops entries that are too old or too many.
 func (a absent) prune(now time.Time) []Entry {
 	var all []Entry
 	for _, list := range a {
@@ -52,19 +51,18 @@ func (a absent) prune(now time.Time) []Entry {
 	return all[:n]
 }
 
-// A Claim asks for the entry of a file that was found.
+// A Claim asks for the entry of a file.
 type Claim struct {
-	Name   string // where it is now
+	Name   string // current path
 	Stat   fileid.Stat
-	Prefix []byte // its first bytes, see fileid.ReadPrefix
+	Prefix []byte // first bytes, see fileid.ReadPrefix
 	File   io.ReaderAt
 }
 
-// Claim finds the entry of a file by what it is: device, inode and birth, and its content. A device may have another
-// number after a reboot; then the path stands in for it, or the folder and a known birth. The entry is not absent any more.
+// Claim finds and removes the absent entry of a file, by device, inode, birth and content. The device number may have
+// changed after a reboot; then the path must match, or the folder and a known birth.
 //
-// stale are entries of the same file with other content, or that were read further than the file is long: the file was
-// truncated, or the inode has been given to another. They are forgotten, and what they had not read is lost.
+// stale are removed entries whose content or size does not match: the file was truncated or its inode reused.
 func (s *Store) Claim(c Claim) (e Entry, known bool, stale []Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,24 +83,23 @@ func (s *Store) Claim(c Claim) (e Entry, known bool, stale []Entry) {
 	return Entry{}, false, stale
 }
 
-// HeldBy says whether a file has the content of which the entry says how far it was delivered.
+// HeldBy reports whether the file has the content that the entry describes.
 func (e Entry) HeldBy(c Claim) bool {
 	return e.Offset <= c.Stat.Size && e.Fingerprint.Matches(c.Prefix) && e.Mark.Matches(c.File)
 }
 
-// renumbered is the entry's key if its device has the number that the claim's has.
 func (e Entry) renumbered(c Claim) fileid.Key {
 	k := e.Key
 	k.Dev = c.Stat.Dev
 	return k
 }
 
-// besides says whether a file may be the entry's that was renamed in its folder while its device got another number.
+// besides reports whether the file may be the entry's, renamed in its folder while the device number changed.
 func (e Entry) besides(c Claim) bool {
 	return filepath.Dir(e.Path) == filepath.Dir(c.Name) && (e.Key.Birth != 0 && e.Key.Birth == c.Stat.Birth || e.Fingerprint.Full())
 }
 
-// Take removes an absent entry, whose content was found in a copy. It answers false when it is not there any more.
+// Take removes an absent entry whose content was found in a copy. It returns false if it is gone.
 func (s *Store) Take(e Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,8 +110,8 @@ func (s *Store) Take(e Entry) bool {
 	return true
 }
 
-// Leave keeps the entry of a file that is gone, in case it comes back. One that was most likely deleted is not kept for
-// long: where pods come and go that is the fate of every file, and the checkpoint must not grow by them for days.
+// Leave keeps the entry of a file that is gone, in case it comes back. Entries of deleted files expire early, or pods that
+// come and go would fill the checkpoint.
 func (s *Store) Leave(e Entry, deleted bool) {
 	if deleted {
 		e.Seen -= int64((forgetAfter - forgetDeleted).Seconds())
@@ -124,8 +121,7 @@ func (s *Store) Leave(e Entry, deleted bool) {
 	s.absent.add(e)
 }
 
-// GiveUp notes that what an absent file holds unread was counted as lost. Should it come back, it is read from where we
-// were.
+// GiveUp marks the unread rest of an absent file as lost. If the file comes back, reading continues at Offset.
 func (s *Store) GiveUp(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +130,7 @@ func (s *Store) GiveUp(e Entry) {
 	s.absent.add(e)
 }
 
-// Absent are the entries of files that once stood at path and were not found.
+// Absent returns the entries of absent files by path.
 func (s *Store) Absent(path string) []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +145,7 @@ func (s *Store) Absent(path string) []Entry {
 	return out
 }
 
-// AbsentByPath are all entries of files that were not found, by the path where they once stood.
+// AbsentByPath returns all entries of absent files.
 func (s *Store) AbsentByPath() map[string][]Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()

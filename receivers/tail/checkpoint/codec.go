@@ -14,27 +14,27 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// Entry is what is kept of one file over a restart.
+// Entry is the stored state of one file.
 type Entry struct {
 	Key         fileid.Key
 	Fingerprint fileid.Fingerprint
 	Mark        fileid.Mark // of a place at or before Offset
 	Offset      int64       // everything before it is delivered
 	Size        int64       // of the file when the entry was made
-	Modified    int64       // its last modification, ns since 1970
-	Seen        int64       // when the file was last there, seconds since 1970
-	Path        string      // the name it was first found under, which its records carry
+	Modified    int64       // ns since 1970
+	Seen        int64       // when the file last existed, seconds since 1970
+	Path        string      // where it was first found; its records carry it
 }
 
-// Born is when the file was made, or last modified where that is not known.
+// Born returns the birth time or, if unknown, the last modification.
 func (e Entry) Born() time.Time { return e.Key.Born(e.Modified) }
 
-// Unread is how much of the file was not delivered when the entry was made.
+// Unread returns the undelivered bytes.
 func (e Entry) Unread() int64 { return max(0, e.Size-e.Offset) }
 
-// The checkpoint is a text file that a person can read: a head line, one line a file, an end line, and then the changes
-// since. A change is the line of a file again, or one that says that it is gone. Each line begins with its CRC-32C, so that
-// damage costs the damaged lines and no others; the end line makes a file that was cut short known as such.
+// The checkpoint is a text file: a head line, one line per file, an end line (without it the file is cut short), then
+// changes: a new line for a file, or one that says it is gone. Each line starts with its CRC-32C, so that damage costs only
+// the damaged lines.
 const (
 	head  = "sluice-tail-checkpoint 2"
 	head1 = "sluice-tail-checkpoint 1" // its entries have no mark
@@ -42,7 +42,6 @@ const (
 	gone  = "gone"
 )
 
-// name tells entries apart.
 type name struct {
 	key  fileid.Key
 	path string
@@ -52,7 +51,7 @@ func (e Entry) name() name { return name{e.Key, e.Path} }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Encode writes entries in the order of their paths and inodes, so that equal states are equal files.
+// Encode sorts entries, so that equal states give equal files.
 func Encode(entries []Entry) []byte {
 	slices.SortFunc(entries, func(a, b Entry) int {
 		if c := strings.Compare(a.Path, b.Path); c != 0 {
@@ -80,9 +79,8 @@ func appendGone(out []byte, n name) []byte {
 	return appendLine(out, "%s %d %d %d %q", gone, n.key.Dev, n.key.Ino, n.key.Birth, n.path)
 }
 
-// Decode reads what Encode wrote, and the changes behind it. Whatever happened to the bytes, it returns the entries whose
-// lines are whole; the error says that there was damage. A last change that is cut short is none: the process was killed
-// while it wrote.
+// Decode parses the output of Encode and later changes. It returns all intact entries; the error reports damage. A cut last
+// change is no damage: the process was killed while writing.
 func Decode(b []byte) ([]Entry, error) {
 	var d decoder
 	for n := 1; len(b) > 0; n++ {
@@ -103,7 +101,7 @@ func Decode(b []byte) ([]Entry, error) {
 
 type decoder struct {
 	entries      []Entry
-	at           map[name]int // where each stands; one that is gone is empty there
+	at           map[name]int // index in entries; the entry of a file that is gone is empty
 	intact       int          // lines of entries before the end
 	begun, ended bool
 	old          bool // entries have no mark
@@ -159,7 +157,6 @@ func (d *decoder) put(e Entry) {
 	d.entries = append(d.entries, e)
 }
 
-// checkedLine is what stands behind a line's checksum.
 func checkedLine(line []byte) (string, error) {
 	if len(line) < 9 || line[8] != ' ' {
 		return "", errors.New("no checksum")
@@ -174,7 +171,6 @@ func checkedLine(line []byte) (string, error) {
 	return string(line[9:]), nil
 }
 
-// withoutMark is an entry of the first format as one that knows no mark.
 func withoutMark(text string) string {
 	fields := strings.SplitN(text, " ", 5)
 	if len(fields) < 5 {
@@ -183,7 +179,6 @@ func withoutMark(text string) string {
 	return strings.Join(append(fields[:4:4], fileid.Mark{}.String(), fields[4]), " ")
 }
 
-// fields reads what stands between blanks, and keeps the first fault.
 type fields struct {
 	text string
 	err  error
@@ -215,7 +210,6 @@ func (f *fields) key() fileid.Key {
 	return fileid.Key{Dev: dev, Ino: ino, Birth: f.number()}
 }
 
-// path reads the rest.
 func (f *fields) path() string {
 	path, err := strconv.Unquote(f.text)
 	f.fault(err)

@@ -8,27 +8,24 @@ import (
 )
 
 const (
-	// anew is how often the file is written anew although little changed: the time at which each file was last seen is not
-	// a change.
+	// anew is the longest time between rewrites; last-seen times alone are not written as changes.
 	anew = time.Hour
-	// slack is how many bytes of changes are kept at least, and slackTimes how many times the size of the whole, before the
-	// file is written anew.
+	// The file is rewritten when the changes exceed slack bytes and slackTimes its size.
 	slack      = 64 << 10
 	slackTimes = 4
 )
 
-// journal is the file on disk: the whole, and the changes behind it. Where one of five thousand files is written to, a
-// second costs a line and not a megabyte.
+// journal is the file on disk: the whole state, then changes. If one of five thousand files is active, a save costs a line
+// instead of a megabyte.
 type journal struct {
 	path    string
-	known   map[name]uint64 // what the file says, each entry as a hash; nil: write it anew
+	known   map[name]uint64 // hash of each entry in the file; nil: rewrite it
 	seed    maphash.Seed
-	made    time.Time // when it was last written anew
-	size    int       // of the whole, in bytes
-	changes int       // bytes behind it
+	made    time.Time // last rewrite
+	size    int       // of the whole state, in bytes
+	changes int       // bytes after it
 }
 
-// write makes the file say what entries say.
 func (j *journal) write(now time.Time, entries []Entry, whole bool) error {
 	var changes []byte
 	if j.known != nil && !whole && now.Sub(j.made) < anew {
@@ -36,7 +33,7 @@ func (j *journal) write(now time.Time, entries []Entry, whole bool) error {
 		if len(changes) == 0 {
 			return nil
 		}
-		// Where most of it changes, the whole is not much more, and resets the changes.
+		// If most of it changes, a rewrite costs little more.
 		whole = 2*len(changes) > j.size || j.changes+len(changes) > max(slack, slackTimes*j.size)
 	} else {
 		whole = true
@@ -46,7 +43,7 @@ func (j *journal) write(now time.Time, entries []Entry, whole bool) error {
 		j.note(entries)
 		return nil
 	}
-	// A failed append may have left a part of a line: no other may follow it.
+	// A failed append may have left a partial line: rewrite the file.
 	j.known = nil
 	b := Encode(entries)
 	if err := statefile.Replace(j.path, b); err != nil {
@@ -57,7 +54,6 @@ func (j *journal) write(now time.Time, entries []Entry, whole bool) error {
 	return nil
 }
 
-// diff is the lines that turn what the file says into entries.
 func (j *journal) diff(entries []Entry) []byte {
 	var out []byte
 	found := 0
@@ -96,7 +92,7 @@ func (j *journal) note(entries []Entry) {
 	}
 }
 
-// hash is of all but the time at which the file was last seen.
+// hash excludes the last-seen time.
 func (j *journal) hash(e Entry) uint64 {
 	e.Seen = 0
 	return maphash.Comparable(j.seed, e)

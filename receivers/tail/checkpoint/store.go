@@ -1,8 +1,6 @@
-// Package checkpoint keeps what was delivered of each file over restarts: an entry a file, in one text file (codec.go), to
-// which changes are appended until it is written anew (journal.go).
+// Package checkpoint stores how far each file was delivered, in a text file (codec.go) with appended changes (journal.go).
 //
-// The entries of files that are followed come from whoever follows them; those of files that are not there, or were not
-// found yet, are kept here (absent.go) until they are claimed or too old.
+// The caller provides the entries of followed files; those of absent files are kept here (absent.go).
 package checkpoint
 
 import (
@@ -20,19 +18,18 @@ import (
 )
 
 const (
-	// SaveEvery is how often the checkpoint is written at most, and so how much may be sent twice after a kill,
-	// beside what is in flight.
+	// SaveEvery is the minimum time between saves: after a kill, what was delivered since the last save is sent twice, and
+	// what was in flight.
 	SaveEvery = time.Second
-	// saveFirst is when it is written first after a start, so that a process that is killed again and again, each time
-	// within a second, still gets on.
+	// saveFirst is the first save's delay: a process that is killed within a second, repeatedly, must still make progress.
 	saveFirst = 200 * time.Millisecond
 )
 
 // Store is the checkpoint file.
 type Store struct {
-	path     string // empty: nothing is kept
+	path     string // empty: nothing is stored
 	log      *slog.Logger
-	onFailed func() // is called for each checkpoint that cannot be written, or was damaged
+	onFailed func() // called for each failed or damaged checkpoint
 
 	journal journal
 	existed bool
@@ -45,17 +42,17 @@ type Store struct {
 	absent absent
 }
 
-// Live gives the entries of the files that are followed, at a time.
+// Live returns the entries of the followed files.
 type Live func(now time.Time) []Entry
 
-// New makes a store of the file at path; with an empty path it keeps nothing. It touches no file. onFailed counts
-// checkpoints that cannot be written, or were damaged.
+// New makes a store for the file at path; an empty path stores nothing. onFailed is called for each failed write or damaged
+// file.
 func New(path string, log *slog.Logger, onFailed func()) *Store {
 	return &Store{path: path, log: log, onFailed: onFailed, journal: journal{path: path}, absent: absent{}}
 }
 
-// Lock keeps a second process off the checkpoint: each would write its own over the other's. Where nothing can be locked,
-// on a read-only disk or some network file systems, following goes on without.
+// Lock keeps other processes off the checkpoint. Where locking is unsupported (read-only disk, some network file systems),
+// it only warns.
 func (s *Store) Lock() error {
 	if s.path == "" {
 		return nil
@@ -72,15 +69,15 @@ func (s *Store) Lock() error {
 	return nil
 }
 
-// Unlock lets the next process, or the graph after a reload, have the checkpoint.
+// Unlock releases the checkpoint.
 func (s *Store) Unlock() {
 	if s.lock != nil {
 		s.lock.Close()
 	}
 }
 
-// Load reads the checkpoint. Damage costs the entries it touched, whose files are read from the beginning: twice
-// rather than not at all. The damaged file is kept for inspection.
+// Load reads the checkpoint. Files with damaged entries are read again from the beginning; the damaged checkpoint is kept
+// for inspection.
 func (s *Store) Load() {
 	if s.path == "" {
 		s.log.Warn("no data directory, so no checkpoint: a restart begins again at start_at and may miss or repeat lines; set --data-dir or checkpoint_dir")
@@ -115,16 +112,16 @@ func (s *Store) Load() {
 	}
 }
 
-// Existed says whether there was a checkpoint when it was loaded: files that it does not know are newer than it.
+// Existed reports whether Load found a checkpoint.
 func (s *Store) Existed() bool { return s.existed }
 
-// SavedAt is when the checkpoint that was loaded was written, by the file system's clock.
+// SavedAt returns when the loaded checkpoint was written.
 func (s *Store) SavedAt() time.Time { return s.saved }
 
-// Changed says that there is something new to save.
+// Changed requests a save.
 func (s *Store) Changed() { s.behind.Store(true) }
 
-// Run writes the checkpoint whenever it is behind, until ctx ends.
+// Run saves whenever there are changes, until ctx ends.
 func (s *Store) Run(ctx context.Context, live Live) {
 	tick := time.NewTicker(saveFirst)
 	defer tick.Stop()
@@ -139,8 +136,7 @@ func (s *Store) Run(ctx context.Context, live Live) {
 	}
 }
 
-// Save writes what changed, if anything did. Failures are counted and tried again; the file on disk stays whole. One
-// goroutine at a time may call it.
+// Save writes changes, if any. Failures are counted and retried. Not for concurrent use.
 func (s *Store) Save(now time.Time, live Live) {
 	if s.path == "" || !s.behind.Swap(false) && !s.failing {
 		return
@@ -148,7 +144,7 @@ func (s *Store) Save(now time.Time, live Live) {
 	s.write(now, s.entries(now, live), false)
 }
 
-// Close writes the checkpoint as a whole: its time says until when we looked.
+// Close writes the whole checkpoint; its modification time is when we last looked.
 func (s *Store) Close(now time.Time, live Live) {
 	if s.path != "" {
 		s.write(now, s.entries(now, live), true)
@@ -171,8 +167,7 @@ func (s *Store) write(now time.Time, entries []Entry, whole bool) {
 	s.failing = false
 }
 
-// entries are those of the files that are followed, and of those that are not there for now. The lock is held over both,
-// so that a file that goes from one to the other at this moment is not missed.
+// The lock covers both lists: a file may move between them.
 func (s *Store) entries(now time.Time, live Live) []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,18 +10,16 @@ import (
 	"strings"
 )
 
-// FingerprintMax is how much of a file's beginning is looked at to know it again. A shorter file is known by what
-// it has, and by more as it grows.
+// FingerprintMax is how many leading bytes identify a file; a shorter file is identified by all its bytes.
 const FingerprintMax = 1024
 
-// Fingerprint knows a file by its first n bytes. The zero value knows nothing and matches everything: it is that of
-// an empty file.
+// Fingerprint identifies a file by its first n bytes. The zero value matches every file.
 type Fingerprint struct {
 	n   int
 	sum [16]byte // of SHA-256
 }
 
-// FingerprintOf is the fingerprint of a file that begins with prefix.
+// FingerprintOf returns the fingerprint for prefix.
 func FingerprintOf(prefix []byte) Fingerprint {
 	if len(prefix) == 0 {
 		return Fingerprint{}
@@ -30,21 +28,20 @@ func FingerprintOf(prefix []byte) Fingerprint {
 	return Fingerprint{n: len(prefix), sum: [16]byte(sum[:16])}
 }
 
-// Matches says whether a file that begins with prefix (its first FingerprintMax bytes, or all it has) can be the
-// file of the fingerprint.
+// Matches reports whether prefix, the file's first FingerprintMax bytes, fits.
 func (f Fingerprint) Matches(prefix []byte) bool {
 	return len(prefix) >= f.n && FingerprintOf(prefix[:f.n]) == f
 }
 
-// Known says whether it knows anything of the file's content.
+// Known reports whether it covers any content.
 func (f Fingerprint) Known() bool { return f.n > 0 }
 
-// Full says whether it knows as much of the content as a fingerprint can: enough to tell a copy by it, whatever its name.
+// Full reports whether it covers FingerprintMax bytes: enough to recognize a copy under any name.
 func (f Fingerprint) Full() bool { return f.n == FingerprintMax }
 
 func (f Fingerprint) String() string { return fmt.Sprintf("%d:%s", f.n, hex.EncodeToString(f.sum[:])) }
 
-// ParseFingerprint reads what String wrote.
+// ParseFingerprint parses the output of String.
 func ParseFingerprint(text string) (f Fingerprint, err error) {
 	length, sum, ok := strings.Cut(text, ":")
 	n, nerr := strconv.Atoi(length)
@@ -57,7 +54,7 @@ func ParseFingerprint(text string) (f Fingerprint, err error) {
 	return f, nil
 }
 
-// ReadPrefix reads the first FingerprintMax bytes into buf, or all there is.
+// ReadPrefix reads the first FingerprintMax bytes, or all there are, into buf.
 func ReadPrefix(f io.ReaderAt, buf []byte) ([]byte, error) {
 	buf = buf[:FingerprintMax]
 	n, err := f.ReadAt(buf, 0)
@@ -67,12 +64,10 @@ func ReadPrefix(f io.ReaderAt, buf []byte) ([]byte, error) {
 	return buf[:n], err
 }
 
-// magics are the first bytes of the formats that rotated logs are packed in: gzip, zstd, xz, bzip2, lz4, zip. A
-// question mark stands for any byte.
+// magics are gzip, zstd, xz, bzip2, lz4 and zip. A question mark matches any byte.
 var magics = [...]string{"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd7zXZ\x00", "BZh?1AY&SY", "\x04\x22\x4d\x18", "PK\x03\x04"}
 
-// Compressed says whether a file that begins with prefix is compressed and must not be read as text. maybe means that
-// the prefix is too short to tell.
+// Compressed reports whether prefix is of a compressed file. maybe: the prefix is too short to tell.
 func Compressed(prefix []byte) (yes, maybe bool) {
 	for _, m := range magics {
 		n := 0

@@ -2,8 +2,8 @@ package fileid
 
 import "os"
 
-// NextData is where the next bytes at or after a place are that the file system holds: what is before them is a hole, which
-// reads as NUL bytes. It answers the place itself where the system does not know, and end where there is nothing more.
+// NextData returns the first offset from place that is not in a hole (holes read as NUL bytes): place if the system cannot
+// tell, end if no data follows.
 func NextData(f *os.File, place, end int64) int64 {
 	conn, err := f.SyscallConn()
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package fileid
 
-// seekData does not know holes here: they are read, as NUL bytes.
+// seekData finds no holes here: they are read as NUL bytes.
 func seekData(_ int, place, _ int64) int64 { return place }

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// MarkMax is how much of what stands before a place in a file is looked at to know the place again.
+// MarkMax is how many bytes before a place identify it.
 const MarkMax = 256
 
-// Mark knows a place in a file by the n bytes before it: a file that was truncated and has grown past the place has others
-// there, and a copy has the same. The zero value knows nothing and matches everything.
+// Mark identifies a place in a file by the n bytes before it: they differ after truncation and rewriting, and are equal in a
+// copy. The zero value matches everything.
 type Mark struct {
 	end int64
 	n   int
 	sum [16]byte // of SHA-256
 }
 
-// MarkOf is the mark of the place end, before which b stands.
+// MarkOf returns the mark of offset end; b are the bytes before it.
 func MarkOf(end int64, b []byte) Mark {
 	b = b[max(0, len(b)-MarkMax):]
 	if len(b) == 0 {
@@ -32,16 +32,16 @@ func MarkOf(end int64, b []byte) Mark {
 	return Mark{end: end, n: len(b), sum: [16]byte(sum[:16])}
 }
 
-// End is the place in bytes from the file's beginning; 0 where nothing is known.
+// End returns the offset; 0 if unknown.
 func (m Mark) End() int64 { return m.end }
 
-// Matches says whether the file has the mark's bytes at its place. A file that cannot be read there has not.
+// Matches reports whether the file has the mark's bytes.
 func (m Mark) Matches(f io.ReaderAt) bool {
 	_, ok := m.Read(f)
 	return ok
 }
 
-// Read is the bytes of the mark, if the file has them.
+// Read returns the mark's bytes if the file has them.
 func (m Mark) Read(f io.ReaderAt) (b []byte, ok bool) {
 	if m.n == 0 {
 		return nil, true
@@ -58,7 +58,7 @@ func (m Mark) String() string {
 	return fmt.Sprintf("%d:%d:%s", m.end, m.n, hex.EncodeToString(m.sum[:]))
 }
 
-// ParseMark reads what String wrote.
+// ParseMark parses the output of String.
 func ParseMark(text string) (m Mark, err error) {
 	parts := strings.Split(text, ":")
 	if len(parts) != 3 {
@@ -75,8 +75,8 @@ func ParseMark(text string) (m Mark, err error) {
 	return m, nil
 }
 
-// Begins says whether all of a, which is size bytes long, stands at the beginning of b too, as far as its first and its
-// last bytes tell: a is a copy of b, perhaps one that is still being made.
+// Begins reports whether a, of size bytes, is a copy of the beginning of b, perhaps unfinished, judged by a's first and last
+// bytes.
 func Begins(a, b io.ReaderAt, size int64) bool {
 	same := func(from, n int64) bool {
 		var x, y [FingerprintMax]byte
@@ -88,17 +88,17 @@ func Begins(a, b io.ReaderAt, size int64) bool {
 	return same(0, n) && same(size-n, n)
 }
 
-// Trail is the last bytes that were read of a file, as far as they are known. Its zero value knows nothing.
+// Trail holds the last bytes read of a file.
 type Trail struct {
 	mark Mark // while there are no bytes
 	end  int64
 	b    []byte
 }
 
-// TrailOf knows a mark.
+// TrailOf returns a Trail with only a mark.
 func TrailOf(m Mark) Trail { return Trail{mark: m} }
 
-// Add notes that b was read at a place.
+// Add records that b was read at offset at.
 func (t *Trail) Add(at int64, b []byte) {
 	if over := len(b) - MarkMax; over > 0 {
 		at, b = at+int64(over), b[over:]
@@ -113,7 +113,7 @@ func (t *Trail) Add(at int64, b []byte) {
 	t.end = at + int64(len(b))
 }
 
-// Mark is the mark of its end.
+// Mark returns the mark of the trail's end.
 func (t *Trail) Mark() Mark {
 	if len(t.b) == 0 {
 		return t.mark
@@ -121,7 +121,7 @@ func (t *Trail) Mark() Mark {
 	return MarkOf(t.end, t.b)
 }
 
-// Stands says whether the file still has the bytes.
+// Stands reports whether the file still has the bytes.
 func (t *Trail) Stands(f io.ReaderAt) bool {
 	if len(t.b) == 0 {
 		b, ok := t.mark.Read(f)
@@ -135,5 +135,5 @@ func (t *Trail) Stands(f io.ReaderAt) bool {
 	return bytes.Equal(buf[:n], t.b)
 }
 
-// Rest gives the bytes back and keeps their mark.
+// Rest frees the bytes and keeps their mark.
 func (t *Trail) Rest() { *t = TrailOf(t.Mark()) }

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// IsRotatedName says whether name is what a rotation makes of base: app.log.1, app.log-20260101, 0.log.20260101-101112
-// (kubelet), app-2026-01-01T10-11-12.000.log (lumberjack), app.1.log, app.log.old, and what svlogd, multilog and s6-log
-// make of current: @400000006956b5c02a0b1c2d.s.
+// IsRotatedName recognizes app.log.1, app.log-20260101, app.1.log, app.log.old, 0.log.20260101-101112 (kubelet),
+// app-2026-01-01T10-11-12.000.log (lumberjack), and for current: @400000006956b5c02a0b1c2d.s (svlogd, multilog, s6-log).
 func IsRotatedName(base, name string) bool {
 	if name == base {
 		return false
@@ -24,13 +23,13 @@ func IsRotatedName(base, name string) bool {
 	return ok && same && isStamp(rest)
 }
 
-// IsDerivedName says whether name is a rotated name of base, or one that a person gives a copy: app.log.before-upgrade.
+// IsDerivedName also accepts manual copies such as app.log.before-upgrade.
 func IsDerivedName(base, name string) bool {
 	rest, ok := strings.CutPrefix(name, base)
 	return IsRotatedName(base, name) || ok && strings.Contains(base, ".") && len(rest) > 1 && strings.ContainsAny(rest[:1], separators)
 }
 
-// Originals are the names that name may be derived from.
+// Originals returns the names that name may be derived from.
 func Originals(name string) []string {
 	var out []string
 	ext := filepath.Ext(name)
@@ -49,13 +48,12 @@ func Originals(name string) []string {
 
 const separators = ".-_"
 
-// isStamp says whether s is a separator and then a number, a date or a time.
+// isStamp matches a separator and a number, date or time.
 func isStamp(s string) bool {
 	return len(s) > 1 && strings.ContainsAny(s[:1], separators) && strings.ContainsAny(s, "0123456789") && strings.Trim(s, "0123456789.-_:+TZ") == ""
 }
 
-// isTAI64N says whether name is an external TAI64N time stamp and what the loggers of that family put behind it: .s for a
-// finished file, .u and .t for one that was not.
+// isTAI64N matches an external TAI64N timestamp with its suffix: .s for a finished file, .u or .t for an unfinished one.
 func isTAI64N(name string) bool {
 	stamp, state, _ := strings.Cut(strings.TrimPrefix(name, "@"), ".")
 	return len(name) == len(stamp)+len(state)+2 && len(stamp) == 24 && strings.Trim(stamp, "0123456789abcdef") == "" && len(state) == 1 && strings.Contains("stu", state)

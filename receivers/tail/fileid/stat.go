@@ -1,5 +1,5 @@
-// Package fileid says which file a file is, whatever it is called today: by device, inode and birth time, and by a
-// fingerprint of its first bytes. It also knows the names that a rotation gives.
+// Package fileid identifies files independent of their name: by device, inode and birth time, and by their first bytes. It
+// also recognizes the names of rotated files.
 package fileid
 
 import (
@@ -11,22 +11,21 @@ import (
 	"time"
 )
 
-// ErrNotRegular is the error of Open for a folder, a FIFO, a device or a socket.
+// ErrNotRegular is returned by Open for a folder, FIFO, device or socket.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Key names a file on this machine while it lives. Birth tells two files apart that had the same inode one after the
-// other; it is 0 where the file system does not say.
+// Key identifies an existing file on this machine. Birth tells apart files that reused an inode; it is 0 if unknown.
 type Key struct {
 	Dev, Ino uint64
 	Birth    int64 // ns since 1970
 }
 
-// Same says whether two keys may be one file: birth counts only where both know it.
+// Same reports whether two keys may be one file: Birth counts only if both have it.
 func (k Key) Same(o Key) bool {
 	return k.Dev == o.Dev && k.Ino == o.Ino && (k.Birth == o.Birth || k.Birth == 0 || o.Birth == 0)
 }
 
-// Born is the file's birth, or the next best thing: when it was last modified (ns since 1970).
+// Born returns the birth time or, if unknown, modified (ns since 1970).
 func (k Key) Born(modified int64) time.Time {
 	if k.Birth != 0 {
 		return time.Unix(0, k.Birth)
@@ -34,19 +33,19 @@ func (k Key) Born(modified int64) time.Time {
 	return time.Unix(0, modified)
 }
 
-// Stat is what we need to know of a file.
+// Stat is the metadata of a file.
 type Stat struct {
 	Key
 	Mode     fs.FileMode // type bits
 	Size     int64
-	Modified int64  // last modification of the content, ns since 1970
-	Links    uint64 // 0: deleted, and only open descriptors still reach it
+	Modified int64  // of the content, ns since 1970
+	Links    uint64 // 0: deleted, reachable only through open descriptors
 }
 
-// Regular says whether it is a regular file.
+// Regular reports whether it is a regular file.
 func (s Stat) Regular() bool { return s.Mode.IsRegular() }
 
-// Born is the file's birth, or the next best thing: its last modification.
+// Born returns the birth time or, if unknown, the last modification.
 func (s Stat) Born() time.Time { return s.Key.Born(s.Modified) }
 
 // StatPath follows symbolic links.
@@ -61,7 +60,7 @@ func StatPath(path string) (Stat, error) {
 	return fromInfo(i), nil
 }
 
-// StatFile looks at an open file.
+// StatFile returns the metadata of an open file.
 func StatFile(f *os.File) (Stat, error) {
 	if s, ok, err := statx("", f); ok {
 		return s, err
@@ -73,7 +72,6 @@ func StatFile(f *os.File) (Stat, error) {
 	return fromInfo(i), nil
 }
 
-// fromInfo is Stat from the portable call; the birth time comes from where the system keeps it.
 func fromInfo(i fs.FileInfo) Stat {
 	s := Stat{Mode: i.Mode(), Size: i.Size(), Modified: i.ModTime().UnixNano()}
 	if sys, ok := i.Sys().(*syscall.Stat_t); ok {
@@ -83,9 +81,8 @@ func fromInfo(i fs.FileInfo) Stat {
 	return s
 }
 
-// Open opens path for reading if it is a regular file. A FIFO, a device or a socket that stands at a log's name must
-// neither block nor be touched: it is looked at before it is opened, and O_NONBLOCK covers the moment between. A link at
-// path itself is refused: whoever follows links has done so.
+// Open opens a regular file. It never blocks on a FIFO, device or socket: it calls stat first, and O_NONBLOCK covers a race.
+// Links are refused: callers resolve them.
 func Open(path string) (*os.File, Stat, error) {
 	s, err := StatPath(path)
 	if err != nil {
@@ -109,7 +106,7 @@ func Open(path string) (*os.File, Stat, error) {
 	return f, s, nil
 }
 
-// Mounted says whether the nearest folder at or above dir that exists is on the device.
+// Mounted reports whether the nearest existing folder at or above dir is on dev.
 func Mounted(dir string, dev uint64) bool {
 	for {
 		s, err := StatPath(dir)

@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// statx does not exist on macOS; the portable call tells everything.
+// statx does not exist on macOS; the portable call returns everything.
 func statx(string, *os.File) (Stat, bool, error) { return Stat{}, false, nil }
 
-// birth is always kept by APFS and HFS+. Setting a file's modification time to before its birth (touch -t, cp -p, rsync)
-// moves the birth there too: such a file is then taken for a new one and read from its beginning.
+// birth is always kept by APFS and HFS+. A modification time set before it (touch -t, cp -p, rsync) moves it: the file then
+// counts as new and is read from the beginning.
 func birth(s *syscall.Stat_t) int64 { return s.Birthtimespec.Nano() }

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statx is the call that knows birth times. It answers ok false where the kernel or a seccomp profile lacks it;
-// then the portable way is taken.
+// statx returns birth times. ok is false if the kernel or a seccomp profile lacks it.
 func statx(path string, f *os.File) (s Stat, ok bool, err error) {
 	const want = unix.STATX_TYPE | unix.STATX_MODE | unix.STATX_INO | unix.STATX_SIZE | unix.STATX_MTIME | unix.STATX_NLINK | unix.STATX_BTIME
 	var x unix.Statx_t
@@ -46,7 +45,6 @@ func statx(path string, f *os.File) (s Stat, ok bool, err error) {
 
 func nanos(t unix.StatxTimestamp) int64 { return t.Sec*1e9 + int64(t.Nsec) }
 
-// modeOf keeps what we ask about: regular or a directory.
 func modeOf(m uint16) fs.FileMode {
 	switch m & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -57,5 +55,5 @@ func modeOf(m uint16) fs.FileMode {
 	return fs.ModeIrregular
 }
 
-// birth is not in Linux' older call, which is all there is without statx.
+// birth is only available through statx.
 func birth(*syscall.Stat_t) int64 { return 0 }

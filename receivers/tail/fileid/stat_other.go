@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// statx is Linux' own.
+// statx exists only on Linux.
 func statx(string, *os.File) (Stat, bool, error) { return Stat{}, false, nil }
 
-// birth is not known: inodes that are used again are told apart by the fingerprint alone.
+// birth is unknown: only fingerprints tell reused inodes apart.
 func birth(*syscall.Stat_t) int64 { return 0 }

@@ -1,5 +1,4 @@
-// Package finder finds files: those that globs give, again and again at little cost, and those that stand beside one
-// under another name.
+// Package finder expands globs into files, repeatedly and cheaply, and finds renamed files in a folder.
 package finder
 
 import (
@@ -12,16 +11,15 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// File is one file that a glob gave.
+// File is one matched file.
 type File struct {
-	Path string // where a symbolic link to a file leads; folders on the way stay as they were named
+	Path string // symbolic links to files are resolved, folders are not
 	Stat fileid.Stat
-	In   *Folder // the listing that gave it; nil: a link or the glob itself did
+	In   *Folder // listing that contains it; nil for a link or a glob without wildcards
 }
 
-// Finder expands globs into files, again and again. It remembers folders: as long as a folder's modification
-// time stands, its names and the identities behind them are what they were, so that a sweep over twenty thousand
-// quiet folders is one stat each and opens none. Where the kernel tells of changes (watch.go) it is not even that.
+// Finder caches folder listings: while a folder's modification time is unchanged, a sweep costs one stat, or nothing where
+// the kernel reports changes (watch.go).
 type Finder struct {
 	include, exclude []Glob
 	roots            []string // see FollowLinks
@@ -29,34 +27,33 @@ type Finder struct {
 
 	watches watches
 	folders map[string]*Folder
-	changed map[string]bool // folders of which the kernel told, since the last FindChanged
+	changed map[string]bool // folders with kernel events since the last FindChanged
 	round   int             // counts Find and FindChanged
 	sweep   int             // counts Find
-	partial bool            // folders that did not change are passed over
+	partial bool            // skip unchanged folders
 	now     time.Time
 
 	out  []File
-	seen map[string]bool // paths given in this round
+	seen map[string]bool // paths returned in this round
 }
 
-// Folder is a listing of a directory, and what is known of it since.
+// Folder is a directory listing and its state.
 type Folder struct {
-	modified int64 // its modification time when it was listed, ns
-	before   seen  // what the listing before saw
+	modified int64 // mtime when listed, ns
+	before   seen  // previous listing
 	listed   time.Time
-	checked  time.Time // when its modification time was last asked for
-	round    int       // when it was last looked at
-	sweep    int       // when it was last asked for by a glob's walk from its root
+	checked  time.Time // last mtime check
+	round    int       // last use
+	sweep    int       // last visit by a full walk
 	asked    []ask     // since then
 	names    []name
-	watch    int  // what the kernel calls our watch of it; 0: none
-	changed  bool // the kernel told of a change since the listing
-	remote   bool // its times are not to be trusted
+	watch    int  // inotify watch; 0: none
+	changed  bool // kernel reported a change since the listing
+	remote   bool // mtime is not reliable
 }
 
-// seen is what a listing of a folder saw.
 type seen struct {
-	modified int64 // the folder's modification time; 0: there was no listing
+	modified int64 // mtime of the folder; 0: no listing
 	settled  bool
 	names    []name
 }
@@ -64,28 +61,27 @@ type seen struct {
 type name struct {
 	base string
 	mode fs.FileMode // type bits: regular, directory or symbolic link
-	stat fileid.Stat // of a regular file; zero before it was asked for
+	stat fileid.Stat // of a regular file; zero until needed
 }
 
 const (
-	// Settle is how old a folder's modification time must be for a listing to be believed: two changes may share
-	// one tick of the file system's clock (4 ms on Linux), and the listing fell between them.
+	// Settle is the minimum age of a folder's modification time to trust its listing: a second change may fall into the same
+	// clock tick (4 ms on Linux).
 	Settle = 100 * time.Millisecond
-	// settleCoarse is the same where times are whole seconds (ext2, NFS) or two (FAT).
+	// settleCoarse is for times in whole seconds (ext2, NFS) or two (FAT).
 	settleCoarse = 2*time.Second + Settle
-	// believe bounds how long a listing is used at all, and how long the kernel is believed that a folder did not change.
+	// believe limits how long a listing, or the kernel's silence, is trusted.
 	believe = 10 * time.Second
-	// believeRemote is the same for file systems that keep folders' times for themselves: network file systems.
+	// believeRemote is for network file systems.
 	believeRemote = time.Second
 )
 
-// New makes a finder of the files that one of include gives and none of exclude. unreadable is told what could not be
-// looked at.
+// New makes a finder. unreadable is called for paths that cannot be read.
 func New(include, exclude []Glob, unreadable func(path string, err error)) *Finder {
 	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*Folder{}, changed: map[string]bool{}, seen: map[string]bool{}}
 }
 
-// Missing are the globs of which not even the folder before the first wildcard is there.
+// Missing returns the globs whose folder before the first wildcard does not exist.
 func (f *Finder) Missing() []string {
 	var out []string
 	for _, p := range f.include {
@@ -100,7 +96,7 @@ func (f *Finder) Missing() []string {
 	return out
 }
 
-// Find expands the globs. The result is good until the next call.
+// Find expands the globs. The result is valid until the next call.
 func (f *Finder) Find(now time.Time) []File {
 	f.begin(now)
 	f.sweep++
@@ -120,8 +116,8 @@ func (f *Finder) Find(now time.Time) []File {
 	return f.out
 }
 
-// FindChanged is what the globs give in the folders that changed, as far as the kernel told, and in new ones below them. The
-// result is good until the next call of it or of Find.
+// FindChanged searches only folders with kernel events, and new folders below them. The result is valid until the next call
+// of it or Find.
 func (f *Finder) FindChanged(now time.Time) []File {
 	f.begin(now)
 	f.partial = true
@@ -137,7 +133,6 @@ func (f *Finder) FindChanged(now time.Time) []File {
 	return f.out
 }
 
-// quiet says whether nothing changed in a folder since it was last asked for the same.
 func (f *Finder) quiet(dir string) bool {
 	d := f.folders[dir]
 	return d != nil && d.watch != 0 && !d.changed && d.sweep == f.sweep
@@ -151,20 +146,17 @@ func (f *Finder) begin(now time.Time) {
 	clear(f.seen)
 }
 
-// place is how a folder was reached.
 type place struct {
-	depth  int  // of **
-	linked bool // through a link that a wildcard gave
-	root   bool // by the glob's beginning, which may have links in it
+	depth  int  // levels of **
+	linked bool // through a link matched by a wildcard
+	root   bool // the glob's fixed prefix, which may contain links
 }
 
-// ask is what a folder was asked for.
 type ask struct {
 	parts []string
 	at    place
 }
 
-// ask notes what a folder is asked for.
 func (d *Folder) ask(sweep int, a ask) {
 	if d.sweep != sweep {
 		d.sweep, d.asked = sweep, d.asked[:0]
@@ -201,7 +193,7 @@ func (f *Finder) walk(dir string, parts []string, at place) {
 			}
 			f.walk(path, parts[1:], place{depth: at.depth, linked: at.linked})
 		case n.mode&fs.ModeSymlink != 0:
-			// Whether it leads to where links may is asked of each file: a glob may give it anyway.
+			// The link target is checked per file: another glob may match it anyway.
 			f.walk(path, parts[1:], place{depth: at.depth, linked: true})
 		}
 	}
@@ -209,7 +201,6 @@ func (f *Finder) walk(dir string, parts []string, at place) {
 
 var anything = []string{anyDepth, "*"}
 
-// walkAll walks ** from a folder.
 func (f *Finder) walkAll(d *Folder, dir string, parts []string, at place) {
 	if len(parts) == 1 {
 		parts = anything
@@ -220,7 +211,7 @@ func (f *Finder) walkAll(d *Folder, dir string, parts []string, at place) {
 	}
 	at.depth, at.root = at.depth+1, false
 	for i := range d.names {
-		// Only real folders: a link that leads upward would go round for ever.
+		// Only real folders: a link upward would loop.
 		if !d.names[i].mode.IsDir() {
 			continue
 		}
@@ -230,7 +221,8 @@ func (f *Finder) walkAll(d *Folder, dir string, parts []string, at place) {
 	}
 }
 
-// folder lists a directory, or remembers. linked: a folder on the way may be a link, which nobody tells of.
+// folder returns a listing, cached if possible. linked: the path may contain a link, whose changes the kernel does not
+// report.
 func (f *Finder) folder(dir string, linked bool) *Folder {
 	d := f.folders[dir]
 	if d != nil && d.round == f.round {
@@ -254,7 +246,7 @@ func (f *Finder) folder(dir string, linked bool) *Folder {
 	if d != nil {
 		next.before, next.sweep, next.asked = d.last(), d.sweep, d.asked
 	}
-	f.watches.add(dir, next) // before it is read, so that nothing falls between
+	f.watches.add(dir, next) // before reading, so that no change is missed
 	entries, err := os.ReadDir(dir)
 	if err != nil && len(entries) == 0 {
 		f.unreadable(dir, err)
@@ -273,7 +265,6 @@ func (f *Finder) remembered(d *Folder) *Folder {
 	return d
 }
 
-// believed is how long a listing is used.
 func (d *Folder) believed() time.Duration {
 	if d.remote {
 		return believeRemote
@@ -281,7 +272,7 @@ func (d *Folder) believed() time.Duration {
 	return believe
 }
 
-// settled says whether the listing saw all that shares its modification time.
+// settled reports whether the listing saw all changes of its modification time.
 func (d *Folder) settled() bool {
 	settle := Settle
 	if d.modified%int64(time.Second) == 0 {
@@ -295,10 +286,10 @@ func (d *Folder) last() seen { return seen{d.modified, d.settled(), d.names} }
 // A Listing is what a listing of a folder saw.
 type Listing struct{ seen seen }
 
-// Listing is what the listing saw.
+// Listing returns what the listing saw.
 func (d *Folder) Listing() Listing { return Listing{d.last()} }
 
-// Before is the listing of a folder before the last one.
+// Before returns the previous listing of a folder.
 func (f *Finder) Before(dir string) Listing {
 	if d := f.folders[dir]; d != nil {
 		return Listing{d.before}
@@ -306,10 +297,10 @@ func (f *Finder) Before(dir string) Listing {
 	return Listing{}
 }
 
-// Known says whether there was such a listing.
+// Known reports whether there was such a listing.
 func (l Listing) Known() bool { return l.seen.modified != 0 }
 
-// Saw says whether a file that was born then and is now called base was there at the listing, or earlier.
+// Saw reports whether a file with this birth and current name existed at the listing.
 func (l Listing) Saw(base string, born time.Time) bool {
 	switch last := time.Unix(0, l.seen.modified); {
 	case born.After(last):
@@ -317,19 +308,17 @@ func (l Listing) Saw(base string, born time.Time) bool {
 	case born.Before(last) || l.seen.settled:
 		return true
 	}
-	// In the same tick of the clock as the last change that the listing saw.
+	// Same clock tick as the last change that the listing saw.
 	return slices.ContainsFunc(l.seen.names, func(n name) bool { return n.base == base })
 }
 
-// failed tells of what could not be looked at, unless it is just not there.
 func (f *Finder) failed(path string, err error) {
 	if !os.IsNotExist(err) {
 		f.unreadable(path, err)
 	}
 }
 
-// file gives one file, if it is wanted and is one. n is its place in the folder d, where there is one. linked: a
-// folder on the way may be a link.
+// file adds a matching regular file; n is its entry in d, if any.
 func (f *Finder) file(path string, d *Folder, n *name, linked bool) {
 	if matchAny(f.exclude, path) {
 		return

@@ -7,22 +7,21 @@ import (
 	"strings"
 )
 
-// A Glob is a path in which each part may use the wildcards of filepath.Match, and a part ** stands for any number of
-// folders, also none. Alternatives in braces make several.
+// A Glob is a path with the wildcards of filepath.Match; a part ** matches any number of folders, including none.
 type Glob struct {
-	root  string   // what stands before the first wildcard, a folder or the whole path
+	root  string   // folder before the first wildcard, or the whole path
 	parts []string // the rest
 }
 
 const anyDepth = "**"
 
-// maxDepth bounds how deep ** goes below its root.
+// maxDepth limits how deep ** goes.
 const maxDepth = 32
 
-// maxGlobs bounds what braces make of one glob.
+// maxGlobs limits the expansions of braces.
 const maxGlobs = 1000
 
-// ParseGlobs reads a list of globs.
+// ParseGlobs parses globs and expands braces.
 func ParseGlobs(list []string) ([]Glob, error) {
 	var out []Glob
 	for _, s := range list {
@@ -44,7 +43,7 @@ func ParseGlobs(list []string) ([]Glob, error) {
 	return out, nil
 }
 
-// unexpanded finds what only a shell would have expanded.
+// unexpanded rejects ~ and variables, which only a shell expands.
 func unexpanded(s string) error {
 	if strings.HasPrefix(s, "~") {
 		return fmt.Errorf("%q begins with ~, which only a shell expands: write the whole path, for example with ${env:HOME}", s)
@@ -55,7 +54,6 @@ func unexpanded(s string) error {
 	return nil
 }
 
-// braces expands the first {a,b} and what follows.
 func braces(s string) ([]string, error) {
 	open, commas, depth := -1, []int(nil), 0
 	for i := 0; i < len(s); i++ {
@@ -107,7 +105,7 @@ func braces(s string) ([]string, error) {
 	return []string{s}, nil
 }
 
-// ParseGlob reads one glob without alternatives. A relative one begins in the working directory.
+// ParseGlob parses one glob without braces.
 func ParseGlob(s string) (Glob, error) {
 	if _, err := filepath.Match(s, ""); err != nil || s == "" {
 		return Glob{}, fmt.Errorf("%q is not a glob: use *, ?, [a-z], {a,b} and **", s)
@@ -124,7 +122,7 @@ func ParseGlob(s string) (Glob, error) {
 	return Glob{root: "/" + strings.Join(parts[:n], "/"), parts: parts[n:]}, nil
 }
 
-// Match says whether an absolute path fits.
+// Match reports whether an absolute path matches.
 func (g Glob) Match(path string) bool {
 	if len(g.parts) == 0 {
 		return path == g.root

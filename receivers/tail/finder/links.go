@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// A log folder may be writable to programs that may not read what we may: a link there must not make us ship a file of
-// another folder. So a link is followed into the folders that are allowed, to a file beside it, and to what the globs give
-// anyway.
+// Programs that can write to a log folder must not make us ship files of other folders through a link. So a link may only
+// point into allowed folders, into its own folder, or to files that the globs match.
 
-// FollowLinks says below which folders links may lead.
+// FollowLinks sets the allowed folders.
 func (f *Finder) FollowLinks(roots []string) { f.roots = roots }
 
-// follow is where a path with a link in it leads. ok false: nowhere, or not to where links may lead; the latter is told.
+// follow resolves path. ok is false if the target does not exist or is not allowed; the latter is reported.
 func (f *Finder) follow(path string) (real string, ok bool) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -32,13 +31,13 @@ func (f *Finder) mayFollow(path, real string) bool {
 		return true
 	}
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil && dir == filepath.Dir(path) && dir == filepath.Dir(real) {
-		return true // beside it: current.log leads to today's
+		return true // same folder: current.log points to today's file
 	}
 	for _, root := range f.roots {
 		if below(root, real) {
 			return true
 		}
-		// /var/log itself may be a link.
+		// /var/log may be a link.
 		if resolved, err := filepath.EvalSymlinks(root); err == nil && below(resolved, real) {
 			return true
 		}

@@ -8,8 +8,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// Siblings are the regular files of folders, as they were when each was first asked for since Reset: when a thousand
-// files of one folder are rotated or deleted at once, it is read once.
+// Siblings caches the regular files of folders until Reset: if a thousand files of a folder rotate at once, it is read once.
 type Siblings struct {
 	folders map[string]*siblings
 }
@@ -17,16 +16,15 @@ type Siblings struct {
 type siblings struct {
 	paths   []string
 	folders []string
-	found   map[uint64]File // by inode; nil before the first search by identity
+	found   map[uint64]File // by inode; nil before the first search
 }
 
-// Reset forgets the folders: the next question reads them again.
+// Reset empties the cache.
 func (s *Siblings) Reset() { clear(s.folders) }
 
-// maxFolders is how many folders of a folder are searched.
 const maxFolders = 64
 
-// Find is where a file is now, if it is in the folder or in one right below it (logrotate's olddir).
+// Find searches the folder and its direct subfolders (logrotate's olddir).
 func (s *Siblings) Find(dir string, key fileid.Key) (path string, ok bool) {
 	if path, ok = s.find(dir, key); ok {
 		return path, true
@@ -51,15 +49,15 @@ func (s *Siblings) find(dir string, key fileid.Key) (path string, ok bool) {
 		}
 	}
 	f, ok := b.found[key.Ino]
-	// The device may have another number since the restart of the machine.
+	// The device number may change with a reboot.
 	renumbered := key.Birth != 0 && key.Birth == f.Stat.Birth
 	return f.Path, ok && (f.Stat.Same(key) || renumbered)
 }
 
-// In are the paths of the folder's files.
+// In returns the paths of the folder's files.
 func (s *Siblings) In(dir string) []string { return s.read(dir).paths }
 
-// Rotated are the files of a folder that bear a rotated name of path.
+// Rotated returns files with a rotated name of path.
 func (s *Siblings) Rotated(dir, path string) []File {
 	var out []File
 	base := filepath.Base(path)

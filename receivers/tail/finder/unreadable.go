@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Unreadable are the paths that could not be read, so that each is logged once and tried less and less often.
+// Unreadable tracks unreadable paths: each is logged once and retried with backoff.
 type Unreadable struct {
 	log     *slog.Logger
 	counter prometheus.Counter
@@ -27,12 +27,12 @@ const (
 	retryMax   = 30 * time.Second
 )
 
-// NewUnreadable makes an empty list. counter counts the attempts that failed.
+// NewUnreadable makes an empty list.
 func NewUnreadable(log *slog.Logger, counter prometheus.Counter) *Unreadable {
 	return &Unreadable{log: log, counter: counter, paths: map[string]*unreadable{}}
 }
 
-// Report notes that a path cannot be read.
+// Report records that a path cannot be read.
 func (u *Unreadable) Report(path string, err error) {
 	count, first := u.note(path, time.Now())
 	if count {
@@ -43,8 +43,7 @@ func (u *Unreadable) Report(path string, err error) {
 	}
 }
 
-// note says whether the failure is one to count (not one that a listing repeats before the path was tried again)
-// and whether it is new.
+// note reports whether to count the failure (not between retries) and whether it is new.
 func (u *Unreadable) note(path string, now time.Time) (count, first bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -63,7 +62,7 @@ func (u *Unreadable) note(path string, now time.Time) (count, first bool) {
 	return true, first
 }
 
-// Due says whether a path may be tried.
+// Due reports whether a path may be tried.
 func (u *Unreadable) Due(path string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -71,14 +70,14 @@ func (u *Unreadable) Due(path string) bool {
 	return p == nil || !time.Now().Before(p.retry)
 }
 
-// Clear notes that a path can be read.
+// Clear records that a path can be read.
 func (u *Unreadable) Clear(path string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.paths, path)
 }
 
-// Prune forgets paths that nobody tries any more.
+// Prune forgets paths that are no longer tried.
 func (u *Unreadable) Prune(now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

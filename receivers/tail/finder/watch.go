@@ -1,7 +1,6 @@
 package finder
 
-// Changed takes note of what the kernel told of the folders, and says whether FindChanged has something to look at. It is a
-// hint: what the kernel does not tell, or told of too much to keep, the next Find finds.
+// Changed processes kernel events and reports whether FindChanged has work. Missed events are caught by the next Find.
 func (f *Finder) Changed() bool {
 	all := f.watches.read(func(dir string, watch int, gone bool) {
 		if d := f.folders[dir]; d != nil && d.watch == watch {

@@ -6,24 +6,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watches are the kernel's (inotify) on folders. Nobody waits for it: it is asked at each round, which is soon enough.
-// Where it gives no more watches, folders are swept as if there were none.
+// watches are inotify watches on folders, polled each round. Folders without a watch are swept.
 type watches struct {
-	fd   int            // 0: not opened yet; -1: there is none
+	fd   int            // 0: not opened yet; -1: unavailable
 	dirs map[int]string // by watch
 	buf  []byte
 }
 
 const events = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 
-// local are the file systems whose changes the kernel all makes itself.
+// local are file systems whose changes all go through this kernel.
 var local = map[int64]bool{
 	unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.BTRFS_SUPER_MAGIC: true, unix.TMPFS_MAGIC: true,
 	unix.F2FS_SUPER_MAGIC: true, unix.MSDOS_SUPER_MAGIC: true, unix.OVERLAYFS_SUPER_MAGIC: true, unix.RAMFS_MAGIC: true,
 	0x2fc12fc1: true, // ZFS
 }
 
-// add watches a folder that is about to be listed.
+// add must be called before the folder is listed.
 func (w *watches) add(dir string, d *Folder) {
 	var fs unix.Statfs_t
 	d.remote = unix.Statfs(dir, &fs) != nil || !local[int64(fs.Type)]
@@ -42,13 +41,12 @@ func (w *watches) add(dir string, d *Folder) {
 		return
 	}
 	if other, taken := w.dirs[wd]; taken && other != dir {
-		return // the same folder by another name, which alone is told
+		return // same folder under another name; only that name gets events
 	}
 	w.dirs[wd] = dir
 	d.watch = wd
 }
 
-// remove ends the watch of a folder that nobody asks for any more.
 func (w *watches) remove(d *Folder) {
 	if d.watch == 0 {
 		return
@@ -58,7 +56,7 @@ func (w *watches) remove(d *Folder) {
 	d.watch = 0
 }
 
-// read tells each of what was told since it was last called. all: more than the kernel could keep.
+// read passes on pending events. all: the kernel's queue overflowed.
 func (w *watches) read(each func(dir string, watch int, gone bool)) (all bool) {
 	if w.fd <= 0 {
 		return false
@@ -88,7 +86,7 @@ func (w *watches) read(each func(dir string, watch int, gone bool)) (all bool) {
 			each(dir, watch, gone)
 			if gone {
 				delete(w.dirs, watch)
-				unix.InotifyRmWatch(w.fd, uint32(watch)) // a folder that was moved is another one
+				unix.InotifyRmWatch(w.fd, uint32(watch)) // a moved folder counts as another one
 			}
 		}
 	}

@@ -12,26 +12,25 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// File is one file for as long as we know of it, open or not, whatever it is called today.
+// File is a followed file, open or not, under any name.
 type File struct {
 	Key  fileid.Key
-	Path string // the name it was first found under; its records carry it
+	Path string // where it was first found; its records carry it
 
-	win atomic.Pointer[progress] // another one once the content is
+	win atomic.Pointer[progress] // replaced when the content is
 
-	// Start sets reading; the goroutine clears it when it has closed the file. Whoever holds the file in this sense owns
-	// the fields of position.
+	// Start sets reading; the goroutine clears it after closing the file. Whoever set it owns position.
 	reading atomic.Bool
 	position
 
-	rotated atomic.Bool   // its first name leads elsewhere now, or nowhere
-	deleted atomic.Bool   // no name leads to it: only the open descriptor does
+	rotated atomic.Bool   // its path leads elsewhere or nowhere
+	deleted atomic.Bool   // no name is left, only the open descriptor
 	unread  atomic.Int64  // bytes, for the gauge
 	disk    atomic.Int64  // its size, while it is deleted
 	wake    chan struct{} // ends the reader's pause
-	name    atomic.Value  // string: today's name
-	another atomic.Bool   // its content became another one, and nobody has looked into that yet
-	giveUp  atomic.Bool   // its rest is to be counted and left
+	name    atomic.Value  // string: current name
+	another atomic.Bool   // the content was replaced; not resolved yet
+	giveUp  atomic.Bool   // count the rest as lost and close
 
 	succession
 
@@ -40,43 +39,42 @@ type File struct {
 	place   *list.Element // where
 }
 
-// window is the batches of its content that are on their way.
 func (f *File) window() *progress { return f.win.Load() }
 
-// position is where the reader stands. Offsets are bytes from the file's beginning.
+// position is the state of reading. Offsets are in bytes.
 type position struct {
 	lines      record.Lines
-	envelope   *record.Envelope // nil while no reader needs it
-	prefix     []byte           // the first fileid.FingerprintMax bytes, or all there are; nil while not open
-	decided    bool             // whether lines are CRI is known
+	envelope   *record.Envelope // nil without a reader
+	prefix     []byte           // the first fileid.FingerprintMax bytes, or all; nil while closed
+	decided    bool             // the format is known
 	compressed bool             // not read
-	ended      bool             // what stood behind the last newline was delivered, because nothing more is expected
+	ended      bool             // the text after the last newline was delivered; no more is expected
 
-	trail   fileid.Trail    // what stands before next, or a place before it
-	keep    bool            // the reader that ends leaves it open
-	next    int64           // where the first line begins that is not yet a record
-	skip    int64           // where the search for the end of an overlong line, or of a run of NULs, goes on; 0: no search
-	nuls    bool            // the search is for the end of a run of NULs
-	seen    fileid.Stat     // of the last look
-	behind  bool            // the last look left something that can be read
+	trail   fileid.Trail    // bytes before next, or before an earlier place
+	keep    bool            // park the file when the reader ends
+	next    int64           // start of the first line that is not a record yet
+	skip    int64           // where to continue the search for the end of an overlong line or a run of NULs; 0: none
+	nuls    bool            // the search is for the end of NULs
+	seen    fileid.Stat     // last stat
+	behind  bool            // the last look left something to read
 	left    bool            // its name led elsewhere at the last look
-	grew    time.Time       // when it was last seen to be longer than before
-	tried   int64           // the size at which there was nothing complete to read
-	blocked <-chan struct{} // closed when a full window may have room again; nil: it has
-	owes    func()          // is called when the inherited records are acknowledged; nil: there are none
-	waits   time.Time       // since when it waits for its elder, and nobody reads that
-	records int64           // since the file's beginning or our start, with bytes: the average
+	grew    time.Time       // last growth
+	tried   int64           // size at which nothing complete was left
+	blocked <-chan struct{} // closed when a full window may have room; nil: it has room
+	owes    func()          // called when the inherited records are acknowledged; nil: none
+	waits   time.Time       // waiting for its elder since, while nobody reads that
+	records int64           // with bytes, for the average record size
 	bytes   int64
 }
 
-// Begin says where a file is and where reading begins in it.
+// Begin says where to start in a file.
 type Begin struct {
 	Name        string // today's
-	Path        string // what its records carry
+	Path        string // carried by the records
 	Stat        fileid.Stat
 	Offset      int64
-	Fingerprint fileid.Fingerprint // of the content that Offset is for
-	Mark        fileid.Mark        // of a place in it, at or before Offset
+	Fingerprint fileid.Fingerprint // of the content that Offset refers to
+	Mark        fileid.Mark        // of a place at or before Offset
 }
 
 // NewFile makes a file that is not read yet.
@@ -94,14 +92,14 @@ func (r *Reader) NewFile(b Begin) *File {
 	return f
 }
 
-// Name is what the file is called today.
+// Name returns the current name.
 func (f *File) Name() string { return f.name.Load().(string) }
 
-// Rename notes today's name.
+// Rename sets the current name.
 func (f *File) Rename(name string) { f.name.Store(name) }
 
-// Rotated notes that its first name leads elsewhere, or nowhere: once it is quiet it is read to its very end. It says
-// whether that is new.
+// Rotated records that the path leads elsewhere: once quiet, the file is read to its end, with the last partial line. It
+// reports whether this is new.
 func (f *File) Rotated() (first bool) {
 	first = !f.rotated.Swap(true)
 	if first {
@@ -110,50 +108,50 @@ func (f *File) Rotated() (first bool) {
 	return first
 }
 
-// Returned notes that its first name leads to it again.
+// Returned records that the path leads to the file again.
 func (f *File) Returned() { f.rotated.Store(false) }
 
-// Reading says whether somebody reads it.
+// Reading reports whether a goroutine reads the file.
 func (f *File) Reading() bool { return f.reading.Load() }
 
-// Rewritten says that its content became another one, and that Resolved was not called since.
+// Rewritten reports whether the content was replaced and not yet resolved.
 func (f *File) Rewritten() bool { return f.another.Load() }
 
-// Resolved says that the file may be read again.
+// Resolved allows reading again.
 func (f *File) Resolved() { f.another.Store(false) }
 
-// Deleted says whether no name leads to it any more.
+// Deleted reports whether no name leads to it.
 func (f *File) Deleted() bool { return f.deleted.Load() }
 
-// Outstanding says whether requests of it are not acknowledged.
+// Outstanding reports whether there are unacknowledged requests.
 func (f *File) Outstanding() bool {
 	calls, _ := f.window().outstanding()
 	return calls > 0
 }
 
-// Unread is how many bytes of it are not made into records.
+// Unread returns the bytes not yet made into records.
 func (f *File) Unread() int64 { return f.unread.Load() }
 
-// DeletedBytes is the disk space that it holds although it is deleted, because it is still open.
+// DeletedBytes returns the disk space held by the file if it is deleted but open.
 func (f *File) DeletedBytes() int64 { return f.disk.Load() }
 
-// GiveUp makes its reader count what is left, and leave it.
+// GiveUp makes the reader count the rest as lost and close.
 func (f *File) GiveUp() {
 	f.giveUp.Store(true)
 	f.nudge()
 }
 
-// Entry is what a restart has to know of it.
+// Entry returns the state for the checkpoint.
 func (f *File) Entry(now time.Time) checkpoint.Entry {
 	e := f.window().entry()
 	e.Key, e.Path, e.Seen = f.Key, f.Path, now.Unix()
 	return e
 }
 
-// Born is when the file was made, or the next best thing: when it was last modified.
+// Born returns the birth time or, if unknown, the last modification.
 func (f *File) Born() time.Time { return f.Key.Born(f.window().entry().Modified) }
 
-// Look notes what a file is like that nobody reads, and says whether a reader has something to do.
+// Look records the state of a file without a reader, and reports whether it needs one.
 func (f *File) Look(s fileid.Stat) (wanted bool) {
 	f.unread.Store(max(0, s.Size-f.next))
 	if f.compressed && s.Size >= f.seen.Size {
@@ -179,7 +177,6 @@ func (r *Reader) Gone(f *File) {
 	}
 }
 
-// nudge ends the reader's pause.
 func (f *File) nudge() {
 	select {
 	case f.wake <- struct{}{}:
@@ -187,7 +184,7 @@ func (f *File) nudge() {
 	}
 }
 
-// Estimate is about how many records n bytes of the file are, at least one.
+// Estimate returns how many records n bytes hold, at least one.
 func (f *File) Estimate(n int64) int {
 	if f.records == 0 || f.bytes == 0 {
 		return 1

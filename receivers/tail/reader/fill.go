@@ -11,22 +11,19 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// pass is one pass over what stands in a file: the file, the batch it goes to and the buffer it goes through.
 type pass struct {
 	r    *Reader
 	f    *File
 	h    io.ReaderAt
 	b    *record.Batch
 	buf  []byte
-	last bool // the file has ended: what is unfinished is delivered too
+	last bool // end of file: deliver unfinished lines and records too
 }
 
-// errBlocked says that nothing was read because the window is full, or the memory for all windows.
 var errBlocked = errors.New("the pipeline has not taken what was read before")
 
-// fill reads from the file into one batch, until the batch is full or nothing complete is left, and sends it.
-// Without room for a batch it answers errBlocked: that is how a slow pipeline stops the reading. more says that it
-// is worth another call.
+// fill reads into one batch, until it is full or nothing complete is left, and sends it. errBlocked is the backpressure: the
+// window or the memory limit is full. more: call again.
 func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) {
 	if f.blocked = f.window().full(r.cfg.MaxInFlight); f.blocked != nil {
 		return false, errBlocked
@@ -54,7 +51,7 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 		r.sends.Add(1)
 		go r.send(f, f.window(), f.launch(resume, b.Items()), b)
 	case f.next != from:
-		// Nothing to send, yet the place moved: NULs, or the lines of a record that goes on.
+		// Nothing to send, but the position moved: NULs, or lines of an unfinished record.
 		f.window().settle(f.launch(resume, 0))
 		r.giveBatch(b)
 	default:
@@ -63,7 +60,6 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 	return more, err
 }
 
-// launch enters what was read into the window.
 func (f *File) launch(resume int64, items int) *call {
 	c := &call{resume: resume, mark: f.trail.Mark(), items: items}
 	if !f.lines.Owes() {
@@ -72,7 +68,7 @@ func (f *File) launch(resume int64, items int) *call {
 	return f.window().launch(c)
 }
 
-// run reads until the batch is full (true) or nothing complete is left (false).
+// run returns true if the batch is full, false if nothing complete is left.
 func (p *pass) run() (more bool, err error) {
 	for {
 		if p.f.skip > 0 {
@@ -92,7 +88,7 @@ func (p *pass) run() (more bool, err error) {
 		rest := chunk[used:]
 		switch {
 		case p.f.next+int64(len(rest)) < p.f.seen.Size && used > 0:
-			// There is more, and what is left over is read again with it.
+			// There is more: the rest is read again with it.
 		case len(rest) == 0:
 			if p.last {
 				p.f.lines.FinishAll()
@@ -101,7 +97,7 @@ func (p *pass) run() (more bool, err error) {
 		case rest[0] == 0:
 			n := len(rest) - len(bytes.TrimLeft(rest, "\x00"))
 			if n == len(rest) {
-				// As far as one sees: a hole, or a preallocated file that will be written over them.
+				// NULs up to the end of the chunk: a hole, or a preallocated file.
 				p.f.skip, p.f.nuls = p.f.next+int64(n), true
 				break
 			}
@@ -124,19 +120,18 @@ func (p *pass) run() (more bool, err error) {
 	}
 }
 
-// pass moves behind what was read at f.next.
 func (f *File) pass(b []byte) {
 	f.trail.Add(f.next, b)
 	f.next += int64(len(b))
 }
 
-// search goes on looking for the end of an overlong line or of a run of NULs from f.skip. When it finds it, it
-// deals with what it ends and sets f.skip to 0. more: the batch is full and the end is still to be dealt with.
+// search looks, from f.skip, for the end of an overlong line or a run of NULs, processes what it ends, and resets f.skip.
+// more: the batch is full and the end is still to be processed.
 func (p *pass) search() (more bool, err error) {
 	f := p.f
 	for {
 		if p.r.readingCtx.Err() != nil {
-			return false, nil // goes on from here, or at the next start
+			return false, nil // continues here, or at the next start
 		}
 		chunk, err := p.read(f.skip)
 		if err != nil {
@@ -176,7 +171,7 @@ func (p *pass) search() (more bool, err error) {
 	}
 }
 
-// overlong delivers the beginning of the line that goes from f.next to end. Its middle is never held.
+// overlong delivers the beginning of the line; the rest is not buffered.
 func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 	f := p.f
 	if !f.lines.Fits(p.r.lineMax) {
@@ -192,8 +187,7 @@ func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 	return false, nil
 }
 
-// read fills the buffer from an offset, as far as the file goes and as the batch is likely to hold: what would be
-// read beyond that is read twice.
+// read fills the buffer up to the end of the file or what the batch can hold: more would be read twice.
 func (p *pass) read(offset int64) ([]byte, error) {
 	want := int64(len(p.buf))
 	if left := int64(p.b.Left()); left < want {

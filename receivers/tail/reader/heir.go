@@ -8,40 +8,38 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// A container's record may be split by a rotation: its P lines end the old file, its F line begins the new one. So the new
-// file waits until the old one is read to its end, and takes over what is unfinished there.
+// Rotation may split a CRI record: P lines at the end of the old file (elder), the F line in the new one (heir). So the heir
+// waits until the elder is read to its end, and takes over its unfinished records.
 
-// succession is how a file and the one that stands at its first name now know each other.
 type succession struct {
-	heir    atomic.Pointer[File]    // nil: none, or it has what it waited for
-	elder   atomic.Pointer[File]    // nil: none, or it gave what it had
-	wants   atomic.Bool             // it has content, and waits for elder
-	bequest atomic.Pointer[bequest] // what elder gave
+	heir    atomic.Pointer[File]    // nil: none, or already served
+	elder   atomic.Pointer[File]    // nil: none, or already inherited from
+	wants   atomic.Bool             // has content and waits for elder
+	bequest atomic.Pointer[bequest] // from elder
 }
 
-// bequest is what was unfinished in a file.
+// bequest holds unfinished records.
 type bequest struct {
 	parts  record.Parts
-	settle func() // is called when all of it is acknowledged in the heir
+	settle func() // called when all of it is acknowledged in the heir
 }
 
-// errHeir says that nothing was read because the elder file is not read to its end.
 var errHeir = errors.New("the file that stood here before is not read to its end")
 
-// Succeed says that heir stands where elder stood. Nobody reads heir yet.
+// Succeed links elder and heir, its successor at the same path. heir must not be read yet.
 func (r *Reader) Succeed(elder, heir *File) {
 	heir.elder.Store(elder)
 	elder.heir.Store(heir)
 }
 
-// inherit takes over what the elder file left unfinished. It answers false while that is not known.
+// inherit returns false while the elder's unfinished records are unknown.
 func (r *Reader) inherit(f *File) bool {
 	elder := f.elder.Load()
 	if elder == nil {
 		return true
 	}
 	if elder.window().refusing() {
-		return false // what was refused comes first
+		return false // refused records go first
 	}
 	if b := f.bequest.Swap(nil); b != nil {
 		f.lines.Inherit(b.parts)
@@ -63,13 +61,12 @@ func (r *Reader) inherit(f *File) bool {
 	return false
 }
 
-// wanted says whether an heir waits for what is unfinished.
 func (f *File) wanted() bool {
 	heir := f.heir.Load()
 	return heir != nil && heir.wants.Load()
 }
 
-// bequeath gives the heir what is unfinished: the heir had content before the last look, so nothing more comes here.
+// bequeath hands the unfinished records to the heir. The heir had content before the last look, so no more comes here.
 func (r *Reader) bequeath(f *File) {
 	heir := f.heir.Swap(nil)
 	if heir == nil {

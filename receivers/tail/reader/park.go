@@ -8,17 +8,15 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// parked are files at rest that stay open without a goroutine: what is written to one and deleted at once, or compressed,
-// is still there for who has it open. When a place is wanted, the one that rests longest is closed.
+// parked are idle files kept open without a goroutine: data written just before a deletion or compression can still be read.
+// The longest idle one is closed when its slot is needed.
 type parked struct {
 	mu    sync.Mutex
-	files list.List // of *File; the one that rests longest first
+	files list.List // of *File; longest idle first
 }
 
-// evictTries is how many parked files are looked at to find one that may be closed.
 const evictTries = 16
 
-// park keeps a file open.
 func (p *parked) park(f *File, h *os.File) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -26,7 +24,7 @@ func (p *parked) park(f *File, h *os.File) {
 	f.place = p.files.PushBack(f)
 }
 
-// take gives the open file back; nil: it is not parked.
+// take unparks the file; nil if it is not parked.
 func (p *parked) take(f *File) *os.File {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +40,7 @@ func (p *parked) remove(f *File) *os.File {
 	return h
 }
 
-// evict closes one file, to make a place for another. One that is deleted stays: nobody could open it again.
+// evict closes one file, but no deleted one: it cannot be reopened.
 func (p *parked) evict() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,7 +59,6 @@ func (p *parked) evict() bool {
 	return false
 }
 
-// stat looks at a parked file.
 func (p *parked) stat(f *File) (s fileid.Stat, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +69,7 @@ func (p *parked) stat(f *File) (s fileid.Stat, ok bool) {
 	return s, err == nil
 }
 
-// all takes every file.
+// all unparks every file.
 func (p *parked) all(each func(f *File, h *os.File)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,8 +79,8 @@ func (p *parked) all(each func(f *File, h *os.File)) {
 	}
 }
 
-// Rescue has a file read that its name does not lead to any more, if it is still open and has something to say. It answers
-// false, and the file is not open any more, when it has not.
+// Rescue starts reading a file that lost its name, if it is still open and has unread data. Otherwise it returns false and
+// closes it.
 func (r *Reader) Rescue(f *File) bool {
 	s, open := r.parked.stat(f)
 	f.watched = open

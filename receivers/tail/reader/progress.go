@@ -10,41 +10,36 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// progress is what of one file is safe: the window of batches that were handed to the pipeline and not all
-// acknowledged, and the checkpoint, which moves only over the unbroken acknowledged prefix. It also decides in
-// which order batches are sent.
+// progress holds a file's unacknowledged batches and the checkpoint, which moves only over the acknowledged prefix. It also
+// orders the sends.
 type progress struct {
 	mu          sync.Mutex
-	acked       int64              // where reading begins after a restart
+	acked       int64              // where a restart begins
 	mark        fileid.Mark        // of a place at or before acked
-	fingerprint fileid.Fingerprint // of the content that acked is an offset into
+	fingerprint fileid.Fingerprint // of the content that acked refers to
 	size        int64              // of the file at the last look
-	modified    int64              // its modification time then, ns since 1970
+	modified    int64              // ns since 1970, at the last look
 	flight      []*call            // oldest first; the first is never done
-	refused     int                // how many of flight were refused and wait to be repeated
+	refused     int                // calls of flight that wait for a retry
 	changed     chan struct{}
 }
 
-// call is one batch in the window. Its buffer is reused as soon as it is dealt with; its place here may have to
-// wait for its elders.
+// call is one batch in the window. It outlives its buffer until all older calls are done.
 type call struct {
-	resume  int64       // the checkpoint when this call and all before it are acknowledged
-	mark    fileid.Mark // of a place at or before it
-	after   func()      // is called when that is so; nil: nothing is
+	resume  int64       // the checkpoint when this and all older calls are acknowledged
+	mark    fileid.Mark // of a place at or before resume
+	after   func()      // called at that time; may be nil
 	items   int
 	started time.Time // zero before its first Consume
 	done    bool
-	refused bool // its last answer; it is repeated when it is the oldest
+	refused bool // by its last answer; retried when it is the oldest
 }
 
-// stagger is how long a call must be on its way before the next one of its file starts, unless it has returned.
-// Consume does not say when a batch has its place in the pipeline's queues; two thousandths of a second are plenty for
-// that on a machine that is not overloaded, and with 256 KiB batches they bound a file to 128 MB/s into a sink that
-// is slower than that anyway.
+// stagger is the minimum delay between the starts of two calls of a file, unless the first has returned: Consume does not
+// say when a batch is queued. It limits a file to 128 MB/s with 256 KiB batches.
 const stagger = 2 * time.Millisecond
 
-// full is nil when fewer than limit calls are outstanding, and otherwise a channel that is closed when that may have
-// changed.
+// full returns nil if there is room, otherwise a channel that is closed when that may have changed.
 func (p *progress) full(limit int) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,7 +49,6 @@ func (p *progress) full(limit int) <-chan struct{} {
 	return p.change()
 }
 
-// launch enters a call into the window, behind all others.
 func (p *progress) launch(c *call) *call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,8 +56,8 @@ func (p *progress) launch(c *call) *call {
 	return c
 }
 
-// waitTurn waits until the call may be made: in order, side by side with its elders while all goes well, and
-// alone, the oldest first, as soon as one was refused. False: ctx ended.
+// waitTurn waits until the call may be made: in order and concurrently, but one at a time, oldest first, after a refusal.
+// False: ctx ended.
 func (p *progress) waitTurn(ctx context.Context, c *call) bool {
 	return p.wait(ctx, func() (bool, time.Duration) {
 		if c != p.flight[0] {
@@ -81,7 +75,6 @@ func (p *progress) waitTurn(ctx context.Context, c *call) bool {
 	})
 }
 
-// refuse notes that the call was refused.
 func (p *progress) refuse(c *call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,14 +84,13 @@ func (p *progress) refuse(c *call) {
 	}
 }
 
-// refusing says whether calls were refused and wait to be repeated.
 func (p *progress) refusing() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refused > 0
 }
 
-// settle notes that the call is dealt with, and moves the checkpoint as far as the prefix goes.
+// settle moves the checkpoint over the finished prefix.
 func (p *progress) settle(c *call) {
 	p.mu.Lock()
 	c.done = true
@@ -126,42 +118,36 @@ func (p *progress) settle(c *call) {
 	}
 }
 
-// recognise notes a longer fingerprint.
 func (p *progress) recognise(f fileid.Fingerprint) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fingerprint = f
 }
 
-// begin sets where reading begins, before anything is read.
 func (p *progress) begin(b Begin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.acked, p.mark, p.fingerprint = b.Offset, b.Mark, b.Fingerprint
 }
 
-// look notes what the file was like when it was last looked at.
 func (p *progress) look(s fileid.Stat) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.size, p.modified = s.Size, s.Modified
 }
 
-// known is the fingerprint of the content that is being read.
 func (p *progress) known() fileid.Fingerprint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.fingerprint
 }
 
-// entry is what a restart has to know.
 func (p *progress) entry() checkpoint.Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return checkpoint.Entry{Fingerprint: p.fingerprint, Mark: p.mark, Offset: p.acked, Size: p.size, Modified: p.modified}
 }
 
-// outstanding is how many calls, and how many records in them, are not acknowledged.
 func (p *progress) outstanding() (calls, records int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -173,7 +159,7 @@ func (p *progress) outstanding() (calls, records int) {
 	return len(p.flight), records
 }
 
-// wait calls ready under the lock until it says yes, again when something changed, or after the time it names.
+// wait calls ready under the lock until it returns true: after each change, or after the duration it returns.
 func (p *progress) wait(ctx context.Context, ready func() (bool, time.Duration)) bool {
 	for ctx.Err() == nil {
 		p.mu.Lock()
@@ -196,7 +182,7 @@ func (p *progress) wait(ctx context.Context, ready func() (bool, time.Duration))
 	return false
 }
 
-// change is closed by the next broadcast.
+// change returns a channel that the next broadcast closes.
 func (p *progress) change() <-chan struct{} {
 	if p.changed == nil {
 		p.changed = make(chan struct{})

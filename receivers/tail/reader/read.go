@@ -12,21 +12,20 @@ import (
 )
 
 const (
-	// quiet is how long a file whose name leads elsewhere must not have grown to be taken as finished: writers
-	// reopen their log some time after it was renamed, and write into the renamed one until then.
+	// quiet is how long a renamed file must not grow to count as finished: writers reopen their log late.
 	quiet = 5 * time.Second
-	// heirQuiet is the same where a record is unfinished, and may go on in the file that stands there now.
+	// heirQuiet applies if a record is unfinished that may continue in the successor.
 	heirQuiet = 30 * time.Second
-	// idleClose is how long an open file may be at rest before it is closed and only looked at by name.
+	// idleClose is how long an idle file keeps its goroutine.
 	idleClose = time.Minute
-	// turn is how many batches a file may read while others wait for one of MaxOpenFiles.
+	// turn limits the batches per turn while others wait for a slot of MaxOpenFiles.
 	turn = 64
 )
 
-// read is the goroutine of one open file: it reads what is there, pauses, and looks again.
+// read is the goroutine of one open file.
 func (r *Reader) read(f *File, h *os.File) {
 	defer r.readers.Done()
-	defer func() { r.close(f, h) }() // the handle may be opened below
+	defer func() { r.close(f, h) }() // h may be opened below
 	if h == nil {
 		var err error
 		if h, err = r.reopen(f); h == nil {
@@ -61,7 +60,7 @@ func (r *Reader) read(f *File, h *os.File) {
 		f.behind = more || err != nil
 		leaving := f.rotated.Load() || f.deleted.Load()
 		if leaving && !f.left {
-			f.grew = now // the quiet begins anew: the writer may not have noticed yet
+			f.grew = now // restart the quiet period: the writer may not have noticed yet
 		}
 		f.left = leaving
 		still := now.Sub(f.grew)
@@ -79,15 +78,15 @@ func (r *Reader) read(f *File, h *os.File) {
 		if !blocked {
 			free = now
 		}
-		// While files wait for their turn, one that is read to its end makes place at once, and one that is blocked after
-		// a while: opening and closing it all the time would gain nothing.
+		// While files wait for a slot, a file leaves when it is read to its end or, to avoid churn, when it was blocked for
+		// a while.
 		if r.crowded.Load() && !f.deleted.Load() && (!blocked || now.Sub(free) >= lookWithin) || f.compressed || f.giveUp.Load() {
 			f.keep = err == nil && !f.compressed
 			return
 		}
 		switch {
 		case blocked:
-			// The file is looked at meanwhile: it may be truncated, or deleted and to be given up.
+			// Keep looking: the file may be truncated, or deleted and given up.
 			f.grew = now
 		case err != nil:
 			r.unreadable(f.Name(), err)
@@ -110,8 +109,7 @@ func (r *Reader) read(f *File, h *os.File) {
 	}
 }
 
-// reopen opens a file by today's name, if it is still the one. A file that is not there any more is left to the
-// scanner.
+// reopen returns nil if the name is missing or leads to another file: the tracker handles that.
 func (r *Reader) reopen(f *File) (*os.File, error) {
 	h, s, err := fileid.Open(f.Name())
 	if err != nil {
@@ -127,7 +125,6 @@ func (r *Reader) reopen(f *File) (*os.File, error) {
 	return h, nil
 }
 
-// close ends a reader. A file at rest stays open without one.
 func (r *Reader) close(f *File, h *os.File) {
 	keep := f.keep && r.readingCtx.Err() == nil && !f.giveUp.Load()
 	f.keep, f.envelope, f.prefix = false, nil, nil
@@ -149,7 +146,7 @@ func (r *Reader) close(f *File, h *os.File) {
 	f.reading.Store(false)
 }
 
-// leave closes a file. What cannot be read any more afterwards is counted.
+// leave closes a file; the unread rest of a deleted file is counted as lost.
 func (r *Reader) leave(f *File, h *os.File) {
 	if s, err := fileid.StatFile(h); err == nil && s.Links == 0 {
 		f.deleted.Store(true)
@@ -158,7 +155,7 @@ func (r *Reader) leave(f *File, h *os.File) {
 	h.Close()
 }
 
-// catchUp reads everything that is complete, or as much as its turn allows (more).
+// catchUp reads all complete lines, or as many as its turn allows (more).
 func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 	f.blocked = nil
 	for range turn {
@@ -170,7 +167,7 @@ func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 			return false, err
 		}
 		if s.Size != f.seen.Size {
-			r.changed() // so that after a restart it is known what was unread
+			r.changed() // a restart must know what was unread
 		}
 		f.seen = s
 		f.window().look(s)
@@ -199,9 +196,8 @@ func (r *Reader) catchUp(f *File, h *os.File) (more bool, err error) {
 	return true, nil
 }
 
-// recognise makes sure that the content is still the one that our offsets are for, and learns more of it while it
-// is short. It runs at each look: a file that is truncated and written again between two looks may be longer than
-// it was.
+// recognise checks that our offsets fit the content, and extends the fingerprint. It runs at each look, because a truncated
+// and rewritten file may be longer than before.
 func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 	if s.Size == f.seen.Size && s.Modified == f.seen.Modified && len(f.prefix) > 0 {
 		return nil
@@ -211,7 +207,7 @@ func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 	if err != nil {
 		return err
 	}
-	known := len(f.prefix) > 0 // otherwise there is the fingerprint of an earlier reader or run, or nothing
+	known := len(f.prefix) > 0 // otherwise only the fingerprint of an earlier reader or run, if any
 	begins := bytes.HasPrefix(prefix, f.prefix)
 	if !known {
 		begins = f.window().known().Matches(prefix)
@@ -230,8 +226,7 @@ func (r *Reader) recognise(f *File, h *os.File, s fileid.Stat) error {
 	return nil
 }
 
-// decide finds out from the first bytes what kind of file it is. While they are too few, the file waits, unless it
-// will not get more (last).
+// decide determines the kind of file from its first bytes. If they are too few it waits, unless last is set.
 func (r *Reader) decide(f *File, last bool) {
 	if f.decided {
 		return
@@ -261,7 +256,7 @@ func (r *Reader) decide(f *File, last bool) {
 				f.lines.SetCRI()
 			}
 		case len(f.prefix) == fileid.FingerprintMax:
-			f.lines.SetAuto() // nothing but NULs as far as one sees
+			f.lines.SetAuto() // only NULs so far
 		default:
 			return
 		}
@@ -269,8 +264,7 @@ func (r *Reader) decide(f *File, last bool) {
 	f.decided = true
 }
 
-// finish delivers what stands behind the last newline, and records that were never completed: nothing more is
-// expected of the file.
+// finish delivers the text after the last newline and unfinished records.
 func (r *Reader) finish(f *File, h *os.File) error {
 	if !f.decided {
 		r.decide(f, true)
@@ -288,7 +282,7 @@ func (r *Reader) finish(f *File, h *os.File) error {
 	return nil
 }
 
-// truncated starts the file anew: it is shorter than what we read of it, or has other content before our place.
+// truncated starts over: the file is shorter than our offset, or its content changed.
 func (r *Reader) truncated(f *File) error {
 	defer r.changed()
 	if r.rewritten != nil {

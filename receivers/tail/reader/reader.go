@@ -1,9 +1,7 @@
-// Package reader reads files: their bytes in blocks, their lines as records, the records as requests that are offered to
-// the pipeline until each is taken.
+// Package reader reads files, turns lines into records and sends them until each is accepted.
 //
-// file.go is what is known of one file; read.go decides when to look at it and whether its content is still the same,
-// fill.go brings its bytes into a batch, send.go hands the batch over, progress.go is the window of batches on their way
-// and how far everything is acknowledged.
+// file.go is the state of a file, read.go decides when to read and checks that the content is unchanged, fill.go fills a
+// batch, send.go sends it, progress.go tracks acknowledgement.
 package reader
 
 import (
@@ -27,7 +25,7 @@ type Config struct {
 	PollInterval     time.Duration
 	MaxLineBytes     int
 	MaxBatchBytes    int
-	MaxInFlight      int // requests of one file
+	MaxInFlight      int // per file
 	MaxInFlightBytes int64
 	MaxOpenFiles     int
 	Origin           record.Origin
@@ -38,12 +36,11 @@ type Settings struct {
 	Pipeline   pipeline.Settings
 	Next       pipeline.Sink
 	Metrics    Metrics
-	Unreadable func(path string, err error) // is told of a file that cannot be read
-	Changed    func()                       // is told that a file's Entry is another one
+	Unreadable func(path string, err error) // called for a file that cannot be read
+	Changed    func()                       // called when a file's Entry changed
 
-	// Rewritten is told that a file's content became another one. It calls part, which parts the file from its former
-	// content and answers that. The file is read on when it is started again. nil: the former content is lost, and the
-	// file is read on at once.
+	// Rewritten is called when a file's content was replaced. Its argument part splits off the former content; reading
+	// continues after the next Start. nil: the former content is lost, and reading continues at once.
 	Rewritten func(now *File, part func() *File)
 }
 
@@ -55,8 +52,7 @@ type Metrics struct {
 	Lost                                               *prometheus.CounterVec // bytes, by reason
 }
 
-// Reader reads files, each open one in a goroutine of its own (at most MaxOpenFiles), with one more for each
-// outstanding request (at most MaxInFlight a file).
+// Reader reads files. It runs one goroutine per file being read (at most MaxOpenFiles) and one per outstanding request.
 type Reader struct {
 	cfg        Config
 	settings   pipeline.Settings
@@ -66,22 +62,22 @@ type Reader struct {
 	rewritten  func(now *File, part func() *File)
 	offers     *source.Submitter
 
-	lineMax      int       // a physical line that is longer is overlong: body and header
-	blocks       sync.Pool // []byte to read through
+	lineMax      int       // longest physical line (header and body) that is not overlong
+	blocks       sync.Pool // []byte read buffers
 	small, large *record.Pool
 	memory       *semaphore.Weighted
 	attributes   *record.Attributes
 
 	parked  parked
-	open    atomic.Int64 // files, the parked ones among them
+	open    atomic.Int64 // files, including parked ones
 	known   atomic.Int64 // files, see Pace
-	crowded atomic.Bool  // files wait for one of MaxOpenFiles, see Pace
+	crowded atomic.Bool  // files wait for a slot, see Pace
 
-	readingCtx  context.Context // ends at StopReading: nothing new is read
+	readingCtx  context.Context // canceled by StopReading
 	stopReading context.CancelFunc
-	sendingCtx  context.Context // ends with Drain's own context: outstanding calls are given up
+	sendingCtx  context.Context // canceled with Drain's context: gives up outstanding calls
 	stopSending context.CancelFunc
-	heldCtx     context.Context // the same for files that are there and can be read again; ends when nothing is answered
+	heldCtx     context.Context // the same for files that can be read again; canceled when answers stop
 	stopHeld    context.CancelFunc
 	answers     atomic.Int64
 	readers     sync.WaitGroup
@@ -89,15 +85,15 @@ type Reader struct {
 }
 
 const (
-	// blockSize is how much is read at once: large against the cost of a system call, small against the second level
-	// cache, in which it is walked three times (newline, UTF-8, copy).
+	// blockSize is large compared with a system call, but fits the second-level cache: a block is scanned three times
+	// (newline, UTF-8, copy).
 	blockSize = 128 << 10
-	// lookRate and restMax bound how many files at rest are looked at in a second, and how long one may wait.
+	// lookRate limits the looks at idle files per second, restMax the time between two.
 	lookRate = 4000
 	restMax  = 5 * time.Second
 )
 
-// New makes a reader; it touches no file before Start.
+// New makes a reader; it opens no file before Start.
 func New(cfg Config, s Settings) *Reader {
 	r := &Reader{
 		cfg: cfg, settings: s.Pipeline, metrics: s.Metrics, unreadable: s.Unreadable, changed: s.Changed, rewritten: s.Rewritten,
@@ -116,9 +112,8 @@ func New(cfg Config, s Settings) *Reader {
 	return r
 }
 
-// Start reads a file that nobody reads yet, in a goroutine of its own, until it is at rest for a while, finished or gone.
-// h is the open file, which is the reader's from now on, or nil: then it is opened by its name, unless it is open still. It
-// answers false when MaxOpenFiles are being read, or nothing is read any more.
+// Start reads a file in a new goroutine until it is idle, finished or gone. Nobody may be reading it. It takes ownership of
+// h; if nil, the file is unparked or opened by name. It returns false if MaxOpenFiles are in use or reading has stopped.
 func (r *Reader) Start(f *File, h *os.File) (started bool) {
 	if r.readingCtx.Err() == nil {
 		if h == nil {
@@ -150,35 +145,33 @@ func (r *Reader) evict() bool {
 	return ok
 }
 
-// OpenFiles is how many files are open.
+// OpenFiles returns the number of open files.
 func (r *Reader) OpenFiles() int64 { return r.open.Load() }
 
-// Pace says how many files are known, and whether some wait for one of MaxOpenFiles.
+// Pace sets the number of known files, and whether some wait for a slot.
 func (r *Reader) Pace(known int, waiting bool) {
 	r.known.Store(int64(known))
 	r.crowded.Store(waiting)
 }
 
-// Rest is how long a file at rest goes without a look: no longer than PollInterval while there are few files, and
-// as long as it takes to look at lookRate files a second, which is about a hundredth of a core, when there are many.
+// Rest returns the time between two looks at an idle file: PollInterval or, with many files, what keeps the rate at lookRate
+// (about 1 % of a core).
 func (r *Reader) Rest() time.Duration {
 	return max(r.cfg.PollInterval, min(restMax, time.Duration(r.known.Load())*time.Second/lookRate))
 }
 
-// StopReading ends all reading, and waits for nothing.
+// StopReading ends all reading without waiting.
 func (r *Reader) StopReading() { r.stopReading() }
 
-// drainWait is how long Drain waits for the next answer: the file is the queue, and what a destination that is slow or
-// dead has not taken is sent again after the restart.
+// drainWait is how long Drain waits for the next answer.
 const drainWait = time.Second
 
-// Drain waits until nothing is read any more and for what is outstanding: as long as answers come, as long as ctx lasts
-// for deleted files, whose records cannot be read again. It never takes longer than ctx lasts. StopReading comes before
-// it, and no Start after it. What is not acknowledged then is not in the files' entries, and read again.
+// Drain waits for outstanding requests: while answers come or, for deleted files, which cannot be read again, until ctx
+// ends. It never outlasts ctx. Call StopReading first, and no Start after. Unacknowledged records will be read again.
 func (r *Reader) Drain(ctx context.Context) {
 	defer r.stopSending()
 	if !WaitFor(ctx, &r.readers) {
-		return // a file system that hangs
+		return // a file system hangs
 	}
 	r.parked.all(func(f *File, h *os.File) {
 		r.leave(f, h)
@@ -206,20 +199,19 @@ func (r *Reader) Drain(ctx context.Context) {
 	}
 }
 
-// Lose counts records that nobody can read any more.
+// Lose counts lost records.
 func (r *Reader) Lose(why pipeline.Reason, records int, bytes int64) {
 	r.settings.Drop(why, pipeline.Logs, records, int(bytes))
 	r.metrics.Lost.WithLabelValues(string(why)).Add(float64(bytes))
 }
 
-// LoseOutstanding counts the records of a deleted file that were read and not taken. Nobody can read them again.
+// LoseOutstanding counts a deleted file's unacknowledged records as lost.
 func (r *Reader) LoseOutstanding(f *File) {
 	if _, records := f.window().outstanding(); records > 0 && f.Deleted() {
 		r.Lose(pipeline.DropRotatedUnread, records, 0)
 	}
 }
 
-// count books what happened to lines.
 func (m *Metrics) count(c record.Counts) {
 	m.Lines.Add(float64(c.Lines))
 	m.Truncated.Add(float64(c.Truncated))

@@ -13,15 +13,14 @@ import (
 )
 
 const (
-	// lookWithin is how long a reader may wait for memory before it looks at its file again.
+	// lookWithin limits a reader's wait for memory: it must look at its file again.
 	lookWithin = 2 * time.Second
 
-	// smallBatch is the size of the buffer for what a slow file has to say between two looks.
+	// smallBatch is the buffer size for slow files.
 	smallBatch = 16 << 10
 )
 
-// takeBatch waits for room under MaxInFlightBytes, but no longer than a file may go without being looked at, and
-// gives an empty batch: a small one when unread bytes of a file fit.
+// takeBatch waits up to lookWithin for room under MaxInFlightBytes. The batch is small if the unread bytes fit.
 func (r *Reader) takeBatch(unread int64, e *record.Envelope) (*record.Batch, bool) {
 	pool := r.large
 	if int64(e.Room())+2*unread+512 <= smallBatch {
@@ -37,15 +36,13 @@ func (r *Reader) takeBatch(unread int64, e *record.Envelope) (*record.Batch, boo
 	return pool.Get(e), true
 }
 
-// giveBatch takes a batch back.
 func (r *Reader) giveBatch(b *record.Batch) {
 	r.memory.Release(int64(b.Size()))
 	b.Free()
 }
 
-// send is the goroutine of one outstanding batch. It repeats what is refused until it is taken: the file is the
-// queue. When the receiver stops, what is not taken stays unacknowledged and is read again at the next start;
-// only the records of a deleted file have no second chance, and for them it goes on as long as it may.
+// send retries one batch until it is accepted. At Stop, unaccepted batches are left to the next start; those of a deleted
+// file are retried as long as possible.
 func (r *Reader) send(f *File, w *progress, c *call, b *record.Batch) {
 	defer r.sends.Done()
 	backoff := r.offers.Backoff()
@@ -59,7 +56,6 @@ func (r *Reader) send(f *File, w *progress, c *call, b *record.Batch) {
 		r.answers.Add(1)
 		if _, again := pipeline.AsRefused(err); !again {
 			if err != nil {
-				// Counted in the receiver's account, by its reason.
 				r.settings.Log.Warn("the pipeline rejected records; they are dropped, and counted by reason", "file", f.Path, "reason", reasonOf(err), "error", err)
 			}
 			r.giveBatch(b)
@@ -81,7 +77,7 @@ func reasonOf(err error) string {
 	return "unknown"
 }
 
-// patience is the context that ends the repeating of a file's batches.
+// patience limits the retries for a file.
 func (r *Reader) patience(f *File) context.Context {
 	if f.deleted.Load() {
 		return r.sendingCtx
@@ -89,10 +85,10 @@ func (r *Reader) patience(f *File) context.Context {
 	return r.readingCtx
 }
 
-// exact is how much of an abandoned file is counted line by line; the records of the rest are estimated.
+// exact is how many bytes of an abandoned file are counted line by line; the rest is estimated.
 const exact = 256 << 20
 
-// abandon counts what is left of a deleted file that is about to be closed.
+// abandon counts the rest of a deleted file.
 func (r *Reader) abandon(f *File, h *os.File) {
 	var records int
 	var size int64

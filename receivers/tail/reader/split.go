@@ -7,10 +7,9 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// errRewritten ends a reader: its file's content became another one.
 var errRewritten = errors.New("the content is another one")
 
-// split parts a file from its former content, with all that is on its way of it, and lets the file begin anew.
+// split moves the former content, with its outstanding requests, to a new File and restarts f.
 func (f *File) split() (old *File) {
 	old = &File{Key: f.Key, Path: f.Path, wake: make(chan struct{}, 1)}
 	old.name.Store(f.Name())
@@ -35,7 +34,7 @@ func (f *File) anew() {
 	f.left = false
 }
 
-// Move says in which file the content is now. Nobody reads it.
+// Move sets the file that has the content. Nobody may be reading it.
 func (f *File) Move(s fileid.Stat, name string) {
 	f.Key = s.Key
 	f.Rename(name)
@@ -43,7 +42,7 @@ func (f *File) Move(s fileid.Stat, name string) {
 	f.window().look(s)
 }
 
-// Jump makes reading begin elsewhere. Nobody reads the file, and nothing of it is on its way.
+// Jump sets a new position. Nobody may be reading the file, and nothing may be outstanding.
 func (f *File) Jump(b Begin) {
 	w := &progress{}
 	w.begin(b)
@@ -59,10 +58,10 @@ func (f *File) Jump(b Begin) {
 	f.unread.Store(max(0, b.Stat.Size-b.Offset))
 }
 
-// Place is how far the file is read, delivered or not. Nobody reads it.
+// Place returns how far the file is read, delivered or not. Nobody may be reading it.
 func (f *File) Place() int64 { return f.next }
 
-// Orphan says that no file has the content any more: what is on its way is all there is.
+// Orphan records that no file has this content any more.
 func (r *Reader) Orphan(f *File) {
 	f.deleted.Store(true)
 	if f.lines.Open() {

@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// hung is how much longer than ctx a group may take that only a file system can hold up.
+// hung is the extra time after ctx: only a hanging file system can block longer.
 const hung = time.Second
 
-// WaitFor waits for goroutines that end by themselves unless a file system hangs, for as long as ctx lasts and a little
-// longer. It says whether they ended.
+// WaitFor waits for group until a little after ctx ends, and reports whether it finished.
 func WaitFor(ctx context.Context, group *sync.WaitGroup) bool {
 	done := make(chan struct{})
 	go func() {

@@ -7,19 +7,19 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// Batch is an export request that is written while it is read: log records are appended behind room for the
-// envelope, and Seal writes the envelope right before them. Nothing moves twice.
+// Batch is a request under construction: records are appended behind reserved room, into which Seal writes the envelope. No
+// byte is moved twice.
 type Batch struct {
 	buf   []byte // room, then LogRecords as fields of ScopeLogs
 	room  int    // bytes of room
-	limit int    // fits says no before buf would pass this
+	limit int    // size at which fits returns false
 	items int
 
-	request wire.Request // set by Seal; a part of buf
+	request wire.Request // set by Seal; a slice of buf
 	pool    *Pool        // where it came from
 }
 
-// Tags of the fields that a record is made of, as bytes.
+// Field tags of a record, as bytes.
 const (
 	tagItem     = wire.FieldScopeXItem<<3 | wire.TypeBytes
 	tagTime     = wire.FieldLogTime<<3 | wire.TypeFixed64
@@ -31,22 +31,20 @@ const (
 const (
 	fixedSize = 1 + 8 // tag and value of a fixed64 field
 
-	// recordMax is what a record takes beside its body at most: the two times, the tags, the lengths and the
-	// longest of the attribute sets.
+	// recordMax is a record's maximum size without its body.
 	recordMax = 2*fixedSize + 3*(1+5) + 80
 )
 
-// reset makes the batch empty, with room for the envelope.
 func (b *Batch) reset(room int) {
 	*b = Batch{buf: b.buf[:room], room: room, limit: cap(b.buf), pool: b.pool}
 }
 
-// fits says whether a record of n body bytes goes in. An empty batch takes anything.
+// fits is always true for an empty batch.
 func (b *Batch) fits(n int) bool {
 	return len(b.buf)+recordMax+n <= b.limit || b.items == 0
 }
 
-// add appends a record. time is 0 when the line bears none; attributes are encoded already; body is valid UTF-8.
+// add appends a record. time is 0 if unknown; attributes are already encoded; body must be valid UTF-8.
 func (b *Batch) add(time, observed uint64, attributes, body []byte) {
 	value := 1 + wire.SizeVarint(uint64(len(body))) + len(body)
 	record := 1 + wire.SizeVarint(uint64(value)) + value + len(attributes) + fixedSize
@@ -70,27 +68,26 @@ func (b *Batch) Seal(e *Envelope) {
 	b.request = e.seal(b.buf, b.room)
 }
 
-// Request is the sealed request. It is good until Free.
+// Request returns the sealed request. It is valid until Free.
 func (b *Batch) Request() wire.Request { return b.request }
 
-// Items is how many records it holds.
+// Items returns the number of records.
 func (b *Batch) Items() int { return b.items }
 
-// Left is how many bytes go in before it is full, the records' framing included.
+// Left returns the free bytes, framing included.
 func (b *Batch) Left() int { return b.limit - len(b.buf) }
 
-// Size is the memory that it was made with: the size of its pool.
+// Size returns the batch's allocated size.
 func (b *Batch) Size() int { return b.pool.size }
 
-// Free gives the batch back to its pool. One that grew (a line longer than the batch, repaired to something longer) is
-// left to the garbage collector, so that the pool's size is what the configuration says.
+// Free returns the batch to its pool, unless it grew: pooled batches keep the configured size.
 func (b *Batch) Free() {
 	if cap(b.buf) == b.pool.size {
 		b.pool.pool.Put(b)
 	}
 }
 
-// Pool keeps batches of one capacity.
+// Pool holds batches of one capacity.
 type Pool struct {
 	pool sync.Pool
 	size int
@@ -99,10 +96,10 @@ type Pool struct {
 // NewPool makes a pool of batches of size bytes.
 func NewPool(size int) *Pool { return &Pool{size: size} }
 
-// Size is the capacity of its batches, in bytes.
+// Size returns the capacity of its batches, in bytes.
 func (p *Pool) Size() int { return p.size }
 
-// Get gives an empty batch with room for the envelope.
+// Get returns an empty batch with room for the envelope.
 func (p *Pool) Get(e *Envelope) *Batch {
 	b, ok := p.pool.Get().(*Batch)
 	if !ok {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// clock parses RFC 3339 times as container runtimes write them. It remembers the second it saw last, because the
-// lines of a file come in order and thousands share one: then only the fraction is read.
+// clock parses the RFC 3339 times of container runtimes. It caches the last second, because thousands of lines share one;
+// then only the fraction is parsed.
 type clock struct {
 	prefix [secondLen]byte // "2006-01-02T15:04:05" of the last time
 	unix   int64           // its seconds since 1970, zone not yet applied
@@ -18,11 +18,11 @@ const (
 	longestRFC = 64 // no RFC 3339 time with a sane fraction is longer
 )
 
-// lastSecond is the last whole second whose nanoseconds since 1970 fit an int64.
+// lastSecond is the last second whose nanoseconds since 1970 fit into an int64.
 const lastSecond = 1<<63/1_000_000_000 - 1
 
-// parse reads the time at the start of b, which must be followed by a space or by the end of b, and returns how
-// many bytes it takes. Times before 1970 and after 2262 are not taken.
+// parse reads the time at the start of b, which must end at a space or at the end of b, and returns its length. Times before
+// 1970 and after 2262 are refused.
 func (c *clock) parse(b []byte) (ns uint64, n int, ok bool) {
 	if len(b) <= secondLen || b[0]-'0' > 9 {
 		return 0, 0, false
@@ -57,7 +57,7 @@ func (c *clock) parse(b []byte) (ns uint64, n int, ok bool) {
 	return uint64(unix)*1_000_000_000 + frac, n, true
 }
 
-// second reads "2006-01-02T15:04:05" and remembers it.
+// second parses "2006-01-02T15:04:05" and caches it.
 func (c *clock) second(b []byte) bool {
 	if b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
 		return false
@@ -72,7 +72,7 @@ func (c *clock) second(b []byte) bool {
 		return false
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, sec, 0, time.UTC)
-	if t.Day() != day { // the 31st of a month that has 30 days
+	if t.Day() != day { // such as April 31
 		return false
 	}
 	c.unix = t.Unix()
@@ -80,7 +80,7 @@ func (c *clock) second(b []byte) bool {
 	return true
 }
 
-// fraction reads the digits after the point at b[n:] as nanoseconds; digits after the ninth count for nothing.
+// fraction parses the digits from b[n] as nanoseconds; digits after the ninth are ignored.
 func fraction(b []byte, n int) (ns uint64, end int, ok bool) {
 	if len(b) >= n+9 {
 		if v, all := digits8(b[n:]); all {
@@ -103,7 +103,7 @@ func fraction(b []byte, n int) (ns uint64, end int, ok bool) {
 	return ns, n, n > start
 }
 
-// zone reads "+07:00" as seconds east of Greenwich.
+// zone parses "+07:00" as seconds east of UTC.
 func zone(b []byte) (int64, bool) {
 	if len(b) < 6 || b[3] != ':' || b[0] != '+' && b[0] != '-' {
 		return 0, false
@@ -131,7 +131,7 @@ func digits4(b []byte) (int, bool) {
 	return hi*100 + lo, ok1 && ok2
 }
 
-// digits8 reads eight digits in one word: pairs, then fours, then all eight are summed by multiplication.
+// digits8 parses eight digits in one word: it sums pairs, then fours, then all eight by multiplication.
 func digits8(b []byte) (uint64, bool) {
 	v := binary.LittleEndian.Uint64(b)
 	if (v&0xf0f0f0f0f0f0f0f0)|((v+0x0606060606060606)&0xf0f0f0f0f0f0f0f0)>>4 != 0x3333333333333333 {
@@ -143,7 +143,7 @@ func digits8(b []byte) (uint64, bool) {
 	return v, true
 }
 
-// slowTime takes whatever time.Parse takes and the fast way does not.
+// slowTime handles what the fast path does not, with time.Parse.
 func slowTime(b []byte) (ns uint64, n int, ok bool) {
 	n = bytes.IndexByte(b[:min(len(b), longestRFC)], ' ')
 	if n < 0 {

@@ -2,12 +2,12 @@ package record
 
 import "bytes"
 
-// criLine is one physical line of the CRI log format, `<time> stdout|stderr P|F[:tags] <content>`, as views into
-// the line.
+// criLine is one physical line of the CRI log format, `<time> stdout|stderr P|F[:tags] <content>`; body points into the
+// line.
 type criLine struct {
 	time    uint64 // ns since 1970
 	stream  uint8  // stdout or stderr
-	partial bool   // P: the record goes on in the next line of the same stream
+	partial bool   // P: the next line of the same stream continues the record
 	body    []byte
 }
 
@@ -17,16 +17,14 @@ const (
 	streams
 )
 
-// CRIHeaderMax bounds what stands before the content of a CRI line: the longest RFC 3339 time, the stream, the
-// tags (only P and F are in use) and the spaces, with room to spare.
+// CRIHeaderMax limits the CRI header: the longest RFC 3339 time, stream, tags (only P and F exist) and spaces, with reserve.
 const CRIHeaderMax = 128
 
-// IsCRI says whether a line, or a beginning of CRIHeaderMax bytes, has a CRI header.
+// IsCRI reports whether a line, or its first CRIHeaderMax bytes, has a CRI header.
 func IsCRI(line []byte) bool { return parseCRI(line, &clock{}, &criLine{}) }
 
-// parseCRI reads the header of a line without its newline. It answers false for anything that is not exactly the
-// format, and then the line is delivered whole, as plain text. The result is filled in place: returned, its copy
-// right after its fields were written stalled for a third of the whole time a line takes.
+// parseCRI parses the header of a line without its newline. It returns false for any other format; then the line is
+// delivered whole, as plain text. It fills l in place: returning the struct stalled for a third of the time per line.
 func parseCRI(line []byte, c *clock, l *criLine) bool {
 	t, n, ok := c.parse(line)
 	// The shortest rest is " stdout F".
@@ -51,7 +49,7 @@ func parseCRI(line []byte, c *clock, l *criLine) bool {
 		return false
 	}
 	rest = rest[8:]
-	if len(rest) > 0 && rest[0] == ':' { // further tags, which nobody writes yet
+	if len(rest) > 0 && rest[0] == ':' { // further tags, which no runtime writes yet
 		end := bytes.IndexByte(rest, ' ')
 		if end < 0 {
 			end = len(rest)

@@ -9,17 +9,15 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// scopeName is the instrumentation scope of every record.
 const scopeName = "github.com/sluiceio/sluice/receivers/tail"
 
-// Envelope is what surrounds the records of one file and is the same for each of them, encoded once: the framed
-// Resource and the framed InstrumentationScope.
+// Envelope is the encoded Resource and InstrumentationScope, with framing, that all records of one file share.
 type Envelope struct{ around wire.Envelope }
 
-// lengthMax is the longest length of a nested message that a request may have; 5 bytes hold 32 GiB.
+// lengthMax is the most bytes of a nested message's length; 5 bytes hold 32 GiB.
 const lengthMax = 5
 
-// Room is how much seal may write before the records.
+// Room returns how many bytes seal may write before the records.
 func (e *Envelope) Room() int {
 	return 2*(1+lengthMax) + len(e.around.Resource) + len(e.around.Scope)
 }
@@ -43,8 +41,8 @@ type Origin struct {
 	Version    string
 }
 
-// Envelope encodes the envelope of a file. The path is the one that the file had when it was first found:
-// identity and attributes belong to the open file, not to the name it is rotated to.
+// Envelope encodes the envelope of a file. path is the path at which the file was first found: rotation does not change its
+// attributes.
 func (o Origin) Envelope(path string) *Envelope {
 	attrs := pathAttributes(path, o.Service)
 	attrs["host.name"] = o.Host
@@ -66,7 +64,7 @@ func (o Origin) Envelope(path string) *Envelope {
 	}}
 }
 
-// pathAttributes is what a path says about the records of its file.
+// pathAttributes returns the attributes that follow from the path.
 func pathAttributes(path, service string) map[string]string {
 	attrs := map[string]string{
 		"log.file.path": path,
@@ -89,13 +87,13 @@ func pathAttributes(path, service string) map[string]string {
 	return attrs
 }
 
-// podPath is what the kubelet writes into the path of a container's log.
+// podPath is what the kubelet encodes into the path of a container log.
 type podPath struct {
 	namespace, name, uid, container, restarts string
 }
 
-// parsePodPath reads .../pods/<namespace>_<pod>_<uid>/<container>/<restarts>.log. Neither a namespace nor a pod's
-// name can hold an underscore.
+// parsePodPath parses .../pods/<namespace>_<pod>_<uid>/<container>/<restarts>.log. Namespace and pod names cannot contain an
+// underscore.
 func parsePodPath(path string) (podPath, bool) {
 	parts := strings.Split(path, string(filepath.Separator))
 	if len(parts) < 4 || parts[len(parts)-4] != "pods" {
@@ -109,7 +107,7 @@ func parsePodPath(path string) (podPath, bool) {
 	return podPath{namespace: pod[0], name: pod[1], uid: pod[2], container: parts[len(parts)-2], restarts: restarts}, true
 }
 
-// IsPodLog says whether a path is that of a container's log, or of a rotated one: whatever stands in it is CRI.
+// IsPodLog reports whether path is a container log, current or rotated: its content is CRI.
 func IsPodLog(path string) bool {
 	parts := strings.Split(path, string(filepath.Separator))
 	if len(parts) < 4 {
@@ -124,11 +122,11 @@ func IsPodLog(path string) bool {
 	return ok
 }
 
-// serviceOf is a file's base name without extension, rotation number and date: /var/log/nginx/access.log.1 and
-// access-20260101.log are access. Names that are nothing else keep what they have; current is called like its folder.
+// serviceOf returns the base name without extension, rotation number and date: access for /var/log/nginx/access.log.1 and
+// access-20260101.log. "current" is named after its folder. If nothing would remain, it returns the whole base name.
 func serviceOf(path string) string {
 	base := filepath.Base(path)
-	if base == "current" { // svlogd, multilog: the folder is the service's
+	if base == "current" { // svlogd, multilog: the folder is named after the service
 		if dir := filepath.Base(filepath.Dir(path)); dir != "." && dir != "/" {
 			return dir
 		}

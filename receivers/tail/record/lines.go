@@ -1,7 +1,7 @@
-// Package record makes log records out of lines: the bytes of a file, once, into the bytes of an OTLP request.
+// Package record turns lines into log records: it copies a file's bytes once, into an OTLP request.
 //
-// lines.go owns the rules of a line, cri.go and clock.go read the header of container logs, batch.go appends the record,
-// envelope.go is what surrounds the records of one file.
+// lines.go has the rules for lines, cri.go and clock.go parse container log headers, batch.go appends records, envelope.go
+// encodes what the records of a file share.
 package record
 
 import (
@@ -11,20 +11,19 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// How a file's lines are understood.
 const (
-	FormatAuto  = "auto" // a pod's path means CRI, and elsewhere each file's first line decides
+	FormatAuto  = "auto" // CRI for pod log paths, otherwise decided by each file's first line
 	FormatPlain = "plain"
 	FormatCRI   = "cri"
 )
 
-// Attributes are the encoded attributes of a record, by what is known about its line.
-type Attributes [noStream + 1][2][]byte // by source; by whether it was truncated
+// Attributes are encoded attributes by stream and truncation.
+type Attributes [noStream + 1][2][]byte // [stream][truncated]
 
-// noStream stands beside stdout and stderr for a line that names no stream.
+// noStream is the index of lines without a stream.
 const noStream = streams
 
-// NewAttributes encodes them. One serves all files.
+// NewAttributes encodes them; all files share one.
 func NewAttributes() *Attributes {
 	var s Attributes
 	for source := range s {
@@ -42,36 +41,35 @@ func NewAttributes() *Attributes {
 	return &s
 }
 
-// Lines turns the physical lines of one file into records. It owns the rules: line ends, NUL bytes, the CRI
-// header, partial lines, the length limit, UTF-8. It holds nothing but unfinished CRI records.
+// Lines turns the physical lines of one file into records: line ends, NUL bytes, CRI headers, partial lines, the length
+// limit and UTF-8. It buffers only unfinished CRI records.
 type Lines struct {
 	cri        bool // lines have a CRI header
-	auto       bool // the next line decides
-	max        int  // of a record's body, in bytes
+	auto       bool // the next line decides the format
+	max        int  // body limit in bytes
 	attributes *Attributes
 	clock      clock
-	observed   uint64 // ns; rises with each record, so that a destination that sorts by time keeps the file's order
+	observed   uint64 // ns; rises with each record, so that sorting by time keeps the file's order
 	parts      Parts
 	counts     Counts
 
 	out     *Batch // where records go
-	valid   bool   // the line at hand is known to be UTF-8
+	valid   bool   // the current line is known to be UTF-8
 	scratch []byte // a repaired body
 }
 
-// Parts are the unfinished CRI records of a file, by stream.
+// Parts are unfinished CRI records by stream.
 type Parts [streams]part
 
-// part is a CRI record of which only P lines were seen so far.
 type part struct {
 	open      bool
 	inherited bool  // it began in another file
-	start     int64 // where its first line begins
+	start     int64 // offset of its first line
 	time      uint64
 	body      []byte // at most a little more than the limit
 }
 
-// Counts is what happened since the counts were last taken.
+// Counts are the events since the last TakeCounts.
 type Counts struct {
 	Lines     int // records made
 	Truncated int // records cut at the limit
@@ -80,32 +78,32 @@ type Counts struct {
 	NULs      int // NUL bytes skipped
 }
 
-// NewLines makes plain-text lines into records of at most maxBytes of body.
+// NewLines returns Lines for plain text, with bodies of at most maxBytes.
 func NewLines(maxBytes int, attributes *Attributes) Lines {
 	return Lines{max: maxBytes, attributes: attributes}
 }
 
-// SetCRI says that the lines have a CRI header.
+// SetCRI declares that lines have a CRI header.
 func (l *Lines) SetCRI() { l.cri = true }
 
-// CRI says whether they have.
+// CRI reports whether lines have a CRI header.
 func (l *Lines) CRI() bool { return l.cri }
 
-// SetAuto says that the next line decides whether they have.
+// SetAuto lets the next line decide.
 func (l *Lines) SetAuto() { l.auto = true }
 
-// To makes b the batch that records go to. now is the time at which they are observed, ns since 1970.
+// To sets the batch that receives records, and their observed time in ns since 1970.
 func (l *Lines) To(b *Batch, now uint64) {
 	l.out = b
 	l.observed = max(l.observed, now)
 }
 
-// Take appends the complete lines of chunk, which stands at offset base of the file, until the batch is full.
-// It returns how many bytes are dealt with: always a whole number of lines.
+// Take appends the complete lines of chunk, which starts at file offset base, until the batch is full. It returns the bytes
+// consumed, always whole lines.
 func (l *Lines) Take(chunk []byte, base int64) (used int, full bool) {
 	end := bytes.LastIndexByte(chunk, '\n') + 1
 	chunk = chunk[:end]
-	// Newlines, header and body boundaries are ASCII: when the chunk is valid, each body is.
+	// Line and header boundaries are ASCII: if the chunk is valid UTF-8, so is each body.
 	l.valid = utf8.Valid(chunk)
 	at := 0
 	for at < end {
@@ -119,34 +117,34 @@ func (l *Lines) Take(chunk []byte, base int64) (used int, full bool) {
 	return at, false
 }
 
-// Fits says whether the batch has room for whatever a line of n bytes completes.
+// Fits reports whether there is room for all that a line of n bytes completes.
 func (l *Lines) Fits(n int) bool {
 	return l.out.fits(n + len(l.parts[stdout].body) + len(l.parts[stderr].body))
 }
 
-// Line appends one line that Take did not see whole: the beginning of one that is too long, or the last without a newline.
+// Line appends a line that Take did not see whole: the start of an overlong one, or a last one without newline.
 func (l *Lines) Line(line []byte, start int64) {
 	l.valid = false
 	l.line(line, start)
 }
 
-// SkipNULs counts NUL bytes that were skipped between lines.
+// SkipNULs counts n NUL bytes skipped between lines.
 func (l *Lines) SkipNULs(n int) { l.counts.NULs += n }
 
-// TakeCounts is what was counted since it was last called.
+// TakeCounts returns and resets the counts.
 func (l *Lines) TakeCounts() Counts {
 	c := l.counts
 	l.counts = Counts{}
 	return c
 }
 
-// line deals with one physical line, without its newline, that begins at offset start.
+// line processes one line, without its newline, at offset start.
 func (l *Lines) line(line []byte, start int64) {
 	if start == 0 {
 		line = bytes.TrimPrefix(line, []byte("\uFEFF"))
 	}
 	if len(line) > 0 && line[0] == 0 {
-		// A writer without O_APPEND goes on at its old offset after copytruncate: the hole before it reads as NULs.
+		// After copytruncate, a writer without O_APPEND continues at its old offset: the hole reads as NULs.
 		trimmed := bytes.TrimLeft(line, "\x00")
 		l.counts.NULs += len(line) - len(trimmed)
 		line = trimmed
@@ -175,8 +173,8 @@ func (l *Lines) line(line []byte, start int64) {
 	}
 }
 
-// join appends a line to the record it belongs to. The limit is kept here, so that ten thousand P lines cost no more
-// memory than one; two bytes over it are kept as the sign that record cuts, also when the last is a carriage return.
+// join appends a line to its record. It keeps at most limit+2 bytes, so that P lines cannot use unbounded memory; the two
+// extra bytes make record truncate, even if the last is a carriage return.
 func (p *part) join(c *criLine, start int64, limit int) {
 	if !p.open {
 		*p = part{open: true, start: start, time: c.time, body: p.body[:0]}
@@ -184,8 +182,7 @@ func (p *part) join(c *criLine, start int64, limit int) {
 	p.body = append(p.body, c.body[:min(len(c.body), limit+2-len(p.body))]...)
 }
 
-// finish delivers a joined record. Its fragments were cut at a byte, not at a character, so the whole is what must
-// be valid.
+// finish validates the whole body: it was cut at a byte, not at a character.
 func (l *Lines) finish(stream int) {
 	p := &l.parts[stream]
 	if !p.open {
@@ -198,24 +195,24 @@ func (l *Lines) finish(stream int) {
 	*p = part{body: p.body[:0]}
 }
 
-// FinishAll delivers what is unfinished: the file has ended.
+// FinishAll delivers unfinished records at the end of the file.
 func (l *Lines) FinishAll() {
 	for stream := range l.parts {
 		l.finish(stream)
 	}
 }
 
-// Open says whether a CRI record is unfinished.
+// Open reports whether a CRI record is unfinished.
 func (l *Lines) Open() bool { return l.parts[stdout].open || l.parts[stderr].open }
 
-// TakeParts gives away what is unfinished.
+// TakeParts returns the unfinished records and forgets them.
 func (l *Lines) TakeParts() Parts {
 	parts := l.parts
 	l.parts = Parts{}
 	return parts
 }
 
-// Inherit goes on with what was unfinished in the file before this one, of which nothing is read yet.
+// Inherit continues the unfinished records of the previous file, before anything is read of this one.
 func (l *Lines) Inherit(parts Parts) {
 	for i := range parts {
 		parts[i].inherited, parts[i].start = parts[i].open, 0
@@ -223,17 +220,17 @@ func (l *Lines) Inherit(parts Parts) {
 	l.parts = parts
 }
 
-// Owes says whether a record is unfinished that began in another file.
+// Owes reports whether a record from another file is unfinished.
 func (l *Lines) Owes() bool {
 	return l.parts[stdout].open && l.parts[stdout].inherited || l.parts[stderr].open && l.parts[stderr].inherited
 }
 
-// Restart forgets the file's content: what is unfinished, and whether it is CRI. Observed times go on rising.
+// Restart forgets unfinished records and the format. Observed times keep rising.
 func (l *Lines) Restart() {
 	*l = Lines{max: l.max, attributes: l.attributes, observed: l.observed}
 }
 
-// Resume is where reading has to begin to see every record again that is not complete before next.
+// Resume returns where to restart so that every record not complete before next is seen again.
 func (l *Lines) Resume(next int64) int64 {
 	for i := range l.parts {
 		if p := &l.parts[i]; p.open {
@@ -243,7 +240,6 @@ func (l *Lines) Resume(next int64) int64 {
 	return next
 }
 
-// record appends one log record.
 func (l *Lines) record(time uint64, source int, body []byte) {
 	if n := len(body); n > 0 && body[n-1] == '\r' {
 		body = body[:n-1]
@@ -264,7 +260,7 @@ func (l *Lines) record(time uint64, source int, body []byte) {
 	l.out.add(time, l.observed, l.attributes[source][truncated], body)
 }
 
-// cutAt is the last place at or before limit where body can be cut without halving a character.
+// cutAt returns the last place up to limit that does not split a character.
 func cutAt(body []byte, limit int) int {
 	for n := limit; n > limit-utf8.UTFMax && n > 0; n-- {
 		if utf8.RuneStart(body[n]) {
@@ -274,10 +270,9 @@ func cutAt(body []byte, limit int) int {
 	return limit
 }
 
-// appendRepaired appends body with each run of invalid bytes replaced by one U+FFFD, as bytes.ToValidUTF8 does and
-// package wire too.
+// appendRepaired replaces each run of invalid bytes by one U+FFFD, like bytes.ToValidUTF8.
 func appendRepaired(dst, body []byte) []byte {
-	good := 0 // where the valid run that is not copied yet begins
+	good := 0 // start of the valid run that is not copied yet
 	bad := false
 	for i := 0; i < len(body); {
 		if body[i] < utf8.RuneSelf {

@@ -10,7 +10,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/reader"
 )
 
-// candidate is a file that we do not follow, open.
+// candidate is an open file that may not be followed yet.
 type candidate struct {
 	name   string
 	stat   fileid.Stat
@@ -18,7 +18,7 @@ type candidate struct {
 	h      *os.File
 }
 
-// open opens a file that nobody follows. It answers nil when it cannot be read, or is followed already.
+// open returns nil if the file cannot be read or is already followed.
 func (t *Tracker) open(name string) *candidate {
 	h, st, err := fileid.Open(name)
 	if err != nil {
@@ -46,7 +46,6 @@ func (c *candidate) claim() checkpoint.Claim {
 	return checkpoint.Claim{Name: c.name, Stat: c.stat, Prefix: c.prefix, File: c.h}
 }
 
-// end is the candidate's last bytes as a mark.
 func (c *candidate) end() fileid.Mark {
 	var buf [fileid.MarkMax]byte
 	from := max(0, c.stat.Size-fileid.MarkMax)
@@ -54,26 +53,23 @@ func (c *candidate) end() fileid.Mark {
 	return fileid.MarkOf(from+int64(n), buf[:n])
 }
 
-// claim finds the candidate's entry in the checkpoint. What has another content now may stand in a copy: see stale.
+// claim keeps stale entries: their content may be in a copy.
 func (t *Tracker) claim(c *candidate) (e checkpoint.Entry, known bool) {
 	e, known, stale := t.checkpoint.Claim(c.claim())
 	t.stale = append(t.stale, stale...)
 	return e, known
 }
 
-// begin is where reading begins in a candidate whose records carry path, when nothing is known of it.
 func (c *candidate) begin(path string) reader.Begin {
 	return reader.Begin{Name: c.name, Path: path, Stat: c.stat, Fingerprint: fileid.FingerprintOf(c.prefix)}
 }
 
-// resume is where reading goes on by an entry.
 func (c *candidate) resume(e checkpoint.Entry) reader.Begin {
 	b := c.begin(e.Path)
 	b.Offset, b.Mark = e.Offset, e.Mark
 	return b
 }
 
-// follow takes a file up; it is not read yet.
 func (t *Tracker) follow(f *file) *file {
 	t.mu.Lock()
 	t.files[f.Key] = f
@@ -83,7 +79,7 @@ func (t *Tracker) follow(f *file) *file {
 	return f
 }
 
-// lastLineEnd is where the last line that is complete ends, so that "end" never begins in the middle of a line.
+// lastLineEnd makes sure that start_at "end" never starts within a line.
 func lastLineEnd(h *os.File, size int64) int64 {
 	buf := make([]byte, 64<<10)
 	start := max(0, size-int64(len(buf)))
@@ -92,12 +88,12 @@ func lastLineEnd(h *os.File, size int64) int64 {
 		n--
 	}
 	if n == 0 && start > 0 {
-		return size // one line longer than the buffer: its rest is all that would be read
+		return size // one line longer than the buffer: only its rest would be read
 	}
 	return start + int64(n)
 }
 
-// miss deals with a file that is not where it was: it was renamed, or it is gone. Nobody reads it.
+// miss handles a file that was renamed or is gone. Nobody may be reading it.
 func (t *Tracker) miss(f *file) {
 	dir := filepath.Dir(f.Name())
 	if path, ok := t.siblings.Find(dir, f.Key); ok {
@@ -111,8 +107,7 @@ func (t *Tracker) miss(f *file) {
 		t.rotated(f)
 		return
 	}
-	// It may have moved to another folder that a glob covers, or since this folder was read: the next whole listing
-	// says.
+	// It may have moved to another folder: wait for the next full listing.
 	if f.missed == 0 {
 		f.missed = t.round + 1
 	}
@@ -123,14 +118,13 @@ func (t *Tracker) miss(f *file) {
 	if f.Deleted() { // with requests outstanding
 		return
 	}
-	// Where its file system is there and it is not, it was most likely deleted.
+	// If its file system is mounted, it was most likely deleted.
 	e := f.Entry(time.Now())
-	e.Size = min(e.Size, e.Offset) // the rest is counted
+	e.Size = min(e.Size, e.Offset) // the rest is counted as lost
 	t.checkpoint.Leave(e, fileid.Mounted(dir, f.Key.Dev))
 	t.forget(f)
 }
 
-// forget ends our knowledge of a file that is gone.
 func (t *Tracker) forget(f *file) {
 	t.mu.Lock()
 	delete(t.files, f.Key)

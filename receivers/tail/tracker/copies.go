@@ -12,21 +12,20 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/reader"
 )
 
-// A file's content may move to another file: cp and truncate (copytruncate), cp and rm, a restored backup. A copy is known by
-// its content, see docs/decisions/0014-a-copy-is-known-by-its-content.md: while the original has the content the copy is
-// not read; when the original lost it, the copy is read from where we were.
+// A file's content may move to another file: copytruncate, cp and rm, a restored backup. A copy is not read while the
+// original has the content; once the original lost it, the copy is read from where we were. See
+// docs/decisions/0014-a-copy-is-known-by-its-content.md.
 
-// rewrite is a file whose content became another one. old is the former content: it belongs to no file until a copy is found.
+// rewrite is a file whose content was replaced. old is the former content, without a file until a copy is found.
 type rewrite struct {
 	now, old *reader.File
 	since    time.Time
 }
 
-// patience is how long a former content waits for a file that was overwritten, perhaps with it, to be looked at.
+// patience is how long a former content waits for the reader of another overwritten file, perhaps the copy, to notice.
 const patience = 3 * time.Second
 
-// Rewritten is told by a reader, which then ends, that a file's content became another one; see reader.Settings. Nobody may
-// see the file parted from a content that nobody has.
+// Rewritten implements reader.Settings.Rewritten. The lock hides the state in which nobody has the former content.
 func (t *Tracker) Rewritten(now *reader.File, part func() *reader.File) {
 	t.mu.Lock()
 	t.rewrites = append(t.rewrites, rewrite{now, part(), time.Now()})
@@ -34,7 +33,7 @@ func (t *Tracker) Rewritten(now *reader.File, part func() *reader.File) {
 	t.wakeUp()
 }
 
-// resolve finds out where the former contents of rewritten files are, and what the new ones are.
+// resolve searches the former contents of rewritten files and classifies the new ones.
 func (t *Tracker) resolve() {
 	t.mu.Lock()
 	pending := slices.Clone(t.rewrites)
@@ -60,10 +59,9 @@ func (t *Tracker) resolve() {
 	}
 }
 
-// noticed is how long it takes at most until a file's reader notices that the content is another one.
+// noticed is the longest time until a reader notices new content.
 const noticed = 10 * time.Second
 
-// listedIn notes the listing of its folder that gave a file.
 func (f *file) listedIn(in *finder.Folder) {
 	if in == f.in {
 		return
@@ -74,7 +72,7 @@ func (f *file) listedIn(in *finder.Folder) {
 	f.in = in
 }
 
-// listingThen is a listing that was made before the content came that a file has now, which its reader noticed just now.
+// listingThen returns a listing made before the current content, which the reader has just noticed.
 func (f *file) listingThen() (l finder.Listing) {
 	switch {
 	case f.older != nil && time.Since(f.since) <= noticed:
@@ -85,7 +83,7 @@ func (f *file) listingThen() (l finder.Listing) {
 	return l
 }
 
-// rehome finds the copy that has the former content of f, and goes on in it. It answers false when it is too early to say.
+// rehome continues in a copy of f's former content, if found. It returns false if it is too early to tell.
 func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	old := rw.old
 	e, place := old.Entry(time.Now()), old.Place()
@@ -123,7 +121,7 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 		t.mu.Unlock()
 	}
 	if then := f.listingThen(); then.Known() && f.Name() == f.Path && t.byPath[f.Path] == f {
-		// There may have been another content in between, copied and truncated before anybody looked.
+		// Another content in between may have been copied and truncated unseen.
 		t.searches = append(t.searches, search{path: f.Path, after: f.Born(), before: then, again: searchTimes - 1})
 	}
 	for _, other := range t.files {
@@ -135,7 +133,6 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	return true
 }
 
-// truncated counts what is lost of a former content.
 func (t *Tracker) truncated(name string, unread int64, records int) {
 	if unread > 0 {
 		t.reader.Lose(pipeline.DropTruncatedUnread, records, unread)
@@ -143,8 +140,8 @@ func (t *Tracker) truncated(name string, unread int64, records int) {
 	t.log.Info("a file was truncated or rewritten; reading it from the beginning", "file", name, "unread_bytes", unread)
 }
 
-// findCopy is the largest file beside name that has the content of an entry, at least up to place. overwritten: one has it
-// that we follow for another content, which its reader will notice.
+// findCopy returns the largest file in name's folder that has the entry's content, at least up to place. overwritten: a file
+// followed for other content has it, and its reader has yet to notice.
 func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *candidate, overwritten bool) {
 	if !e.Fingerprint.Known() {
 		return nil, false
@@ -155,7 +152,7 @@ func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *
 			continue
 		}
 		if !fileid.IsDerivedName(filepath.Base(name), base) && !fileid.IsDerivedName(filepath.Base(e.Path), base) {
-			// Of any other name only what cannot be there by chance, and was made since.
+			// Under other names, accept only a full fingerprint and a file made since.
 			if s, err := fileid.StatPath(path); err != nil || !e.Fingerprint.Full() || s.Size < place || s.Birth < e.Modified {
 				continue
 			}
@@ -182,13 +179,12 @@ func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *
 	return best, overwritten
 }
 
-// stands says whether the file is still as it was when it was opened.
 func (c *candidate) stands() bool {
 	s, err := fileid.StatFile(c.h)
 	return err == nil && s.Size == c.stat.Size && s.Modified == c.stat.Modified
 }
 
-// openAny opens a file whether it is followed or not.
+// openAny opens a file, followed or not.
 func (t *Tracker) openAny(name string) *candidate {
 	h, st, err := fileid.Open(name)
 	if err != nil {
@@ -202,7 +198,7 @@ func (t *Tracker) openAny(name string) *candidate {
 	return &candidate{name: name, stat: st, prefix: prefix, h: h}
 }
 
-// origin is the file that the candidate is a copy of, or the entry of one that is gone or has another content now.
+// origin returns the file that the candidate copies, or the entry of a content that is gone.
 func (t *Tracker) origin(c *candidate) (f *file, e checkpoint.Entry, found bool) {
 	dir := filepath.Dir(c.name)
 	for _, base := range fileid.Originals(filepath.Base(c.name)) {
@@ -222,7 +218,6 @@ func (t *Tracker) origin(c *candidate) (f *file, e checkpoint.Entry, found bool)
 	return nil, e, false
 }
 
-// takeEntry takes an entry out of those that wait for their content.
 func (t *Tracker) takeEntry(e checkpoint.Entry) bool {
 	for i := range t.stale {
 		if t.stale[i] == e {
@@ -233,7 +228,7 @@ func (t *Tracker) takeEntry(e checkpoint.Entry) bool {
 	return t.checkpoint.Take(e)
 }
 
-// copied says whether the candidate is a copy of what f has, or had when we last read it.
+// copied reports whether the candidate copies f's content, current or as last read.
 func (t *Tracker) copied(c *candidate, f *file) bool {
 	e := t.formerEntry(f)
 	held := e.Offset > 0 && e.Fingerprint.Known() && e.HeldBy(c.claim())
@@ -251,7 +246,7 @@ func (t *Tracker) copied(c *candidate, f *file) bool {
 	return held && !e.HeldBy(o.claim())
 }
 
-// formerEntry is the entry of the content that a file had when it was last read.
+// formerEntry returns the entry of a file's content when last read.
 func (t *Tracker) formerEntry(f *file) checkpoint.Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -263,7 +258,7 @@ func (t *Tracker) formerEntry(f *file) checkpoint.Entry {
 	return f.Entry(time.Now())
 }
 
-// at are the files that are or were at a path, and the entries of those that are gone.
+// at returns the files and absent entries with this path.
 func (t *Tracker) at(path string) ([]*file, []checkpoint.Entry) {
 	if t.index == nil {
 		t.index = map[string][]*file{}
@@ -281,7 +276,6 @@ func (t *Tracker) at(path string) ([]*file, []checkpoint.Entry) {
 	return t.index[path], entries
 }
 
-// remember adds a file to the index, where there is one.
 func (t *Tracker) remember(f *file) {
 	if t.index == nil {
 		return
@@ -292,7 +286,7 @@ func (t *Tracker) remember(f *file) {
 	}
 }
 
-// judge looks at a file that is to be read from its beginning: a copy is not.
+// judge checks whether a new file is a copy.
 func (t *Tracker) judge(f *file) {
 	if len(fileid.Originals(filepath.Base(f.Name()))) == 0 {
 		return
@@ -307,7 +301,6 @@ func (t *Tracker) judge(f *file) {
 	}
 }
 
-// asCopy notes that all that stands in f stands in another file too.
 func (t *Tracker) asCopy(f, of *file, c *candidate) {
 	f.copyOf = of
 	b := c.begin(f.Path)
@@ -316,7 +309,7 @@ func (t *Tracker) asCopy(f, of *file, c *candidate) {
 	t.checkpoint.Changed()
 }
 
-// review looks at a copy that changed, and says whether it is still one: nobody has to read it.
+// review reports whether a changed copy is still one and needs no reader.
 func (t *Tracker) review(f *file) (copy bool) {
 	of := f.copyOf
 	if t.files[of.Key] != of {
@@ -335,14 +328,14 @@ func (t *Tracker) review(f *file) (copy bool) {
 	switch {
 	case c.stat.Key != f.Key:
 		return true // looked at again soon
-	case o == nil || o.stat.Key != of.Key: // renamed or gone: what is new here is not there
+	case o == nil || o.stat.Key != of.Key: // renamed or gone: new content here is not there
 	case fileid.Begins(c.h, o.h, c.stat.Size):
 		t.asCopy(f, of, c)
 		return true
 	case !c.stands() || !t.formerEntry(of).HeldBy(o.claim()):
-		return true // it is being written over; or the original lost it, and its reader will say so
+		return true // it is being overwritten, or the original lost the content and its reader will report that
 	}
-	// Both go their own ways. What was alike by chance must not be lost.
+	// They have diverged. If they were equal only by chance, read from the beginning.
 	f.copyOf = nil
 	if e := f.Entry(time.Now()); !e.Fingerprint.Full() || !e.HeldBy(c.claim()) {
 		f.Jump(c.begin(f.Path))
@@ -350,7 +343,7 @@ func (t *Tracker) review(f *file) (copy bool) {
 	return false
 }
 
-// staleEntries deals with what the checkpoint says of contents that are gone from their files: they may stand in copies.
+// staleEntries searches copies of contents that are gone from their files.
 func (t *Tracker) staleEntries() {
 	for len(t.stale) > 0 {
 		e := t.stale[0]
@@ -364,7 +357,6 @@ func (t *Tracker) staleEntries() {
 	}
 }
 
-// goOn reads a copy from where the entry of its content is.
 func (t *Tracker) goOn(c *candidate, e checkpoint.Entry) {
 	if before := t.files[c.stat.Key]; before != nil {
 		t.forget(before)

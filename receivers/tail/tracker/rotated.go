@@ -10,18 +10,17 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/finder"
 )
 
-// search is for the files that once stood at a path and now stand beside it, under a rotated name or any other.
+// search looks for files that once were at a path and now have another name.
 type search struct {
 	path    string
-	missing []checkpoint.Entry // of files that stood there
-	after   time.Time          // files with a rotated name that were born later stood there too; zero: none
-	before  finder.Listing     // what that saw did not stand there since
-	elder   fileid.Key         // of the file that stood there before; zero: not known
-	again   int                // how often the search is still to be made: a folder may change while it is read
+	missing []checkpoint.Entry // of files that were there
+	after   time.Time          // files with a rotated name born later were there too; zero: none
+	before  finder.Listing     // what it saw was not at the path since
+	elder   fileid.Key         // the previous file at the path; zero: unknown
+	again   int                // remaining repeats: a folder may change while it is read
 }
 
-// search makes the searches of a listing, all at its end: a file is opened before the folder is read here, so whatever
-// was renamed away before the opening is found.
+// search runs after a listing: files are opened before the folder is read here, so one renamed before its opening is found.
 func (t *Tracker) search(searches []search) {
 	for _, q := range searches {
 		dir := filepath.Dir(q.path)
@@ -38,7 +37,7 @@ func (t *Tracker) search(searches []search) {
 		}
 		if !q.after.IsZero() {
 			t.between(q, dir)
-			// Where the one before it went, those between may have gone, too.
+			// If the previous file moved to another folder, those between may have too.
 			if name, ok := t.siblings.Find(dir, q.elder); ok && filepath.Dir(name) != dir {
 				t.between(q, filepath.Dir(name))
 			}
@@ -46,9 +45,8 @@ func (t *Tracker) search(searches []search) {
 	}
 }
 
-// between reads the files that stood at a path after a known time, when a file that we know was born or when we
-// looked last, and before the one that stands there now: two rotations between two looks. They bear a rotated name in dir,
-// and were born later than that. Copies and restored files (gunzip, cp -p) are none of them: what they have is older.
+// between reads files that were at a path only between two looks (two rotations): they have a rotated name and were born
+// after q.after and before the current file. Copies and restored files (gunzip, cp -p) have older content and are skipped.
 func (t *Tracker) between(q search, dir string) {
 	current := t.byPath[q.path]
 	for _, found := range t.siblings.Rotated(dir, q.path) {
@@ -61,13 +59,13 @@ func (t *Tracker) between(q search, dir string) {
 			continue
 		}
 		if current != nil && s.Birth != 0 && current.Key.Birth > q.after.UnixNano() && s.Birth > current.Key.Birth {
-			continue // younger than the file that stands there
+			continue // younger than the current file
 		}
 		t.adoptRotated(found.Path, q.path)
 	}
 }
 
-// rotatedAway is the file that stood at a path when the checkpoint was written, if it stands beside it now.
+// rotatedAway returns the file that was at path when the checkpoint was written.
 func (t *Tracker) rotatedAway(path string) (youngest *file) {
 	_, entries := t.at(path)
 	for _, e := range entries {
@@ -82,7 +80,7 @@ func (t *Tracker) rotatedAway(path string) (youngest *file) {
 	return youngest
 }
 
-// adoptRotated reads a file that stood at path, unless it is a copy. It answers nil when the file is none of ours.
+// adoptRotated reads a file that was at path, unless it is a copy. It returns nil if the file is not followed.
 func (t *Tracker) adoptRotated(name, path string) *file {
 	c := t.open(name)
 	if c == nil {
@@ -103,7 +101,6 @@ func (t *Tracker) adoptRotated(name, path string) *file {
 	return f
 }
 
-// giveUp counts what was not read of a file that went away while we were down, as far as we know it.
 func (t *Tracker) giveUp(e checkpoint.Entry) {
 	unread := e.Unread()
 	if unread == 0 {
@@ -114,15 +111,14 @@ func (t *Tracker) giveUp(e checkpoint.Entry) {
 	t.log.Warn("a file went away while the agent was down, before it was read to its end; its rest is lost and counted as rotated_unread", "file", e.Path, "unread_bytes", unread)
 }
 
-// searchesAtStart are for what the checkpoint knows and the first listing did not give: files that were rotated away
-// while we were down.
+// searchesAtStart finds files that were rotated while we were down.
 func (t *Tracker) searchesAtStart() []search {
 	if !t.checkpoint.Existed() {
 		return nil
 	}
 	missing := t.checkpoint.AbsentByPath()
 	newest := t.newestGone(missing)
-	// When the checkpoint was written, each path led to what the checkpoint says, or had some seconds before.
+	// When the checkpoint was written, its entries were correct or some seconds old.
 	saved := t.checkpoint.SavedAt().Add(-savedLate)
 	later := func(at time.Time) time.Time {
 		if at.IsZero() || at.After(saved) {
@@ -140,7 +136,7 @@ func (t *Tracker) searchesAtStart() []search {
 		}
 		after := later(newest[path])
 		if after.IsZero() {
-			// The checkpoint never saw a file at this path: those that stood there were made after it was written.
+			// The checkpoint has no file at this path: files there are newer.
 			after = t.checkpoint.SavedAt().Add(-finder.Settle)
 		}
 		out = append(out, search{path: path, after: after})
@@ -148,8 +144,7 @@ func (t *Tracker) searchesAtStart() []search {
 	return out
 }
 
-// newestGone is, by path, when the youngest file was born that stood there and does not now, whether it was found
-// elsewhere or is missing.
+// newestGone returns, by path, the birth of the youngest file that was there and is not now.
 func (t *Tracker) newestGone(missing map[string][]checkpoint.Entry) map[string]time.Time {
 	newest := map[string]time.Time{}
 	note := func(path string, born time.Time) {
@@ -170,14 +165,13 @@ func (t *Tracker) newestGone(missing map[string][]checkpoint.Entry) map[string]t
 	return newest
 }
 
-// searchFor is the search that a new file at a path calls for. before is the file that stood there, nil when we know
-// none.
+// searchFor returns the search for a new file at a path; before is the previous one, if known.
 func (t *Tracker) searchFor(found finder.File, before *file) search {
 	q := search{path: found.Path, before: t.finder.Before(filepath.Dir(found.Path)), again: searchTimes - 1}
 	if before != nil {
 		q.after, q.elder = before.Born(), before.Key
 		if before.in != nil {
-			q.before = before.in.Listing() // in which the path led to it; there may have been one since with nothing there
+			q.before = before.in.Listing() // the listing that contains it; in a later one the path may have been empty
 		}
 		return q
 	}
@@ -195,8 +189,8 @@ func (t *Tracker) searchFor(found finder.File, before *file) search {
 	return q
 }
 
-// searchTimes is how often a search is made that a rotation calls for, a listing apart.
+// searchTimes is how many listings repeat a search after a rotation.
 const searchTimes = 3
 
-// savedLate is how much later than we looked the checkpoint may have been written.
+// savedLate is the largest delay between a look and the checkpoint with it.
 const savedLate = 10 * time.Second

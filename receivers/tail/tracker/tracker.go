@@ -1,8 +1,7 @@
-// Package tracker knows which files are followed: it looks what the globs give, decides what a file is (new, renamed,
-// replaced, deleted), looks at those that nobody reads, and has them read.
+// Package tracker decides which files are followed: it lists the globs, classifies files (new, renamed, replaced, deleted),
+// polls idle ones, and starts readers.
 //
-// tracker.go is its round, adopt.go takes a file up and lets it go, rotated.go searches for files that were renamed,
-// copies.go for those that were copied.
+// tracker.go is the main loop, adopt.go adds and removes files, rotated.go finds renamed files, copies.go finds copies.
 package tracker
 
 import (
@@ -23,7 +22,7 @@ import (
 
 // Config is what a user sets.
 type Config struct {
-	StartAtEnd      bool // of files that are there at the very first start
+	StartAtEnd      bool // for files found at the very first start
 	PollInterval    time.Duration
 	MaxDeletedBytes int64
 }
@@ -37,8 +36,7 @@ type Settings struct {
 	Log        *slog.Logger
 }
 
-// Tracker follows files. List and Run are one goroutine's; it alone changes files, which it therefore reads without the
-// lock.
+// Tracker follows files. Only the goroutine of List and Run changes files, so it reads them without the lock.
 type Tracker struct {
 	cfg        Config
 	finder     *finder.Finder
@@ -49,44 +47,42 @@ type Tracker struct {
 
 	mu       sync.Mutex
 	files    map[fileid.Key]*file
-	rewrites []rewrite // that readers told of
+	rewrites []rewrite // reported by readers
 
-	byPath map[string]*file // what each listed path led to last
+	byPath map[string]*file // file last found at each path
 	round  int
-	first  bool // the first listing of all: start_at applies
+	first  bool // before the first listing, where start_at applies
 
-	searches []search // to be made at the end of the listing at hand
+	searches []search // for the end of this listing
 	siblings finder.Siblings
-	stale    []checkpoint.Entry            // of contents that are gone from their files
-	index    map[string][]*file            // by each file's names, for the listing at hand; nil: not made yet
-	absent   map[string][]checkpoint.Entry // made with it
-	orphans  []*reader.File                // contents that no file has any more, with requests outstanding
+	stale    []checkpoint.Entry            // contents that are gone from their files
+	index    map[string][]*file            // by path and name, for this listing; nil: not built
+	absent   map[string][]checkpoint.Entry // built with index
+	orphans  []*reader.File                // contents without a file, with requests outstanding
 	wake     chan struct{}                 // ends the pause between two rounds
 
 	nextList time.Time
-	listed   time.Time     // when the last listing began
+	listed   time.Time     // start of the last listing
 	cost     time.Duration // of the last listing
 }
 
-// file is one that is followed.
 type file struct {
 	*reader.File
 	known  bool           // the checkpoint knew it
-	copyOf *file          // which has the same content, and is read instead
-	round  int            // the last listing that gave it
+	copyOf *file          // original with the same content, which is read instead
+	round  int            // last listing that contained it
 	in     *finder.Folder // the same, of its folder
-	older  *finder.Folder // the one that was the last until since
+	older  *finder.Folder // the previous one, until since
 	since  time.Time
-	missed int           // the listing after which it is taken as gone; 0: it is there
-	due    time.Time     // when to look at it again while nobody reads it
-	pause  time.Duration // how long after that
+	missed int           // listing after which it counts as gone; 0: present
+	due    time.Time     // next look while nobody reads it
+	pause  time.Duration // delay to the look after that
 }
 
 const (
-	// listShare bounds what listing may cost: one part in listShare of one core at most.
+	// listShare limits listing to 1/listShare of a core.
 	listShare = 50
-	// crowdedShare is how much sooner the next look comes while files wait to be opened: those that are read to their end
-	// make place at once.
+	// crowdedShare speeds up polling while files wait to be opened.
 	crowdedShare = 16
 )
 
@@ -108,8 +104,7 @@ func (t *Tracker) Run(ctx context.Context) {
 			begin := time.Now()
 			t.List(ctx, begin)
 			end := time.Now()
-			// The smaller of two costs: one that a busy machine made long says nothing, and the next rotation may be
-			// close.
+			// Use the smaller of two costs: a busy machine may inflate one.
 			cost := end.Sub(begin)
 			t.nextList = end.Add(max(t.cfg.PollInterval/2, listShare*min(cost, t.cost)))
 			t.cost = cost
@@ -131,7 +126,6 @@ func (t *Tracker) Run(ctx context.Context) {
 	}
 }
 
-// wakeUp ends the pause between two rounds.
 func (t *Tracker) wakeUp() {
 	select {
 	case t.wake <- struct{}{}:
@@ -139,12 +133,11 @@ func (t *Tracker) wakeUp() {
 	}
 }
 
-// List finds out what the globs give now.
+// List lists the globs and handles the result.
 func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.round++
 	fresh := t.first && !t.checkpoint.Existed()
-	// The first listing of all is finished whatever comes: a checkpoint with half of it would take the other half for
-	// files that came later.
+	// Always finish the first listing: with half of it in the checkpoint, the other half would count as new.
 	if !t.take(ctx, t.finder.Find(now), fresh) {
 		return
 	}
@@ -165,20 +158,19 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.unreadable.Prune(now)
 }
 
-// listChanged does the same for the folders of which the kernel told that they changed. What is gone from them is found by
-// who looks at it, or by List.
+// listChanged lists only folders with kernel events. Missing files are noticed by lookAround or List.
 func (t *Tracker) listChanged(ctx context.Context, now time.Time) {
 	if t.take(ctx, t.finder.FindChanged(now), false) {
 		t.searchAll()
 	}
 }
 
-// take deals with what the finder found. It answers false when ctx ended meanwhile.
+// take returns false if ctx ended meanwhile.
 func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) bool {
 	t.resolve()
 	t.index = nil
 	t.siblings.Reset()
-	var later []finder.File // what may be a copy is looked at when the originals are known
+	var later []finder.File // possible copies, handled after the originals
 	for _, found := range files {
 		f := t.byPath[found.Path]
 		switch known := t.files[found.Stat.Key]; {
@@ -191,7 +183,7 @@ func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) boo
 		case ctx.Err() != nil && !fresh:
 			return false
 		case known != nil:
-			// A file we know under another name: renamed to one that matches, or linked.
+			// A known file under a new name.
 			known.round = t.round
 			known.Rename(found.Path)
 			t.byPath[found.Path] = known
@@ -211,7 +203,6 @@ func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) boo
 	return true
 }
 
-// searchAll makes the searches that are due, and keeps those that are to be made again.
 func (t *Tracker) searchAll() {
 	t.search(t.searches)
 	again := t.searches[:0]
@@ -223,8 +214,7 @@ func (t *Tracker) searchAll() {
 	t.searches = again
 }
 
-// appear deals with a path that leads to a file we do not know. What may be a copy is left for later, unless this is the
-// last time.
+// appear handles a path with an unknown file. A possible copy waits unless last is set.
 func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 	if !t.unreadable.Due(found.Path) {
 		return false
@@ -268,8 +258,7 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 	return false
 }
 
-// lookAround looks at the files that nobody reads, each when its time has come, and has them read where something
-// changed. It says whether some wait to be opened, because too many are open.
+// lookAround polls files without a reader and starts readers for changed ones. It reports whether some wait for a slot.
 func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 	t.resolve()
 	for _, f := range t.files {
@@ -312,14 +301,12 @@ func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 	return waiting
 }
 
-// rest makes the time until the next look longer.
 func (t *Tracker) rest(f *file, now time.Time) {
 	f.pause = min(max(f.pause*2, t.cfg.PollInterval), t.reader.Rest())
 	f.due = now.Add(f.pause)
 }
 
-// limitDeleted makes the readers of deleted files give up, the largest first, while these hold more disk space than
-// MaxDeletedBytes.
+// limitDeleted makes readers of deleted files give up, largest first, above MaxDeletedBytes.
 func (t *Tracker) limitDeleted() {
 	var total int64
 	var largest *file
@@ -334,14 +321,13 @@ func (t *Tracker) limitDeleted() {
 	}
 }
 
-// rotated notes that a file's first name leads elsewhere, or nowhere.
 func (t *Tracker) rotated(f *file) {
 	if first := f.Rotated(); first {
 		f.due = time.Time{}
 	}
 }
 
-// Entries are what a restart has to know of the files that are followed.
+// Entries returns the checkpoint entries of the followed files.
 func (t *Tracker) Entries(now time.Time) []checkpoint.Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -355,7 +341,7 @@ func (t *Tracker) Entries(now time.Time) []checkpoint.Entry {
 	for _, f := range t.files {
 		switch old := former[f.File]; {
 		case old != nil:
-			out = append(out, old.Entry(now)) // until it is known where that content is
+			out = append(out, old.Entry(now)) // until that content is found
 		case !f.Deleted():
 			out = append(out, f.Entry(now))
 		}
@@ -363,7 +349,7 @@ func (t *Tracker) Entries(now time.Time) []checkpoint.Entry {
 	return out
 }
 
-// Census counts the files that are followed, and the bytes that are unread in them.
+// Census returns the number of followed files and their unread bytes.
 func (t *Tracker) Census() (files int, unread int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -373,7 +359,7 @@ func (t *Tracker) Census() (files int, unread int64) {
 	return len(t.files), unread
 }
 
-// Close counts what is lost when the process ends now: records of deleted files that are not taken.
+// Close counts the unacknowledged records of deleted files as lost.
 func (t *Tracker) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
