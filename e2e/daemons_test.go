@@ -172,8 +172,8 @@ service:
 	return d
 }
 
-// sdk is a program with the OpenTelemetry Go SDK: it pushes metrics and logs over HTTP and traces over gRPC to
-// the agent and waits until each was taken.
+// sdk is a program with the OpenTelemetry Go SDK: it sends metrics and logs over HTTP and traces over gRPC to the agent and
+// waits until each was accepted.
 func (d *twoDaemons) sdk(t *testing.T, httpPort, grpcPort int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -215,9 +215,8 @@ func (d *twoDaemons) sdk(t *testing.T, httpPort, grpcPort int) {
 	}
 }
 
-// TestTwoDaemons: agent and collector as two processes; metrics end in Prometheus' remote-write handler, logs in
-// a Loki-shaped sink, traces in a foreign OTLP endpoint. Numbered samples and lines are complete, and what an SDK
-// program pushed is found again.
+// TestTwoDaemons: agent and collector as two processes; metrics go to Prometheus' remote-write handler, logs to a Loki-like
+// sink, traces to a foreign OTLP endpoint. Numbered samples and lines are complete, and an SDK program's data arrives.
 func TestTwoDaemons(t *testing.T) {
 	prom, loki, traces, target := newPromSink(t), newLokiSink(t), newOTLPSink(t), newCounterTarget(t)
 	d := startTwo(t, prom.port, loki.port, traces.port, target.port)

@@ -217,8 +217,8 @@ func (k *keptAlive) pushLogs(body []byte) (int, error) {
 	return res.StatusCode, err
 }
 
-// TestReload: SIGHUP under load. An invalid file changes nothing; a valid one replaces the graph while no client
-// is turned away, no connection is closed, and nothing that was acknowledged is lost.
+// TestReload: SIGHUP under load. An invalid file changes nothing; a valid one replaces the graph without refused clients,
+// closed connections or loss of acknowledged data.
 func TestReload(t *testing.T) {
 	const reloads = 5
 	dir := t.TempDir()

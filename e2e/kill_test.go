@@ -17,13 +17,12 @@ const (
 	kills          = 6
 )
 
-// doublesPerKill is the stated bound on duplicates: what was read since the checkpoint was last written (at most
-// one second of input) and what was in flight. The window in flight is bounded in bytes; a second of input twice
-// over is generous for both.
+// doublesPerKill limits duplicates: what was read since the last checkpoint (at most one second of input) and what was in
+// flight, for which another second is generous.
 const doublesPerKill = 2 * linesPerSecond
 
-// TestKillTheAgent: the agent alone is killed by SIGKILL again and again while numbered lines are written and
-// rotated. The oracle is a foreign OTLP endpoint. No line may be missing.
+// TestKillTheAgent kills the agent repeatedly while numbered lines are written and rotated. The oracle is a foreign OTLP
+// endpoint. No line may be missing.
 func TestKillTheAgent(t *testing.T) {
 	dir := t.TempDir()
 	sink := newOTLPSink(t)
@@ -61,8 +60,8 @@ service:
 	}
 }
 
-// TestKillUp: `sluice up` with its store is killed by SIGKILL while numbered lines are written and rotated. The
-// oracle is its own query API, asked for every line after the last start.
+// TestKillUp kills `sluice up` and its store while numbered lines are written and rotated. The oracle is its query API,
+// asked for every line after the last start.
 func TestKillUp(t *testing.T) {
 	dir := t.TempDir()
 	p := ports(t, 2)
@@ -120,8 +119,8 @@ func instantLogs(t testing.TB, api int, query string) float64 {
 	return v
 }
 
-// readLines pages through everything that a selector has, forward in time, and books each line. Lines may share
-// a timestamp, so a page begins at the last one's time and what was booked of that instant is skipped.
+// readLines pages through all lines of a selector, forward in time. Lines may share a timestamp, so a page begins at the
+// last one's time and skips lines already seen.
 func readLines(t testing.TB, api int, selector string, from time.Time, book *tally) {
 	t.Helper()
 	const page = 5000

@@ -29,8 +29,8 @@ func (asBytes) Marshal(v any) ([]byte, error) {
 func (asBytes) Unmarshal([]byte, any) error { return nil }
 func (asBytes) Name() string                { return "proto" }
 
-// TestMemoryLimitIsTheProcess: 600 requests of 500 logs (215 kB) at once to a destination that takes 400 ms, with
-// limit_mib 400. The process stays within a tenth of it, and what does not fit is refused and told so.
+// TestMemoryLimitIsTheProcess: 600 concurrent requests of 500 logs (215 kB) to a destination that takes 400 ms, with
+// limit_mib 400. The process stays within 10 % of it, and the rest is refused.
 func TestMemoryLimitIsTheProcess(t *testing.T) {
 	const clients, limit = 600, 400
 	dir := t.TempDir()

@@ -40,9 +40,8 @@ func counters(t testing.TB, metrics int) map[string]float64 {
 	return out
 }
 
-// TestDuplicatesAreCountedOverAReload: a fan-out to a destination that takes and one that is dead, and a request that is
-// split and partly refused. What was delivered although its client was not told so is counted, and no counter falls or
-// begins anew when SIGHUP replaces the components that count.
+// TestDuplicatesAreCountedOverAReload: a fan-out to a working and a dead destination, and a request that is split and partly
+// refused. Deliveries without acknowledgement are counted, and no counter falls when SIGHUP replaces the components.
 func TestDuplicatesAreCountedOverAReload(t *testing.T) {
 	const n, part = 300, 100
 	dir := t.TempDir()

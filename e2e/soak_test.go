@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// TestSoak runs `sluice up` under steady load and looks for growth: live heap less what the TSDB head holds by nature,
-// goroutines, open files. SLUICE_SOAK sets how long (60m by `make soak`); without it a three-minute form
-// runs. The first quarter is warm-up.
+// TestSoak runs `sluice up` under steady load and checks for growth of live heap (without the TSDB head), goroutines and
+// open files. SLUICE_SOAK sets the duration (60m by `make soak`; default three minutes). The first quarter is warm-up.
 func TestSoak(t *testing.T) {
 	long := 3 * time.Minute
 	if text := os.Getenv("SLUICE_SOAK"); text != "" {
@@ -71,8 +70,8 @@ service:
 	close(stop)
 	clients, lines := <-pushed, w.end()
 	t.Logf("second quarter: %+v; last quarter: %+v; %d records pushed, %d lines", warm, last, clients, lines)
-	// The peak of a quarter is compared, of what collections found in use. A short form has few collections, and its
-	// store is not full of its caches yet, hence the absolute allowance.
+	// Compare the peak in-use heap after collections per quarter. A short run has few collections and caches that are not
+	// full, hence the absolute allowance.
 	allowance := float64(24 << 20)
 	if long >= time.Hour {
 		allowance = 0
@@ -116,8 +115,8 @@ func (r reading) most(o reading) reading {
 	return reading{max(r.heap, o.heap), max(r.live, o.live), max(r.goroutines, o.goroutines), max(r.files, o.files), 0}
 }
 
-// headBytesPerSeries is what a series of the TSDB's head takes, by its own sizing guide; the head is meant to grow
-// until its block is cut, so it is taken out.
+// headBytesPerSeries is the size of a series in the TSDB's head, by its sizing guide. The head grows until its block is cut,
+// so it is subtracted.
 const headBytesPerSeries = 4096
 
 func read(t testing.TB, metrics int) reading {

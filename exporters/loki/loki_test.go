@@ -214,8 +214,8 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 }
 
-// TestLinesTooFarBehindCostOnlyThemselves: the lines of a stream stand as they came, not by time, so what is before a line
-// that is too old may be good.
+// TestLinesTooFarBehindCostOnlyThemselves: lines of a stream are not sorted by time, so lines before one that is too old may
+// be good.
 func TestLinesTooFarBehindCostOnlyThemselves(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -25,9 +25,9 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Servers that answer before they have read the message, and callers that leave in the middle and reuse their buffers
-// at once, must never lead to a request that carries another request's bytes. Messages are larger than the flow
-// control window, so that grpc still holds them when the answer is in.
+// Servers that answer before they have read the message, and callers that leave and reuse their buffers at once, must never
+// cause a request with another request's bytes. Messages exceed the flow-control window, so that grpc still holds them after
+// the answer.
 func TestNobodySeesAnotherRequestsBytes(t *testing.T) {
 	for _, compression := range []string{"none", "zstd"} {
 		t.Run(compression, func(t *testing.T) {

@@ -42,9 +42,9 @@ func intact(b []byte) bool {
 	return string(b[:8]) == fmt.Sprintf("%08x", crc32.ChecksumIEEE(b[8:]))
 }
 
-// Servers that answer before they have read the body, and callers that leave in the middle and reuse their buffers at
-// once, must never lead to a request that carries another request's bytes. Bodies are larger than the write buffer,
-// so that the transport still reads them when the answer is in.
+// Servers that answer before they have read the body, and callers that leave and reuse their buffers at once, must never
+// cause a request with another request's bytes. Bodies exceed the write buffer, so that the transport still reads them after
+// the answer.
 func TestNobodySeesAnotherRequestsBytes(t *testing.T) {
 	for _, c := range []struct {
 		compression string
@@ -132,8 +132,8 @@ func TestNobodySeesAnotherRequestsBytes(t *testing.T) {
 	}
 }
 
-// A server that answers 200 before it reads leaves a transport behind that still writes when Consume has returned.
-// Whatever arrives after that is of this request, or the connection ends.
+// If a server answers 200 before it reads, the transport still writes after Consume has returned. Whatever arrives then
+// belongs to this request, or the connection ends.
 func TestTheTransportReadsOnAfterTheAnswer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

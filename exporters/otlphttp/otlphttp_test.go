@@ -245,8 +245,8 @@ func TestAServerThatNeverAnswers(t *testing.T) {
 	}
 }
 
-// A server that answers 429 at once and then waits for a body that the client no longer sends must not hold the place
-// of the request until its timeout.
+// A server that answers 429 at once and then waits for a body that is no longer sent must not hold the request's slot until
+// its timeout.
 func TestAnEarlyAnswerOverHTTP2(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTooManyRequests)

@@ -11,8 +11,8 @@ import (
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 )
 
-// TestASilentConnectionIsLeft: over HTTP/2 a request that times out leaves its connection open. One on which nothing
-// comes is given up, and the next goes over another.
+// TestASilentConnectionIsLeft: over HTTP/2 a timed-out request leaves its connection open. A silent connection is given up,
+// and the next request uses another.
 func TestASilentConnectionIsLeft(t *testing.T) {
 	if c := Default(); c.HTTP2ReadIdleTimeout+c.HTTP2PingTimeout > 20*time.Second || c.HTTP2ReadIdleTimeout == 0 || c.HTTP2PingTimeout == 0 {
 		t.Errorf("by default a silent connection is left after %s and %s, want 20s at most", c.HTTP2ReadIdleTimeout, c.HTTP2PingTimeout)

@@ -32,8 +32,8 @@ func scraped(n int, at int64) pmetric.Metrics {
 	return md
 }
 
-// TestASampleThatPrometheusRejectsCostsOnlyItself: Prometheus rolls the whole request back at the first bad sample. The
-// bad series is found once, and then goes in a request of its own: one more request a scrape.
+// TestASampleThatPrometheusRejectsCostsOnlyItself: Prometheus rolls back the whole request at the first bad sample. The bad
+// series is found once, then gets its own request: one more per scrape.
 func TestASampleThatPrometheusRejectsCostsOnlyItself(t *testing.T) {
 	db, handler := prometheusServer(t)
 	var requests atomic.Int32
@@ -199,8 +199,8 @@ func TestNothingOfOurOwnMakingIsOlder(t *testing.T) {
 	}
 }
 
-// TestARequestOfTargetInfoAloneIsRefused: the whole batch comes again then. Nothing of it is lost, what was delivered
-// before counts as delivered after refusal, and as nothing else.
+// TestARequestOfTargetInfoAloneIsRefused: the whole batch is sent again. Nothing is lost, and what was delivered before
+// counts only as delivered after refusal.
 func TestARequestOfTargetInfoAloneIsRefused(t *testing.T) {
 	db, handler := prometheusServer(t)
 	refusing := true
@@ -260,8 +260,8 @@ func TestARequestOfTargetInfoAloneIsRefused(t *testing.T) {
 	}
 }
 
-// TestAnotherValueIsNotThere: a request whose answer was lost comes again, and Prometheus says that it has another value for
-// the same time. That sample is not there, whatever became of the first attempt.
+// TestAnotherValueIsNotThere: after a lost answer, Prometheus reports another value for the same time. That sample is not
+// stored, whatever became of the first attempt.
 func TestAnotherValueIsNotThere(t *testing.T) {
 	_, handler := prometheusServer(t)
 	n := 0

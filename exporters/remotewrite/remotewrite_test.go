@@ -285,8 +285,8 @@ func TestRejectionsSayWhy(t *testing.T) {
 	}
 }
 
-// TestABadPartCostsOnlyItself: also when the exporter itself leaves out a point, which is booked once, and when the batch
-// goes out in several requests of which some are taken. No sample arrives twice.
+// TestABadPartCostsOnlyItself: also if the exporter itself drops a point, which is counted once, and if only some requests
+// of a batch are accepted. No sample arrives twice.
 func TestABadPartCostsOnlyItself(t *testing.T) {
 	for _, c := range []struct{ shards, size, flushAt int }{{1, 1 << 20, flushArena}, {1, 2000, flushArena}, {3, 2000, flushArena}, {2, 2000, 3000}} {
 		var mu sync.Mutex

@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fakeJournalctl serves a folder of entries, whose file names are their cursors: those behind --after-cursor, or the
-// last --lines, and then what comes. A file exit-after in the folder holds after how many entries it fails.
+// fakeJournalctl serves a folder of entries with their cursors as file names: those after --after-cursor, or the last
+// --lines, then new ones. A file exit-after holds the number of entries after which it fails.
 func fakeJournalctl(dir string, args []string) int {
 	after, lines := "", -1
 	for _, a := range args {

@@ -113,8 +113,8 @@ func peak(f func()) int64 {
 	return most - base
 }
 
-// TestLargeJSONBesideOthers: under a limit of 64 MiB a usual JSON of 4 MB is let in beside another request, and holds
-// no more than its protobuf needs once it is one; what can never fit beside others is told so.
+// TestLargeJSONBesideOthers: with a limit of 64 MiB, a usual 4 MB JSON body is admitted beside another request and later
+// holds only its protobuf; one that can never fit beside others is told so.
 func TestLargeJSONBesideOthers(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
 	var n atomic.Int32

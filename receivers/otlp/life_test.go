@@ -50,8 +50,8 @@ func TestAStartThatFailsLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// TestAfterStopNobodyIsInside: when the drain's time is over the handlers are cut off, and Stop returns behind the
-// last of them, because what they write to is closed next.
+// TestAfterStopNobodyIsInside: after the drain timeout handlers are cut off, and Stop returns after the last one, because
+// what they write to is closed next.
 func TestAfterStopNobodyIsInside(t *testing.T) {
 	var inside atomic.Int32
 	entered := make(chan struct{})

@@ -180,8 +180,8 @@ func post(t testing.TB, url, contentType, encoding string, body []byte) response
 	return response{res.StatusCode, res.Header, string(text)}
 }
 
-// TestBytesArriveAsSent: every signal in every encoding over HTTP reaches the sink as the client's protobuf, byte
-// for byte. It fails when confighttp inflates by itself, because then Content-Encoding does not reach us.
+// TestBytesArriveAsSent: every signal in every encoding over HTTP reaches the sink as the client's protobuf, byte for byte.
+// It fails if confighttp inflates, because then Content-Encoding does not reach us.
 func TestBytesArriveAsSent(t *testing.T) {
 	sink := &pipelinetest.Recorder{}
 	srv := start(t, sink, nil)

@@ -41,8 +41,8 @@ func twoDoors(t testing.TB, sink pipeline.Sink, change func(*Config, *pipeline.S
 
 func doorOf(s *server) *httpServer { return s.receiver.listeners[1].(*httpServer) }
 
-// exchangeRaw sends bytes and nothing else, and returns the answers: status line, sorted header with a word on Date, body. What
-// the last one says of the connection is left out: the client has closed it.
+// exchangeRaw sends bytes and returns the answers: status line, sorted header without the value of Date, body. It omits the
+// last answer's connection state: the client has closed it.
 func exchangeRaw(t testing.TB, s *server, raw []byte) string {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.http, "http://"))

@@ -136,8 +136,7 @@ type round struct {
 	samples []scraped
 }
 
-// tidy makes rounds comparable: sorted, the first of two samples of a series at one time, times relative, and the
-// durations, which no two runs share, without their value.
+// tidy makes rounds comparable: sorted, without repeated samples, with relative times and without the values of durations.
 func tidy(rounds []round) (out []string) {
 	for i, r := range rounds {
 		seen := map[string]bool{}

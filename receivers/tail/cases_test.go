@@ -24,9 +24,9 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
 
-// TestCases runs testdata/*.txtar: a configuration, a script of what happens to files and to the receiver, the wanted
-// records in the order of their delivery for each file name ("want in any order": where several files bear it), and
-// the wanted counters where they matter. Time is the script's own.
+// TestCases runs testdata/*.txtar: a configuration, a script of events for files and receiver, the wanted records per file
+// name in delivery order ("want in any order" if several files have the name), and wanted counters. Time is the script's
+// own.
 func TestCases(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(cases) == 0 {

@@ -134,9 +134,8 @@ func TestRotationUnderLoad(t *testing.T) {
 	}
 }
 
-// TestKillUnderLoad kills and restarts the receiver while lines are written and rotated, with a sink that answers late
-// and out of order and refuses now and then: nothing is lost, and what comes twice is within the bound, a second
-// of deliveries (the checkpoint's age) for each kill.
+// TestKillUnderLoad kills and restarts the receiver while lines are written and rotated, with a sink that answers late, out
+// of order and with refusals. Nothing may be lost, and duplicates are limited to a second of deliveries per kill.
 func TestKillUnderLoad(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.PollInterval = 20 * time.Millisecond
@@ -212,8 +211,8 @@ func TestKillAtEveryByte(t *testing.T) {
 	}
 }
 
-// TestOneFileOverASlowSink is the promise that a sink that takes 20 ms for each answer does not bound a file to one
-// batch per answer. The time is a bubble's: what the machine takes for its part does not count.
+// TestOneFileOverASlowSink: a sink that takes 20 ms per answer does not limit a file to one batch per answer. It uses
+// synthetic time.
 func TestOneFileOverASlowSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -243,9 +242,8 @@ func TestOneFileOverASlowSink(t *testing.T) {
 	})
 }
 
-// TestManyFiles reads far more files than may be open: all of them, each in order, and no more are open than allowed;
-// also when all of one folder are rotated at once. When all are deleted, none is remembered but in the checkpoint, and
-// there not for long.
+// TestManyFiles reads more files than may be open: all of them, each in order, also when a whole folder is rotated at once.
+// When all are deleted, they remain only in the checkpoint, and not for long.
 func TestManyFiles(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.PollInterval = 10 * time.Millisecond
@@ -299,7 +297,7 @@ func TestManyFiles(t *testing.T) {
 	if len(kept) > 2*files {
 		t.Errorf("%d entries are kept", len(kept))
 	}
-	// As if each had been last seen long ago: they are deleted, and not kept as long as those that may come back.
+	// As if each had been last seen long ago: entries of deleted files expire early.
 	for _, e := range kept {
 		if age := time.Since(time.Unix(e.Seen, 0)); age < 70*time.Hour {
 			t.Errorf("the entry of a deleted file is kept as if it were %s old: %+v", age, e)
@@ -307,8 +305,8 @@ func TestManyFiles(t *testing.T) {
 	}
 }
 
-// TestShortLivedPods: among five thousand log folders, pods come, write and go within two seconds of their last line: all
-// is read. Some folders have times of whole seconds, as on ext2 and NFS.
+// TestShortLivedPods: among five thousand log folders, pods come, write and go within two seconds of their last line, and
+// all is read. Some folders have times in whole seconds, as on ext2 and NFS.
 func TestShortLivedPods(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Include = []string{w.path("pods/*/*/*.log")}
@@ -356,6 +354,7 @@ func (w *world) noneOpen() {
 	}
 }
 
+<<<<<<< HEAD
 // TestDeletedWhileNotOpen: of a file that had to give up its descriptor, nobody can know what was written to it just before
 // it was deleted; the file is counted. One that was open is read to its end, and is not.
 func TestDeletedWhileNotOpen(t *testing.T) {
@@ -382,6 +381,9 @@ func TestDeletedWhileNotOpen(t *testing.T) {
 
 // TestTurns: files that are longer than a turn, and that a full window stops, are taken up again although nothing is
 // written to them any more.
+=======
+// TestTurns: files longer than a turn, stopped by a full window, are continued although nothing more is written to them.
+>>>>>>> edit2
 func TestTurns(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.PollInterval = 5 * time.Millisecond

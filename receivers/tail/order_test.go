@@ -13,8 +13,8 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// TestOrderOfDelivery: with a sink that answers at random times and refuses, a window of one delivers a file's records
-// in order; a larger one may let batches overtake each other, and the observed times still tell the order.
+// TestOrderOfDelivery: with a sink that answers at random times and refuses, a window of one keeps a file's order; a larger
+// one may reorder batches, but observed times still show the order.
 func TestOrderOfDelivery(t *testing.T) {
 	for _, window := range []int{1, 4} {
 		t.Run(fmt.Sprint(window), func(t *testing.T) { testOrder(t, window) })

@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// TestLogrotate runs the real program in its modes over files that are written to at any moment but while it works (what is
-// written between its copy and its truncation is lost by nature): each line comes once, also with globs that give every
-// rotated file, and when the receiver is down over some rotations.
+// TestLogrotate runs the real logrotate in its modes over files that are written to except while it works: each line comes
+// once, also with globs that match rotated files, and if the receiver is down during rotations.
 func TestLogrotate(t *testing.T) {
 	logrotate, err := exec.LookPath("logrotate")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// TestASecondProcessIsRefused: two on one data directory would write their checkpoints over each other. Building a graph
-// for a trial, as a reload does, takes no lock, and the graph after one that has stopped gets it.
+// TestASecondProcessIsRefused: two processes would overwrite each other's checkpoint. Building a graph without starting it
+// takes no lock, and the next graph gets the lock after a stop.
 func TestASecondProcessIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.write("a.log", "one\n")

@@ -131,8 +131,8 @@ func TestREADME(t *testing.T) {
 	}
 }
 
-// TestStopDoesNotWaitForever: a sink that does not answer is given up at once, or when Stop's context ends if that is
-// sooner, nothing leaks, and the lines come at the next start.
+// TestStopDoesNotWaitForever: a sink that does not answer is given up at once or when Stop's context ends; nothing leaks,
+// and the lines come at the next start.
 func TestStopDoesNotWaitForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -193,8 +193,7 @@ func TestStopWaitsForWhatIsAnswered(t *testing.T) {
 	})
 }
 
-// TestALongHole: a file that is nothing but a hole costs nothing, a hole before a line neither, and Stop never waits for
-// a search through what no newline ends.
+// TestALongHole: holes cost nothing, and Stop never waits for a search without newlines.
 func TestALongHole(t *testing.T) {
 	w := newWorld(t)
 	const size = 20 << 30

@@ -33,8 +33,8 @@ func TestCheckpointRoundTrip(t *testing.T) {
 	}
 }
 
-// TestCheckpointDamage changes, cuts, doubles and removes at every byte: it must be noticed, cost no more than the
-// entries of the lines it touched, and never make an entry that was not written.
+// TestCheckpointDamage changes, cuts, doubles and removes at every byte: it must be noticed, cost only the entries of
+// damaged lines, and never invent an entry.
 func TestCheckpointDamage(t *testing.T) {
 	want := testEntries(4)
 	good := Encode(want)

@@ -70,8 +70,8 @@ func TestRunSavesChanges(t *testing.T) {
 	})
 }
 
-// TestFewChangesAreFewBytes: five lines a second into one of five thousand files cost less than 10 kB a second on the disk,
-// and what is read back is what was saved last.
+// TestFewChangesAreFewBytes: five lines a second into one of five thousand files cost less than 10 kB/s on disk, and Load
+// returns what was saved last.
 func TestFewChangesAreFewBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tail.checkpoint")
 	var files []Entry

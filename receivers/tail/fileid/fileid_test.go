@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// TestStat holds both ways of looking, by path and by open file, and the birth time to what they are for: to know a file
-// again whatever it is called, and another file at its name as another.
+// TestStat: both ways of looking, by path and by open file, and the birth time recognize a renamed file and a replaced one.
 func TestStat(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.log")
 	write := func(content string) {

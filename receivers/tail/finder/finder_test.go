@@ -190,8 +190,8 @@ func TestCoarseTimes(t *testing.T) {
 	}
 }
 
-// TestTheKernelTells: each change of a folder is told, also of one that is new, replaced by another, or gone; and what is
-// in it is found without a look at the others.
+// TestTheKernelTells: each change of a folder is reported, also of a new, replaced or removed one, and found without a look
+// at other folders.
 func TestTheKernelTells(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only there")

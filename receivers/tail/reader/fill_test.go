@@ -112,8 +112,8 @@ func reference(text []byte, cri bool, limit int) []string {
 	return out
 }
 
-// FuzzFill reads a text that grows in steps, through the smallest batches there are, and compares with the
-// reference: whatever the text and wherever it was cut, every record comes once, in order, whole.
+// FuzzFill reads a growing text through the smallest batches and compares with the reference: every record comes once, in
+// order, whole.
 func FuzzFill(f *testing.F) {
 	const h = "2026-01-02T03:04:05.1Z "
 	for _, s := range []string{

@@ -65,8 +65,7 @@ func TestParseCRI(t *testing.T) {
 	}
 }
 
-// FuzzParseCRI holds the parser to time.Parse: what it takes, time.Parse takes with the same value, and its memory
-// of the last second never changes an answer.
+// FuzzParseCRI compares with time.Parse: accepted times have the same value, and the cached second never changes a result.
 func FuzzParseCRI(f *testing.F) {
 	for _, s := range []string{
 		"2016-10-06T00:17:09.669794202Z stdout F hello", "2016-10-06T00:17:09.66979420Z stderr P x", "2016-10-06T00:17:09+01:00 stdout F",

@@ -187,8 +187,8 @@ func TestTwoRotationsBetweenTwoLooks(t *testing.T) {
 	})
 }
 
-// TestWhereReadingBegins: at the checkpoint's offset for what it knows, also under another name; at the end of the last
-// line at the very first start; at the beginning for what appears later.
+// TestWhereReadingBegins: at the checkpoint's offset for known files, also renamed ones; after the last line at the very
+// first start; at the beginning for later files.
 func TestWhereReadingBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Config{StartAtEnd: true, MaxDeletedBytes: 1 << 20})
