@@ -105,7 +105,7 @@ func TestNothingGoesOutBehindARefusedPart(t *testing.T) {
 	}))
 	defer srv.Close()
 	sink, ledger := start(t, func(c *Config) { c.Endpoint = srv.URL })
-	// one duplicate-with-other-value sample at 8000 in the store? make the LAST sample far in the future: out of bounds (too far ahead)
+	// The last sample is too far in the future.
 	md := pmetric.NewMetrics()
 	for at := int64(1000); at <= 7000; at += 1000 {
 		pointAt(md, "s", at, float64(at))

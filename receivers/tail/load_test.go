@@ -354,7 +354,6 @@ func (w *world) noneOpen() {
 	}
 }
 
-<<<<<<< HEAD
 // TestDeletedWhileNotOpen: of a file that had to give up its descriptor, nobody can know what was written to it just before
 // it was deleted; the file is counted. One that was open is read to its end, and is not.
 func TestDeletedWhileNotOpen(t *testing.T) {
@@ -381,9 +380,6 @@ func TestDeletedWhileNotOpen(t *testing.T) {
 
 // TestTurns: files that are longer than a turn, and that a full window stops, are taken up again although nothing is
 // written to them any more.
-=======
-// TestTurns: files longer than a turn, stopped by a full window, are continued although nothing more is written to them.
->>>>>>> edit2
 func TestTurns(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.PollInterval = 5 * time.Millisecond
