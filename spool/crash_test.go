@@ -1,0 +1,357 @@
+package spool_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluiceio/sluice/spool"
+	"github.com/sluiceio/sluice/spool/spooltest"
+)
+
+// A world drives a log on a file system that crashes, and knows what must be true afterwards.
+type world struct {
+	fs      *spooltest.FS
+	log     *spool.Log
+	reader  *spool.Reader
+	opt     spool.Options
+	next    uint64          // id of the next record
+	written map[uint64]bool // Put was called
+	acked   map[uint64]bool // Durable answered nil
+	settled map[uint64]bool // Settle or a drop was called
+	kept    map[uint64]bool // settled, and the cursor was saved after it
+	sent    map[uint64]bool // handed out, by any process
+	seqs    map[spool.Seq]uint64
+	out     []spool.Entry // handed out by this process, not settled
+	buf     []byte
+	down    func() bool
+}
+
+func newWorld(fs *spooltest.FS) *world {
+	return &world{fs: fs, opt: spool.Options{Dir: "q", SegmentBytes: 4 << 10, Ahead: 4, FS: fs}, written: map[uint64]bool{}, acked: map[uint64]bool{},
+		settled: map[uint64]bool{}, kept: map[uint64]bool{}, sent: map[uint64]bool{}, seqs: map[spool.Seq]uint64{}}
+}
+
+// payload is the body of a record: its id, and bytes that follow from it.
+func payload(id uint64, size int) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, id)
+	r := rand.New(rand.NewPCG(id, 7))
+	for len(b) < 8+size {
+		b = append(b, byte(r.Uint32()))
+	}
+	return b
+}
+
+func record(id uint64, size int) spool.Record {
+	return spool.Record{Header: binary.LittleEndian.AppendUint64(nil, id), Body: payload(id, size), Count: uint32(id%7 + 1), Time: int64(id)}
+}
+
+// idOf checks that a record is what was put under its id.
+func idOf(e spool.Entry) (uint64, error) {
+	if len(e.Header) != 8 || len(e.Body) < 8 {
+		return 0, fmt.Errorf("record %d has header %x and %d bytes", e.Seq, e.Header, len(e.Body))
+	}
+	id := binary.LittleEndian.Uint64(e.Header)
+	if !bytes.Equal(e.Body, payload(id, len(e.Body)-8)) || e.Count != uint32(id%7+1) || e.Time != int64(id) {
+		return 0, fmt.Errorf("record %d (id %d) is not what was put", e.Seq, id)
+	}
+	return id, nil
+}
+
+func (w *world) open() (err error) {
+	if w.log, err = spool.Open(w.opt); err == nil {
+		w.reader = w.log.NewReader(0, 0)
+		w.out = nil
+	}
+	return err
+}
+
+func (w *world) close() {
+	if w.log != nil {
+		w.reader.Close()
+		w.log.Close()
+		w.log = nil
+	}
+}
+
+// step does one random thing. Errors of the disk are no matter here: what was promised is what counts.
+func (w *world) step(t *testing.T, r *rand.Rand) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	switch r.IntN(12) {
+	case 0, 1, 2:
+		w.next++
+		w.written[w.next] = true
+		if seq, err := w.log.Put(record(w.next, r.IntN(1200))); err == nil {
+			w.seqs[seq] = w.next
+			if r.IntN(3) > 0 && w.log.Durable(t.Context(), seq) == nil {
+				w.acked[w.next] = true
+			}
+		}
+	case 3: // written together, durable together
+		var seqs []spool.Seq
+		for range 1 + r.IntN(4) {
+			w.next++
+			w.written[w.next] = true
+			if seq, err := w.log.Put(record(w.next, r.IntN(400))); err == nil {
+				w.seqs[seq] = w.next
+				seqs = append(seqs, seq)
+			}
+		}
+		for _, seq := range seqs {
+			if w.log.Durable(t.Context(), seq) == nil {
+				w.acked[w.seqs[seq]] = true
+			}
+		}
+	case 4, 5, 6, 7:
+		e, err := w.reader.Next(ctx, w.buf)
+		w.buf = nil                  // w.out keeps its bytes
+		if err == nil && !w.down() { // a dead process hands out nothing
+			id, err := idOf(e)
+			if err != nil {
+				t.Error(err)
+			}
+			w.seqs[e.Seq] = id
+			if w.settled[id] && w.kept[id] {
+				t.Errorf("record %d was settled and is handed out", id)
+			}
+			w.sent[id] = true
+			w.out = append(w.out, e)
+		}
+	case 8, 9:
+		if len(w.out) > 0 {
+			i := 0
+			if r.IntN(3) == 0 {
+				i = r.IntN(len(w.out))
+			}
+			w.settle(w.out[i].Seq)
+			w.out = append(w.out[:i:i], w.out[i+1:]...)
+		}
+	case 10:
+		switch r.IntN(4) {
+		case 0: // the oldest that nobody has
+			before := w.log.Stats().Unsettled
+			got := w.log.DropOldest(int64(r.IntN(1500)))
+			if got.Records > before.Records {
+				t.Errorf("dropped %v of %v", got, before)
+			}
+			n := got.Records
+			held := map[uint64]bool{}
+			for _, e := range w.out {
+				held[w.seqs[e.Seq]] = true
+			}
+			for _, seq := range slices.Sorted(maps.Keys(w.seqs)) {
+				if id := w.seqs[seq]; n > 0 && !w.settled[id] && !held[id] {
+					w.settled[id] = true
+					n--
+				}
+			}
+		default:
+			w.save()
+		}
+	case 11:
+		switch r.IntN(4) {
+		case 0:
+			w.close()
+			if err := w.open(); err != nil && !errors.Is(err, spooltest.ErrCrashed) {
+				t.Fatal(err)
+			}
+		default:
+			time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond)
+		}
+	}
+}
+
+func (w *world) settle(seq spool.Seq) {
+	w.log.Settle(seq)
+	w.settled[w.seqs[seq]] = true
+}
+
+func (w *world) save() {
+	var now []uint64
+	for id := range w.settled {
+		if w.settled[id] {
+			now = append(now, id)
+		}
+	}
+	if w.log.SaveCursor() == nil {
+		for _, id := range now {
+			w.kept[id] = true
+		}
+	}
+}
+
+// drain reads all that is there.
+func drain(t *testing.T, l *spool.Log) (ids map[uint64]bool, maybe map[uint64]bool, total spool.Totals) {
+	t.Helper()
+	ids, maybe = map[uint64]bool{}, map[uint64]bool{}
+	r := l.NewReader(0, l.End())
+	defer r.Close()
+	var buf []byte
+	for {
+		e, err := r.Next(t.Context(), buf)
+		if errors.Is(err, io.EOF) {
+			return ids, maybe, total
+		}
+		if err != nil {
+			t.Fatalf("a record cannot be read: %v", err)
+		}
+		buf = e.Buf
+		id, err := idOf(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids[id] {
+			t.Fatalf("record %d is there twice", id)
+		}
+		ids[id], maybe[id] = true, e.MaybeSent
+		total.Records++
+		total.Count += uint64(e.Count)
+		total.Bytes += uint64(48+len(e.Header)+len(e.Body)+7) &^ 7
+	}
+}
+
+// reached counts that the dangerous states are met, so that no test passes empty.
+var reached struct{ recovered, torn, rolled, marked int }
+
+// check opens what a crash left, twice, and holds it against what was promised.
+func (w *world) check(t *testing.T, image *spooltest.FS) {
+	t.Helper()
+	opt := w.opt
+	opt.FS = image
+	first, err := spool.Open(opt)
+	if err != nil {
+		t.Fatalf("cannot open after the crash: %v", err)
+	}
+	st := first.Stats()
+	if st.Damaged != (spool.Totals{}) {
+		t.Errorf("damage is counted, and there was only a crash: %+v", st.Damaged)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := spool.Open(opt)
+	if err != nil {
+		t.Fatalf("cannot open a second time: %v", err)
+	}
+	defer second.Close()
+	if again := second.Stats(); again.AtOpen != st.AtOpen || again.Torn != (spool.Totals{}) || again.Damaged != (spool.Totals{}) {
+		t.Errorf("the second opening finds %+v, torn %+v, damaged %+v; the first found %+v", again.AtOpen, again.Torn, again.Damaged, st.AtOpen)
+	}
+	ids, maybe, total := drain(t, second)
+	reached.recovered += len(ids)
+	reached.torn += int(st.Torn.Records) + int(min(st.Torn.Bytes, 1))
+	reached.rolled += min(1, st.Segments/2)
+	if total != st.AtOpen {
+		t.Errorf("%+v was there at opening, %+v was read", st.AtOpen, total)
+	}
+	extra := 0
+	for id := range ids {
+		if !w.written[id] {
+			t.Errorf("record %d was never put", id)
+		}
+		if w.kept[id] {
+			t.Errorf("record %d was durably settled, and is there", id)
+		}
+		if w.sent[id] && !maybe[id] {
+			t.Errorf("record %d was handed out, and is not marked", id)
+		}
+		if !w.sent[id] && maybe[id] {
+			extra++
+			reached.marked++
+		}
+	}
+	if extra > 2*w.opt.Ahead { // one reader of each of the last two processes
+		t.Errorf("%d records are marked that nobody had", extra)
+	}
+	for id := range w.acked {
+		if !w.settled[id] && !ids[id] {
+			t.Errorf("record %d was acknowledged, and is lost", id)
+		}
+	}
+	// A fresh record must pass.
+	w.written[1<<40] = true
+	if _, err := second.Append(t.Context(), record(1<<40, 10)); err != nil {
+		t.Errorf("a fresh record is refused: %v", err)
+	}
+	if ids, _, _ := drain(t, second); !ids[1<<40] {
+		t.Error("a fresh record is not read")
+	}
+	delete(w.written, 1<<40)
+}
+
+// run does a program until the file system crashes at an operation, or to its end. It returns how many operations there were.
+func run(t *testing.T, seed uint64, crashAt int) (ops int) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		fs := spooltest.NewFS()
+		fs.NoAlloc = seed%3 == 0
+		crashed := make(chan struct{})
+		fs.Hook = func(op spooltest.Op) error {
+			if op.N == crashAt {
+				close(crashed)
+				return spooltest.ErrCrashed
+			}
+			return nil
+		}
+		down := func() bool {
+			select {
+			case <-crashed:
+				return true
+			default:
+				return false
+			}
+		}
+		w := newWorld(fs)
+		w.down = down
+		if err := w.open(); err != nil && !down() {
+			t.Fatal(err)
+		}
+		for i := 0; i < 60 && !down() && w.log != nil; i++ {
+			w.step(t, r)
+		}
+		ops = fs.Ops()
+		for _, keep := range []spooltest.Keep{spooltest.KeepNone, spooltest.KeepAll, spooltest.KeepSome(r), spooltest.KeepSome(r)} {
+			w.check(t, fs.Crash(keep))
+		}
+		w.close()
+		if t.Failed() {
+			t.Logf("program %d, crash at operation %d", seed, crashAt)
+		}
+	})
+	return ops
+}
+
+// TestCrashAnywhere: F01 of the fault matrix.
+func TestCrashAnywhere(t *testing.T) {
+	programs := 12
+	if testing.Short() {
+		programs = 3
+	}
+	points := 0
+	for seed := range uint64(programs) {
+		for at := 1; ; at++ {
+			ops := run(t, seed, at)
+			points++
+			if t.Failed() {
+				t.FailNow()
+			}
+			if ops < at {
+				break
+			}
+		}
+	}
+	t.Logf("%d programs, %d crashes, each found on disk in 4 ways: %+v", programs, points, reached)
+	if reached.recovered == 0 || reached.torn == 0 || reached.rolled == 0 || reached.marked == 0 {
+		t.Error("the programs do not reach what they are for")
+	}
+}

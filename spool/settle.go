@@ -1,0 +1,263 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+)
+
+const (
+	saveEvery    = 100 * time.Millisecond
+	reserveBytes = 64 << 10
+	reserveEvery = 10 * time.Second
+	maxAside     = 64 << 20
+)
+
+// Settle says that a record is done with: it is not handed out again. In any order, and more than once is no harm. Records that are
+// not durable cannot be settled.
+func (l *Log) Settle(seq Seq) {
+	l.mu.Lock()
+	h, known := l.inflight[seq]
+	if known {
+		l.settleLocked(seq, h)
+	}
+	p, there := l.part(seq)
+	open := !known && there && !l.settled.has(seq)
+	l.mu.Unlock()
+	if !open {
+		return
+	}
+	f := newFinder(l)
+	defer f.close()
+	if st, ok, err := f.find(p, seq); err == nil && ok && st.seq == seq {
+		l.mu.Lock()
+		if !l.settled.has(seq) {
+			l.settleLocked(seq, handed{st.at, st.size(), st.time, st.count})
+		}
+		l.mu.Unlock()
+	}
+}
+
+// settleLocked settles a record that is durable and not settled. l.mu is held.
+func (l *Log) settleLocked(seq Seq, h handed) {
+	delete(l.inflight, seq)
+	if l.settled.has(seq) {
+		return
+	}
+	t := Totals{1, uint64(h.count), uint64(h.size)}
+	l.settled.add(seq, seq+1)
+	l.stats.Unsettled.sub(t)
+	if p, ok := l.part(seq); ok {
+		p.s.settled.add(t)
+		if seq+1 > p.s.hint.seq && seq+1 <= l.settled[0].to {
+			p.s.hint = place{seq + 1, h.off + h.size}
+		}
+	}
+	l.changedLocked()
+}
+
+func (l *Log) changedLocked() {
+	if !l.unsaved {
+		l.unsaved = true
+		kick(l.saveSoon)
+	}
+}
+
+// DropOldest settles the oldest records that no reader has, until they are so many bytes or none is left, and says what they were.
+func (l *Log) DropOldest(bytes int64) Totals {
+	return l.drop(func(got Totals, _ head) bool { return got.Bytes < uint64(max(bytes, 0)) })
+}
+
+// DropOlder settles the oldest records that no reader has, up to the first that is not older than t.
+func (l *Log) DropOlder(t time.Time) Totals {
+	return l.drop(func(_ Totals, h head) bool { return h.time < t.UnixNano() })
+}
+
+func (l *Log) drop(more func(Totals, head) bool) (got Totals) {
+	f := newFinder(l)
+	defer f.close()
+	for pos := Seq(0); ; {
+		l.mu.Lock()
+		for {
+			pos = l.settled.next(pos)
+			if _, has := l.inflight[pos]; !has {
+				break
+			}
+			pos++
+		}
+		p, ok := l.part(pos)
+		l.mu.Unlock()
+		if !ok {
+			return got
+		}
+		st, ok, err := f.find(p, pos)
+		if err != nil {
+			return got
+		}
+		if !ok || st.seq != pos {
+			continue
+		}
+		if !more(got, st.head) {
+			return got
+		}
+		f.w.accept(st)
+		l.mu.Lock()
+		if _, has := l.inflight[pos]; !has && !l.settled.has(pos) {
+			l.settleLocked(pos, handed{st.at, st.size(), st.time, st.count})
+			got.add(st.totals())
+		}
+		l.mu.Unlock()
+	}
+}
+
+// SaveCursor makes durable what is settled, and unlinks segments that are settled as a whole. It is also done in the background.
+func (l *Log) SaveCursor() error {
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	l.mu.Lock()
+	l.unsaved = false
+	base := l.settled[0].to
+	l.sent.cut(base)
+	c := cursor{l.next, l.durable, l.settled, append(spans(nil), l.sent...)}
+	for _, r := range l.readers {
+		r.saving = r.want
+		c.sent.add(r.pos, r.want)
+	}
+	l.image = c.append(l.image[:0])
+	l.mu.Unlock()
+	err := l.writeCursor()
+	if err != nil && l.giveUpReserve() {
+		err = l.writeCursor()
+	}
+	// Without a saved cursor readers go on all the same: a full disk must not stop what would empty it.
+	l.mu.Lock()
+	for _, r := range l.readers {
+		r.limit = max(r.limit, r.saving)
+	}
+	l.saved.broadcast()
+	l.mu.Unlock()
+	if err != nil {
+		l.trouble("save the cursor", err)
+	}
+	l.unlink(base, err == nil)
+	l.makeReserve(err)
+	return err
+}
+
+func (l *Log) writeCursor() error {
+	tmp := l.path("cursor.tmp")
+	_ = l.fs.Remove(tmp)
+	f, err := l.fs.Open(tmp, ModeNew)
+	if err != nil {
+		return err
+	}
+	if err = writeFull(f, l.image, 0); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = l.fs.Rename(tmp, l.path("cursor"))
+	}
+	if err != nil {
+		_ = l.fs.Remove(tmp)
+		return err
+	}
+	return l.fs.SyncDir(l.opt.Dir)
+}
+
+// unlink removes the segments below base. When the cursor could not be saved, one after the other, so that none is missing in the
+// middle: what is missing at the front is settled.
+func (l *Log) unlink(base Seq, saved bool) {
+	for {
+		l.mu.Lock()
+		ok := len(l.segs) > 1 && l.segs[0].f == nil && l.segs[0].end <= base
+		var s *segment
+		if ok {
+			s = l.segs[0]
+		}
+		l.mu.Unlock()
+		if !ok {
+			return
+		}
+		if err := l.fs.Remove(l.path(segmentName(s.first))); err != nil && !notExist(err) {
+			l.trouble("remove a settled segment", err)
+			return
+		}
+		l.forget(s)
+		l.mu.Lock()
+		rest := s.total.minus(s.settled) // of records whose heads were lost
+		l.stats.Unsettled.sub(rest)
+		l.stats.Damaged.add(rest)
+		l.mu.Unlock()
+		if !saved && l.fs.SyncDir(l.opt.Dir) != nil {
+			return
+		}
+	}
+}
+
+// giveUpReserve removes the reserve file, so that a full disk has room for a cursor. It reports whether there was one.
+func (l *Log) giveUpReserve() bool {
+	return l.fs.Remove(l.path("reserve")) == nil
+}
+
+// makeReserve makes the reserve file when it is not there and the disk seems to have room again.
+func (l *Log) makeReserve(failed error) {
+	now := l.opt.Now()
+	if failed != nil || (now.Sub(l.tried) < reserveEvery && !now.Before(l.tried)) {
+		return
+	}
+	l.tried = now
+	f, err := l.fs.Open(l.path("reserve"), ModeNew)
+	if err != nil {
+		return // most likely it is there
+	}
+	b := make([]byte, reserveBytes)
+	for i := range b {
+		b[i] = byte(i) | 1 // a file system may keep zeros without taking room
+	}
+	if err = writeFull(f, b, 0); err == nil {
+		err = f.Sync()
+	}
+	if errors.Join(err, f.Close()) != nil {
+		_ = l.fs.Remove(l.path("reserve"))
+	}
+}
+
+// keepAside copies damaged bytes of a segment into damaged/, as far as there is room in it, and returns how many they are, zeros at
+// their end aside.
+func (l *Log) keepAside(first Seq, file File, gone loss) int64 {
+	l.asiding.Lock()
+	defer l.asiding.Unlock()
+	b := make([]byte, 64<<10)
+	used := int64(0)
+	for off := gone.at; off < gone.until; off += int64(len(b)) {
+		b = b[:min(int64(len(b)), gone.until-off)]
+		_ = readFull(file, b, off)
+		for i := len(b) - 1; i >= 0; i-- {
+			if b[i] != 0 {
+				used = off - gone.at + int64(i) + 1
+				break
+			}
+		}
+	}
+	keep := min(used, l.aside)
+	if keep <= 0 {
+		return used
+	}
+	name := filepath.Join(l.path("damaged"), fmt.Sprintf("%s-%012x", segmentName(first), gone.at))
+	out, err := l.fs.Open(name, ModeNew)
+	if err != nil {
+		return used // most likely it was kept before
+	}
+	l.aside -= keep
+	for off := int64(0); off < keep && err == nil; off += int64(len(b)) {
+		b = b[:min(int64(cap(b)), keep-off)]
+		clear(b)
+		_ = readFull(file, b, gone.at+off)
+		err = writeFull(out, b, off)
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		l.trouble("keep damaged bytes aside", err)
+	}
+	return used
+}
