@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/delivery/credential"
+	"github.com/sluiceio/sluice/delivery/queue"
 	"github.com/sluiceio/sluice/internal/backoff"
 )
 
@@ -52,10 +53,9 @@ func (c *Config) Places() int {
 // Unsupported lists the Collector exporter keys that we do not support, plus more.
 func Unsupported(more map[string]string) map[string]string {
 	keys := map[string]string{
-		"auth":                   `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
-		"middlewares":            "extensions are not hosted; remove the key",
-		"sending_queue::storage": "a queue on disk is not supported; callers wait, and nothing is answered before it is delivered",
-		"sending_queue::batch":   "put the processor batch into the pipeline instead",
+		"auth":                 `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
+		"middlewares":          "extensions are not hosted; remove the key",
+		"sending_queue::batch": "put the processor batch into the pipeline instead",
 	}
 	maps.Copy(keys, more)
 	return keys
@@ -74,9 +74,20 @@ type QueueConfig struct {
 	Sizer string `mapstructure:"sizer"`
 	// BlockOnOverflow makes callers wait instead of being refused over queue_size.
 	BlockOnOverflow bool `mapstructure:"block_on_overflow"`
-	// WaitForResult is accepted and ignored: the result is always awaited.
+	// WaitForResult changes nothing without storage: the result is always awaited.
 	WaitForResult bool `mapstructure:"wait_for_result"`
+	// Storage names a file_storage extension: the queue is on disk, and nil means that a batch is stored.
+	Storage string `mapstructure:"storage"`
+	// OnFull is what a full queue on disk does: refuse, drop_oldest or drop_newest.
+	OnFull string `mapstructure:"on_full"`
+	// MaxAge is for how long a batch may be stored; older ones are dropped as queue_age. 0 means no limit.
+	MaxAge time.Duration `mapstructure:"max_age"`
+	// DeadLettersMiB is how much is kept of what was rejected in the end.
+	DeadLettersMiB int `mapstructure:"dead_letters_mib"`
 }
+
+// StorageKey implements pipeline.StorageUser.
+func (c *Config) StorageKey() (key, name string) { return "sending_queue::storage", c.Queue.Storage }
 
 // RetryConfig is retry_on_failure, with the Collector's keys.
 type RetryConfig struct {
@@ -96,7 +107,7 @@ type RetryConfig struct {
 
 // DefaultQueueConfig returns the defaults of sending_queue.
 func DefaultQueueConfig() QueueConfig {
-	return QueueConfig{Enabled: true, NumConsumers: 10, QueueSize: 1000, Sizer: "requests", WaitForResult: true}
+	return QueueConfig{Enabled: true, NumConsumers: 10, QueueSize: 1000, Sizer: "requests", OnFull: string(queue.Refuse), DeadLettersMiB: 64}
 }
 
 // DefaultRetryConfig returns the defaults of retry_on_failure. The first retry comes within 200 ms instead of the
@@ -117,12 +128,39 @@ func (c *QueueConfig) Validate() error {
 	if c.Enabled && c.QueueSize < 1 {
 		errs = append(errs, fmt.Errorf(`"sending_queue::queue_size" is %d; write at least 1, or enabled: false`, c.QueueSize))
 	}
+	if c.Storage != "" {
+		errs = append(errs, c.validateStorage()...)
+	}
 	switch c.Sizer {
 	case "requests", "items", "bytes":
 	default:
 		errs = append(errs, fmt.Errorf(`"sending_queue::sizer" is %q; write requests, items or bytes`, c.Sizer))
 	}
 	return errors.Join(errs...)
+}
+
+func (c *QueueConfig) validateStorage() (errs []error) {
+	if !c.Enabled {
+		errs = append(errs, errors.New(`"sending_queue::storage" is set and "sending_queue::enabled" is false; remove one`))
+	}
+	if c.WaitForResult {
+		errs = append(errs, errors.New(`"sending_queue::wait_for_result" cannot be true with "sending_queue::storage": a batch is answered when it is stored; remove one`))
+	}
+	switch queue.OnFull(c.OnFull) {
+	case queue.Refuse, queue.DropOldest, queue.DropNewest:
+		if c.BlockOnOverflow && c.OnFull != string(queue.Refuse) {
+			errs = append(errs, fmt.Errorf(`"sending_queue::block_on_overflow" and "sending_queue::on_full": %s contradict each other; remove one`, c.OnFull))
+		}
+	default:
+		errs = append(errs, fmt.Errorf(`"sending_queue::on_full" is %q; write refuse, drop_oldest or drop_newest`, c.OnFull))
+	}
+	if c.MaxAge < 0 {
+		errs = append(errs, fmt.Errorf(`"sending_queue::max_age" is %s; write 0 or more`, c.MaxAge))
+	}
+	if c.DeadLettersMiB < 0 {
+		errs = append(errs, fmt.Errorf(`"sending_queue::dead_letters_mib" is %d; write 0 for none, or more`, c.DeadLettersMiB))
+	}
+	return errs
 }
 
 // Validate reports every fault, with its key.

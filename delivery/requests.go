@@ -45,25 +45,36 @@ func One(b pipeline.Batch, encode func(pipeline.Batch) *payload.Payload) Request
 func (k *Sender) Send(ctx context.Context, b pipeline.Batch) error {
 	k.running.begin()
 	defer k.running.finish()
+	if k.disk != nil {
+		return k.disk.put(ctx, b)
+	}
 	if err := k.enter(ctx, b.Items, len(b.Request)); err != nil {
 		return err
 	}
 	at := &place{gate: &k.gate}
 	at.hold()
 	defer at.leave()
-	return k.send(ctx, at, b, maxBisections)
+	return k.send(ctx, at, b, manner{bisections: maxBisections})
 }
 
 // maxBisections bounds the bisection of a batch that is too large to encode.
 const maxBisections = 8
 
-func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, bisections int) error {
+// manner is how a batch is sent.
+type manner struct {
+	bisections int  // that are left
+	once       bool // one attempt, without retries: for a queue, which takes back what is refused
+	maybe      bool // the destination may have it
+}
+
+// send delivers a batch that has a place.
+func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, how manner) error {
 	reqs, err := k.dest.Encode(b)
-	if rej, never := pipeline.AsRejected(err); never && rej.Reason == pipeline.DropTooLarge && b.Items > 1 && bisections > 0 {
+	if rej, never := pipeline.AsRejected(err); never && rej.Reason == pipeline.DropTooLarge && b.Items > 1 && how.bisections > 0 {
 		g := pipeline.NewGather(b.Items)
 		half := b.Items / 2
 		for _, r := range []pipeline.Range{{From: 0, To: half}, {From: half, To: b.Items}} {
-			err := k.send(ctx, at, b.Cut(r.From, r.To), bisections-1)
+			err := k.send(ctx, at, b.Cut(r.From, r.To), manner{how.bisections - 1, how.once, how.maybe})
 			g.Add(err, r.To-r.From, pipeline.ItemMap{{From: r.From, N: r.To - r.From}})
 		}
 		return g.Err()
@@ -71,7 +82,19 @@ func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, bisectio
 	if err != nil {
 		return err
 	}
-	s := sending{k: k, ctx: ctx, at: at, reqs: reqs, whole: len(reqs.Groups) == 1 && len(reqs.Groups[0]) == 1, gather: pipeline.NewGather(b.Items)}
+	return k.sendAll(ctx, at, b, reqs, how)
+}
+
+// sendAll delivers a batch that is encoded.
+func (k *Sender) sendAll(ctx context.Context, at *place, b pipeline.Batch, reqs Requests, how manner) error {
+	s := sending{k: k, ctx: ctx, at: at, reqs: reqs, how: how, whole: len(reqs.Groups) == 1 && len(reqs.Groups[0]) == 1, gather: pipeline.NewGather(b.Items)}
+	if how.maybe {
+		for _, group := range reqs.Groups {
+			for _, p := range group {
+				p.Unanswered()
+			}
+		}
+	}
 	s.groups()
 	a := s.gather.Answer()
 	if a.Refusal != nil {
@@ -88,6 +111,7 @@ type sending struct {
 	ctx   context.Context
 	at    *place
 	reqs  Requests
+	how   manner
 	whole bool // one request has all of the batch
 
 	mu        sync.Mutex
@@ -113,7 +137,7 @@ func (s *sending) group(group []*payload.Payload) {
 	for i, p := range group {
 		s.at.hold()
 		p.Keep()
-		err := s.k.deliver(s.ctx, s.at, p)
+		err := s.k.deliver(s.ctx, s.at, p, s.how.once)
 		if err != nil {
 			s.settle(p, err)
 		} else {
@@ -189,7 +213,7 @@ func (s *sending) divider() *divide.Divider {
 	return &divide.Divider{
 		Deliver: func(ctx context.Context, p *payload.Payload) error {
 			s.at.hold()
-			return s.k.deliver(ctx, s.at, p)
+			return s.k.deliver(ctx, s.at, p, s.how.once)
 		},
 		AlreadyThere: s.k.alreadyThere, History: &s.k.history, Suspects: s.reqs.Suspects, Log: s.k.settings.Log,
 	}

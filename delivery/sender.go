@@ -35,6 +35,7 @@ type Sender struct {
 	history  divide.History
 	sent     repeats // what may come again
 	running  tally
+	disk     *disk           // with sending_queue::storage
 	idle     chan func()     // to a worker that waits for its next attempt
 	life     context.Context // ends when Stop has waited long enough
 	end      context.CancelFunc
@@ -55,6 +56,11 @@ func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
 		return nil, err
 	}
 	k.life, k.end = context.WithCancel(context.Background())
+	if o.Queue.Storage != "" {
+		if k.disk, err = newDisk(k); err != nil {
+			return nil, err
+		}
+	}
 	return k, nil
 }
 
@@ -74,7 +80,7 @@ func (k *Sender) enter(ctx context.Context, items, bytes int) error {
 
 // deliver sends a payload until a final answer. It releases the payload and one hold on the place, or leaves that
 // to an attempt that outlives the caller.
-func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload) error {
+func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload, once bool) error {
 	wait := k.opts.Retry.backoff()
 	start := time.Now()
 	for {
@@ -89,6 +95,11 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload) err
 		if err, ended := k.settle(p, out); ended {
 			giveBack(at, p)
 			return err
+		}
+		if once {
+			k.sent.keep(p)
+			giveBack(at, p)
+			return &pipeline.Refused{Err: out.Err, After: out.After, Overload: out.Overload}
 		}
 		pause := wait.Next(out.After)
 		if k.isDraining() {
@@ -181,6 +192,10 @@ const drainGrace = 5 * time.Second
 func (k *Sender) Drain() {
 	k.drained.Do(func() {
 		close(k.draining)
+		if k.disk != nil {
+			k.disk.drain()
+			return
+		}
 		if k.away.Load() {
 			close(k.vain)
 			return
@@ -322,6 +337,9 @@ func (k *Sender) once(p *payload.Payload) answer.Outcome {
 // Callers must have stopped before.
 func (k *Sender) Stop(ctx context.Context) error {
 	defer k.end()
+	if k.disk != nil {
+		return k.disk.stop()
+	}
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
 	go func() {

@@ -13,6 +13,14 @@ type Books interface {
 	// DeliveredAfterRefusal says that items were delivered although their caller will send them again: it bounds
 	// the duplicates that we cause.
 	DeliveredAfterRefusal(sig Signal, items int)
+	// Stored says that items are durable in a queue: they are answered nil, and Delivered or Lost follows, perhaps in
+	// another process. Unstored says that they are in it no more; call it after Delivered.
+	Stored(sig Signal, items int)
+	Unstored(sig Signal, items int)
+	// Restored says what a queue held when it was opened.
+	Restored(sig Signal, items int64)
+	// Lost must be called for what is discarded out of a queue, before Unstored.
+	Lost(why Reason, sig Signal, items, bytes int)
 	// Holding is the account of a receiver that queues batches.
 	Holding(sig Signal) Holding
 	// Entrance wraps a sink so that every batch is booked, as the graph does. For tests.
@@ -57,6 +65,8 @@ type Statement struct {
 	Kind      Kind
 
 	In, Out, Refused, Held, Delivered Amount
-	Dropped                           map[Reason]Amount // only reasons that occurred
-	DeliveredAfterRefusal             int64             // items
+	// Of an exporter with a queue on disk, in items: StoredAtStart + Out = Delivered + what was dropped out of the queue + Stored.
+	Stored, StoredAtStart int64
+	Dropped               map[Reason]Amount // only reasons that occurred
+	DeliveredAfterRefusal int64             // items
 }

@@ -45,6 +45,21 @@ type ServiceConfig struct {
 	LogLevel         string // debug, info, warn, error
 	LogEncoding      string // text or json
 	MemoryLimit      MemoryLimit
+	Storages         map[ID]Storage // file_storage extensions that run
+}
+
+// Storage is a file_storage extension: where queues on disk are.
+type Storage struct {
+	Directory string // empty: below the data directory
+	Create    bool   // make it when it is not there
+	Fsync     bool   // false: a power cut loses what was stored last
+	MinFree   int64  // bytes of its disk that stay free
+}
+
+// A StorageUser is a component's configuration that may name a storage.
+type StorageUser interface {
+	// StorageKey is the key that names it, and what is written there; empty for none.
+	StorageKey() (key, name string)
 }
 
 // MemoryLimit is the memory_limiter section. The zero value means the default budget: a quarter of the memory that

@@ -116,17 +116,20 @@ const (
 	DropUndivided   Reason = "rejected_undivided" // in a rejected request; not tried alone, since there were too many to try
 
 	// We could not hold it.
-	DropBacklogFull     Reason = "backlog_full"     // a source that cannot wait overran its backlog
-	DropShutdown        Reason = "shutdown_timeout" // not delivered when the drain's time ended
-	DropRotatedUnread   Reason = "rotated_unread"   // a file was removed before it was read to its end
-	DropTruncatedUnread Reason = "truncated_unread" // a file shrank before it was read to its end
-	DropCorrupt         Reason = "disk_corrupt"     // stored bytes failed their checksum
-	DropOverflow        Reason = "overflow"         // a limit on series, lines or size of the source was passed
+	DropBacklogFull     Reason = "backlog_full"      // a source that cannot wait overran its backlog
+	DropQueueOldest     Reason = "queue_full_oldest" // on_full: drop_oldest
+	DropQueueNewest     Reason = "queue_full_newest" // on_full: drop_newest
+	DropQueueAge        Reason = "queue_age"         // stored for longer than max_age
+	DropShutdown        Reason = "shutdown_timeout"  // not delivered when the drain's time ended
+	DropRotatedUnread   Reason = "rotated_unread"    // a file was removed before it was read to its end
+	DropTruncatedUnread Reason = "truncated_unread"  // a file shrank before it was read to its end
+	DropCorrupt         Reason = "disk_corrupt"      // stored bytes failed their checksum
+	DropOverflow        Reason = "overflow"          // a limit on series, lines or size of the source was passed
 )
 
 // Reasons lists every reason.
 var Reasons = [...]Reason{
 	DropFiltered, DropAggregated, DropSampled,
 	DropInvalid, DropTooLarge, DropTooOld, DropTooNew, DropDuplicate, DropOutOfOrder, DropUnsupported, DropRejected, DropUndivided,
-	DropBacklogFull, DropShutdown, DropRotatedUnread, DropTruncatedUnread, DropCorrupt, DropOverflow,
+	DropBacklogFull, DropQueueOldest, DropQueueNewest, DropQueueAge, DropShutdown, DropRotatedUnread, DropTruncatedUnread, DropCorrupt, DropOverflow,
 }

@@ -44,6 +44,14 @@ func (e *Exporter) Init(s pipeline.Settings, c *Config, p Protocol, d delivery.D
 // Drain implements pipeline.Drainer.
 func (e *Exporter) Drain() { e.sender.Drain() }
 
+// Start implements pipeline.Starter.
+func (e *Exporter) Start(ctx context.Context) error { return e.sender.Start(ctx) }
+
+// Drop books items that the protocol cannot represent.
+func (e *Exporter) Drop(why pipeline.Reason, sig pipeline.Signal, items, bytes int) {
+	e.sender.Drop(why, sig, items, bytes)
+}
+
 // Consume implements pipeline.Sink.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error { return e.sender.Send(ctx, b) }
 

@@ -66,12 +66,12 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 }
 
 // Start implements pipeline.Starter: it connects early, so that the first request does not wait.
-func (e *Exporter) Start(context.Context) (err error) {
+func (e *Exporter) Start(ctx context.Context) (err error) {
 	if e.conn, err = e.dial(); err != nil {
 		return err
 	}
 	e.conn.Connect()
-	return nil
+	return e.sender.Start(ctx)
 }
 
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
@@ -82,6 +82,9 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	return delivery.One(b, e.compressor.Payload), nil
 }
+
+// Carries implements delivery.Carrier.
+func (e *Exporter) Carries() *payload.Compressor { return e.compressor }
 
 // Attempt implements delivery.Destination.
 func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {

@@ -18,6 +18,7 @@ import (
 type Exporter struct {
 	httpclient.Exporter
 	compressor *payload.Compressor
+	carries    bool // the body is the request as it is, compressed
 	payload    func(pipeline.Batch) *payload.Payload
 	targets    [pipeline.Traces + 1]*url.URL // by signal; nil where none is configured
 }
@@ -35,7 +36,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 		return nil, err
 	}
 	protocol := httpclient.Protocol{Encoding: e.compressor.Encoding()}
-	e.payload = e.compressor.Payload
+	e.payload, e.carries = e.compressor.Payload, c.Encoding != encodingJSON
 	if c.Encoding == encodingJSON {
 		protocol.ContentType, e.payload = "application/json", e.json
 	}
@@ -55,6 +56,14 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 // Encode implements delivery.Destination.
 func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
 	return delivery.One(b, e.payload), nil
+}
+
+// Carries implements delivery.Carrier.
+func (e *Exporter) Carries() *payload.Compressor {
+	if e.carries {
+		return e.compressor
+	}
+	return nil
 }
 
 func (e *Exporter) json(b pipeline.Batch) *payload.Payload {

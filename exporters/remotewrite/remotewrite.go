@@ -57,7 +57,7 @@ func (e *Exporter) drop(b pipeline.Batch, report *prom.Report) {
 		if w == prom.WhyName || w == prom.WhyLabel {
 			why = pipeline.DropInvalid
 		}
-		e.settings.Drop(why, b.Signal, points, share(len(b.Request), points, b.Items))
+		e.Drop(why, b.Signal, points, share(len(b.Request), points, b.Items))
 		if skipped, due := e.refused.Now(); due {
 			e.settings.Log.Warn("data points that Prometheus cannot represent were dropped",
 				"why", w.String(), "metric", metric, "points", points, "suppressed", skipped)

@@ -68,6 +68,9 @@ func (l *loader) readExtensions() {
 		case profiling:
 			l.profiling(d)
 			continue
+		case fileStorage:
+			l.storage(d)
+			continue
 		}
 		d.faulty = true
 		typ := read.Normal(d.ID.Type)
@@ -75,7 +78,7 @@ func (l *loader) readExtensions() {
 			l.Ignorable(l.AllowIgnored || slices.Contains(harmlessExtensions, typ), d.At, read.Unsupported+"; "+advice)
 			continue
 		}
-		l.Fault(d.At, "unknown extension type; the extensions are health_check and pprof")
+		l.Fault(d.At, "unknown extension type; the extensions are health_check, pprof and file_storage")
 	}
 }
 
@@ -115,14 +118,14 @@ func (l *loader) runExtensions(names []string) {
 			l.Fault(spot, "%s is not declared under extensions; declare it there, or take it out", id)
 		case d.used:
 			l.Fault(spot, "%s is listed twice; take one out", id)
-		case d.Config != nil && running[d.ID.Type]:
+		case d.Config != nil && running[d.ID.Type] && d.ID.Type != fileStorage:
 			l.Fault(spot, "%s is a second %s; only one is supported, take the other out", id, d.ID.Type)
 		}
 		if d == nil {
 			continue
 		}
 		d.used = true
-		if running[d.ID.Type] {
+		if running[d.ID.Type] && d.ID.Type != fileStorage {
 			continue
 		}
 		running[d.ID.Type] = d.Config != nil
@@ -130,6 +133,11 @@ func (l *loader) runExtensions(names []string) {
 		case *healthKeys:
 			l.cfg.Service.HealthEndpoint, l.cfg.Service.HealthPath = keys.Endpoint, keys.Path
 			l.cfg.Service.HealthEmbedded = d.Embedded
+		case *storageKeys:
+			if l.cfg.Service.Storages == nil {
+				l.cfg.Service.Storages = map[pipeline.ID]pipeline.Storage{}
+			}
+			l.cfg.Service.Storages[d.ID] = keys.storage()
 		case *profileKeys:
 			l.cfg.Service.ProfilesEndpoint = keys.Endpoint
 		}

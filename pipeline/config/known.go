@@ -76,7 +76,7 @@ var knownConnectors = map[string]string{
 }
 
 // harmlessExtensions are ignored with a warning.
-var harmlessExtensions = []string{"zpages", "memoryballast", "filestorage", "cgroupruntime"}
+var harmlessExtensions = []string{"zpages", "memoryballast", "cgroupruntime"}
 
 // knownExtensions say what to do instead.
 var knownExtensions = map[string]string{
@@ -87,7 +87,6 @@ var knownExtensions = map[string]string{
 	"bearertokenauth":  "take it out, and set bearer_token_file of the exporter",
 	"cfgardenobserver": "take it out", "cgroupruntime": "take it out; memory and CPU limits are followed without it",
 	"dbstorage": "take it out", "dockerobserver": "take it out", "ecsobserver": "take it out", "ecstaskobserver": "take it out",
-	"filestorage":                 "take it out; state is kept in the data directory without it",
 	"googleclientauth":            "take it out, and set the headers of the exporter",
 	"googlecloudlogentryencoding": "take it out",
 	"headerssetter":               "take it out, and set the headers of the exporter",

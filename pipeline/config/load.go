@@ -79,6 +79,7 @@ func (l *loader) load() *pipeline.Config {
 		for _, d := range l.declared[kind] {
 			if d.used {
 				l.cfg.Instances = append(l.cfg.Instances, d.Instance)
+				l.checkStorage(kind, d)
 			}
 		}
 	}

@@ -133,6 +133,9 @@ type balance struct {
 	delivered        pipeline.Amount // confirmed by a destination; exporters only
 	repeated         int64           // delivered, although the caller was told to send again
 	dropped          [len(pipeline.Reasons)]pipeline.Amount
+
+	stored, atStart int64                                  // items of a queue
+	lost            [len(pipeline.Reasons)]pipeline.Amount // dropped out of it: they had been answered nil
 }
 
 func (a *balance) held() pipeline.Amount {
@@ -187,4 +190,32 @@ func share(total, n, all int) int {
 		return 0
 	}
 	return int(int64(total) * int64(n) / int64(all))
+}
+
+func (d *Account) store(items int) {
+	d.mu.Lock()
+	d.stored += int64(items)
+	d.mu.Unlock()
+}
+
+func (d *Account) restore(items int64) {
+	d.mu.Lock()
+	d.atStart += items - d.stored
+	d.stored = items
+	d.mu.Unlock()
+}
+
+func (d *Account) lose(why pipeline.Reason, items, bytes int) {
+	d.mu.Lock()
+	d.lost[reasonIndex(why)].Add(items, bytes)
+	d.mu.Unlock()
+}
+
+// unqueued is the items that a queue answered nil for and that are nowhere.
+func (a *balance) unqueued() int64 {
+	gap := a.atStart + a.out.Items - a.delivered.Items - a.stored
+	for _, l := range a.lost {
+		gap -= l.Items
+	}
+	return max(gap, 0)
 }

@@ -43,6 +43,20 @@ func (b *Books) DeliveredAfterRefusal(sig pipeline.Signal, items int) {
 	b.of(sig).DeliveredAfterRefusal(items)
 }
 
+// Stored implements pipeline.Books.
+func (b *Books) Stored(sig pipeline.Signal, items int) { b.of(sig).store(items) }
+
+// Unstored implements pipeline.Books.
+func (b *Books) Unstored(sig pipeline.Signal, items int) { b.of(sig).store(-items) }
+
+// Restored implements pipeline.Books.
+func (b *Books) Restored(sig pipeline.Signal, items int64) { b.of(sig).restore(items) }
+
+// Lost implements pipeline.Books.
+func (b *Books) Lost(why pipeline.Reason, sig pipeline.Signal, items, bytes int) {
+	b.of(sig).lose(why, items, bytes)
+}
+
 // Entrance implements pipeline.Books.
 func (b *Books) Entrance(sig pipeline.Signal, next pipeline.Sink) pipeline.Sink {
 	return b.of(sig).Entrance(next)

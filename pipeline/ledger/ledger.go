@@ -12,6 +12,10 @@ import (
 //
 //	in = out + refused + dropped(reason) + held
 //
+// and for an exporter with a queue on disk, in items, also over restarts (lost is what was dropped out of the queue):
+//
+//	stored at the start + out = delivered + lost(reason) + stored
+//
 // It outlives the graph, so that a reload resets no counter.
 type Ledger struct {
 	mu       sync.Mutex

@@ -25,8 +25,10 @@ func (d *Account) Read() pipeline.Statement {
 		Component: d.key.Component, Pipeline: d.key.Pipeline, Signal: d.key.Signal, Kind: d.kind,
 		In: s.in, Out: s.out, Refused: s.refused, Held: s.held(), Delivered: s.delivered,
 		Dropped: map[pipeline.Reason]pipeline.Amount{}, DeliveredAfterRefusal: s.repeated,
+		Stored: s.stored, StoredAtStart: s.atStart,
 	}
 	for i, f := range s.dropped {
+		f.Add(int(s.lost[i].Items), int(s.lost[i].Bytes))
 		if f != (pipeline.Amount{}) {
 			out.Dropped[pipeline.Reasons[i]] = f
 		}
@@ -51,7 +53,7 @@ func (l *Ledger) Unaccounted() int64 {
 			gap += max(0, s.out.Items-went)
 		}
 		if d.kind == pipeline.KindExporter {
-			gap += max(0, s.out.Items-s.delivered.Items)
+			gap += s.unqueued()
 		}
 	}
 	return gap
@@ -68,6 +70,8 @@ var (
 		"Bytes of OTLP that will not be delivered, by the one reason.", []string{"component", "pipeline", "signal", "reason"}, nil)
 	descRepeated = prometheus.NewDesc("sluice_component_delivered_after_refusal_items_total",
 		"Items that reached a destination although their caller was told to send them again: the bound on duplicates.", accountLabels, nil)
+	descStored = prometheus.NewDesc("sluice_component_stored_items",
+		"Items in the exporter's queue on disk: answered, and not delivered yet.", accountLabels, nil)
 	descHeld = prometheus.NewDesc("sluice_component_held_items",
 		"Items inside the component now.", accountLabels, nil)
 	descHeldBytes = prometheus.NewDesc("sluice_component_held_bytes",
@@ -105,6 +109,7 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		descRefused.emit(ch, a.Refused, labels...)
 		if a.Kind == pipeline.KindExporter {
 			descDelivered.emit(ch, a.Delivered, labels...)
+			ch <- prometheus.MustNewConstMetric(descStored, prometheus.GaugeValue, float64(a.Stored), labels...)
 		}
 		ch <- prometheus.MustNewConstMetric(descHeld, prometheus.GaugeValue, float64(a.Held.Items), labels...)
 		ch <- prometheus.MustNewConstMetric(descHeldBytes, prometheus.GaugeValue, float64(a.Held.Bytes), labels...)
@@ -131,6 +136,7 @@ var usual = map[pipeline.Kind][]pipeline.Reason{
 		pipeline.DropRotatedUnread, pipeline.DropTruncatedUnread, pipeline.DropCorrupt, pipeline.DropOverflow,
 	},
 	pipeline.KindExporter: {
+		pipeline.DropQueueOldest, pipeline.DropQueueNewest, pipeline.DropQueueAge, pipeline.DropCorrupt,
 		pipeline.DropInvalid, pipeline.DropTooLarge, pipeline.DropTooOld, pipeline.DropTooNew, pipeline.DropDuplicate, pipeline.DropOutOfOrder,
 		pipeline.DropUnsupported, pipeline.DropRejected, pipeline.DropUndivided, pipeline.DropOverflow,
 	},

@@ -1,0 +1,297 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/collector/config/configcompression"
+
+	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/delivery/queue"
+	"github.com/sluiceio/sluice/internal/buffer"
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// A Carrier is a Destination whose request body is the batch as it is, compressed: what a queue has stored is sent
+// without being compressed again.
+type Carrier interface {
+	Carries() *payload.Compressor // nil when it does not
+}
+
+// disk is the queue of a Sender with sending_queue::storage, and those who send what is in it.
+type disk struct {
+	k         *Sender
+	o         queue.Options
+	carries   bool
+	make      bool
+	pool      buffer.Pool
+	q         atomic.Pointer[queue.Queue]
+	taking    context.Context
+	end       context.CancelFunc
+	consumers sync.WaitGroup
+	again     prometheus.Counter
+	moved     atomic.Int64 // unix nanoseconds of the last record that was settled
+}
+
+const (
+	// maxRecord is how much OTLP is gathered into one record.
+	maxRecord = 4 << 20
+	// stopGrace is how long the end of the process waits for requests on the wire; what it cuts off is sent again.
+	stopGrace = 500 * time.Millisecond
+)
+
+// newDisk prepares the queue. Start opens it: a predecessor may have it still.
+func newDisk(k *Sender) (*disk, error) {
+	o := &k.opts.Queue
+	id, err := pipeline.ParseID(o.Storage)
+	if err != nil {
+		return nil, fmt.Errorf(`"sending_queue::storage": %w`, err)
+	}
+	if k.settings.View.Config == nil {
+		return nil, errors.New("there is no configuration with storages")
+	}
+	storage, ok := k.settings.View.Config.Service.Storages[id]
+	if !ok {
+		return nil, fmt.Errorf(`"sending_queue::storage" names %s, which does not run`, id)
+	}
+	d := &disk{k: k, make: storage.Create}
+	d.taking, d.end = context.WithCancel(context.Background())
+	dir := storage.Directory
+	if dir == "" {
+		dir, d.make = filepath.Join(filepath.Dir(k.settings.DataDir), "queues"), true
+	}
+	d.o = queue.Options{
+		Dir: filepath.Join(dir, strings.ReplaceAll(k.settings.Name(), "/", "_")), Pool: &d.pool, Consumers: k.opts.MaxInFlight,
+		Size: o.QueueSize, Sizer: o.Sizer, OnFull: queue.OnFull(o.OnFull), MaxAge: o.MaxAge, MinFree: storage.MinFree, NoSync: !storage.Fsync,
+		MaxRecord: maxRecord, Letters: int64(o.DeadLettersMiB) << 20, Books: k.settings, Log: k.settings.Log,
+	}
+	if o.BlockOnOverflow {
+		d.o.OnFull = queue.Block
+	}
+	if c, is := k.dest.(Carrier); is {
+		d.o.Compressor = c.Carries()
+		d.carries = d.o.Compressor != nil
+	}
+	if d.o.Compressor == nil {
+		if d.o.Compressor, err = payload.NewCompressor(configcompression.TypeZstd, 0, &d.pool); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.register(k.settings.Metrics)
+}
+
+func (d *disk) register(reg prometheus.Registerer) error {
+	d.again = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_exporter_redelivered_items_total",
+		Help: "Items delivered out of the queue on disk that may have been sent before: after a restart, or after an attempt without an answer.",
+	})
+	gauge := func(name, help string, value func(queue.Status) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_queue_" + name, Help: help}, func() float64 {
+			if q := d.q.Load(); q != nil {
+				return value(q.Status())
+			}
+			return 0
+		})
+	}
+	for _, c := range []prometheus.Collector{
+		d.again,
+		gauge("stored_records", "Records in the queue on disk.", func(s queue.Status) float64 { return float64(s.Records) }),
+		gauge("stored_items", "Items in the queue on disk.", func(s queue.Status) float64 { return float64(s.Items) }),
+		gauge("stored_bytes", "Bytes of the records in the queue on disk.", func(s queue.Status) float64 { return float64(s.Bytes) }),
+		gauge("disk_bytes", "Bytes of the queue's files.", func(s queue.Status) float64 { return float64(s.Disk) }),
+		gauge("capacity", "queue_size, in the unit of sizer.", func(queue.Status) float64 { return float64(d.o.Size) }),
+		gauge("oldest_unsent_seconds", "Age of the oldest record in the queue.", func(s queue.Status) float64 {
+			if s.Oldest.IsZero() {
+				return 0
+			}
+			return time.Since(s.Oldest).Seconds()
+		}),
+		gauge("stalled", "1 while something is stored and nothing has left the queue for a minute.", func(s queue.Status) float64 {
+			if s.Records > 0 && time.Since(s.Oldest) > time.Minute && time.Since(time.Unix(0, d.moved.Load())) > time.Minute {
+				return 1
+			}
+			return 0
+		}),
+		gauge("blocked_lanes", "Lanes that wait after the destination refused them.", func(s queue.Status) float64 { return float64(s.Blocked) }),
+		gauge("dead_letters", "Records that the destination rejected, as far as they are kept.", func(s queue.Status) float64 { return float64(s.Letters) }),
+		gauge("power_safe", "1 when a batch is answered after fsync, 0 with fsync: false.", func(s queue.Status) float64 {
+			if s.NoSync {
+				return 0
+			}
+			return 1
+		}),
+	} {
+		if err := reg.Register(c); err != nil {
+			return fmt.Errorf("cannot register the queue's metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// Start opens the queue on disk, if there is one, and begins to send what is in it.
+func (k *Sender) Start(context.Context) error {
+	if k.disk == nil {
+		return nil
+	}
+	return k.disk.start()
+}
+
+func (d *disk) start() error {
+	if parent := filepath.Dir(d.o.Dir); !d.make {
+		if _, err := os.Stat(parent); err != nil {
+			return fmt.Errorf(`cannot use the storage: %w; make the folder, or set "create_directory: true"`, err)
+		}
+	}
+	begin := time.Now()
+	q, err := queue.Open(d.o)
+	if err != nil {
+		return fmt.Errorf("cannot open the queue: %w", err)
+	}
+	d.moved.Store(begin.UnixNano())
+	d.q.Store(q)
+	if s := q.Status(); s.Records > 0 {
+		d.k.settings.Log.Info("the queue on disk holds records of before", "records", s.Records, "items", s.Items, "bytes", s.Bytes,
+			"oldest", time.Since(s.Oldest).Round(time.Second), "opened_in", time.Since(begin).Round(time.Millisecond))
+	}
+	for range d.o.Consumers {
+		d.consumers.Go(func() { d.consume(q) })
+	}
+	return nil
+}
+
+func (d *disk) put(ctx context.Context, b pipeline.Batch) error {
+	q := d.q.Load()
+	if q == nil {
+		return pipeline.Refuse(time.Second, errors.New("the queue is not open"))
+	}
+	return q.Put(ctx, b)
+}
+
+func (d *disk) consume(q *queue.Queue) {
+	for {
+		it, err := q.Take(d.taking)
+		if err != nil {
+			return
+		}
+		d.forward(it, q)
+	}
+}
+
+// forward makes one attempt at a record. What is refused goes back; what is rejected is lost, counted and buried.
+func (d *disk) forward(it *queue.Item, q *queue.Queue) {
+	k := d.k
+	at := &place{gate: &k.gate}
+	if err := k.gate.enter(d.taking, 0, nil); err != nil {
+		it.Back(nil, 0, false)
+		return
+	}
+	at.hold()
+	defer at.leave()
+	items := it.Items
+	err := d.attempt(at, it)
+	a := pipeline.Read(err, items)
+	if len(a.Rejected) > 0 {
+		d.bury(it, q, &a)
+	}
+	if a.Refusal == nil {
+		if it.MaybeSent {
+			d.again.Add(float64(items - a.RejectedItems()))
+		}
+		it.Settle()
+		d.moved.Store(time.Now().UnixNano())
+		return
+	}
+	trouble := d.taking.Err() == nil
+	if a.Refused.Len() == items {
+		it.Back(nil, a.Refusal.After, trouble)
+		return
+	}
+	b, err := it.Batch()
+	if err != nil { // it was inflated, or nothing could have been rejected or taken apart
+		it.Back(nil, a.Refusal.After, trouble)
+		return
+	}
+	rest := b.CutRanges(nil, a.Refused)
+	it.Back(&rest, a.Refusal.After, trouble)
+}
+
+func (d *disk) attempt(at *place, it *queue.Item) error {
+	k := d.k
+	how := manner{bisections: maxBisections, once: true, maybe: it.MaybeSent}
+	body := it.Body()
+	if !d.carries || body == nil || it.Encoding != d.o.Compressor.Encoding() {
+		b, err := it.Batch()
+		if err != nil {
+			return pipeline.Reject(0, pipeline.DropCorrupt, err)
+		}
+		return k.send(k.life, at, b, how)
+	}
+	b := pipeline.Batch{Signal: it.Signal, Items: it.Items, Origin: it.Origin}
+	p := payload.Own(b, d.pool.Copy(body))
+	p.Size = it.Size
+	return k.sendAll(k.life, at, b, Requests{
+		Groups: [][]*payload.Payload{{p}},
+		Pieces: func(*payload.Payload) divide.Pieces {
+			whole, err := it.Batch()
+			if err != nil {
+				whole = pipeline.Batch{Signal: it.Signal, Origin: it.Origin}
+			}
+			return divide.ByItem(whole, d.o.Compressor.Payload)
+		},
+	}, how)
+}
+
+// bury books what was rejected, and keeps it with the destination's words.
+func (d *disk) bury(it *queue.Item, q *queue.Queue, a *pipeline.Answer) {
+	b, err := it.Batch()
+	for i := range a.Rejected {
+		rej := &a.Rejected[i]
+		n := rej.Len()
+		d.k.settings.Lost(rej.Reason, it.Signal, n, int(int64(it.Size)*int64(n)/int64(max(it.Items, 1))))
+		switch {
+		case err != nil:
+		case rej.Ranges != nil:
+			q.Bury(b.CutRanges(nil, rej.Ranges), rej)
+		case n == it.Items:
+			q.Bury(b, rej)
+		}
+	}
+}
+
+// Drop books items that the destination's protocol cannot represent: of a call, or out of the queue.
+func (k *Sender) Drop(why pipeline.Reason, sig pipeline.Signal, items, bytes int) {
+	if k.disk == nil {
+		k.settings.Drop(why, sig, items, bytes)
+		return
+	}
+	k.settings.Lost(why, sig, items, bytes)
+}
+
+// drain ends the taking of records.
+func (d *disk) drain() { d.end() }
+
+// stop gives requests on the wire a moment, and closes the queue with whatever is in it.
+func (d *disk) stop() error {
+	d.end()
+	cut := time.AfterFunc(stopGrace, d.k.end)
+	d.consumers.Wait()
+	cut.Stop()
+	d.k.end()
+	q := d.q.Load()
+	if q == nil {
+		return nil
+	}
+	if s := q.Status(); s.Records > 0 {
+		d.k.settings.Log.Info("the queue keeps what is not delivered yet", "records", s.Records, "items", s.Items, "bytes", s.Bytes)
+	}
+	return q.Close()
+}

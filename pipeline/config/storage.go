@@ -1,0 +1,76 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+const fileStorage = "file_storage"
+
+// storageKeys is the extension file_storage, with the Collector's keys.
+type storageKeys struct {
+	Directory       string         `mapstructure:"directory"`
+	CreateDirectory bool           `mapstructure:"create_directory"`
+	Permissions     string         `mapstructure:"directory_permissions"` // accepted: it is always 0700
+	Timeout         string         `mapstructure:"timeout"`               // accepted: there is no lock to wait for
+	Compaction      map[string]any `mapstructure:"compaction"`            // accepted: files are removed once they are delivered
+	Recreate        bool           `mapstructure:"recreate"`              // accepted: damage never fails a start
+	Fsync           bool           `mapstructure:"fsync"`
+	MinFreeMiB      int            `mapstructure:"min_free_disk_mib"`
+}
+
+// Validate reports every fault.
+func (k *storageKeys) Validate() error {
+	switch {
+	case k.Directory != "" && !filepath.IsAbs(k.Directory) && !strings.HasPrefix(k.Directory, "."):
+		return fmt.Errorf(`"directory" is %q; write an absolute path`, k.Directory)
+	case k.MinFreeMiB < 0:
+		return fmt.Errorf(`"min_free_disk_mib" is %d; write 0 or more`, k.MinFreeMiB)
+	}
+	return nil
+}
+
+func (k *storageKeys) storage() pipeline.Storage {
+	return pipeline.Storage{Directory: k.Directory, Create: k.CreateDirectory, Fsync: k.Fsync, MinFree: int64(k.MinFreeMiB) << 20}
+}
+
+func (l *loader) storage(d *declaration) {
+	section := l.Section("extensions", d, nil)
+	value, ok := l.Decode(section, func() any { return &storageKeys{Fsync: true, MinFreeMiB: 512} })
+	d.Config = value
+	d.faulty = !ok
+	if ok && !value.(*storageKeys).Fsync {
+		l.Warn(l.Tree.At("extensions", d.spelled, "fsync"), "what was stored last is lost when the power fails; remove the key unless the disk is too slow")
+	}
+}
+
+// checkStorage finds a storage that is named and does not run.
+func (l *loader) checkStorage(kind pipeline.Kind, d *declaration) {
+	user, is := d.Config.(pipeline.StorageUser)
+	if !is || d.faulty {
+		return
+	}
+	key, name := user.StorageKey()
+	if name == "" {
+		return
+	}
+	path := append([]string{sectionOf(kind), d.spelled}, strings.Split(key, "::")...)
+	at := l.Tree.At(path...)
+	at.Path = path
+	id, err := pipeline.ParseID(name)
+	if err != nil {
+		l.Fault(at, "%s", err)
+		return
+	}
+	if _, runs := l.cfg.Service.Storages[id]; runs {
+		return
+	}
+	if Find(l.extensions, id) == nil {
+		l.Fault(at, "extension %s is not declared; write it under extensions and into service::extensions", id)
+		return
+	}
+	l.Fault(at, "extension %s does not run; list it in service::extensions", id)
+}
