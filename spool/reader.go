@@ -28,7 +28,7 @@ func newFinder(l *Log) *finder {
 func (f *finder) find(p part, pos Seq) (st step, ok bool, err error) {
 	if f.s != p.s || f.w.seq > pos {
 		f.close()
-		file, err := f.l.fs.Open(f.l.path(segmentName(p.s.first)), ModeRead)
+		file, err := openRead(f.l.fs, f.l.path(segmentName(p.s.first)))
 		if notExist(err) {
 			f.l.lose(p.s, nil, loss{span: span{pos, p.end}})
 			return st, false, nil

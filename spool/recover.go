@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // recovery is what Open finds out.
@@ -45,7 +46,7 @@ func (l *Log) recover() error {
 		}
 		r.floor = max(r.floor, first+1)
 		s, err := l.readHeader(e)
-		if refuse(err, l.path(e.Name)) {
+		if refuse(err, l.path(e.Name)) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			return err
 		}
 		if err != nil || s.first != first {
@@ -90,7 +91,7 @@ func (l *Log) readHeader(e Info) (*segment, error) {
 	if e.Dir {
 		return nil, errDamaged
 	}
-	f, err := l.fs.Open(l.path(e.Name), ModeRead)
+	f, err := openRead(l.fs, l.path(e.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +200,7 @@ func (r *recovery) setAside(bad []Info, cursorErr error) (changed bool) {
 func (r *recovery) load(s *segment, size int64, limit Seq) (changed bool) {
 	l := r.l
 	name := l.path(segmentName(s.first))
-	f, err := l.fs.Open(name, ModeRead)
+	f, err := openRead(l.fs, name)
 	if err != nil {
 		l.trouble("open a segment", err)
 		return true
@@ -331,7 +332,7 @@ func (r *recovery) settle() {
 
 func (r *recovery) settlePart(s *segment) error {
 	l := r.l
-	f, err := l.fs.Open(l.path(segmentName(s.first)), ModeRead)
+	f, err := openRead(l.fs, l.path(segmentName(s.first)))
 	if err != nil {
 		return err
 	}

@@ -111,6 +111,16 @@ func (w *window) read(b []byte, off int64) error {
 	return err
 }
 
+// openRead tries again on an error, as readFull does.
+func openRead(fsys FS, name string) (f File, err error) {
+	for range 3 {
+		if f, err = fsys.Open(name, ModeRead); err == nil || notExist(err) {
+			break
+		}
+	}
+	return f, err
+}
+
 // readFull reads zeros where the file is too short, and tries again on an error: a disk may do it the second time.
 func readFull(f File, b []byte, off int64) (err error) {
 	for range 3 {
