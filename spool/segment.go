@@ -14,6 +14,7 @@ type segment struct {
 	end     Seq   // its records are [first, end), those lost in the middle included
 	data    int64 // where they end in the file
 	start   int64 // where the first begins
+	size    int64 // of the file, when it was opened
 	total   Totals
 	settled Totals
 	holes   uint64 // records that total does not have, because they were lost before it was closed
