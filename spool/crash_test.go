@@ -384,7 +384,7 @@ func (w *world) survives(t *testing.T) {
 
 // everywhere does programs with a fault at each operation.
 func everywhere(t *testing.T, programs int, err error) {
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		programs = (programs + 3) / 4
 	}
 	n := 0

@@ -32,3 +32,6 @@ func FlipByte(t *testing.T, name string, off int64) {
 		t.Fatal(err)
 	}
 }
+
+// Preallocate is for the comparison with the disk alone.
+func (OS) Preallocate(f *os.File, size int64) error { return osFile{f}.Allocate(0, size) }

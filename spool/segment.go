@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"sync"
 )
 
 // A segment is one file of a log. Log.mu guards what changes.
@@ -150,8 +151,12 @@ type walker struct {
 }
 
 func newWalker(f File, seed uint32, at place) *walker {
-	return &walker{window: window{f: f, buf: make([]byte, windowSize)}, seed: seed, off: at.off, seq: at.seq}
+	w := walkers.Get().(*walker)
+	*w = walker{window: window{f: f, buf: w.buf}, seed: seed, off: at.off, seq: at.seq}
+	return w
 }
+
+var walkers = sync.Pool{New: func() any { return &walker{window: window{buf: make([]byte, windowSize)}} }}
 
 // A step is a head and where it stands.
 type step struct {
