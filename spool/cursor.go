@@ -2,9 +2,7 @@ package spool
 
 import (
 	"bytes"
-	"errors"
 	"hash/crc32"
-	"io"
 	"slices"
 	"sort"
 )
@@ -125,16 +123,24 @@ func (c *cursor) append(b []byte) []byte {
 	return le.AppendUint32(b, crc32.Checksum(b[from:], castagnoli))
 }
 
+// parseCursor reads a cursor; what follows it is no matter.
 func parseCursor(b []byte) (*cursor, error) {
-	if len(b) < cursorHead+4 || !bytes.Equal(b[:8], cursorMagic) || crc32.Checksum(b[:len(b)-4], castagnoli) != le.Uint32(b[len(b)-4:]) {
+	if len(b) < cursorHead+4 || !bytes.Equal(b[:8], cursorMagic) {
+		return nil, errDamaged
+	}
+	settled, sent := uint64(le.Uint32(b[32:])), uint64(le.Uint32(b[36:]))
+	size := cursorHead + 16*(settled+sent) + 4
+	if uint64(len(b)) < size {
+		return nil, errDamaged
+	}
+	if b = b[:size]; crc32.Checksum(b[:size-4], castagnoli) != le.Uint32(b[size-4:]) {
 		return nil, errDamaged
 	}
 	if v := le.Uint32(b[8:]); v > version {
 		return nil, &VersionError{Version: v}
 	}
 	c := &cursor{next: Seq(le.Uint64(b[16:])), durable: Seq(le.Uint64(b[24:]))}
-	settled, sent := uint64(le.Uint32(b[32:])), uint64(le.Uint32(b[36:]))
-	if uint64(len(b)) != cursorHead+16*(settled+sent)+4 || c.next > maxSeq || c.durable > c.next {
+	if c.next > maxSeq || c.durable > c.next {
 		return nil, errDamaged
 	}
 	list := b[cursorHead : len(b)-4]
@@ -157,7 +163,7 @@ func parseCursor(b []byte) (*cursor, error) {
 
 // readCursor is nil without an error where there is none.
 func readCursor(fsys FS, name string) (*cursor, error) {
-	f, err := fsys.Open(name, ModeRead)
+	f, err := openRead(fsys, name)
 	if err != nil {
 		if notExist(err) {
 			return nil, nil
@@ -165,12 +171,8 @@ func readCursor(fsys FS, name string) (*cursor, error) {
 		return nil, errDamaged
 	}
 	defer f.Close()
-	size, err := f.Size()
-	if err != nil || size > maxCursor {
-		return nil, errDamaged
-	}
-	b := make([]byte, size)
-	if n, err := f.ReadAt(b, 0); n < len(b) && err != nil && !errors.Is(err, io.EOF) {
+	b := make([]byte, maxCursor)
+	if err := readFull(f, b, 0); err != nil {
 		return nil, errDamaged
 	}
 	return parseCursor(b)

@@ -18,7 +18,7 @@ type finder struct {
 }
 
 func newFinder(l *Log) *finder {
-	f := &finder{l: l, w: newWalker(nil, 0, place{})}
+	f := &finder{l: l}
 	f.onLoss = func(gone loss) { l.lose(f.s, f.w.f, gone) }
 	return f
 }
@@ -28,7 +28,7 @@ func newFinder(l *Log) *finder {
 func (f *finder) find(p part, pos Seq) (st step, ok bool, err error) {
 	if f.s != p.s || f.w.seq > pos {
 		f.close()
-		file, err := f.l.fs.Open(f.l.path(segmentName(p.s.first)), ModeRead)
+		file, err := openRead(f.l.fs, f.l.path(segmentName(p.s.first)))
 		if notExist(err) {
 			f.l.lose(p.s, nil, loss{span: span{pos, p.end}})
 			return st, false, nil
@@ -41,7 +41,7 @@ func (f *finder) find(p part, pos Seq) (st step, ok bool, err error) {
 			at = place{p.s.first, p.s.start}
 		}
 		f.s = p.s
-		*f.w = walker{window: window{f: file, buf: f.w.buf}, seed: p.s.seed, off: at.off, seq: at.seq}
+		f.w = newWalker(file, p.s.seed, at)
 	}
 	f.w.end, f.w.limit, f.w.sure = p.data, p.end, p.end
 	f.w.hard = f.fails >= 2
@@ -62,7 +62,8 @@ func (f *finder) count(err error) error {
 func (f *finder) close() {
 	if f.s != nil {
 		_ = f.w.f.Close()
-		f.s = nil
+		walkers.Put(f.w)
+		f.s, f.w = nil, nil
 	}
 }
 

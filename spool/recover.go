@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // recovery is what Open finds out.
@@ -14,6 +15,7 @@ type recovery struct {
 	l       *Log
 	cur     *cursor
 	floor   Seq // no number below it is used again
+	front   Seq // the lowest number of a file that was set aside
 	durable Seq // every record below it was durable once
 	losses  []segmentLoss
 }
@@ -30,14 +32,13 @@ func (l *Log) recover() error {
 	if err != nil {
 		return fmt.Errorf("cannot read directory %s: %w", l.opt.Dir, err)
 	}
-	r := &recovery{l: l, floor: 1}
+	r := &recovery{l: l, floor: 1, front: maxSeq}
 	cur, cursorErr := readCursor(l.fs, l.path("cursor"))
 	if refuse(cursorErr, l.path("cursor")) {
 		return cursorErr
 	}
 	r.cur = cur
 	var bad []Info
-	sizes := map[*segment]int64{}
 	for _, e := range entries {
 		first, ok := parseName(e.Name)
 		if !ok {
@@ -45,26 +46,24 @@ func (l *Log) recover() error {
 		}
 		r.floor = max(r.floor, first+1)
 		s, err := l.readHeader(e)
-		if refuse(err, l.path(e.Name)) {
+		if refuse(err, l.path(e.Name)) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			return err
 		}
 		if err != nil || s.first != first {
 			bad = append(bad, e)
 			continue
 		}
-		sizes[s] = e.Size
 		l.segs = append(l.segs, s)
 	}
-	slices.SortFunc(l.segs, func(a, b *segment) int { return int(int64(a.first) - int64(b.first)) })
-
 	// From here on things are changed.
 	changed := r.setAside(bad, cursorErr) || cur == nil
+	slices.SortFunc(l.segs, func(a, b *segment) int { return int(int64(a.first) - int64(b.first)) })
 	for i, s := range l.segs {
 		limit := maxSeq
 		if i+1 < len(l.segs) {
 			limit = l.segs[i+1].first
 		}
-		changed = r.load(s, sizes[s], limit) || changed
+		changed = r.load(s, limit) || changed
 	}
 	changed = r.account() || changed
 	r.settle()
@@ -90,7 +89,7 @@ func (l *Log) readHeader(e Info) (*segment, error) {
 	if e.Dir {
 		return nil, errDamaged
 	}
-	f, err := l.fs.Open(l.path(e.Name), ModeRead)
+	f, err := openRead(l.fs, l.path(e.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +106,7 @@ func loadHeader(f File, size int64) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{header: h, seed: seed(h.salt), end: h.first, start: min(at, size), data: min(at, size), named: true}
+	s := &segment{header: h, seed: seed(h.salt), end: h.first, start: min(at, size), data: min(at, size), size: size, named: true}
 	s.hint = place{s.first, s.start}
 	return s, nil
 }
@@ -177,13 +176,18 @@ func (r *recovery) setAside(bad []Info, cursorErr error) (changed bool) {
 		move("cursor", 0)
 	}
 	for _, e := range bad {
+		if first, _ := parseName(e.Name); !e.Dir {
+			r.front = min(r.front, first)
+		}
 		switch s, err := l.readHeader(e); {
 		case e.Dir: // not ours; its number is not used
 		case err == nil && !slices.ContainsFunc(l.segs, func(o *segment) bool { return o.first == s.first }):
 			// Somebody renamed it.
 			if err := l.fs.Rename(l.path(e.Name), l.path(segmentName(s.first))); err != nil {
 				l.trouble("give a segment its name back", err)
+				continue
 			}
+			l.segs = append(l.segs, s)
 			changed = true
 		case e.Size == 0:
 			changed = l.fs.Remove(l.path(e.Name)) == nil
@@ -196,10 +200,10 @@ func (r *recovery) setAside(bad []Info, cursorErr error) (changed bool) {
 }
 
 // load learns what a segment holds. One without a footer is scanned and gets it.
-func (r *recovery) load(s *segment, size int64, limit Seq) (changed bool) {
-	l := r.l
+func (r *recovery) load(s *segment, limit Seq) (changed bool) {
+	l, size := r.l, s.size
 	name := l.path(segmentName(s.first))
-	f, err := l.fs.Open(name, ModeRead)
+	f, err := openRead(l.fs, name)
 	if err != nil {
 		l.trouble("open a segment", err)
 		return true
@@ -263,9 +267,17 @@ func (r *recovery) account() (changed bool) {
 		r.floor = max(r.floor, r.cur.next)
 	}
 	l.next = r.floor
+	end := Seq(0)
 	if n := len(l.segs); n > 0 {
 		l.next = max(l.next, l.segs[n-1].end)
-		l.settled.add(0, l.segs[0].first) // missing at the front
+		end = min(l.segs[0].first, r.front)
+		l.settled.add(0, end) // what is missing at the front is settled
+	}
+	missing := func(from, to Seq) { // what was not durable may never have been written
+		n := l.settled.lacks(from, min(to, r.durable))
+		l.stats.Damaged.Records += n
+		changed = changed || n > 0
+		l.settled.add(from, to)
 	}
 	lost := func(from, to Seq, known Totals) {
 		n, torn := l.settled.lacks(from, min(to, r.durable)), l.settled.lacks(max(from, r.durable), to)
@@ -290,15 +302,12 @@ func (r *recovery) account() (changed bool) {
 			l.stats.Torn.Bytes += uint64(gone.bytes)
 		}
 	}
-	end := Seq(0)
 	for _, s := range l.segs {
-		if end > 0 {
-			lost(end, s.gap, Totals{})
-			l.settled.add(s.gap, s.first)
-		}
+		missing(end, s.gap)
+		l.settled.add(s.gap, s.first)
 		end = max(end, s.end)
 	}
-	lost(end, l.next, Totals{})
+	missing(end, l.next)
 	l.durable = l.next
 	if d := l.stats.Damaged; d.Records > 0 || l.stats.DamagedBytes > 0 {
 		l.warn("damage was found", slog.Uint64("records", d.Records), slog.Uint64("bytes", l.stats.DamagedBytes))
@@ -331,7 +340,7 @@ func (r *recovery) settle() {
 
 func (r *recovery) settlePart(s *segment) error {
 	l := r.l
-	f, err := l.fs.Open(l.path(segmentName(s.first)), ModeRead)
+	f, err := openRead(l.fs, l.path(segmentName(s.first)))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"sync"
 )
 
 // A segment is one file of a log. Log.mu guards what changes.
@@ -14,6 +15,7 @@ type segment struct {
 	end     Seq   // its records are [first, end), those lost in the middle included
 	data    int64 // where they end in the file
 	start   int64 // where the first begins
+	size    int64 // of the file, when it was opened
 	total   Totals
 	settled Totals
 	holes   uint64 // records that total does not have, because they were lost before it was closed
@@ -111,6 +113,16 @@ func (w *window) read(b []byte, off int64) error {
 	return err
 }
 
+// openRead tries again on an error, as readFull does.
+func openRead(fsys FS, name string) (f File, err error) {
+	for range 3 {
+		if f, err = fsys.Open(name, ModeRead); err == nil || notExist(err) {
+			break
+		}
+	}
+	return f, err
+}
+
 // readFull reads zeros where the file is too short, and tries again on an error: a disk may do it the second time.
 func readFull(f File, b []byte, off int64) (err error) {
 	for range 3 {
@@ -139,8 +151,12 @@ type walker struct {
 }
 
 func newWalker(f File, seed uint32, at place) *walker {
-	return &walker{window: window{f: f, buf: make([]byte, windowSize)}, seed: seed, off: at.off, seq: at.seq}
+	w := walkers.Get().(*walker)
+	*w = walker{window: window{f: f, buf: w.buf}, seed: seed, off: at.off, seq: at.seq}
+	return w
 }
+
+var walkers = sync.Pool{New: func() any { return &walker{window: window{buf: make([]byte, windowSize)}} }}
 
 // A step is a head and where it stands.
 type step struct {

@@ -171,6 +171,7 @@ type Log struct {
 	inflight  map[Seq]handed
 	readers   []*Reader
 	stats     Stats
+	oldest    head // of the oldest unsettled record, when Stats last looked
 	lastWarn  time.Time
 	dirty     bool // something waits for an fsync, and the sync goroutine knows
 	synced    signal
@@ -285,7 +286,7 @@ func (l *Log) End() Seq {
 	return l.next
 }
 
-// Stats says how things are. It reads at most a few heads, for Oldest.
+// Stats says how things are. It reads a few heads when Oldest is a record that no reader has reached.
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	st := l.stats
@@ -295,17 +296,23 @@ func (l *Log) Stats() Stats {
 	}
 	first := l.settled.next(0)
 	h, known := l.inflight[first]
+	if l.oldest.seq == first {
+		h.time, known = l.oldest.time, true
+	}
 	p, ok := l.part(first)
 	l.mu.Unlock()
-	switch {
-	case known:
-		st.Oldest = time.Unix(0, h.time)
-	case ok:
+	if !known && ok {
 		f := newFinder(l)
 		if found, _, err := f.find(p, first); err == nil && found.seq == first {
-			st.Oldest = time.Unix(0, found.time)
+			h.time, known = found.time, true
+			l.mu.Lock()
+			l.oldest = found.head
+			l.mu.Unlock()
 		}
 		f.close()
+	}
+	if known {
+		st.Oldest = time.Unix(0, h.time)
 	}
 	return st
 }

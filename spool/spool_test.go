@@ -158,7 +158,7 @@ func TestDrop(t *testing.T) {
 	if err := l.SaveCursor(); err != nil {
 		t.Fatal(err)
 	}
-	if st := l.Stats(); st.Unsettled.Records != 10 || st.Segments != 1 {
+	if st := l.Stats(); st.Unsettled.Records != 10 || st.Segments != 3 {
 		t.Errorf("%+v", st)
 	}
 }
