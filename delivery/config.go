@@ -82,6 +82,8 @@ type QueueConfig struct {
 	OnFull string `mapstructure:"on_full"`
 	// MaxAge is for how long a batch may be stored; older ones are dropped as queue_age. 0 means no limit.
 	MaxAge time.Duration `mapstructure:"max_age"`
+	// Directory is where the queue is, for exporters whose configuration names a folder and no storage.
+	Directory string `mapstructure:"-"`
 	// DeadLettersMiB is how much is kept of what was rejected in the end.
 	DeadLettersMiB int `mapstructure:"dead_letters_mib"`
 }
@@ -128,7 +130,7 @@ func (c *QueueConfig) Validate() error {
 	if c.Enabled && c.QueueSize < 1 {
 		errs = append(errs, fmt.Errorf(`"sending_queue::queue_size" is %d; write at least 1, or enabled: false`, c.QueueSize))
 	}
-	if c.Storage != "" {
+	if c.OnDisk() {
 		errs = append(errs, c.validateStorage()...)
 	}
 	switch c.Sizer {
@@ -138,6 +140,9 @@ func (c *QueueConfig) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// OnDisk says whether the queue is on disk.
+func (c *QueueConfig) OnDisk() bool { return c.Storage != "" || c.Directory != "" }
 
 func (c *QueueConfig) validateStorage() (errs []error) {
 	if !c.Enabled {

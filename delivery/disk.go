@@ -45,6 +45,8 @@ type disk struct {
 const (
 	// maxRecord is how much OTLP is gathered into one record.
 	maxRecord = 4 << 20
+	// minFree is the floor of free disk for a folder that is no extension's.
+	minFree = 512 << 20
 	// stopGrace is how long the end of the process waits for requests on the wire; what it cuts off is sent again.
 	stopGrace = 500 * time.Millisecond
 )
@@ -52,16 +54,9 @@ const (
 // newDisk prepares the queue. Start opens it: a predecessor may have it still.
 func newDisk(k *Sender) (*disk, error) {
 	o := &k.opts.Queue
-	id, err := pipeline.ParseID(o.Storage)
+	storage, err := storageOf(k)
 	if err != nil {
-		return nil, fmt.Errorf(`"sending_queue::storage": %w`, err)
-	}
-	if k.settings.View.Config == nil {
-		return nil, errors.New("there is no configuration with storages")
-	}
-	storage, ok := k.settings.View.Config.Service.Storages[id]
-	if !ok {
-		return nil, fmt.Errorf(`"sending_queue::storage" names %s, which does not run`, id)
+		return nil, err
 	}
 	d := &disk{k: k, make: storage.Create}
 	d.taking, d.end = context.WithCancel(context.Background())
@@ -87,6 +82,23 @@ func newDisk(k *Sender) (*disk, error) {
 		}
 	}
 	return d, d.register(k.settings.Metrics)
+}
+
+// storageOf is the storage that the configuration names, or a folder of the exporter's own.
+func storageOf(k *Sender) (pipeline.Storage, error) {
+	o := &k.opts.Queue
+	if o.Directory != "" {
+		return pipeline.Storage{Directory: o.Directory, Create: true, Fsync: true, MinFree: minFree}, nil
+	}
+	id, err := pipeline.ParseID(o.Storage)
+	if err != nil {
+		return pipeline.Storage{}, fmt.Errorf("storage: %w", err)
+	}
+	storage, ok := k.settings.View.Config.Service.Storages[id]
+	if !ok {
+		return storage, fmt.Errorf("the storage %s does not run", id)
+	}
+	return storage, nil
 }
 
 func (d *disk) register(reg prometheus.Registerer) error {

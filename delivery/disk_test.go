@@ -40,7 +40,9 @@ type carrier struct {
 
 func (c *carrier) Carries() *payload.Compressor { return c.compressor }
 
-func (c *carrier) Encode(b pipeline.Batch) (Requests, error) { return One(b, c.compressor.Payload), nil }
+func (c *carrier) Encode(b pipeline.Batch) (Requests, error) {
+	return One(b, c.compressor.Payload), nil
+}
 
 func newStored(t *testing.T, answer func(context.Context, int, string) answer.Outcome) *stored {
 	t.Helper()

@@ -56,7 +56,7 @@ func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
 		return nil, err
 	}
 	k.life, k.end = context.WithCancel(context.Background())
-	if o.Queue.Storage != "" {
+	if o.Queue.OnDisk() {
 		if k.disk, err = newDisk(k); err != nil {
 			return nil, err
 		}

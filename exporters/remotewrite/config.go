@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -26,6 +27,8 @@ type Config struct {
 
 	// Queue limits waiting callers and sets the number of shards.
 	Queue Queue `mapstructure:"remote_write_queue"`
+	// WAL puts the queue on disk, too.
+	WAL WAL `mapstructure:"wal"`
 	// ExternalLabels are added to series that lack a label of that name.
 	ExternalLabels map[string]string `mapstructure:"external_labels"`
 	// AddMetricSuffixes adds unit and type to names of OpenTelemetry metrics. Scraped metrics keep their names.
@@ -54,6 +57,28 @@ type Queue struct {
 	QueueSize int `mapstructure:"queue_size"`
 	// NumConsumers is the number of shards. A series always uses the same shard, which sends one request at a time.
 	NumConsumers int `mapstructure:"num_consumers"`
+	// Storage names a file_storage extension: the queue is on disk.
+	Storage string `mapstructure:"storage"`
+	// Sizer, OnFull, BlockOnOverflow, MaxAge and DeadLettersMiB are for a queue on disk; see delivery.
+	Sizer           string        `mapstructure:"sizer"`
+	OnFull          string        `mapstructure:"on_full"`
+	BlockOnOverflow bool          `mapstructure:"block_on_overflow"`
+	MaxAge          time.Duration `mapstructure:"max_age"`
+	DeadLettersMiB  int           `mapstructure:"dead_letters_mib"`
+}
+
+// WAL is the section wal, the Collector's older way to a queue on disk.
+type WAL struct {
+	// Directory is where the queue is.
+	Directory string `mapstructure:"directory"`
+	// BufferSize and TruncateFrequency are accepted and ignored.
+	BufferSize        int           `mapstructure:"buffer_size"`
+	TruncateFrequency time.Duration `mapstructure:"truncate_frequency"`
+}
+
+// StorageKey implements pipeline.StorageUser.
+func (c *Config) StorageKey() (key, name string) {
+	return "remote_write_queue::storage", c.Queue.Storage
 }
 
 // ResourceToTelemetry is the section resource_to_telemetry_conversion.
@@ -84,7 +109,7 @@ func Default() *Config {
 	c := &Config{
 		ClientConfig: httpclient.DefaultClient(),
 		Retry:        delivery.DefaultRetryConfig(),
-		Queue:        Queue{Enabled: true, QueueSize: 10_000, NumConsumers: 1},
+		Queue:        queueDefaults(),
 
 		AddMetricSuffixes:         p.AddMetricSuffixes,
 		PromoteResourceAttributes: p.PromoteResourceAttributes,
@@ -94,6 +119,11 @@ func Default() *Config {
 	}
 	c.Timeout = defaultTimeout
 	return c
+}
+
+func queueDefaults() Queue {
+	d := delivery.DefaultQueueConfig()
+	return Queue{Enabled: true, QueueSize: 10_000, NumConsumers: 1, Sizer: d.Sizer, OnFull: d.OnFull, DeadLettersMiB: d.DeadLettersMiB}
 }
 
 // Validate reports every fault with its key.
@@ -117,6 +147,15 @@ func (c *Config) Validate() error {
 	if c.MaxBatchSizeBytes < minMaxBytes {
 		errs = append(errs, fmt.Errorf(`"max_batch_size_bytes" is %d; write at least %d`, c.MaxBatchSizeBytes, minMaxBytes))
 	}
+	if c.WAL.Directory != "" && c.Queue.Storage != "" {
+		errs = append(errs, errors.New(`"wal::directory" and "remote_write_queue::storage" are two ways to one thing; remove "wal"`))
+	}
+	if q := c.client().Queue; q.OnDisk() { // its keys have the same names
+		q.NumConsumers = 1
+		if err := q.Validate(); err != nil {
+			errs = append(errs, errors.New(strings.ReplaceAll(err.Error(), "sending_queue", "remote_write_queue")))
+		}
+	}
 	for name := range c.ExternalLabels {
 		if !model.LegacyValidation.IsValidLabelName(name) {
 			errs = append(errs, fmt.Errorf(`"external_labels" has %q, which is not a label name; write letters, digits and _`, name))
@@ -135,7 +174,9 @@ func (c *Config) shards() int {
 // client allows one call at a time: its shards are sent concurrently, each series in order.
 func (c *Config) client() *httpclient.Config {
 	shared := httpclient.Config{ClientConfig: c.ClientConfig, Config: delivery.DefaultConfig()}
-	shared.Queue.Enabled, shared.Queue.QueueSize = c.Queue.Enabled, c.Queue.QueueSize
+	q := &shared.Queue
+	q.Enabled, q.QueueSize, q.Storage, q.Directory = c.Queue.Enabled, c.Queue.QueueSize, c.Queue.Storage, c.WAL.Directory
+	q.Sizer, q.OnFull, q.BlockOnOverflow, q.MaxAge, q.DeadLettersMiB = c.Queue.Sizer, c.Queue.OnFull, c.Queue.BlockOnOverflow, c.Queue.MaxAge, c.Queue.DeadLettersMiB
 	shared.Retry, shared.Credentials, shared.MaxInFlight = c.Retry, c.Credentials, 1
 	if shared.MaxIdleConnsPerHost == 0 {
 		shared.MaxIdleConnsPerHost = max(c.shards(), http.DefaultMaxIdleConnsPerHost)
@@ -152,7 +193,6 @@ func Component() pipeline.Component {
 			"auth":                  `extensions are not hosted; write "bearer_token_file" or "basic_auth", or "headers"`,
 			"middlewares":           "extensions are not hosted; remove the key",
 			"sending_queue":         `write "remote_write_queue"`,
-			"wal":                   "a queue on disk is not supported; callers wait, and nothing is answered before it is delivered",
 			"namespace":             "rename metrics where they are made",
 			"export_created_metric": "start times are not exported; remove the key",
 			"translation_strategy":  `names are UnderscoreEscapingWithSuffixes; write "add_metric_suffixes: false" for names without suffixes`,
