@@ -3,80 +3,48 @@ package engine
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// fanOut gives every branch the same read-only batch and waits for all. What a branch refuses is offered to that
-// branch again until the caller's context ends, because returning a refusal would make the caller repeat the batch
-// to all branches.
+// fanOut gives every branch the same read-only batch and waits for all. A refusal goes back to the caller, who repeats;
+// what a branch has settled is not given to it again.
 //
-// An item is refused if a branch still refuses it in the end, and rejected only if no branch took it.
+// An item is refused if a branch refuses it, and rejected only if no branch took it.
 type fanOut struct {
 	branches []head
+	settled  *settled
 }
 
-func fanOutTo(branches []head) pipeline.Sink {
+func fanOutTo(branches []head, m *settled) pipeline.Sink {
 	if len(branches) == 1 {
 		return branches[0].sink
 	}
-	return &fanOut{branches: branches}
+	return &fanOut{branches: branches, settled: m}
 }
-
-// fanOutPause is the minimum wait before refused items are offered again.
-const fanOutPause = 100 * time.Millisecond
 
 func (f *fanOut) Consume(ctx context.Context, b pipeline.Batch) error {
 	answers := make([]pipeline.Answer, len(f.branches))
+	known := make([]pipeline.Ranges, len(f.branches))
+	ask := func(i int) {
+		answers[i], known[i] = f.settled.offer(f.branches[i], b, func(b pipeline.Batch) error { return f.branches[i].sink.Consume(ctx, b) })
+	}
 	var wg sync.WaitGroup
 	for i := range f.branches[1:] {
-		wg.Go(func() { answers[i+1] = offer(ctx, f.branches[i+1].sink, b) })
+		wg.Go(func() { ask(i + 1) })
 	}
-	answers[0] = offer(ctx, f.branches[0].sink, b)
+	ask(0)
 	wg.Wait()
 	all := allOf(answers, b.Items)
 	if all.Refusal != nil {
 		for i, a := range answers {
-			if n := all.Refused.Without(a.Refused).Len() - rejectedOf(a, all.Refused); n > 0 {
+			f.settled.remember(f.branches[i], b, a, all.Refused)
+			if n := all.Refused.Without(a.Refused).Without(known[i]).Len() - rejectedOf(a, all.Refused.Without(known[i])); n > 0 {
 				f.branches[i].accounts[0].DeliveredAfterRefusal(n)
 			}
 		}
 	}
 	return all.Err()
-}
-
-// offer gives a branch a batch, and repeats what it refuses.
-func offer(ctx context.Context, to pipeline.Sink, b pipeline.Batch) pipeline.Answer {
-	a := pipeline.Read(to.Consume(ctx, b), b.Items)
-	for a.Refusal != nil {
-		wait := max(a.Refusal.After, fanOutPause)
-		deadline, ok := ctx.Deadline()
-		if ctx.Err() != nil || (ok && time.Until(deadline) < wait) {
-			break
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return a
-		}
-		rest := b
-		m := pipeline.ItemMap{{From: 0, N: b.Items}}
-		if a.Refused.Len() < b.Items {
-			rest = b.CutRanges(nil, a.Refused)
-			m = m[:0]
-			for _, r := range a.Refused {
-				m = append(m, pipeline.Moved{From: r.From, N: r.To - r.From})
-			}
-		}
-		g := pipeline.NewGather(b.Items)
-		for _, r := range a.Rejected {
-			g.Reject(r)
-		}
-		g.Add(to.Consume(ctx, rest), rest.Items, m)
-		a = g.Answer()
-	}
-	return a
 }
 
 func allOf(answers []pipeline.Answer, items int) pipeline.Answer {

@@ -11,57 +11,162 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/wire"
 )
 
-func TestFanOutRepeatsOnlyTheRefusedBranches(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var calls [3]int
-		branch := func(i int, answer func(n int) error) pipeline.Sink {
-			return pipeline.SinkFunc(func(context.Context, pipeline.Batch) error {
-				calls[i]++
-				return answer(calls[i])
-			})
+// logsOf is a request with a resource for each list of bodies.
+func logsOf(resources ...[]string) pipeline.Batch {
+	out := pipeline.Batch{Signal: pipeline.Logs}
+	for _, bodies := range resources {
+		b, res := wire.BeginMessage(out.Request, wire.FieldRequestResource)
+		b, scope := wire.BeginMessage(b, wire.FieldResourceXScope)
+		for _, body := range bodies {
+			var rec, value int
+			b, rec = wire.BeginMessage(b, wire.FieldScopeXItem)
+			b, value = wire.BeginMessage(b, wire.FieldLogBody)
+			b = wire.AppendString(b, wire.FieldValueString, body)
+			b = wire.EndMessage(wire.EndMessage(b, value), rec)
+			out.Items++
 		}
-		f := fanOutTo(heads(
-			branch(0, func(int) error { return nil }),
-			branch(1, func(n int) error {
-				if n < 3 {
-					return pipeline.Refuse(time.Second, errors.New("busy"))
+		out.Request = wire.EndMessage(wire.EndMessage(b, scope), res)
+	}
+	return out
+}
+
+// branchOf notes what it was given, and answers as a test says.
+type branchOf struct {
+	answer func(n int, b pipeline.Batch) error
+	calls  int
+	got    []string
+}
+
+func (x *branchOf) Consume(_ context.Context, b pipeline.Batch) error {
+	x.calls++
+	err := x.answer(x.calls, b)
+	a := pipeline.Read(err, b.Items)
+	at := 0
+	for rs := b.Request.Resources(); rs.Next(); {
+		for ss := rs.Scopes(); ss.Next(); {
+			for it := ss.Items(); it.Next(); at++ {
+				l := wire.ParseLog(it.Bytes())
+				if a.Refused.Intersect(pipeline.Ranges{{From: at, To: at + 1}}).Len() == 0 {
+					x.got = append(x.got, string(l.Body.Str()))
 				}
+			}
+		}
+	}
+	return err
+}
+
+func takes(int, pipeline.Batch) error { return nil }
+
+func busyUntil(n int) func(int, pipeline.Batch) error {
+	return func(k int, b pipeline.Batch) error {
+		if k < n {
+			return pipeline.Refuse(time.Second, errors.New("busy"))
+		}
+		return nil
+	}
+}
+
+// TestFanOutGivesNothingTwice: a branch that has settled what another refused does not get it again when the caller
+// repeats, whether the caller repeats all of it or only what was refused.
+func TestFanOutGivesNothingTwice(t *testing.T) {
+	for _, cuts := range []bool{false, true} {
+		good, away := &branchOf{answer: takes}, &branchOf{answer: func(n int, b pipeline.Batch) error {
+			if n > 3 {
 				return nil
-			}),
-			branch(2, func(int) error { return pipeline.Reject(1, pipeline.DropRejected, errors.New("never")) }),
-		))
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		if err := f.Consume(ctx, batchOf(1)); err != nil {
-			t.Errorf("got %v, want nil: one branch took it and the rejected one is counted at its own account", err)
+			}
+			if !cuts {
+				return pipeline.Refuse(0, errors.New("busy"))
+			}
+			g := pipeline.NewGather(b.Items) // the first two of five, as long as they come
+			g.Refuse(pipeline.NewRanges([]pipeline.Range{{From: 0, To: min(2, b.Items)}}), pipeline.Refuse(0, errors.New("busy")))
+			return g.Err()
+		}}
+		bad := &branchOf{answer: func(int, pipeline.Batch) error {
+			return pipeline.Reject(0, pipeline.DropRejected, errors.New("never"))
+		}}
+		h := heads(good, away, bad)
+		f := fanOutTo(h, newSettled())
+		b := logsOf([]string{"a", "b", "c"}, []string{"d", "e"})
+		for range 10 {
+			err := f.Consume(t.Context(), b)
+			if err == nil {
+				break
+			}
+			if cuts {
+				b = b.Remaining(err)
+			}
 		}
-		if calls != [3]int{1, 3, 1} {
-			t.Errorf("the branches were called %v times, want 1, 3, 1", calls)
+		if n := len(good.got); n != 5 || good.calls != 1 {
+			t.Errorf("cuts %v: the healthy branch got %q in %d calls", cuts, good.got, good.calls)
 		}
-		calls = [3]int{}
-		if err := f.Consume(t.Context(), batchOf(1)); err != nil || calls != [3]int{1, 3, 1} {
-			t.Errorf("without a deadline: %v after %v calls, want nil after 1, 3, 1", err, calls)
+		if bad.calls != 1 {
+			t.Errorf("cuts %v: the branch that rejects was asked %d times", cuts, bad.calls)
 		}
-		calls = [3]int{}
-		ctx, leave := context.WithCancel(t.Context())
-		time.AfterFunc(1500*time.Millisecond, leave)
-		if _, again := pipeline.AsRefused(f.Consume(ctx, batchOf(1))); !again || calls != [3]int{1, 2, 1} {
-			t.Errorf("a caller that leaves got no refusal, or after %v calls; want 1, 2, 1", calls)
+		if away.calls != 4 || !slices.Contains(away.got, "a") || !slices.Contains(away.got, "e") {
+			t.Errorf("cuts %v: the other got %q in %d calls", cuts, away.got, away.calls)
+		}
+		// The same records again are new ones.
+		if err := f.Consume(t.Context(), logsOf([]string{"a", "b", "c"}, []string{"d", "e"})); err != nil || len(good.got) != 10 {
+			t.Errorf("cuts %v: equal records later: %v, %d delivered", cuts, err, len(good.got))
+		}
+		if n := h[0].accounts[0].Read().DeliveredAfterRefusal; n < 2 || n > 5 {
+			t.Errorf("cuts %v: %d delivered after refusal", cuts, n)
+		}
+	}
+	t.Run("equal records have an entry each", func(t *testing.T) {
+		good, away := &branchOf{answer: takes}, &branchOf{answer: busyUntil(3)}
+		f := fanOutTo(heads(good, away), newSettled())
+		for range 4 { // twice refused, twice repeated
+			_ = f.Consume(t.Context(), logsOf([]string{"tick"}))
+		}
+		if len(good.got) != 2 || len(away.got) != 2 {
+			t.Errorf("%d and %d delivered, want 2 each", len(good.got), len(away.got))
 		}
 	})
-	all := fanOutTo(heads(
-		pipeline.SinkFunc(func(context.Context, pipeline.Batch) error {
+	t.Run("tenants", func(t *testing.T) {
+		good, away := &branchOf{answer: takes}, &branchOf{answer: busyUntil(100)}
+		f := fanOutTo(heads(good, away), newSettled())
+		for _, tenant := range []string{"a", "b"} {
+			b := logsOf([]string{"x"})
+			b.Origin.Tenant = tenant
+			_ = f.Consume(t.Context(), b)
+		}
+		if len(good.got) != 2 {
+			t.Errorf("%d delivered, want one for each tenant", len(good.got))
+		}
+	})
+	t.Run("rejected by every branch", func(t *testing.T) {
+		reject := func(int, pipeline.Batch) error {
 			return pipeline.Reject(1, pipeline.DropRejected, errors.New("a"))
-		}),
-		pipeline.SinkFunc(func(context.Context, pipeline.Batch) error {
-			return pipeline.Reject(1, pipeline.DropRejected, errors.New("b"))
-		}),
-	))
-	if _, never := pipeline.AsRejected(all.Consume(t.Context(), batchOf(1))); !never {
-		t.Error("rejected by every branch is rejected")
-	}
+		}
+		all := fanOutTo(heads(&branchOf{answer: reject}, &branchOf{answer: reject}), newSettled())
+		if _, never := pipeline.AsRejected(all.Consume(t.Context(), logsOf([]string{"x"}))); !never {
+			t.Error("rejected by every branch is rejected")
+		}
+	})
+	t.Run("bounds", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			m := newSettled()
+			good, away := &branchOf{answer: takes}, &branchOf{answer: busyUntil(1 << 30)}
+			f := fanOutTo(heads(good, away), m)
+			for i := range uint64(settledMost + 100) {
+				m.add(&settledPart{keys: [2]settledKey{{i}, {i}}, at: time.Now()})
+			}
+			_ = f.Consume(t.Context(), logsOf([]string{"x"}))
+			if n := m.n.Load(); n > settledMost {
+				t.Errorf("%d entries", n)
+			}
+			time.Sleep(settledFor + time.Second)
+			before := len(good.got)
+			_ = f.Consume(t.Context(), logsOf([]string{"x"}))
+			if len(good.got) != before+1 {
+				t.Error("an old entry was used")
+			}
+		})
+	})
 }
 
 // heads are branches with an account each.
@@ -84,8 +189,6 @@ func TestFanOutItemByItem(t *testing.T) {
 			return g.Err()
 		})
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // nothing is repeated
 	busy, old := pipeline.Refuse(0, errors.New("busy")), errors.New("old")
 	h := heads(
 		says(func(g *pipeline.Gather) {
@@ -96,7 +199,7 @@ func TestFanOutItemByItem(t *testing.T) {
 			g.Reject(pipeline.Rejected{Reason: pipeline.DropTooOld, Err: old, Ranges: pipeline.Ranges{{From: 1, To: 6}}})
 		}),
 	)
-	a := pipeline.Read(fanOutTo(h).Consume(ctx, batchOf(10)), 10)
+	a := pipeline.Read(fanOutTo(h, newSettled()).Consume(t.Context(), batchOf(10)), 10)
 	if !slices.Equal(a.Refused, pipeline.Ranges{{From: 0, To: 2}}) || len(a.Rejected) != 1 || !slices.Equal(a.Rejected[0].Ranges, pipeline.Ranges{{From: 4, To: 6}}) {
 		t.Errorf("refused %v, rejected %+v; want 0-2 and 4-6", a.Refused, a.Rejected)
 	}

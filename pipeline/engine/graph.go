@@ -48,6 +48,9 @@ type head struct {
 	accounts []*ledger.Account
 }
 
+// name is the same over reloads.
+func (h head) name() string { return h.accounts[0].Name() }
+
 // host is what outlives a graph.
 type host struct {
 	ledger    *ledger.Ledger
@@ -55,6 +58,7 @@ type host struct {
 	listeners *listen.Listeners
 	metrics   prometheus.Registerer
 	estates   *pipeline.Estates
+	settled   *settled
 	history   *history // of metrics; nil for a graph that is only checked
 	log       *slog.Logger
 	dataDir   string
@@ -211,7 +215,7 @@ func (g *graph) fan(ends []head) head {
 	for _, e := range ends {
 		h.accounts = append(h.accounts, e.accounts...)
 	}
-	h.sink = fanOutTo(ends)
+	h.sink = fanOutTo(ends, g.host.settled)
 	return h
 }
 

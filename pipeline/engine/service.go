@@ -56,7 +56,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 	s := &Service{
 		registry: reg,
 		host: host{
-			ledger: ledger.New(), budget: pipeline.NewBudget(defaultBudget()), listeners: listen.New(), estates: pipeline.NewEstates(),
+			ledger: ledger.New(), budget: pipeline.NewBudget(defaultBudget()), listeners: listen.New(), estates: pipeline.NewEstates(), settled: newSettled(),
 			metrics: reg, history: newHistory(reg), log: log, dataDir: dataDir, version: version,
 		},
 	}

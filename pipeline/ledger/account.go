@@ -219,3 +219,8 @@ func (a *balance) unqueued() int64 {
 	}
 	return max(gap, 0)
 }
+
+// Name is the account's key as a text.
+func (d *Account) Name() string {
+	return d.key.Component + " " + d.key.Pipeline + " " + d.key.Signal.String()
+}
