@@ -53,6 +53,7 @@ type Component struct {
 	Signals []Signal // what it can take, and of a receiver what it can give
 	Ways    []Way    // of a connector; Signals are their From
 	Doc     string   // one line for `sluice components`
+	Replays bool     // of a receiver: its source keeps what is not delivered, so that a queue behind it is a second copy
 
 	// Default returns a pointer to the configuration struct with defaults.
 	Default func() any
@@ -179,6 +180,12 @@ func (c Component) WithAliases(aliases ...string) Component {
 // WithDoc sets the line that `sluice components` prints.
 func (c Component) WithDoc(doc string) Component {
 	c.Doc = doc
+	return c
+}
+
+// Replaying sets Replays.
+func (c Component) Replaying() Component {
+	c.Replays = true
 	return c
 }
 

@@ -75,6 +75,7 @@ func (l *loader) load() *pipeline.Config {
 	l.readExtensions()
 	l.readService()
 	l.warnUnused()
+	l.warnSecondCopies()
 	for _, kind := range kinds {
 		for _, d := range l.declared[kind] {
 			if d.used {

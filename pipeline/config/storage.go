@@ -74,3 +74,28 @@ func (l *loader) checkStorage(kind pipeline.Kind, d *declaration) {
 	}
 	l.Fault(at, "extension %s does not run; list it in service::extensions", id)
 }
+
+// warnSecondCopies finds pipelines whose source keeps what is not delivered, and that end in a queue on disk all the same.
+func (l *loader) warnSecondCopies() {
+	for _, p := range l.cfg.Pipelines {
+		var source, end *declaration
+		for _, id := range p.Receivers {
+			if d := l.lookup(pipeline.KindReceiver, id); d != nil && d.Component.Replays {
+				source = d
+			}
+		}
+		for _, id := range p.Exporters {
+			if d := l.lookup(pipeline.KindExporter, id); d != nil {
+				if user, is := d.Config.(pipeline.StorageUser); is {
+					if _, name := user.StorageKey(); name != "" {
+						end = d
+					}
+				}
+			}
+		}
+		if source != nil && end != nil && !source.Embedded {
+			l.Warn(source.At, "%s keeps what is not delivered, and pipeline %s ends in the queue on disk of %s: a second copy; give it a pipeline and an exporter of its own without storage, unless its files may go before an outage ends",
+				source.ID, p.ID, end.ID)
+		}
+	}
+}

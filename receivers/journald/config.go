@@ -95,7 +95,7 @@ func (c *Config) arguments(cursor string) []string {
 func Component() pipeline.Component {
 	return pipeline.Receiver("journald", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
 		return New(s, c, out)
-	}, pipeline.Logs).WithDoc("The systemd journal, by journalctl, with its cursor kept after delivery").WithUnsupported(map[string]string{
+	}, pipeline.Logs).WithDoc("The systemd journal, by journalctl, with its cursor kept after delivery").Replaying().WithUnsupported(map[string]string{
 		"files":                 "take it out, and name the folder of the journal files as directory",
 		"matches":               "take it out; filter with units, identifiers and priority",
 		"grep":                  "take it out; filter with units, identifiers and priority",
