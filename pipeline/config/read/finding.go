@@ -79,6 +79,13 @@ func finding(a At, text string) Finding {
 	return Finding{Place: a.Place, Path: joinPath(a.Path), Text: oneLine(text), source: a.source, column: a.column}
 }
 
+// repeats reports whether f says what other says at the same place: a nested Validate, of a key that its parent has
+// checked already.
+func (f Finding) repeats(other Finding) bool {
+	return f.Text == other.Text && f.Place == other.Place && f.source == other.source &&
+		(strings.HasPrefix(f.Path, other.Path) || strings.HasPrefix(other.Path, f.Path))
+}
+
 // Finish sorts, deduplicates and redacts the findings.
 func (r *Report) Finish(secrets []string) ([]Warning, Faults) {
 	hide := Redactor(secrets)
@@ -89,11 +96,13 @@ func (r *Report) Finish(secrets []string) ([]Warning, Faults) {
 		slices.SortStableFunc(list, func(a, b Finding) int {
 			return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.column, b.column))
 		})
-		seen := map[Finding]bool{}
+		var kept []Finding
 		return slices.DeleteFunc(list, func(f Finding) bool {
-			again := seen[f]
-			seen[f] = true
-			return again
+			if slices.ContainsFunc(kept, f.repeats) {
+				return true
+			}
+			kept = append(kept, f)
+			return false
 		})
 	}
 	return order(r.warnings), order(r.Faults)
