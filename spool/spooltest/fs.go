@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -63,7 +64,6 @@ type change struct {
 type inode struct {
 	data, synced []byte
 	pending      []edit
-	links, open  int
 }
 
 // An edit is a write, or a change of size when data is nil.
@@ -128,8 +128,33 @@ func (f *FS) Crash(keep Keep) *FS {
 	slices.Sort(sorted)
 	for _, name := range sorted {
 		b := names[name].crash(keep)
-		i := &inode{data: b, synced: slices.Clone(b), links: 1}
+		i := &inode{data: b, synced: slices.Clone(b)}
 		out.live[name], out.durable[name] = i, i
+	}
+	return out
+}
+
+// Kill is the file system as the next process finds it after this one was killed: nothing is gone, and nothing more is durable.
+func (f *FS) Kill() *FS {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := NewFS()
+	out.Capacity, out.NoAlloc, out.taken = f.Capacity, f.NoAlloc, f.taken
+	out.dirs = maps.Clone(f.dirs)
+	copies := map[*inode]*inode{nil: nil}
+	again := func(names map[string]*inode) map[string]*inode {
+		c := map[string]*inode{}
+		for name, i := range names {
+			if _, ok := copies[i]; !ok {
+				copies[i] = &inode{slices.Clone(i.data), slices.Clone(i.synced), slices.Clone(i.pending)}
+			}
+			c[name] = copies[i]
+		}
+		return c
+	}
+	out.live, out.durable = again(f.live), again(f.durable)
+	for _, c := range f.pending {
+		out.pending = append(out.pending, change{c.dir, again(c.set)})
 	}
 	return out
 }
@@ -194,7 +219,7 @@ func (f *FS) SetFile(name string, b []byte) {
 		delete(f.durable, name)
 		return
 	}
-	i := &inode{data: slices.Clone(b), synced: slices.Clone(b), links: 1}
+	i := &inode{data: slices.Clone(b), synced: slices.Clone(b)}
 	f.live[name], f.durable[name] = i, i
 }
 
