@@ -316,9 +316,17 @@ func run(t *testing.T, seed uint64, f fault) (ops int, met bool) {
 		fs := spooltest.NewFS()
 		fs.NoAlloc = seed%3 == 0
 		var down, past atomic.Bool
+		var crashAt atomic.Int64 // after a fault that is got over, in half of the cases
+		if !errors.Is(f.err, spooltest.ErrCrashed) && f.at%2 == 0 {
+			crashAt.Store(int64(f.at + 1 + r.IntN(40)))
+		}
 		fs.Hook = func(op spooltest.Op) error {
 			if op.N >= f.at {
 				past.Store(true)
+			}
+			if int64(op.N) == crashAt.Load() {
+				down.Store(true)
+				return spooltest.ErrCrashed
 			}
 			if op.N != f.at {
 				return nil
@@ -341,18 +349,37 @@ func run(t *testing.T, seed uint64, f fault) (ops int, met bool) {
 			w.step(t, r)
 		}
 		ops = fs.Ops()
+		crashAt.Store(0)
 		if !down.Load() && past.Load() {
 			w.survives(t)
 		}
 		for _, keep := range []spooltest.Keep{spooltest.KeepNone, spooltest.KeepAll, spooltest.KeepSome(r), spooltest.KeepSome(r)} {
 			w.check(t, fs.Crash(keep))
 		}
+		w.check(t, w.crashAgain(fs.Kill(), r))
 		w.close()
 		if t.Failed() {
 			t.Logf("program %d, %v at operation %d", seed, f.err, f.at)
 		}
 	})
 	return ops, met
+}
+
+// crashAgain is what a power cut leaves while the next process recovers from the end of this one.
+func (w *world) crashAgain(fs *spooltest.FS, r *rand.Rand) *spooltest.FS {
+	at := 1 + r.IntN(40)
+	fs.Hook = func(op spooltest.Op) error {
+		if op.N == at {
+			return spooltest.ErrCrashed
+		}
+		return nil
+	}
+	opt := w.opt
+	opt.FS = fs
+	if l, err := spool.Open(opt); err == nil {
+		l.Close()
+	}
+	return fs.Crash(spooltest.KeepSome(r))
 }
 
 // survives checks that a fault is got over without a restart: new records pass, and none that was acknowledged is lost.

@@ -345,6 +345,15 @@ func TestFullDiskDrains(t *testing.T) {
 		if free, _ := fs.Free("q"); free > 0 {
 			fs.Take(int64(free))
 		}
+		if !noCursor { // the reserve is what the cursor gets
+			if err := l.Durable(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			if l.Settle(1); l.SaveCursor() != nil || fs.Files()["q/reserve"] != nil {
+				t.Error("the reserve is not given up for the cursor")
+			}
+			n--
+		}
 		strict.Store(noCursor)
 		ids := map[uint64]bool{}
 		r := l.NewReader(0, l.End())

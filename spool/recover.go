@@ -58,6 +58,12 @@ func (l *Log) recover() error {
 	// From here on things are changed.
 	changed := r.setAside(bad, cursorErr) || cur == nil
 	slices.SortFunc(l.segs, func(a, b *segment) int { return int(int64(a.first) - int64(b.first)) })
+	if len(l.segs) > 0 && !l.opt.NoSync {
+		// A killed process may have left names that only the kernel knows, and what is found counts as durable from now on.
+		if err := l.fs.SyncDir(l.opt.Dir); err != nil {
+			l.trouble("make names durable", err)
+		}
+	}
 	for i, s := range l.segs {
 		limit := maxSeq
 		if i+1 < len(l.segs) {

@@ -446,3 +446,38 @@ func TestManyReadersAndWriters(t *testing.T) {
 		t.Errorf("%+v, %d of %d settled", st, settled.Load(), n)
 	}
 }
+
+// TestFailedSyncIsNotDamage: a segment fails when the next one has begun, and the power goes before the cursor is saved in its time.
+func TestFailedSyncIsNotDamage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := spooltest.NewFS()
+		fail := atomic.Bool{}
+		fs.Hook = func(op spooltest.Op) error {
+			if op.Kind == "sync" && strings.HasSuffix(op.Name, "0001.seg") && fail.Swap(false) {
+				return syscall.EIO
+			}
+			return nil
+		}
+		o := spool.Options{Dir: "q", FS: fs, SegmentBytes: 2 << 10}
+		l := open(t, o)
+		defer l.Close()
+		put(t, l, 1)
+		fail.Store(true)
+		for id := uint64(2); id <= 8; id++ { // six fit into a segment
+			if _, err := l.Put(record(id, 100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Durable(t.Context(), 2); !errors.Is(err, syscall.EIO) {
+			t.Fatalf("the fsync did not fail: %v", err)
+		}
+		put(t, l, 9)
+		o.FS = fs.Crash(spooltest.KeepNone)
+		again := open(t, o)
+		defer again.Close()
+		ids, _, _ := drain(t, again)
+		if st := again.Stats(); st.Damaged.Records != 0 || len(ids) != 4 || !ids[1] || !ids[9] {
+			t.Errorf("there are %v: %+v", ids, st)
+		}
+	})
+}
