@@ -14,9 +14,10 @@ import (
 type recovery struct {
 	l       *Log
 	cur     *cursor
-	floor   Seq // no number below it is used again
-	front   Seq // the lowest number of a file that was set aside
-	durable Seq // every record below it was durable once
+	floor   Seq      // no number below it is used again
+	front   Seq      // the lowest number of a file that was set aside
+	empty   []string // files without a byte: removed when the cursor has what their names say
+	durable Seq      // every record below it was durable once
 	losses  []segmentLoss
 }
 
@@ -75,7 +76,11 @@ func (l *Log) recover() error {
 	r.settle()
 	l.stats.AtOpen = l.stats.Unsettled
 	if changed {
-		_ = l.SaveCursor() // else damage is counted again after a crash
+		if l.SaveCursor() == nil { // else damage is counted again after a crash
+			for _, name := range r.empty {
+				_ = l.fs.Remove(name)
+			}
+		}
 	} else {
 		kick(l.saveSoon)
 	}
@@ -196,7 +201,8 @@ func (r *recovery) setAside(bad []Info, cursorErr error) (changed bool) {
 			l.segs = append(l.segs, s)
 			changed = true
 		case e.Size == 0:
-			changed = l.fs.Remove(l.path(e.Name)) == nil
+			r.empty = append(r.empty, l.path(e.Name))
+			changed = true
 		default:
 			move(e.Name, e.Size)
 			l.stats.DamagedBytes += uint64(e.Size)
@@ -273,12 +279,15 @@ func (r *recovery) account() (changed bool) {
 		r.floor = max(r.floor, r.cur.next)
 	}
 	l.next = r.floor
-	end := Seq(0)
+	end := r.front
 	if n := len(l.segs); n > 0 {
 		l.next = max(l.next, l.segs[n-1].end)
-		end = min(l.segs[0].first, r.front)
-		l.settled.add(0, end) // what is missing at the front is settled
+		end = min(l.segs[0].first, end)
 	}
+	if end == maxSeq {
+		end = 0 // no file at all: the newest is always there, so this is a loss
+	}
+	l.settled.add(0, end)           // what is missing at the front is settled
 	missing := func(from, to Seq) { // what was not durable may never have been written
 		n := l.settled.lacks(from, min(to, r.durable))
 		l.stats.Damaged.Records += n
