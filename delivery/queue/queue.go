@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -41,6 +40,9 @@ type Options struct {
 
 	Books pipeline.Books
 	Log   *slog.Logger
+	FS    spool.FS // nil: the operating system's
+
+	SegmentBytes int64 // of a file; 0: the default of spool
 }
 
 // OnFull is what a full queue does with a batch.
@@ -95,24 +97,27 @@ type lane struct {
 func Open(o Options) (*Queue, error) {
 	q := &Queue{o: o, lanes: map[string]*lane{}, stop: make(chan struct{})}
 	q.cond = sync.NewCond(&q.mu)
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if q.o.FS == nil {
+		q.o.FS = spool.OS{}
+	}
+	if err := q.o.FS.Mkdir(o.Dir); err != nil {
 		return nil, fmt.Errorf("cannot make the queue's folder: %w", err)
 	}
-	entries, err := os.ReadDir(o.Dir)
+	entries, err := q.o.FS.ReadDir(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the queue's folder: %w", err)
 	}
 	for _, e := range entries {
-		sig, ok := signalOf(e.Name())
-		if !ok || !e.IsDir() {
+		sig, ok := signalOf(e.Name)
+		if !ok || !e.Dir {
 			continue
 		}
-		if _, err := q.openLane(e.Name(), sig); err != nil {
+		if _, err := q.openLane(e.Name, sig); err != nil {
 			return nil, errors.Join(err, q.Close())
 		}
 	}
 	if o.Letters > 0 {
-		if q.letters, err = spool.Open(spool.Options{Dir: filepath.Join(o.Dir, lettersDir), MaxBytes: o.Letters, NoSync: o.NoSync, Log: o.Log}); err != nil {
+		if q.letters, err = spool.Open(spool.Options{Dir: filepath.Join(o.Dir, lettersDir), MaxBytes: o.Letters, NoSync: o.NoSync, FS: q.o.FS, Log: o.Log}); err != nil {
 			return nil, errors.Join(err, q.Close())
 		}
 	}
@@ -176,7 +181,7 @@ func (q *Queue) openLane(name string, sig pipeline.Signal) (*lane, error) {
 
 func (q *Queue) openLaneLocked(name string, sig pipeline.Signal) (*lane, error) {
 	log, err := spool.Open(spool.Options{
-		Dir: filepath.Join(q.o.Dir, name), MaxAge: q.o.MaxAge, MinFree: q.o.MinFree, NoSync: q.o.NoSync,
+		Dir: filepath.Join(q.o.Dir, name), SegmentBytes: q.o.SegmentBytes, MaxAge: q.o.MaxAge, MinFree: q.o.MinFree, NoSync: q.o.NoSync, FS: q.o.FS,
 		Log: q.o.Log.With("lane", name),
 	})
 	if err != nil {
