@@ -10,7 +10,7 @@ SOAK    ?= 60m
 # What links a TSDB, a log store or the node exporter runs without -race, to keep the suite short.
 NORACE  := /store|/api/|/exporters/remotewrite|/internal/allinone|/internal/rules|/agent$$|/receivers/host|/collector$$|/cmd/|/dashboards
 
-.PHONY: help build run test unit e2e darwin soak fuzz bench dashboards docker clean
+.PHONY: help build run test unit e2e darwin faults soak fuzz bench dashboards docker clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ e2e: build ## drive the built binaries from outside
 
 darwin: ## check that the three binaries compile for macOS
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -tags $(TAGS) -o /dev/null $(addprefix ./cmd/,$(BINS))
+
+faults: build ## planted bugs, 200 kills of each daemon, long outages (under 30 minutes)
+	cd e2e && SLUICE_FAULTS=1 SLUICE_KILLS=200 $(GO) test -count=1 -timeout 40m -v -run 'Planted|Kill|Dead|Queue|Disk|Stop' .
 
 soak: build ## run under load for SOAK (60m) and fail on growth
 	cd e2e && SLUICE_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run TestSoak -v .
