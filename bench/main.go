@@ -1,7 +1,7 @@
 // Command bench compares Sluice with other programs from outside: built binaries as processes, CPU time and memory from
 // /proc, and counting sinks. It writes its tables into RESULTS.md.
 //
-//	go run . gateway | fleet | scrape | tail | start | all
+//	go run . gateway | queue | fleet | scrape | tail | start | all
 //
 // A figure is the median of alternating runs, with the range. A run in which less arrives than was sent fails.
 package main
@@ -51,7 +51,7 @@ func main() {
 }
 
 func run(o options, names []string) error {
-	all := []measurement{{"gateway", gateway}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"start", start}}
+	all := []measurement{{"gateway", gateway}, {"queue", queue}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"start", start}}
 	if o.peers == "" {
 		dir, err := os.MkdirTemp("", "sluice-peers-*")
 		if err != nil {
