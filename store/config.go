@@ -18,7 +18,8 @@ type Config struct {
 	// Directory defaults to a folder in the data directory of the process.
 	Directory string `mapstructure:"directory"`
 	Retention Age    `mapstructure:"retention"`
-	// MaxDisk limits all three stores together; the oldest data goes first.
+	// MaxDisk limits all three stores together; the oldest data goes first. If only data that is still being
+	// written is left, batches are refused (503).
 	MaxDisk Size `mapstructure:"max_disk"`
 	// MinFreeDisk is the free disk space below which batches are refused (503).
 	MinFreeDisk Size `mapstructure:"min_free_disk"`
