@@ -117,7 +117,7 @@ func pipelineStore() []panel {
 		},
 		{
 			title: "Series in memory", unit: units.Short, min: number(0), empty: none,
-			about: "Metric series that were written to lately, about 4 KiB each. A steep rise is a label with ever new values; " +
+			about: "Metric series that were written to lately, about 1.2 KB each. A steep rise is a label with ever new values; " +
 				"at `max_series` new ones are dropped as overflow.",
 			queries: []query{{expr: `prometheus_tsdb_head_series{} and on (job, instance) sluice_build_info{}`, legend: "{{instance}}"}},
 		},

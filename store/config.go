@@ -27,7 +27,7 @@ type Config struct {
 	RuleFiles []string `mapstructure:"rule_files"`
 	// ShippedRules adds the rules in dashboards/rules.
 	ShippedRules bool `mapstructure:"shipped_rules"`
-	// MaxSeries limits the metric series in memory, about 4 KiB each.
+	// MaxSeries limits the metric series in memory, 0.9 KB each and 150 to 340 B of cache.
 	MaxSeries int `mapstructure:"max_series"`
 	// LogsMemory and TracesMemory limit caches.
 	LogsMemory   Size `mapstructure:"logs_memory"`

@@ -145,8 +145,8 @@ func TestTextFilesDoNotReplaceCollectors(t *testing.T) {
 			t.Errorf("%s has %d series, want %d", name, n, want)
 		}
 	}
-	if strings.Contains(series, "collector=x") || strings.Contains(series, "a=b ") {
-		t.Error("series of the text file are there")
+	if strings.Contains(series, "collector=x ") || strings.Contains(series, "a=b ") {
+		t.Errorf("series of the text file are there:\n%s", series)
 	}
 	for _, name := range []string{"metric=node_load1", "metric=node_load5", "metric=node_scrape_collector_success", "bad.prom", "worse.prom"} {
 		if n := strings.Count(log, name); n == 0 {
@@ -155,7 +155,7 @@ func TestTextFilesDoNotReplaceCollectors(t *testing.T) {
 	}
 	for name, want := range map[string]string{"sluice_host_textfile_errors_total": "2", "sluice_host_textfile_metrics_left_out_total": "3"} {
 		if !strings.Contains(series, "own "+name+" "+want+"\n") {
-			t.Errorf("%s is not %s", name, want)
+			t.Errorf("%s is not %s\n%s", name, want, log)
 		}
 	}
 }

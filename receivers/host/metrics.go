@@ -17,7 +17,7 @@ func (m *metrics) register(reg prometheus.Registerer) {
 		Name: "sluice_host_collector_failures_total", Help: "Collectors that failed or took too long, summed over the readings.",
 	})
 	m.badFiles = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_host_textfile_errors_total", Help: "Text files that could not be read, summed over the readings.",
+		Name: "sluice_host_textfile_errors_total", Help: "Text files and their folders that could not be read, summed over the readings.",
 	})
 	m.leftOut = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sluice_host_textfile_metrics_left_out_total",

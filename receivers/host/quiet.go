@@ -35,13 +35,10 @@ func (h *onceHandler) Enabled(ctx context.Context, l slog.Level) bool {
 
 // Handle passes the first record of each message, collector and text file, as a warning.
 func (h *onceHandler) Handle(ctx context.Context, r slog.Record) error {
-	key, file := r.Message, false
+	key := r.Message
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
-		case "file", "path":
-			file = true
-			key += " " + a.Value.String()
-		case "name", "metric":
+		case "file", "path", "name", "metric":
 			key += " " + a.Value.String()
 		case "err":
 			path, _, _ := strings.Cut(a.Value.String(), `": `) // the rest changes with the file
@@ -49,7 +46,7 @@ func (h *onceHandler) Handle(ctx context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	if file && h.said.badFile != nil {
+	if strings.Contains(r.Message, "textfile") && h.said.badFile != nil {
 		h.said.badFile()
 	}
 	h.said.mu.Lock()
