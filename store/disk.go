@@ -37,7 +37,7 @@ type disk struct {
 const (
 	checkFoldersEvery = 200 * time.Millisecond
 	checkFreeEvery    = time.Second
-	checkSizeEvery    = 2 * time.Second // limits by how much max_disk is exceeded
+	checkSizeEvery    = time.Second // limits by how much max_disk is exceeded
 	// keepNewest is never removed to make room: it is still being written.
 	keepNewest = time.Hour
 )

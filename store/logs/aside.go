@@ -39,8 +39,11 @@ func (s *Store) setAside() error {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o750), os.Rename(path, to)); err != nil {
 			return fmt.Errorf("cannot move the damaged %s aside: %w", path, err)
 		}
-		s.log.Warn("a folder of logs is damaged and was moved aside; what it holds is not found", "holds", "the logs of "+day.Name()+" (UTC)",
-			"bytes", bytes, "error", fault, "moved_to", to)
+		holds := "unknown"
+		if _, ok := rows.ParseDay(day.Name()); ok {
+			holds = "the logs of " + day.Name() + " (UTC)"
+		}
+		s.log.Warn("a folder of logs is damaged and was moved aside; what it holds is not found", "holds", holds, "bytes", bytes, "error", fault, "moved_to", to)
 	}
 	return nil
 }

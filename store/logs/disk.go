@@ -53,6 +53,10 @@ func (s *Store) stats() (logstorage.StorageStats, bool) {
 // still being written. It flushes the write-ahead log first, so that a restart does not restore the day, and waits for
 // running queries.
 func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
+	today := rows.DayOf(time.Now().UnixNano())
+	if oldest, ok := s.Oldest(); ok && rows.DayOf(oldest.UnixNano()) >= today {
+		return time.Time{}, ctx.Err() // without waiting for queries
+	}
 	s.reads.Lock()
 	defer s.reads.Unlock()
 	s.gate.Lock()
@@ -68,7 +72,7 @@ func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
 	if !ok {
 		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: the folder %s is no day", days[0])
 	}
-	if day >= rows.DayOf(time.Now().UnixNano()) {
+	if day >= today {
 		return time.Time{}, ctx.Err()
 	}
 	if err := s.checkpointLocked(); err != nil {
