@@ -99,10 +99,12 @@ func pipelineStore() []panel {
 		},
 		{
 			title: "Intake stopped for lack of disk", unit: units.Short, min: number(0), max: number(1), empty: none,
-			about: "1 while the disk has less room than `min_free_disk`: nothing is taken in until somebody makes room. " +
+			about: "1 while the disk has less room than `min_free_disk`, or the stores exceed `max_disk` and nothing older is left to remove: " +
+				"nothing is taken in until there is room. " +
 				"Removals are blocks and days that went to stay within `max_disk`.",
 			queries: []query{
 				{expr: `sluice_store_disk_low{}`, legend: "{{instance}} stopped"},
+				{expr: `sluice_store_disk_full{}`, legend: "{{instance}} over max_disk"},
 				{expr: `increase(sluice_store_units_removed_total{}[$__rate_interval])`, legend: "{{instance}} removals"},
 			},
 		},
@@ -117,7 +119,7 @@ func pipelineStore() []panel {
 		},
 		{
 			title: "Series in memory", unit: units.Short, min: number(0), empty: none,
-			about: "Metric series that were written to lately, about 4 KiB each. A steep rise is a label with ever new values; " +
+			about: "Metric series that were written to lately, about 1.2 KB each. A steep rise is a label with ever new values; " +
 				"at `max_series` new ones are dropped as overflow.",
 			queries: []query{{expr: `prometheus_tsdb_head_series{} and on (job, instance) sluice_build_info{}`, legend: "{{instance}}"}},
 		},

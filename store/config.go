@@ -18,7 +18,8 @@ type Config struct {
 	// Directory defaults to a folder in the data directory of the process.
 	Directory string `mapstructure:"directory"`
 	Retention Age    `mapstructure:"retention"`
-	// MaxDisk limits all three stores together; the oldest data goes first.
+	// MaxDisk limits all three stores together; the oldest data goes first. If only data that is still being
+	// written is left, batches are refused (503).
 	MaxDisk Size `mapstructure:"max_disk"`
 	// MinFreeDisk is the free disk space below which batches are refused (503).
 	MinFreeDisk Size `mapstructure:"min_free_disk"`
@@ -26,7 +27,7 @@ type Config struct {
 	RuleFiles []string `mapstructure:"rule_files"`
 	// ShippedRules adds the rules in dashboards/rules.
 	ShippedRules bool `mapstructure:"shipped_rules"`
-	// MaxSeries limits the metric series in memory, about 4 KiB each.
+	// MaxSeries limits the metric series in memory, 0.9 KB each and 150 to 340 B of cache.
 	MaxSeries int `mapstructure:"max_series"`
 	// LogsMemory and TracesMemory limit caches.
 	LogsMemory   Size `mapstructure:"logs_memory"`

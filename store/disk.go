@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -22,19 +23,23 @@ type disk struct {
 	free     func() (int64, error) // free space in bytes
 
 	low     atomic.Bool
+	full    atomic.Bool            // over max_disk, and nothing older is left to remove
 	gone    atomic.Pointer[string] // a folder that was removed while in use
 	folders folders
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 
 	dropped prometheus.Counter
+	said    throttle.Line // the stores are full
 }
 
 // A removed folder must be back before a library writes to it, which happens every few seconds.
 const (
 	checkFoldersEvery = 200 * time.Millisecond
 	checkFreeEvery    = time.Second
-	checkSizeEvery    = 30 * time.Second
+	checkSizeEvery    = time.Second // limits by how much max_disk is exceeded
+	// keepNewest is never removed to make room: it is still being written.
+	keepNewest = time.Hour
 )
 
 const retryWhenFull = 5 * time.Second
@@ -88,6 +93,9 @@ func (d *disk) ready() error {
 	if d.low.Load() {
 		return fmt.Errorf("the disk of %s has less than %s left; free some, or lower min_free_disk", d.dir, d.cfg.MinFreeDisk)
 	}
+	if d.full.Load() {
+		return fmt.Errorf("the stores in %s exceed max_disk, %s, and only data that is still being written is left; raise max_disk, or send less", d.dir, d.cfg.MaxDisk)
+	}
 	return nil
 }
 
@@ -124,17 +132,22 @@ func (d *disk) used() int64 {
 	return n
 }
 
-// trim removes the oldest block or day of any store until they fit. It skips a store whose oldest data is still being
-// written.
+// trim removes the oldest block, day or hour of any store until they fit. It skips a store whose oldest data is still
+// being written. If nothing is left to remove, batches are refused until the stores fit again.
 func (d *disk) trim(ctx context.Context) {
 	if d.gone.Load() != nil {
 		return
 	}
 	stuck := map[pipeline.Signal]bool{}
-	for d.used() > int64(d.cfg.MaxDisk) && ctx.Err() == nil {
+	for ctx.Err() == nil {
+		used := d.used()
+		if used <= int64(d.cfg.MaxDisk) {
+			d.setFull(false, used)
+			return
+		}
 		sig, ok := d.oldest(stuck)
 		if !ok {
-			d.settings.Log.Warn("the stores exceed max_disk, and only data that is still being written is left", "used_bytes", d.used(), "max_disk", d.cfg.MaxDisk)
+			d.setFull(true, used)
 			return
 		}
 		before := d.parts[sig].DiskBytes()
@@ -151,6 +164,18 @@ func (d *disk) trim(ctx context.Context) {
 	}
 }
 
+func (d *disk) setFull(full bool, used int64) {
+	if d.full.Swap(full) == full {
+		return
+	}
+	if !full {
+		d.settings.Log.Info("the stores are within max_disk again; storing resumes", "used_bytes", used, "max_disk", d.cfg.MaxDisk)
+	} else if skipped, due := d.said.Now(); due {
+		d.settings.Log.Warn("the stores exceed max_disk, and only data that is still being written is left; nothing is stored until they fit",
+			"used_bytes", used, "max_disk", d.cfg.MaxDisk, "suppressed", skipped)
+	}
+}
+
 func (d *disk) oldest(stuck map[pipeline.Signal]bool) (pipeline.Signal, bool) {
 	var which pipeline.Signal
 	var when time.Time
@@ -158,7 +183,8 @@ func (d *disk) oldest(stuck map[pipeline.Signal]bool) (pipeline.Signal, bool) {
 		if stuck[sig] {
 			continue
 		}
-		if t, ok := d.parts[sig].Oldest(); ok && (which == 0 || t.Before(when)) {
+		t, ok := d.parts[sig].Oldest()
+		if ok && time.Since(t) >= keepNewest && (which == 0 || t.Before(when)) {
 			which, when = sig, t
 		}
 	}

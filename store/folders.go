@@ -67,8 +67,11 @@ func (d *disk) lookFolders() {
 	if gone == "" || !d.gone.CompareAndSwap(nil, &gone) {
 		return
 	}
-	d.settings.Log.Error("a folder of the store was removed while it was in use; nothing is stored until the process is restarted",
-		"folder", gone, "error", d.remake())
+	about := []any{"folder", gone}
+	if err := d.remake(); err != nil {
+		about = append(about, "error", err)
+	}
+	d.settings.Log.Error("a folder of the store was removed while it was in use; nothing is stored until the process is restarted", about...)
 }
 
 func (d *disk) remake() error {

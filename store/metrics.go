@@ -16,16 +16,21 @@ func (d *disk) register(reg prometheus.Registerer) error {
 		}, func() float64 { return float64(d.cfg.MaxDisk) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_store_disk_low", Help: "1 while the disk has less room than min_free_disk and nothing is taken in.",
-		}, func() float64 {
-			if d.low.Load() {
-				return 1
-			}
-			return 0
-		}),
+		}, func() float64 { return number(d.low.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_store_disk_full", Help: "1 while the stores exceed max_disk, nothing older is left to remove, and nothing is taken in.",
+		}, func() float64 { return number(d.full.Load()) }),
 	} {
 		if err := reg.Register(c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }

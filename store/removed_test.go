@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -54,5 +56,17 @@ func TestRemovedFolder(t *testing.T) {
 		if err := again.Consume(t.Context(), b); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestRemovedFolderIsSaid: the line has no error if the folders could be made again.
+func TestRemovedFolderIsSaid(t *testing.T) {
+	var said bytes.Buffer
+	d := budget(t, 1, map[pipeline.Signal]part{pipeline.Logs: &days{}})
+	d.settings.Log = slog.New(slog.NewTextHandler(&said, nil))
+	d.folders.known = map[string]inode{".": {}}
+	d.lookFolders()
+	if !strings.Contains(said.String(), "folder=.") || strings.Contains(said.String(), "error=") {
+		t.Errorf("the log says %s", said.String())
 	}
 }

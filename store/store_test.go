@@ -185,3 +185,33 @@ func TestBelowTheFloorNothingIsTaken(t *testing.T) {
 		t.Errorf("after there was room again: %v", err)
 	}
 }
+
+// TestFull: over max_disk with nothing older left, batches are refused until the stores fit again.
+func TestFull(t *testing.T) {
+	now := time.Now()
+	m, l, tr := &days{}, &days{oldest: now.Add(-3 * time.Hour), sizes: []int64{10}}, &days{oldest: now.Add(-time.Minute), sizes: []int64{10, 10}}
+	parts := map[pipeline.Signal]part{pipeline.Metrics: m, pipeline.Logs: l, pipeline.Traces: tr}
+	e := &Exporter{disk: budget(t, 40, parts), parts: parts}
+	look := func(taken bool) {
+		t.Helper()
+		e.disk.trim(t.Context())
+		err := e.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Metrics, Items: 1})
+		ref, again := pipeline.AsRefused(err)
+		if (err == nil) != taken || !taken && (!again || ref.After == 0 || !strings.Contains(ref.Error(), "max_disk")) {
+			t.Errorf("a batch is answered %v", err)
+		}
+		w := httptest.NewRecorder()
+		e.serveReady(w, nil)
+		if want := map[bool]int{true: 200, false: 503}[taken]; w.Code != want {
+			t.Errorf("ready answers %d %s, want %d", w.Code, w.Body, want)
+		}
+	}
+	look(true)
+	l.sizes[0] = 50
+	look(false)
+	if len(tr.sizes) != 2 {
+		t.Errorf("data of the last hour was removed for older data that cannot go: %v", tr.sizes)
+	}
+	l.sizes[0] = 20
+	look(true)
+}

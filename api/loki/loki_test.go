@@ -140,6 +140,9 @@ func TestLimits(t *testing.T) {
 	f(200, "matrix", "query_range", "query", `sum(count_over_time({service_name="svc"}[20y]))`, "start", "1", "end", "4000000000", "step", "1000000")
 	f(200, "matrix", "query_range", "query", `sum by (n) (rate({service_name="svc"} | n < 3 [1s]))`, "start", hour, "step", "1s")
 	f(400, "exceeded maximum resolution", "query_range", "query", `sum(rate({service_name="svc"}[1s]))`, "start", "0", "step", "1s")
+	for _, step := range []string{"x", "-5", "0"} {
+		f(400, "step", "query_range", "query", `{service_name="svc"}`, "step", step)
+	}
 	f(400, "need more than 4194304 bytes", "query_range", "query", `{service_name="svc"}`, "limit", "5000")
 	f(200, "streams", "query_range", "query", `{service_name="svc"}`, "limit", "500")
 	f(200, "streams", "query_range", "query", `{service_name="svc"}`, "limit", "500", "direction", "forward", "start", "0")

@@ -54,6 +54,9 @@ func (a *api) queryRange(ctx context.Context, r request) ([]byte, error) {
 		return nil, err
 	}
 	if l, ok := e.(*logql.LogExpr); ok {
+		if _, err := r.step(start, end); err != nil { // only checked, as in Loki
+			return nil, err
+		}
 		q := logql.LineQuery{
 			Log: l, From: start.UnixNano(), To: end.UnixNano() - 1, Limit: limit, Forward: forward,
 			Categorize: wantsCategories(r.http),

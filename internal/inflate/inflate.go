@@ -106,7 +106,7 @@ func readSnappyBlock(dst []byte, body io.Reader, lim Limits) ([]byte, error) {
 	case n > maxSnappyRatio*len(packed):
 		return dst[:0], errors.New("cannot read the body: the snappy block claims to be larger than it can be")
 	case n > lim.Max:
-		return dst[:0], fmt.Errorf("%w of %d bytes", ErrTooLarge, lim.Max)
+		return dst[:0], fmt.Errorf("%w: the limit is %d bytes", ErrTooLarge, lim.Max)
 	}
 	if lim.Grow != nil {
 		if err := lim.Grow(n + len(packed)); err != nil {
@@ -280,7 +280,7 @@ func atLimit(r io.Reader, limit int) error {
 		n, err := r.Read(one[:])
 		switch {
 		case n > 0:
-			return fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
+			return fmt.Errorf("%w: the limit is %d bytes", ErrTooLarge, limit)
 		case err == io.EOF:
 			return nil
 		case err != nil:

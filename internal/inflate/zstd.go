@@ -73,7 +73,7 @@ func inflateZstd(dst, packed []byte, lim Limits) ([]byte, error) {
 		case want < bound:
 			want = bound
 		case most > int64(lim.Max):
-			return dst[:0], fmt.Errorf("%w of %d bytes", ErrTooLarge, lim.Max)
+			return dst[:0], fmt.Errorf("%w: the limit is %d bytes", ErrTooLarge, lim.Max)
 		default:
 			return dst[:0], fmt.Errorf("cannot read the body: %w", err)
 		}

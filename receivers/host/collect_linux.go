@@ -27,13 +27,17 @@ type set struct {
 	log     *slog.Logger
 	quiet   *slog.Logger // for the collectors themselves
 	fail    func()       // called for each collector that fails
+	files   *fileNames   // nil without the collector of text files
 }
 
 // patience limits the wait: a hung network mount can block a collector forever.
 const patience = 10 * time.Second
 
 func (r *Receiver) newSet(names []string) *set {
-	s := &set{timeout: min(patience, r.cfg.CollectionInterval), log: r.settings.Log, quiet: quiet(r.settings.Log), fail: r.failures.Inc}
+	s := &set{timeout: min(patience, r.cfg.CollectionInterval), log: r.settings.Log, quiet: quiet(r.settings.Log, r.badFiles.Inc), fail: r.failures.Inc}
+	if slices.Contains(names, textfile) {
+		s.files = newFileNames(s.log, r.leftOut.Inc)
+	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		s.members = append(s.members, &member{name: name})
 	}
@@ -59,6 +63,12 @@ func (s *set) Describe(chan<- *prometheus.Desc) {}
 
 // Collect runs all collectors that are not still running, and waits up to the timeout.
 func (s *set) Collect(ch chan<- prometheus.Metric) {
+	var files *part // given last: the names of the other collectors win
+	defer func() {
+		if files != nil {
+			s.give(ch, *files)
+		}
+	}()
 	parts := make(chan part, len(s.members)) // room for all, so that a late one can finish
 	waiting := map[*member]bool{}
 	for _, m := range s.members {
@@ -75,6 +85,10 @@ func (s *set) Collect(ch chan<- prometheus.Metric) {
 		select {
 		case p := <-parts:
 			delete(waiting, p.of)
+			if p.of.name == textfile {
+				files = &p
+				continue
+			}
 			s.give(ch, p)
 		case <-timer.C:
 			for m := range waiting {
@@ -114,6 +128,9 @@ func (m *member) run(s *set) (p part) {
 }
 
 func (s *set) give(ch chan<- prometheus.Metric, p part) {
+	if s.files != nil {
+		p.metrics = s.files.filter(p)
+	}
 	for _, m := range p.metrics {
 		ch <- m
 	}

@@ -97,7 +97,7 @@ func TestFaultsAreNamed(t *testing.T) {
 
 func TestEachComplaintIsMadeOnce(t *testing.T) {
 	var b bytes.Buffer
-	log := quiet(slog.New(slog.NewTextHandler(&b, nil))).With("collector", "x")
+	log := quiet(slog.New(slog.NewTextHandler(&b, nil)), nil).With("collector", "x")
 	for range 3 {
 		log.Error("collector failed", "name", "zfs", "err", "no zfs")
 		log.Error("collector failed", "name", "rapl", "err", "no right")

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -10,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -50,6 +54,11 @@ func TestChild(t *testing.T) {
 	defer cancel()
 	if err := r.Stop(ctx); err != nil {
 		t.Fatal(err)
+	}
+	for name, c := range map[string]prometheus.Metric{"sluice_host_textfile_errors_total": r.badFiles, "sluice_host_textfile_metrics_left_out_total": r.leftOut} {
+		if _, err := fmt.Printf("own %s %v\n", name, testutil.ToFloat64(c.(prometheus.Collector))/testutil.ToFloat64(r.collections)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	tr := prom.New(prom.DefaultConfig())
 	for _, b := range sink.Batches()[:1] {
@@ -118,6 +127,36 @@ func TestTextFilesAreRead(t *testing.T) {
 	}
 	if !strings.Contains(series, "__name__=node_uname_info ") {
 		t.Error("naming a directory took the default collectors away")
+	}
+}
+
+// TestTextFilesDoNotReplaceCollectors: a metric named like a collector's is left out, and each file that cannot be read is
+// named; both are counted.
+func TestTextFilesDoNotReplaceCollectors(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.prom"), "node_load1 99\nnode_load5{a=\"b\"} 99\nnode_scrape_collector_success{collector=\"x\"} 99\nown 1\n")
+	for _, name := range []string{"bad", "worse"} {
+		write(t, filepath.Join(dir, name+".prom"), "{{{\n")
+	}
+	series, log := readIn(t, map[string]any{"TextfileDirectories": []string{dir}, "CollectionInterval": int64(time.Second)})
+	for name, want := range map[string]int{"node_load1": 1, "node_load5": 1, "own": 1} {
+		if n := strings.Count(series, "__name__="+name+" "); n != want {
+			t.Errorf("%s has %d series, want %d", name, n, want)
+		}
+	}
+	if strings.Contains(series, "collector=x ") || strings.Contains(series, "a=b ") {
+		t.Errorf("series of the text file are there:\n%s", series)
+	}
+	for _, name := range []string{"metric=node_load1", "metric=node_load5", "metric=node_scrape_collector_success", "bad.prom", "worse.prom"} {
+		if n := strings.Count(log, name); n == 0 {
+			t.Errorf("the log does not name %s:\n%s", name, log)
+		}
+	}
+	for name, want := range map[string]string{"sluice_host_textfile_errors_total": "2", "sluice_host_textfile_metrics_left_out_total": "3"} {
+		if !strings.Contains(series, "own "+name+" "+want+"\n") {
+			t.Errorf("%s is not %s\n%s", name, want, log)
+		}
 	}
 }
 

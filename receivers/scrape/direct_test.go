@@ -2,6 +2,8 @@ package scrape
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -163,6 +165,47 @@ func TestPlainKeepsItsTime(t *testing.T) {
 		}
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) || f.direct.conn != nil {
 			t.Errorf("%q: %v; the connection is kept: %v", text, ctx.Err(), f.direct.conn != nil)
+		}
+		l.Close()
+	}
+}
+
+// TestDamagedBody: a body that is cut or damaged is invalid: there was a connection.
+func TestDamagedBody(t *testing.T) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write([]byte(strings.Repeat("some_metric 1\n", 100)))
+	_ = z.Close()
+	good := b.String()
+	answer := func(body string, length int) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s!", length, body)
+	}
+	sum := []byte(good)
+	sum[len(sum)-6] ^= 1
+	for name, c := range map[string]struct {
+		text string
+		want reason
+	}{
+		"cut gzip":       {answer(good[:len(good)-20], len(good)-20), reasonInvalid},
+		"checksum":       {answer(string(sum), len(sum)), reasonInvalid},
+		"no gzip":        {answer("some_metric 1\nsome_metric 2\n", 28), reasonInvalid},
+		"corrupt":        {answer(good[:12]+"\xff\xff\xff"+good[15:], len(good)), reasonInvalid},
+		"content length": {strings.Replace(answer("a 1\n", 100), "gzip", "identity", 1), reasonInvalid},
+		"too large":      {answer(good, len(good)), reasonBodySize},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &script{Listener: l, texts: []string{c.text}}
+		go s.serve()
+		f := ask(t, commonconfig.DefaultHTTPClientConfig, "http://"+l.Addr().String()+"/metrics")
+		if c.want == reasonBodySize {
+			f.limit = 1000
+		}
+		_, _, err = f.fetch(t.Context())
+		if reasonFor(err) != c.want || c.want == reasonBodySize && !strings.Contains(err.Error(), "1000 bytes or more") {
+			t.Errorf("%s: %v is counted as %s", name, err, reasonFor(err))
 		}
 		l.Close()
 	}

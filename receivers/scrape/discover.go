@@ -55,7 +55,7 @@ func (r *Receiver) discover(m *discovery.Manager) {
 				static = append(static, s...)
 			}
 		}
-		if len(static) > 0 {
+		if len(static) > 0 && len(j.held) == 0 { // else they are among what was adopted
 			j.sync(static)
 		}
 	}
@@ -64,10 +64,16 @@ func (r *Receiver) discover(m *discovery.Manager) {
 	}
 	r.loops.Go(func() { _ = m.Run() }) // its error only reports the end of ctx
 	r.loops.Go(func() {
+		review := time.NewTicker(heldEvery)
+		defer review.Stop()
 		for {
 			select {
 			case <-r.ctx.Done():
 				return
+			case <-review.C:
+				for _, j := range r.jobs {
+					j.review()
+				}
 			case groups := <-m.SyncCh():
 				for name, g := range groups {
 					if j := r.jobs[name]; j != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
@@ -113,19 +115,28 @@ func (f *fetcher) fetch(ctx context.Context) (body []byte, contentType string, e
 	body, err = inflate.Read(buf, resp.Body, resp.Header.Get("Content-Encoding"), cap(buf)-1, inflate.Limits{Max: f.limit - 1})
 	if err != nil {
 		f.buffers.put(body)
-		reason := reasonOf(ctx, err, reasonConnect)
-		switch {
-		case errors.Is(err, inflate.ErrTooLarge):
-			reason = reasonBodySize
-		case errors.Is(err, inflate.ErrEncoding):
-			reason = reasonFormat
-		}
-		return nil, "", &failure{reason, err}
+		return nil, "", f.bodyFailure(ctx, err)
 	}
 	if len(body) > 0 {
 		f.last = len(body) // an empty response does not predict the next size
 	}
 	return f.buffers.fit(body), resp.Header.Get("Content-Type"), nil
+}
+
+func (f *fetcher) bodyFailure(ctx context.Context, err error) *failure {
+	reason := reasonOf(ctx, err, reasonConnect)
+	var corrupt flate.CorruptInputError
+	switch {
+	case errors.Is(err, inflate.ErrTooLarge):
+		reason = reasonBodySize
+		err = fmt.Errorf("the body has %d bytes or more once inflated; body_size_limit does not allow that", f.limit)
+	case errors.Is(err, inflate.ErrEncoding):
+		reason = reasonFormat
+	case reason != reasonConnect:
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.As(err, &corrupt):
+		reason = reasonInvalid
+	}
+	return &failure{reason, err}
 }
 
 // bufferPool has size classes a quarter of an octave apart: a target keeps the buffer of its last body, so it must not be
@@ -174,12 +185,12 @@ func (p *bufferPool) put(b []byte) {
 type reason string
 
 const (
-	reasonConnect     reason = "connect"      // no connection, or it broke
+	reasonConnect     reason = "connect"      // no connection, or it was reset
 	reasonTimeout     reason = "timeout"      // scrape_timeout
 	reasonStatus      reason = "status"       // an answer other than 200
 	reasonBodySize    reason = "body_size"    // body_size_limit
 	reasonFormat      reason = "format"       // unsupported content type or encoding
-	reasonInvalid     reason = "invalid"      // invalid exposition
+	reasonInvalid     reason = "invalid"      // invalid exposition, or a body that is cut or cannot be inflated
 	reasonSampleLimit reason = "sample_limit" //
 	reasonLabelLimit  reason = "label_limit"  // one of the three label limits
 	reasonTargetLimit reason = "target_limit" // too many targets in the job

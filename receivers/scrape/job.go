@@ -24,6 +24,12 @@ type job struct {
 	cfg    *config.ScrapeConfig
 	client *http.Client
 	accept string
+	said   lines // of invalid targets
+
+	// Used by discovery, after Stop by leaveGroups.
+	reported []*targetgroup.Group // by the last update
+	groups   []*targetgroup.Group // those and the held ones
+	held     []*targetgroup.Group // of files that are broken since a reload
 
 	mu      sync.Mutex
 	loops   map[uint64]*loop // by target hash
@@ -49,8 +55,15 @@ func newJob(r *Receiver, c *config.ScrapeConfig) (*job, error) {
 	return &job{r: r, cfg: c, client: client, accept: acceptHeader(promfile.Protocols(c), escaping), loops: map[uint64]*loop{}}, nil
 }
 
-// sync replaces the job's targets. Series of missing ones end with stale markers a little later.
+// sync takes an update of discovery.
 func (j *job) sync(groups []*targetgroup.Group) {
+	j.reported = groups
+	j.replace(j.withHeld(groups))
+}
+
+// replace replaces the job's targets. Series of missing ones end with stale markers a little later.
+func (j *job) replace(groups []*targetgroup.Group) {
+	j.groups = groups
 	targets, dropped, invalid := j.targetsOf(groups)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -88,7 +101,7 @@ func (j *job) targetsOf(groups []*targetgroup.Group) (targets map[uint64]*target
 			switch {
 			case err != nil:
 				invalid++
-				j.r.settings.Log.Error("cannot make a target", "job", j.cfg.JobName, "group", g.Source, "error", err)
+				j.sayInvalid(g, own, err)
 			case t == nil:
 				dropped++
 			default:
@@ -97,6 +110,14 @@ func (j *job) targetsOf(groups []*targetgroup.Group) (targets map[uint64]*target
 		}
 	}
 	return targets, dropped, invalid
+}
+
+// sayInvalid logs each invalid target at once, and again at most once a minute.
+func (j *job) sayInvalid(g *targetgroup.Group, own model.LabelSet, err error) {
+	const message = "cannot make a target"
+	if skipped, due := j.said.of(g.Source+" "+own.String(), message).Now(); due {
+		j.r.settings.Log.Error(message, "job", j.cfg.JobName, "group", g.Source, "target", string(own[model.AddressLabel]), "error", err, "suppressed", skipped)
+	}
 }
 
 // targetOf returns nil if relabel_configs drop the target.

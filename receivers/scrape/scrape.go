@@ -98,6 +98,8 @@ func (r *Receiver) Start(ctx context.Context) error {
 	if e, is := r.settings.Inherit("targets").(estate); is {
 		r.adopt(e)
 	}
+	groups, _ := r.settings.Inherit("groups").(map[string]found)
+	r.adoptGroups(groups)
 	r.discover(m)
 	return nil
 }
@@ -108,6 +110,7 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
 	r.settings.Leave("targets", r.leave())
+	r.settings.Leave("groups", r.leaveGroups())
 	for _, j := range r.jobs {
 		j.client.CloseIdleConnections()
 	}

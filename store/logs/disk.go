@@ -49,9 +49,14 @@ func (s *Store) stats() (logstorage.StorageStats, bool) {
 	return st, true
 }
 
-// DropOldest removes the oldest day and returns its end, or the zero time if only the newest day is left. It flushes
-// the write-ahead log first, so that a restart does not restore the day, and waits for running queries.
+// DropOldest removes the oldest day and returns its end, or the zero time if only today (UTC) is left, which is
+// still being written. It flushes the write-ahead log first, so that a restart does not restore the day, and waits for
+// running queries.
 func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
+	today := rows.DayOf(time.Now().UnixNano())
+	if oldest, ok := s.Oldest(); ok && rows.DayOf(oldest.UnixNano()) >= today {
+		return time.Time{}, ctx.Err() // without waiting for queries
+	}
 	s.reads.Lock()
 	defer s.reads.Unlock()
 	s.gate.Lock()
@@ -60,15 +65,18 @@ func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
 		return time.Time{}, errClosed
 	}
 	days := s.engine.PartitionList()
-	if len(days) < 2 {
+	if len(days) == 0 {
 		return time.Time{}, ctx.Err()
-	}
-	if err := s.checkpointLocked(); err != nil {
-		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)
 	}
 	day, ok := rows.ParseDay(days[0])
 	if !ok {
 		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: the folder %s is no day", days[0])
+	}
+	if day >= today {
+		return time.Time{}, ctx.Err()
+	}
+	if err := s.checkpointLocked(); err != nil {
+		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)
 	}
 	if err := s.setRemoved((day + 1) * rows.NsPerDay); err != nil {
 		return time.Time{}, fmt.Errorf("cannot remove the oldest logs: %w", err)

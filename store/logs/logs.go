@@ -105,6 +105,9 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	if err = st.adopt(); err != nil {
 		return nil, err
 	}
+	if err = st.setAside(); err != nil {
+		return nil, err
+	}
 	if st.engine, err = engine.Open(filepath.Join(dir, "data"), o.Retention, o.MemoryBytes); err != nil {
 		return nil, err
 	}

@@ -211,6 +211,22 @@ func TestDisk(t *testing.T) {
 	}
 }
 
+// TestDropOnlyDay: a day that has ended can be dropped although it is the only one; today cannot, even with a later one.
+func TestDropOnlyDay(t *testing.T) {
+	s := open(t, Options{})
+	now := time.Now()
+	put(t, s, logstest.Lines(t, "svc", now.Add(-24*time.Hour), "yesterday"))
+	if through, err := s.DropOldest(t.Context()); err != nil || through.IsZero() || len(rowsOf(t, s, "*")) != 0 {
+		t.Errorf("yesterday stays: %v, %v", through, err)
+	}
+	for _, ahead := range []time.Duration{0, 23 * time.Hour} {
+		put(t, s, logstest.Lines(t, "svc", now.Add(ahead), "new"))
+	}
+	if through, err := s.DropOldest(t.Context()); err != nil || !through.IsZero() || len(rowsOf(t, s, "*")) != 2 {
+		t.Errorf("today was removed: %v, %v", through, err)
+	}
+}
+
 // TestMaxBytes: the store enforces MaxBytes.
 func TestMaxBytes(t *testing.T) {
 	s := open(t, Options{MaxBytes: 1})

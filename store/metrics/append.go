@@ -66,7 +66,7 @@ type writer struct {
 
 func newWriter(s *Store) *writer {
 	c := *s.options.Translate
-	c.CacheBytes = s.options.CacheBytes
+	c.CacheBytes, c.CheckHistograms = s.options.CacheBytes, true
 	return &writer{
 		store: s, translator: prom.New(c),
 		builder: labels.NewScratchBuilder(16),

@@ -260,3 +260,24 @@ func TestOpensAtOnce(t *testing.T) {
 		t.Errorf("the first query was answered after %v", took)
 	}
 }
+
+// TestIdleHead: samples in memory can be dropped once no more come; the store then takes new ones.
+func TestIdleHead(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		st, _ := open(t, dir, Options{})
+		push(t, st, metricstest.Gauge(metricstest.At("old", time.Now(), 1)))
+		time.Sleep(time.Minute)
+		if through, err := st.DropOldest(t.Context()); err != nil || !through.IsZero() {
+			t.Errorf("a head in use is dropped: %v, %v", through, err)
+		}
+		time.Sleep(time.Hour)
+		if through, err := st.DropOldest(t.Context()); err != nil || through.IsZero() || len(st.db.Blocks()) != 0 {
+			t.Errorf("an idle head stays: %v, %v, %d blocks", through, err, len(st.db.Blocks()))
+		}
+		push(t, st, metricstest.Gauge(metricstest.At("new", time.Now(), 2)))
+		if got := metricstest.Instant(answers(st), `m`); !strings.Contains(got, `"2"`) || strings.Contains(got, "old") {
+			t.Errorf("after it: %s", got)
+		}
+	})
+}

@@ -16,7 +16,7 @@ type Options struct {
 	// MaxBytes limits the folder; 0 leaves that to DropOldest.
 	MaxBytes int64
 
-	// MaxSeries limits the series in memory, those of the last two to three hours, at 1 to 3 KiB each; default
+	// MaxSeries limits the series in memory, those of the last two to three hours, at 0.9 KB and 150 to 340 B of cache each; default
 	// 250,000. Further new series are refused as overflow.
 	MaxSeries int
 	// CacheBytes limits the series cache; default 32 MiB, for about 45,000 active series. Others are looked up by

@@ -32,7 +32,7 @@ func (r *refusals) add(s *prom.Sample, why pipeline.Reason) {
 // Refused implements prom.Refuser.
 func (w *writer) Refused(point int, why prom.Why, metric string) {
 	reason := pipeline.DropUnsupported
-	if why == prom.WhyName || why == prom.WhyLabel || why == prom.WhyBuckets {
+	if why == prom.WhyName || why == prom.WhyLabel || why == prom.WhyBuckets || why == prom.WhyHistogram {
 		reason = pipeline.DropInvalid
 	}
 	w.refusals.Add(reason, point, 0, func() string { return metric + ": " + why.String() })
@@ -45,7 +45,7 @@ func words(o Options) map[pipeline.Reason]string {
 		pipeline.DropDuplicate:   "have another value than the sample that is stored for the same series and time",
 		pipeline.DropOutOfOrder:  "came out of order",
 		pipeline.DropOverflow:    "would make more series than max_series; raise it, or send fewer series",
-		pipeline.DropInvalid:     "are no valid Prometheus series",
+		pipeline.DropInvalid:     "are no valid Prometheus series or contradict themselves",
 		pipeline.DropUnsupported: "are of a kind that Prometheus does not have",
 	}
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -35,5 +36,41 @@ func TestTheAnswerNamesPoints(t *testing.T) {
 		if got[why] != r {
 			t.Errorf("%s: %v, want %v", why, got[why], r)
 		}
+	}
+}
+
+// TestHistograms: one that contradicts itself is refused as invalid; its neighbours are stored.
+func TestHistograms(t *testing.T) {
+	st, ledger := open(t, t.TempDir(), DefaultOptions())
+	md := pmetric.NewMetrics()
+	m := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("h")
+	m.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	for name, h := range map[string]struct {
+		count  uint64
+		counts []uint64
+		bounds []float64
+	}{
+		"good": {6, []uint64{1, 2, 3}, []float64{1, 2}}, "no-buckets": {4, nil, nil}, "one": {4, []uint64{4}, nil},
+		"bad-count": {7, []uint64{1, 2, 3}, []float64{1, 2}}, "bad-few": {3, []uint64{1, 2}, []float64{1, 2}},
+		"bad-many": {7, []uint64{1, 2, 3, 1}, []float64{1, 2}}, "bad-none": {7, nil, []float64{1}},
+		"bad-order": {6, []uint64{1, 2, 3}, []float64{2, 1}}, "bad-equal": {6, []uint64{1, 2, 3}, []float64{1, 1}},
+	} {
+		p := m.Histogram().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(time.Now()))
+		p.Attributes().PutStr("name", name)
+		p.SetCount(h.count)
+		p.BucketCounts().FromRaw(h.counts)
+		p.ExplicitBounds().FromRaw(h.bounds)
+	}
+	push(t, st, md)
+	if drops := metricstest.Dropped(t, ledger); drops[pipeline.DropInvalid] != 6 || len(drops) != 1 {
+		t.Errorf("dropped %v, want 6 as invalid", drops)
+	}
+	if got := metricstest.Instant(answers(st), `count(h_count)`); !strings.Contains(got, `"3"`) {
+		t.Errorf("stored: %s", got)
+	}
+	if got := metricstest.Instant(answers(st), `h_count{name=~"bad.*"}`); strings.Contains(got, "bad") {
+		t.Errorf("stored: %s", got)
 	}
 }

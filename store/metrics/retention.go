@@ -52,9 +52,16 @@ func (s *Store) blocksToDelete(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
 }
 
 // DropOldest deletes the oldest block and waits until its files are gone (about ten seconds). It returns the zero
-// time if only the head is left, the last two to three hours, which cannot be deleted in parts.
+// time if only the head is left, the last two to three hours, which cannot be deleted in parts. A head without samples
+// for lateWindow, as when intake is refused, first becomes a block.
 func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err error) {
 	blocks := s.db.Blocks()
+	if head := s.db.Head(); len(blocks) == 0 && head.NumSeries() > 0 && time.Since(timestamp.Time(head.MaxTime())) > lateWindow {
+		if err := s.db.CompactHead(tsdb.NewRangeHead(head, head.MinTime(), head.MaxTime())); err != nil {
+			return time.Time{}, fmt.Errorf("cannot make a block of the samples in memory: %w", err)
+		}
+		blocks = s.db.Blocks()
+	}
 	if len(blocks) == 0 {
 		return time.Time{}, nil
 	}

@@ -78,6 +78,30 @@ func (s *Store) loadBuckets() error {
 	return it.Error()
 }
 
+// rebuildBuckets adds the hours whose rows were lost with a damaged log, from the index.
+func (s *Store) rebuildBuckets() error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{rowIndex}, UpperBound: []byte{rowIndex + 1}})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	var hours []bucket
+	for ok := it.First(); ok; ok = it.Next() {
+		if p, ok := placeOfIndex(it.Key(), it.Value()); ok {
+			hours = extend(hours, p)
+		}
+	}
+	if err := it.Error(); err != nil {
+		return err
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	if err := s.commit(batch, hours); err != nil {
+		return err
+	}
+	return batch.SyncWait()
+}
+
 // Oldest is the start of the oldest hour.
 func (s *Store) Oldest() (time.Time, bool) {
 	list := *s.buckets.Load()

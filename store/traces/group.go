@@ -68,8 +68,14 @@ func (g *group) reject(why pipeline.Reason, body []byte, s wire.Span) {
 		if v, ok := wire.ResourceAttributes(g.resources[len(g.resources)-1].message).Find("service.name"); ok {
 			service = string(v.Str())
 		}
-		return fmt.Sprintf("%q of %s, trace %x, ended %s", s.Name, service, s.TraceID, unixNano(spanEnd(s)).UTC().Format(time.RFC3339))
+		return fmt.Sprintf("%q of %s, trace %x, ended %s", s.Name, service, s.TraceID, endTime(spanEnd(s)).Format(time.RFC3339))
 	})
+}
+
+// endTime also shows times that do not fit an int64.
+func endTime(ns uint64) time.Time {
+	const second = uint64(time.Second)
+	return time.Unix(int64(ns/second), int64(ns%second)).UTC()
 }
 
 // read collects the spans that end in w and rejects the others, and those without valid ids or times.

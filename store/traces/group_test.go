@@ -3,6 +3,7 @@ package traces
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -192,6 +193,14 @@ func TestComparer(t *testing.T) {
 			if first == 0 && whole != c.ComparePointSuffixes(a[len(prefix(a)):], b[len(prefix(b)):]) {
 				t.Errorf("%x and %x do not sort as their suffixes", a, b)
 			}
+		}
+	}
+}
+
+func TestEndTime(t *testing.T) {
+	for ns, want := range map[uint64]int{0: 1970, 1 << 63: 2262, math.MaxUint64: 2554} {
+		if got := endTime(ns); got.Year() != want || got.Nanosecond() != int(ns%1e9) {
+			t.Errorf("%d is %v", ns, got)
 		}
 	}
 }

@@ -56,6 +56,14 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("cannot open the trace store: %w", err)
 	}
+	hurt, err := mendLogs(o.fs, dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the trace store in %s: %w", dir, err)
+	}
+	if hurt != (damage{}) {
+		s.Log.Warn("the write-ahead log of traces ends in an incomplete record, or has corrupt ones; they are skipped",
+			"bytes_cut", hurt.torn, "corrupt_records", hurt.corrupt)
+	}
 	db, err := pebble.Open(dir, o.engine(engineLog{s.Log}))
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the trace store in %s: %w", dir, err)
@@ -71,7 +79,12 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	if err := st.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the trace store in %s: %w", dir, err), db.Close())
 	}
-	st.metrics.register(st)
+	if hurt != (damage{}) {
+		if err := st.rebuildBuckets(); err != nil {
+			return nil, errors.Join(fmt.Errorf("cannot open the trace store in %s: %w", dir, err), db.Close())
+		}
+	}
+	st.metrics.register(st, hurt)
 	st.chores.Go(st.keepRetention)
 	return st, nil
 }

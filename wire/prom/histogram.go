@@ -10,6 +10,10 @@ import (
 // walkHistogram emits a classic histogram: sum, count and cumulative buckets.
 func (t *Translator) walkHistogram(b []byte) error {
 	p := wire.ParseHistogramPoint(b)
+	if t.cfg.CheckHistograms && p.Flags&wire.FlagNoRecordedValue == 0 && contradicts(&p) {
+		t.refuse(WhyHistogram)
+		return nil
+	}
 	v := t.histogramSeries(&p, b)
 	if v.why != 0 {
 		t.refuse(v.why)
@@ -47,6 +51,27 @@ func (t *Translator) walkHistogram(b []byte) error {
 	}
 	t.sample.Exemplars = t.exemplars.between(below, math.Inf(1))
 	return t.emit(v.first+v.n-1, float64(p.Count))
+}
+
+// contradicts reports whether a histogram breaks the rules of OTLP. It may have no buckets at all.
+func contradicts(p *wire.HistogramPoint) bool {
+	counts, bounds := p.BucketCounts.Len(), p.ExplicitBounds.Len()
+	if counts == 0 {
+		return bounds > 0
+	}
+	var total uint64
+	for i := range counts {
+		total += p.BucketCounts.At(i)
+	}
+	below := math.Inf(-1)
+	for i := range bounds {
+		bound := p.ExplicitBounds.At(i)
+		if i > 0 && !(bound > below) || math.IsNaN(bound) {
+			return true
+		}
+		below = bound
+	}
+	return counts != bounds+1 || total != p.Count
 }
 
 // histogramSeries returns the series of a classic histogram: sum, count, buckets. The bounds are part of the key

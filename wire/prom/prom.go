@@ -31,6 +31,8 @@ type Config struct {
 	TargetInfo bool
 	// ExternalLabels are added to series that lack them.
 	ExternalLabels map[string]string
+	// CheckHistograms refuses classic histograms that contradict themselves.
+	CheckHistograms bool
 	// CacheBytes bounds the cache; 0 is DefaultCacheBytes, below 0 disables it.
 	CacheBytes int
 }

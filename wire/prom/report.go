@@ -11,6 +11,7 @@ const (
 	WhyLabel                      // an attribute key that cannot become a label name
 	WhyScale                      // an exponential histogram coarser than Prometheus' schema -4
 	WhyBuckets                    // an exponential histogram whose bucket positions overflow
+	WhyHistogram                  // a classic histogram that contradicts itself
 	numWhy
 )
 
@@ -29,6 +30,8 @@ func (w Why) String() string {
 		return "exponential histogram with a scale below -4"
 	case WhyBuckets:
 		return "exponential histogram with bucket positions out of range"
+	case WhyHistogram:
+		return "histogram that contradicts itself: bounds that do not ascend, not one bucket more than bounds, or a count other than that of the buckets"
 	}
 	return "none"
 }

@@ -239,6 +239,9 @@ func (p *parser) newMatcher(name token, op MatchOp, value token) (*Matcher, erro
 	if op == Match || op == NotMatch {
 		re, err := regexp.Compile("^(?s:" + value.text + ")$")
 		if err != nil {
+			if _, raw := regexp.Compile(value.text); raw != nil {
+				err = raw // quotes what the user wrote
+			}
 			return nil, errorAt(p.query, value.pos, "%v", err)
 		}
 		m.re = re

@@ -92,6 +92,7 @@ func TestParseErrors(t *testing.T) {
 		`{a="b"} + 1`:                           "+ joins metric queries",
 		`1 + {a="b"}`:                           "+ joins metric queries",
 		`1 or vector(1)`:                        "or joins vectors",
+		`{a=~"["}`:                              "missing closing ]: `[" + "`",
 		`foo({a="b"}[1m])`:                      "foo is not a function",
 		`{a="b"} {c="d"}`:                       "expecting the end of the query",
 		`{a="b"} |= "` + "x":                    "this string does not end",

@@ -74,9 +74,7 @@ func (c *Compare) read(text string) (float64, error) {
 		d, err := time.ParseDuration(text)
 		return d.Seconds(), err
 	case Bytes:
-		if v, ok := parseSize(text); ok {
-			return v, nil
-		}
+		return readSize(text)
 	}
 	return strconv.ParseFloat(text, 64)
 }

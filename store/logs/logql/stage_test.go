@@ -65,6 +65,11 @@ func TestProcess(t *testing.T) {
 	f(`| took > 2s`, "", "-")
 	f(`| size == 2048B`, "", all)
 	f(`| size > 2KB`, "", all)
+	f(`| status < 1KB`, "", all)
+	for _, v := range []string{"1e3", "-5.5", "5 parsecs", "NaN", "0x10"} { // no sizes to Loki
+		f(`| json | size_extracted > 1KB`, `{"size":"`+v+`"}`, "__error__=LabelFilterErr app=x job=y level=info size=2KiB size_extracted="+v+" status=404 took=1500ms")
+	}
+	f(`| json | size_extracted == 1234B`, `{"size":"1,234.7"}`, "app=x job=y level=info size=2KiB size_extracted=1,234.7 status=404 took=1500ms")
 	f(`| level > 5`, "", "__error__=LabelFilterErr "+all)
 	f(`| level > 5 | status == 1`, "", "-")
 	f(`| level > 5 | level > 6 | status == 404`, "", "__error__=LabelFilterErr "+all)

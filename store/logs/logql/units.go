@@ -1,6 +1,7 @@
 package logql
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -72,6 +73,31 @@ func parseSize(s string) (float64, bool) {
 	}
 	unit, ok := sizeUnits[strings.ToLower(strings.TrimLeft(s[n:], " "))]
 	return v * unit, ok
+}
+
+// readSize reads a value as Loki's filters do (go-humanize): the unit may be missing, and there is no sign or exponent.
+func readSize(s string) (float64, error) {
+	digits := s[:len(s)-len(strings.TrimLeft(s, "0123456789.,"))]
+	v, err := strconv.ParseFloat(strings.ReplaceAll(digits, ",", ""), 64)
+	if err != nil {
+		return 0, err
+	}
+	name := strings.ToLower(strings.TrimSpace(s[len(digits):]))
+	unit, ok := sizeUnits[name]
+	switch {
+	case name == "":
+		unit = 1
+	case name == "e" || name == "eb":
+		unit = 1e18
+	case name == "ei" || name == "eib":
+		unit = 1 << 60
+	case !ok:
+		return 0, fmt.Errorf("unhandled size name: %s", name)
+	}
+	if v *= unit; v >= math.MaxUint64 {
+		return 0, fmt.Errorf("too large: %s", s)
+	}
+	return math.Floor(v), nil
 }
 
 // IsSize reports whether s is a number with a byte unit.

@@ -172,6 +172,9 @@ func (p *parser) comparison(f Field, at token) (node, error) {
 			return nil, p.errorf(litToken, "%s takes a string, found %s", opToken.text, litToken)
 		}
 		if lit.re, err = regexp.Compile("^(?s:" + string(v.Str) + ")$"); err != nil {
+			if _, raw := regexp.Compile(string(v.Str)); raw != nil {
+				err = raw // quotes what the user wrote
+			}
 			return nil, p.errorf(litToken, "the regular expression is not valid: %s", regexpReason(err))
 		}
 	}

@@ -69,6 +69,7 @@ func TestParseErrors(t *testing.T) {
 	invalid(`{ .a = 5x }`, 8, "neither a number nor a duration")
 	invalid(`{ .a =~ 5 }`, 9, "=~ takes a string")
 	invalid(`{ .a =~ "(" }`, 9, "regular expression is not valid")
+	invalid(`{ .a =~ "[" }`, 9, "missing closing ]: `["+"`")
 	invalid(`{ status = "error" }`, 12, "does not compare")
 	invalid(`{ status > ok }`, 10, "has no order")
 	invalid(`{ .a < nil }`, 6, "nil compares")
