@@ -169,6 +169,7 @@ func (r *Reader) Gone(f *File) {
 		r.Lose(pipeline.DropRotatedUnread, f.Estimate(unread), unread)
 		r.settings.Log.Warn("a file was deleted or moved away before it was read to its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", unread)
 	}
+	f.window().cut(f.next)
 	if !f.watched {
 		r.metrics.Unwatched.Inc()
 	}

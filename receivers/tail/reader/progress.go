@@ -136,6 +136,13 @@ func (p *progress) look(s fileid.Stat) {
 	p.size, p.modified = s.Size, s.Modified
 }
 
+// cut records that what is beyond size is counted as lost.
+func (p *progress) cut(size int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size = min(p.size, size)
+}
+
 func (p *progress) known() fileid.Fingerprint {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -120,6 +120,7 @@ func (r *Reader) abandon(f *File, h *os.File) {
 		r.Lose(pipeline.DropRotatedUnread, max(records, 1), size)
 		r.settings.Log.Warn("gave up a deleted file before its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", size, "records", records)
 	}
+	f.window().cut(f.next)
 	f.next += size
 	f.unread.Store(0)
 }

@@ -342,8 +342,11 @@ func (t *Tracker) Entries(now time.Time) []checkpoint.Entry {
 		switch old := former[f.File]; {
 		case old != nil:
 			out = append(out, old.Entry(now)) // until that content is found
-		case !f.Deleted():
-			out = append(out, f.Entry(now))
+		default:
+			// Of a deleted file, the next start looks for the rest in a sibling, or counts it.
+			if e := f.Entry(now); !f.Deleted() || e.Unread() > 0 {
+				out = append(out, e)
+			}
 		}
 	}
 	return out
