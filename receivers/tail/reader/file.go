@@ -34,6 +34,8 @@ type File struct {
 
 	succession
 
+	rest atomic.Pointer[os.File] // of a deleted file after a stop; see Remains
+
 	watched bool          // it was open when its name led nowhere for the first time
 	handle  *os.File      // while it is parked; see parked, whose lock guards both
 	place   *list.Element // where

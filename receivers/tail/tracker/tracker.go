@@ -361,15 +361,3 @@ func (t *Tracker) Census() (files int, unread int64) {
 	}
 	return len(t.files), unread
 }
-
-// Close counts the unacknowledged records of deleted files as lost.
-func (t *Tracker) Close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, f := range t.files {
-		t.reader.LoseOutstanding(f.File)
-	}
-	for _, f := range t.orphans {
-		t.reader.LoseOutstanding(f)
-	}
-}
