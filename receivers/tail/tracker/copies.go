@@ -198,11 +198,17 @@ func (t *Tracker) openAny(name string) *candidate {
 	return &candidate{name: name, stat: st, prefix: prefix, h: h}
 }
 
-// origin returns the file that the candidate copies, or the entry of a content that is gone.
-func (t *Tracker) origin(c *candidate) (f *file, e checkpoint.Entry, found bool) {
-	dir := filepath.Dir(c.name)
+// origin returns the file that the candidate copies, or the entry of a content that is gone. It is at a path that the
+// candidate's name derives from, or at the given one.
+func (t *Tracker) origin(c *candidate, at string) (f *file, e checkpoint.Entry, found bool) {
+	var paths []string
 	for _, base := range fileid.Originals(filepath.Base(c.name)) {
-		path := filepath.Join(dir, base)
+		paths = append(paths, filepath.Join(filepath.Dir(c.name), base))
+	}
+	if at != "" && !slices.Contains(paths, at) {
+		paths = append(paths, at)
+	}
+	for _, path := range paths {
 		files, entries := t.at(path)
 		for _, f := range files {
 			if f.Key != c.stat.Key && t.copied(c, f) {
@@ -296,7 +302,7 @@ func (t *Tracker) judge(f *file) {
 		return
 	}
 	defer c.h.Close()
-	if of, _, found := t.origin(c); found && of != nil && c.stat.Key == f.Key {
+	if of, _, found := t.origin(c, ""); found && of != nil && c.stat.Key == f.Key {
 		t.asCopy(f, of, c)
 	}
 }

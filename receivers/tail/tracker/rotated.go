@@ -16,6 +16,7 @@ type search struct {
 	missing []checkpoint.Entry // of files that were there
 	after   time.Time          // files with a rotated name born later were there too; zero: none
 	before  finder.Listing     // what it saw was not at the path since
+	unseen  bool               // all content since after is unseen, also what was copied from the current file (copytruncate)
 	elder   fileid.Key         // the previous file at the path; zero: unknown
 	again   int                // remaining repeats: a folder may change while it is read
 }
@@ -35,7 +36,12 @@ func (t *Tracker) search(searches []search) {
 				t.giveUp(e)
 			}
 		}
-		if !q.after.IsZero() {
+		switch {
+		case q.unseen:
+			for _, place := range t.siblings.Places(q.path) {
+				t.between(q, place)
+			}
+		case !q.after.IsZero():
 			t.between(q, dir)
 			// If the previous file moved to another folder, those between may have too.
 			if name, ok := t.siblings.Find(dir, q.elder); ok && filepath.Dir(name) != dir {
@@ -58,7 +64,7 @@ func (t *Tracker) between(q search, dir string) {
 		if q.before.Known() && q.before.Saw(filepath.Base(found.Path), s.Born()) {
 			continue
 		}
-		if current != nil && s.Birth != 0 && current.Key.Birth > q.after.UnixNano() && s.Birth > current.Key.Birth {
+		if !q.unseen && current != nil && s.Birth != 0 && current.Key.Birth > q.after.UnixNano() && s.Birth > current.Key.Birth {
 			continue // younger than the current file
 		}
 		t.adoptRotated(found.Path, q.path)
@@ -89,7 +95,7 @@ func (t *Tracker) adoptRotated(name, path string) *file {
 	b := c.begin(path)
 	if e, known := t.claim(c); known {
 		b = c.resume(e)
-	} else if of, e, found := t.origin(c); of != nil {
+	} else if of, e, found := t.origin(c, path); of != nil {
 		c.h.Close()
 		return nil
 	} else if found {
@@ -131,15 +137,15 @@ func (t *Tracker) searchesAtStart() []search {
 		out = append(out, search{path: path, missing: entries, after: later(newest[path])})
 	}
 	for path, f := range t.byPath {
-		if f.known || missing[path] != nil {
+		if f.known && !f.empty || missing[path] != nil {
 			continue
 		}
 		after := later(newest[path])
 		if after.IsZero() {
-			// The checkpoint has no file at this path: files there are newer.
+			// The checkpoint has no file at this path, or an empty one: files there are newer.
 			after = t.checkpoint.SavedAt().Add(-finder.Settle)
 		}
-		out = append(out, search{path: path, after: after})
+		out = append(out, search{path: path, after: after, unseen: true})
 	}
 	return out
 }

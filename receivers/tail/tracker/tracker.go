@@ -69,6 +69,7 @@ type Tracker struct {
 type file struct {
 	*reader.File
 	known  bool           // the checkpoint knew it
+	empty  bool           // without content
 	copyOf *file          // original with the same content, which is read instead
 	round  int            // last listing that contained it
 	in     *finder.Folder // the same, of its folder
@@ -236,11 +237,11 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 			c.h.Close()
 			return true
 		case last:
-			if of, e, known = t.origin(c); known && of == nil {
+			if of, e, known = t.origin(c, ""); known && of == nil {
 				b = c.resume(e)
 			}
 		}
-		f := t.follow(&file{File: t.reader.NewFile(b), known: known, round: t.round, in: found.In})
+		f := t.follow(&file{File: t.reader.NewFile(b), known: known, empty: !e.Fingerprint.Known(), round: t.round, in: found.In})
 		t.byPath[found.Path] = f
 		if of != nil {
 			t.asCopy(f, of, c)
