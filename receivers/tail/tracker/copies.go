@@ -140,19 +140,26 @@ func (t *Tracker) truncated(name string, unread int64, records int) {
 	t.log.Info("a file was truncated or rewritten; reading it from the beginning", "file", name, "unread_bytes", unread)
 }
 
-// findCopy returns the largest file in name's folder that has the entry's content, at least up to place. overwritten: a file
+// findCopy returns the largest file in name's folder or, with a derived name, right below (olddir) that has the entry's content, at least up to place. overwritten: a file
 // followed for other content has it, and its reader has yet to notice.
 func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *candidate, overwritten bool) {
 	if !e.Fingerprint.Known() {
 		return nil, false
 	}
-	for _, path := range t.siblings.In(filepath.Dir(name)) {
+	var paths []string
+	for _, place := range t.siblings.Places(name) {
+		paths = append(paths, t.siblings.In(place)...)
+	}
+	for _, path := range paths {
 		base := filepath.Base(path)
 		if path == name {
 			continue
 		}
 		if !fileid.IsDerivedName(filepath.Base(name), base) && !fileid.IsDerivedName(filepath.Base(e.Path), base) {
-			// Under other names, accept only a full fingerprint and a file made since.
+			// Under other names, accept only a full fingerprint and a file beside it made since.
+			if filepath.Dir(path) != filepath.Dir(name) {
+				continue
+			}
 			if s, err := fileid.StatPath(path); err != nil || !e.Fingerprint.Full() || s.Size < place || s.Birth < e.Modified {
 				continue
 			}
