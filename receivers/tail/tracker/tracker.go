@@ -248,7 +248,7 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 			c.h.Close()
 		} else {
 			if before != nil && b.Offset == 0 {
-				t.reader.Succeed(before.File, f.File)
+				t.reader.Succeed(t.elder(before, found).File, f.File)
 			}
 			t.reader.Start(f.File, c.h)
 		}
