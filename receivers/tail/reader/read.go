@@ -227,6 +227,8 @@ func (r *Reader) decide(f *File, last bool) {
 	yes, maybe := fileid.Compressed(f.prefix)
 	if yes {
 		f.compressed = true
+		f.window().skip()
+		f.count(0)
 		r.metrics.Compressed.Inc()
 		r.settings.Log.Info("skipping a compressed file", "file", f.Name())
 		return

@@ -53,7 +53,7 @@ func (r *Reader) Drain(ctx context.Context) {
 
 // leave closes a file. The unread rest of a deleted file is counted as lost or, at a stop, left to Remains.
 func (r *Reader) leave(f *File, h *os.File) {
-	if s, err := fileid.StatFile(h); err == nil && s.Links == 0 {
+	if s, err := fileid.StatFile(h); err == nil && s.Links == 0 && !f.window().skips() {
 		f.deleted.Store(true)
 		if r.readingCtx.Err() != nil && !f.giveUp.Load() {
 			f.window().look(s)

@@ -61,7 +61,8 @@ func (t *Tracker) claim(c *candidate) (e checkpoint.Entry, known bool) {
 }
 
 func (c *candidate) begin(path string) reader.Begin {
-	return reader.Begin{Name: c.name, Path: path, Stat: c.stat, Fingerprint: fileid.FingerprintOf(c.prefix)}
+	yes, _ := fileid.Compressed(c.prefix)
+	return reader.Begin{Name: c.name, Path: path, Stat: c.stat, Fingerprint: fileid.FingerprintOf(c.prefix), Compressed: yes}
 }
 
 func (c *candidate) resume(e checkpoint.Entry) reader.Begin {
