@@ -95,7 +95,7 @@ func (c *cli) stop(log *slog.Logger, service *engine.Service) {
 	log.Info("draining", "timeout", service.Config().Service.ShutdownTimeout)
 	left := service.Stop(context.Background())
 	log.Info("stopped",
-		"undelivered_items", left.Undelivered, "dropped_shutdown_timeout_items", left.TimedOut,
+		"undelivered_items", left.Undelivered, "dropped_shutdown_timeout_items", left.TimedOut, "dropped_rotated_unread_items", left.Rotated,
 		"unaccounted_items", left.Unaccounted, "took", time.Duration(left.DrainSeconds*float64(time.Second)).Round(time.Millisecond))
 }
 

@@ -217,9 +217,9 @@ func (s *Service) refused() (n int64) {
 	return n
 }
 
-func (s *Service) timedOut() (n int64) {
+func (s *Service) dropped(why pipeline.Reason) (n int64) {
 	for _, a := range s.host.ledger.Read() {
-		n += a.Dropped[pipeline.DropShutdown].Items
+		n += a.Dropped[why].Items
 	}
 	return n
 }
@@ -228,6 +228,7 @@ func (s *Service) timedOut() (n int64) {
 type Left struct {
 	Undelivered  int64 // given up when the drain's time ended; their senders were not told that they are safe
 	TimedOut     int64 // dropped as shutdown_timeout, since the process started; they had no sender to tell
+	Rotated      int64 // dropped as rotated_unread, since the process started: the metric may not be read again
 	Unaccounted  int64 // 0, or a bug
 	DrainSeconds float64
 }
@@ -245,7 +246,7 @@ func (s *Service) Stop(ctx context.Context) Left {
 	}
 	s.state.Store(int32(StateStopped))
 	return Left{
-		Undelivered: undelivered, TimedOut: s.timedOut(), Unaccounted: s.host.ledger.Unaccounted(),
+		Undelivered: undelivered, TimedOut: s.dropped(pipeline.DropShutdown), Rotated: s.dropped(pipeline.DropRotatedUnread), Unaccounted: s.host.ledger.Unaccounted(),
 		DrainSeconds: time.Since(begin).Seconds(),
 	}
 }

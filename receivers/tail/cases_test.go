@@ -117,6 +117,11 @@ func (w *world) step(line string) error {
 		w.stop()
 	case "kill":
 		w.kill()
+	case "reload": // as stop and start, in one process
+		w.settings.Estates.Open()
+		w.stop()
+		w.start()
+		w.settings.Estates.Close()
 	case "sleep":
 		d, err := time.ParseDuration(name)
 		if err != nil {

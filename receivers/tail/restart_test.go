@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -63,5 +65,40 @@ func TestADamagedCheckpointIsMovedOrNot(t *testing.T) {
 		if stuck && !strings.Contains(out.String(), "cannot be moved aside") {
 			t.Errorf("the log does not say that it stays:\n%s", out.String())
 		}
+	}
+}
+
+// TestStopWithADeletedFile: a stop gives up a deleted file that the destination refuses after a second, counts all of it and
+// says so in one line; a reload whose configuration has no such receiver counts it too.
+func TestStopWithADeletedFile(t *testing.T) {
+	for _, reload := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			var out bytes.Buffer
+			w.settings.Log = slog.New(slog.NewTextHandler(&out, nil))
+			w.cfg.MaxInFlight = 1
+			w.start()
+			w.must(w.step("refuse 1000000"))
+			w.append("a.log", "one\ntwo\n")
+			time.Sleep(2 * time.Second)
+			w.append("a.log", "three\n")
+			w.must(os.Remove(w.path("a.log")))
+			time.Sleep(20 * time.Second)
+			if reload {
+				w.settings.Estates.Open()
+			}
+			begin := time.Now()
+			w.stop()
+			if took := time.Since(begin); took > 1500*time.Millisecond {
+				t.Errorf("the stop took %s", took)
+			}
+			w.settings.Estates.Close()
+			if n := w.counters()["dropped rotated_unread"]; n != 3 {
+				t.Errorf("%v are counted", n)
+			}
+			if said := "records=3 bytes=14"; strings.Count(out.String(), said) != 1 || !strings.Contains(out.String(), "a.log") {
+				t.Errorf("the log does not say %q once:\n%s", said, out.String())
+			}
+		})
 	}
 }

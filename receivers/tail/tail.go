@@ -25,6 +25,7 @@ import (
 
 // Receiver follows files.
 type Receiver struct {
+	settings   pipeline.Settings
 	next       pipeline.Sink
 	checkpoint *checkpoint.Store
 	reader     *reader.Reader
@@ -56,7 +57,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	unreadable := finder.NewUnreadable(throttle.Logger(s.Log, unreadableLines), m.unreadable)
 	// An agent may tail its own log: without throttling it would feed itself.
 	s.Log = throttle.Logger(s.Log, 1)
-	r := &Receiver{next: out.For(pipeline.Logs)}
+	r := &Receiver{settings: s, next: out.For(pipeline.Logs)}
 	r.loopsCtx, r.stopLoops = context.WithCancel(context.Background())
 	r.checkpoint = checkpoint.New(checkpointPath(s, cfg), s.Log, m.checkpointFailures.Inc)
 	r.reader = reader.New(reader.Config{
@@ -103,7 +104,11 @@ func (r *Receiver) Start(context.Context) error {
 		return err
 	}
 	r.checkpoint.Load()
+	left, inherits := r.settings.Inherit(deletedFiles).(*estate)
 	r.loops.Go(func() {
+		if inherits {
+			r.tracker.Inherit(left.files)
+		}
 		r.tracker.List(r.loopsCtx, time.Now())
 		// Save at once, even without files, so that a restart can tell old files from new ones.
 		r.checkpoint.Changed()
@@ -114,14 +119,25 @@ func (r *Receiver) Start(context.Context) error {
 	return nil
 }
 
-// Stop waits for outstanding requests until ctx ends: see reader.Drain. Unacknowledged records are read again at the next
-// start; those of deleted files are lost and counted.
+// estate is what the receiver before a reload leaves: open files that are deleted.
+type estate struct {
+	reader *reader.Reader
+	files  []reader.Remains
+}
+
+const deletedFiles = "deleted files"
+
+// Forgotten counts them as lost: no receiver took them.
+func (e *estate) Forgotten() { e.reader.Bury(e.files) }
+
+// Stop waits for outstanding requests: see reader.Drain. Unacknowledged records are read again at the next start; those of
+// deleted files are handed over in a reload, else lost and counted.
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stopLoops()
 	r.reader.StopReading()
 	reader.WaitFor(ctx, &r.loops)
 	r.reader.Drain(ctx)
-	r.tracker.Close()
+	r.tracker.Close(func(left []reader.Remains) bool { return r.settings.Leave(deletedFiles, &estate{r.reader, left}) })
 	r.checkpoint.Close(time.Now(), r.tracker.Entries)
 	r.checkpoint.Unlock()
 	return nil

@@ -69,10 +69,11 @@ type world struct {
 	answer  func(call int, b pipeline.Batch) error // nil: everything is taken
 	calls   int
 	totals  map[string]float64 // of receivers before this one
+	unsaid  map[string]float64 // drops that a killed receiver did not live to count
 }
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, dir: tempDir(t), cfg: Default(), totals: map[string]float64{}}
+	w := &world{t: t, dir: tempDir(t), cfg: Default(), totals: map[string]float64{}, unsaid: map[string]float64{}}
 	w.settings, w.ledger = pipelinetest.Settings(t, pipeline.KindReceiver, "tail")
 	w.cfg.Include = []string{filepath.Join(w.dir, "*.log")}
 	w.cfg.StartAt = startAtBeginning
@@ -147,6 +148,7 @@ func (w *world) stop() {
 		w.t.Fatal(err)
 	}
 	w.bank()
+	w.receiver, w.registry = nil, nil
 }
 
 // kill ends the receiver as SIGKILL does: what is on disk at this moment is all that the next one has.
@@ -156,7 +158,13 @@ func (w *world) kill() {
 	b, err := os.ReadFile(path)
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
-	w.receiver.Stop(gone)
+	w.bank()
+	receiver, before := w.receiver, w.drops()
+	w.receiver, w.registry = nil, nil
+	receiver.Stop(gone)
+	for name, n := range w.drops() {
+		w.unsaid[name] += n - before[name]
+	}
 	if err == nil {
 		err = os.WriteFile(path, b, 0o600)
 	} else if errors.Is(err, os.ErrNotExist) {
@@ -165,13 +173,20 @@ func (w *world) kill() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.bank()
 }
 
-// bank adds the counters of the receiver that has ended to totals.
-func (w *world) bank() {
-	maps.Copy(w.totals, w.counters())
-	w.receiver, w.registry = nil, nil
+// bank adds the counters of the receiver that ends to totals.
+func (w *world) bank() { maps.Copy(w.totals, w.counters()) }
+
+// drops is the ledger's, so far.
+func (w *world) drops() map[string]float64 {
+	out := map[string]float64{}
+	for _, a := range w.ledger.Read() {
+		for why, n := range a.Dropped {
+			out["dropped "+string(why)] += float64(n.Items)
+		}
+	}
+	return out
 }
 
 // counters is the sum of the receivers' own metrics so far, and the ledger's drops, without what is 0.
@@ -203,10 +218,8 @@ func (w *world) counters() map[string]float64 {
 			}
 		}
 	}
-	for _, a := range w.ledger.Read() {
-		for why, n := range a.Dropped {
-			out["dropped "+string(why)] = float64(n.Items)
-		}
+	for name, n := range w.drops() {
+		out[name] = n - w.unsaid[name]
 	}
 	maps.DeleteFunc(out, func(_ string, v float64) bool { return v == 0 })
 	return out

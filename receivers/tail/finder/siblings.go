@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 )
@@ -29,13 +30,30 @@ func (s *Siblings) Find(dir string, key fileid.Key) (path string, ok bool) {
 	if path, ok = s.find(dir, key); ok {
 		return path, true
 	}
-	folders := s.read(dir).folders
-	for _, below := range folders[:min(len(folders), maxFolders)] {
+	for _, below := range s.below(dir) {
 		if path, ok = s.find(below, key); ok {
 			return path, true
 		}
 	}
 	return "", false
+}
+
+func (s *Siblings) below(dir string) []string {
+	folders := s.read(dir).folders
+	return folders[:min(len(folders), maxFolders)]
+}
+
+// Places returns the folders that rotated files of path may be in: its own and direct subfolders without a file of its name.
+func (s *Siblings) Places(path string) []string {
+	dir, base := filepath.Split(path)
+	dir = filepath.Clean(dir)
+	out := []string{dir}
+	for _, below := range s.below(dir) {
+		if !slices.Contains(s.read(below).paths, filepath.Join(below, base)) {
+			out = append(out, below)
+		}
+	}
+	return out
 }
 
 func (s *Siblings) find(dir string, key fileid.Key) (path string, ok bool) {

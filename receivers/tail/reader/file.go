@@ -34,6 +34,8 @@ type File struct {
 
 	succession
 
+	rest atomic.Pointer[os.File] // of a deleted file after a stop; see Remains
+
 	watched bool          // it was open when its name led nowhere for the first time
 	handle  *os.File      // while it is parked; see parked, whose lock guards both
 	place   *list.Element // where
@@ -75,6 +77,7 @@ type Begin struct {
 	Offset      int64
 	Fingerprint fileid.Fingerprint // of the content that Offset refers to
 	Mark        fileid.Mark        // of a place at or before Offset
+	Compressed  bool
 }
 
 // NewFile makes a file that is not read yet.
@@ -87,7 +90,7 @@ func (r *Reader) NewFile(b Begin) *File {
 	f.win.Store(&progress{})
 	f.window().begin(b)
 	f.window().look(b.Stat)
-	f.unread.Store(max(0, b.Stat.Size-b.Offset))
+	f.count(b.Stat.Size)
 	f.seen = fileid.Stat{Key: b.Stat.Key, Size: -1} // not looked at by a reader yet
 	return f
 }
@@ -151,9 +154,17 @@ func (f *File) Entry(now time.Time) checkpoint.Entry {
 // Born returns the birth time or, if unknown, the last modification.
 func (f *File) Born() time.Time { return f.Key.Born(f.window().entry().Modified) }
 
+// count sets the unread bytes of a file of a size.
+func (f *File) count(size int64) {
+	if f.window().skips() {
+		size = 0
+	}
+	f.unread.Store(max(0, size-f.next))
+}
+
 // Look records the state of a file without a reader, and reports whether it needs one.
 func (f *File) Look(s fileid.Stat) (wanted bool) {
-	f.unread.Store(max(0, s.Size-f.next))
+	f.count(s.Size)
 	if f.compressed && s.Size >= f.seen.Size {
 		return false
 	}
@@ -169,7 +180,8 @@ func (r *Reader) Gone(f *File) {
 		r.Lose(pipeline.DropRotatedUnread, f.Estimate(unread), unread)
 		r.settings.Log.Warn("a file was deleted or moved away before it was read to its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", unread)
 	}
-	if !f.watched {
+	f.window().cut(f.next)
+	if !f.watched && !f.window().skips() {
 		r.metrics.Unwatched.Inc()
 	}
 	if f.Outstanding() {

@@ -19,6 +19,7 @@ type progress struct {
 	fingerprint fileid.Fingerprint // of the content that acked refers to
 	size        int64              // of the file at the last look
 	modified    int64              // ns since 1970, at the last look
+	compressed  bool               // nothing is to be read
 	flight      []*call            // oldest first; the first is never done
 	refused     int                // calls of flight that wait for a retry
 	changed     chan struct{}
@@ -127,13 +128,33 @@ func (p *progress) recognise(f fileid.Fingerprint) {
 func (p *progress) begin(b Begin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.acked, p.mark, p.fingerprint = b.Offset, b.Mark, b.Fingerprint
+	p.acked, p.mark, p.fingerprint, p.compressed = b.Offset, b.Mark, b.Fingerprint, b.Compressed
 }
 
 func (p *progress) look(s fileid.Stat) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.size, p.modified = s.Size, s.Modified
+}
+
+func (p *progress) skip() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.compressed = true
+}
+
+// skips reports whether the content is compressed.
+func (p *progress) skips() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.compressed
+}
+
+// cut records that what is beyond size is counted as lost.
+func (p *progress) cut(size int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size = min(p.size, size)
 }
 
 func (p *progress) known() fileid.Fingerprint {
@@ -145,7 +166,11 @@ func (p *progress) known() fileid.Fingerprint {
 func (p *progress) entry() checkpoint.Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return checkpoint.Entry{Fingerprint: p.fingerprint, Mark: p.mark, Offset: p.acked, Size: p.size, Modified: p.modified}
+	size := p.size
+	if p.compressed {
+		size = p.acked
+	}
+	return checkpoint.Entry{Fingerprint: p.fingerprint, Mark: p.mark, Offset: p.acked, Size: size, Modified: p.modified}
 }
 
 func (p *progress) outstanding() (calls, records int) {

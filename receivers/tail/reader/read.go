@@ -68,7 +68,9 @@ func (r *Reader) read(f *File, h *os.File) {
 		if f.lines.Open() && f.heir.Load() != nil {
 			patience = heirQuiet
 		}
-		if err == nil && !more && leaving && still >= patience {
+		// A reload hands over a deleted file only while it is open.
+		held := f.deleted.Load() && f.Outstanding() && !r.crowded.Load()
+		if err == nil && !more && leaving && still >= patience && !held {
 			if err = r.finish(f, h); err == nil {
 				f.keep = !f.compressed
 				return
@@ -144,15 +146,6 @@ func (r *Reader) close(f *File, h *os.File) {
 		r.open.Add(-1)
 	}
 	f.reading.Store(false)
-}
-
-// leave closes a file; the unread rest of a deleted file is counted as lost.
-func (r *Reader) leave(f *File, h *os.File) {
-	if s, err := fileid.StatFile(h); err == nil && s.Links == 0 {
-		f.deleted.Store(true)
-		r.abandon(f, h)
-	}
-	h.Close()
 }
 
 // catchUp reads all complete lines, or as many as its turn allows (more).
@@ -234,6 +227,8 @@ func (r *Reader) decide(f *File, last bool) {
 	yes, maybe := fileid.Compressed(f.prefix)
 	if yes {
 		f.compressed = true
+		f.window().skip()
+		f.count(0)
 		r.metrics.Compressed.Inc()
 		r.settings.Log.Info("skipping a compressed file", "file", f.Name())
 		return

@@ -75,10 +75,8 @@ type Reader struct {
 
 	readingCtx  context.Context // canceled by StopReading
 	stopReading context.CancelFunc
-	sendingCtx  context.Context // canceled with Drain's context: gives up outstanding calls
+	sendingCtx  context.Context // canceled by Drain: gives up outstanding calls
 	stopSending context.CancelFunc
-	heldCtx     context.Context // the same for files that can be read again; canceled when answers stop
-	stopHeld    context.CancelFunc
 	answers     atomic.Int64
 	readers     sync.WaitGroup
 	sends       sync.WaitGroup
@@ -108,7 +106,6 @@ func New(cfg Config, s Settings) *Reader {
 	r.blocks.New = func() any { return make([]byte, size) }
 	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
 	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())
-	r.heldCtx, r.stopHeld = context.WithCancel(r.sendingCtx)
 	return r
 }
 
@@ -160,56 +157,10 @@ func (r *Reader) Rest() time.Duration {
 	return max(r.cfg.PollInterval, min(restMax, time.Duration(r.known.Load())*time.Second/lookRate))
 }
 
-// StopReading ends all reading without waiting.
-func (r *Reader) StopReading() { r.stopReading() }
-
-// drainWait is how long Drain waits for the next answer.
-const drainWait = time.Second
-
-// Drain waits for outstanding requests: while answers come or, for deleted files, which cannot be read again, until ctx
-// ends. It never outlasts ctx. Call StopReading first, and no Start after. Unacknowledged records will be read again.
-func (r *Reader) Drain(ctx context.Context) {
-	defer r.stopSending()
-	if !WaitFor(ctx, &r.readers) {
-		return // a file system hangs
-	}
-	r.parked.all(func(f *File, h *os.File) {
-		r.leave(f, h)
-		r.open.Add(-1)
-	})
-	defer context.AfterFunc(ctx, r.stopSending)()
-	done := make(chan struct{})
-	go func() {
-		r.sends.Wait()
-		close(done)
-	}()
-	tick := time.NewTicker(drainWait)
-	defer tick.Stop()
-	for answers := r.answers.Load(); ; {
-		select {
-		case <-done:
-			return
-		case <-tick.C:
-		}
-		now := r.answers.Load()
-		if now == answers {
-			r.stopHeld()
-		}
-		answers = now
-	}
-}
-
 // Lose counts lost records.
 func (r *Reader) Lose(why pipeline.Reason, records int, bytes int64) {
 	r.settings.Drop(why, pipeline.Logs, records, int(bytes))
 	r.metrics.Lost.WithLabelValues(string(why)).Add(float64(bytes))
-}
-
-// LoseOutstanding counts a deleted file's unacknowledged records as lost.
-func (r *Reader) LoseOutstanding(f *File) {
-	if _, records := f.window().outstanding(); records > 0 && f.Deleted() {
-		r.Lose(pipeline.DropRotatedUnread, records, 0)
-	}
 }
 
 func (m *Metrics) count(c record.Counts) {

@@ -1,14 +1,10 @@
 package reader
 
 import (
-	"bytes"
 	"context"
-	"io"
-	"os"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
-	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
@@ -41,20 +37,16 @@ func (r *Reader) giveBatch(b *record.Batch) {
 	b.Free()
 }
 
-// send retries one batch until it is accepted. At Stop, unaccepted batches are left to the next start; those of a deleted
-// file are retried as long as possible.
+// send retries one batch until it is accepted. At a stop, unaccepted batches are left to the next start; those of a deleted
+// file are retried until Drain gives up.
 func (r *Reader) send(f *File, w *progress, c *call, b *record.Batch) {
 	defer r.sends.Done()
 	backoff := r.offers.Backoff()
 	records := pipeline.Batch{Signal: pipeline.Logs, Request: b.Request(), Items: b.Items()}
 	for w.waitTurn(r.patience(f), c) {
-		ctx := r.heldCtx
-		if f.deleted.Load() {
-			ctx = r.sendingCtx
-		}
-		err := r.offers.Submit(ctx, records)
-		r.answers.Add(1)
+		err := r.offers.Submit(r.sendingCtx, records)
 		if _, again := pipeline.AsRefused(err); !again {
+			r.answers.Add(1)
 			if err != nil {
 				r.settings.Log.Warn("the pipeline rejected records; they are dropped, and counted by reason", "file", f.Path, "reason", reasonOf(err), "error", err)
 			}
@@ -83,43 +75,4 @@ func (r *Reader) patience(f *File) context.Context {
 		return r.sendingCtx
 	}
 	return r.readingCtx
-}
-
-// exact is how many bytes of an abandoned file are counted line by line; the rest is estimated.
-const exact = 256 << 20
-
-// abandon counts the rest of a deleted file.
-func (r *Reader) abandon(f *File, h *os.File) {
-	var records int
-	var size int64
-	buf := r.blocks.Get().([]byte)
-	defer r.blocks.Put(buf)
-	last := byte('\n')
-	for size < exact {
-		n, err := h.ReadAt(buf, f.next+size)
-		if n > 0 {
-			records += bytes.Count(buf[:n], []byte{'\n'})
-			last = buf[n-1]
-		}
-		size += int64(n)
-		if err != nil {
-			if err != io.EOF {
-				r.unreadable(f.Name(), err)
-			}
-			break
-		}
-	}
-	if s, err := fileid.StatFile(h); err == nil && s.Size > f.next+size {
-		rest := s.Size - f.next - size
-		records += int(float64(records) * float64(rest) / float64(max(size, 1)))
-		size += rest
-	} else if last != '\n' {
-		records++
-	}
-	if size > 0 {
-		r.Lose(pipeline.DropRotatedUnread, max(records, 1), size)
-		r.settings.Log.Warn("gave up a deleted file before its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", size, "records", records)
-	}
-	f.next += size
-	f.unread.Store(0)
 }

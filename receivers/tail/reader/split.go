@@ -55,7 +55,7 @@ func (f *File) Jump(b Begin) {
 	if b.Offset == b.Stat.Size {
 		f.seen = b.Stat
 	}
-	f.unread.Store(max(0, b.Stat.Size-b.Offset))
+	f.count(b.Stat.Size)
 }
 
 // Place returns how far the file is read, delivered or not. Nobody may be reading it.

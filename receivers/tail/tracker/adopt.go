@@ -61,13 +61,25 @@ func (t *Tracker) claim(c *candidate) (e checkpoint.Entry, known bool) {
 }
 
 func (c *candidate) begin(path string) reader.Begin {
-	return reader.Begin{Name: c.name, Path: path, Stat: c.stat, Fingerprint: fileid.FingerprintOf(c.prefix)}
+	yes, _ := fileid.Compressed(c.prefix)
+	return reader.Begin{Name: c.name, Path: path, Stat: c.stat, Fingerprint: fileid.FingerprintOf(c.prefix), Compressed: yes}
 }
 
 func (c *candidate) resume(e checkpoint.Entry) reader.Begin {
 	b := c.begin(e.Path)
 	b.Offset, b.Mark = e.Offset, e.Mark
 	return b
+}
+
+// edited reports whether the candidate replaced a deleted file at its path and begins with what was read of it: an editor
+// wrote it anew. A short beginning may be equal by chance.
+func (t *Tracker) edited(before *file, c *candidate) bool {
+	e := t.formerEntry(before)
+	if before.Name() != c.name || e.Offset == 0 || !e.Fingerprint.Full() || !e.HeldBy(c.claim()) {
+		return false
+	}
+	_, renamed := t.siblings.Find(filepath.Dir(c.name), before.Key)
+	return !renamed
 }
 
 func (t *Tracker) follow(f *file) *file {

@@ -140,19 +140,26 @@ func (t *Tracker) truncated(name string, unread int64, records int) {
 	t.log.Info("a file was truncated or rewritten; reading it from the beginning", "file", name, "unread_bytes", unread)
 }
 
-// findCopy returns the largest file in name's folder that has the entry's content, at least up to place. overwritten: a file
-// followed for other content has it, and its reader has yet to notice.
+// findCopy returns the largest file in name's folder or, with a derived name, right below (olddir) that has the entry's
+// content, at least up to place. overwritten: a file followed for other content has it, and its reader has yet to notice.
 func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *candidate, overwritten bool) {
 	if !e.Fingerprint.Known() {
 		return nil, false
 	}
-	for _, path := range t.siblings.In(filepath.Dir(name)) {
+	var paths []string
+	for _, place := range t.siblings.Places(name) {
+		paths = append(paths, t.siblings.In(place)...)
+	}
+	for _, path := range paths {
 		base := filepath.Base(path)
 		if path == name {
 			continue
 		}
 		if !fileid.IsDerivedName(filepath.Base(name), base) && !fileid.IsDerivedName(filepath.Base(e.Path), base) {
-			// Under other names, accept only a full fingerprint and a file made since.
+			// Under other names, accept only a full fingerprint and a file beside it made since.
+			if filepath.Dir(path) != filepath.Dir(name) {
+				continue
+			}
 			if s, err := fileid.StatPath(path); err != nil || !e.Fingerprint.Full() || s.Size < place || s.Birth < e.Modified {
 				continue
 			}
@@ -198,11 +205,17 @@ func (t *Tracker) openAny(name string) *candidate {
 	return &candidate{name: name, stat: st, prefix: prefix, h: h}
 }
 
-// origin returns the file that the candidate copies, or the entry of a content that is gone.
-func (t *Tracker) origin(c *candidate) (f *file, e checkpoint.Entry, found bool) {
-	dir := filepath.Dir(c.name)
+// origin returns the file that the candidate copies, or the entry of a content that is gone. It is at a path that the
+// candidate's name derives from, or at the given one.
+func (t *Tracker) origin(c *candidate, at string) (f *file, e checkpoint.Entry, found bool) {
+	var paths []string
 	for _, base := range fileid.Originals(filepath.Base(c.name)) {
-		path := filepath.Join(dir, base)
+		paths = append(paths, filepath.Join(filepath.Dir(c.name), base))
+	}
+	if at != "" && !slices.Contains(paths, at) {
+		paths = append(paths, at)
+	}
+	for _, path := range paths {
 		files, entries := t.at(path)
 		for _, f := range files {
 			if f.Key != c.stat.Key && t.copied(c, f) {
@@ -296,7 +309,7 @@ func (t *Tracker) judge(f *file) {
 		return
 	}
 	defer c.h.Close()
-	if of, _, found := t.origin(c); found && of != nil && c.stat.Key == f.Key {
+	if of, _, found := t.origin(c, ""); found && of != nil && c.stat.Key == f.Key {
 		t.asCopy(f, of, c)
 	}
 }

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -16,6 +17,7 @@ type search struct {
 	missing []checkpoint.Entry // of files that were there
 	after   time.Time          // files with a rotated name born later were there too; zero: none
 	before  finder.Listing     // what it saw was not at the path since
+	unseen  bool               // all content since after is unseen, also what was copied from the current file (copytruncate)
 	elder   fileid.Key         // the previous file at the path; zero: unknown
 	again   int                // remaining repeats: a folder may change while it is read
 }
@@ -25,7 +27,7 @@ func (t *Tracker) search(searches []search) {
 	for _, q := range searches {
 		dir := filepath.Dir(q.path)
 		for _, e := range q.missing {
-			if name, ok := t.siblings.Find(dir, e.Key); ok && t.adoptRotated(name, q.path) != nil {
+			if name, ok := t.siblings.Find(dir, e.Key); ok && t.adoptRotated(name, q.path, nil) != nil {
 				q.elder = e.Key
 				continue
 			}
@@ -35,7 +37,12 @@ func (t *Tracker) search(searches []search) {
 				t.giveUp(e)
 			}
 		}
-		if !q.after.IsZero() {
+		switch {
+		case q.unseen:
+			for _, place := range t.siblings.Places(q.path) {
+				t.between(q, place)
+			}
+		case !q.after.IsZero():
 			t.between(q, dir)
 			// If the previous file moved to another folder, those between may have too.
 			if name, ok := t.siblings.Find(dir, q.elder); ok && filepath.Dir(name) != dir {
@@ -48,7 +55,17 @@ func (t *Tracker) search(searches []search) {
 // between reads files that were at a path only between two looks (two rotations): they have a rotated name and were born
 // after q.after and before the current file. Copies and restored files (gunzip, cp -p) have older content and are skipped.
 func (t *Tracker) between(q search, dir string) {
-	current := t.byPath[q.path]
+	var current fileid.Key
+	if f := t.byPath[q.path]; f != nil {
+		current = f.Key
+	}
+	for _, found := range t.inBetween(q, dir, current) {
+		t.adoptRotated(found.Path, q.path, nil)
+	}
+}
+
+// inBetween returns the files that between would read, oldest first.
+func (t *Tracker) inBetween(q search, dir string, current fileid.Key) (out []finder.File) {
 	for _, found := range t.siblings.Rotated(dir, q.path) {
 		s := found.Stat
 		restored := s.Birth != 0 && s.Modified < s.Birth
@@ -58,11 +75,30 @@ func (t *Tracker) between(q search, dir string) {
 		if q.before.Known() && q.before.Saw(filepath.Base(found.Path), s.Born()) {
 			continue
 		}
-		if current != nil && s.Birth != 0 && current.Key.Birth > q.after.UnixNano() && s.Birth > current.Key.Birth {
+		if !q.unseen && s.Birth != 0 && current.Birth > q.after.UnixNano() && s.Birth > current.Birth {
 			continue // younger than the current file
 		}
-		t.adoptRotated(found.Path, q.path)
+		out = append(out, found)
 	}
+	slices.SortStableFunc(out, func(a, b finder.File) int { return a.Stat.Born().Compare(b.Stat.Born()) })
+	return out
+}
+
+// elder returns the file whose unfinished records the new file at a path continues, given the last one followed there:
+// those in between are read, one after the other.
+func (t *Tracker) elder(last *file, found finder.File) *file {
+	q := search{path: found.Path, after: last.Born()}
+	if !t.first {
+		q = t.searchFor(found, last)
+	} else if saved := t.checkpoint.SavedAt().Add(-savedLate); saved.After(q.after) {
+		q.after = saved
+	}
+	for _, other := range t.inBetween(q, filepath.Dir(found.Path), found.Stat.Key) {
+		if f := t.adoptRotated(other.Path, found.Path, last); f != nil {
+			last = f
+		}
+	}
+	return last
 }
 
 // rotatedAway returns the file that was at path when the checkpoint was written.
@@ -73,15 +109,16 @@ func (t *Tracker) rotatedAway(path string) (youngest *file) {
 		if !ok || name == path {
 			continue
 		}
-		if f := t.adoptRotated(name, path); f != nil && (youngest == nil || f.Born().After(youngest.Born())) {
+		if f := t.adoptRotated(name, path, nil); f != nil && (youngest == nil || f.Born().After(youngest.Born())) {
 			youngest = f
 		}
 	}
 	return youngest
 }
 
-// adoptRotated reads a file that was at path, unless it is a copy. It returns nil if the file is not followed.
-func (t *Tracker) adoptRotated(name, path string) *file {
+// adoptRotated reads a file that was at path after elder (nil: unknown), unless it is a copy. It returns nil if the file is
+// not followed.
+func (t *Tracker) adoptRotated(name, path string, elder *file) *file {
 	c := t.open(name)
 	if c == nil {
 		return nil
@@ -89,7 +126,7 @@ func (t *Tracker) adoptRotated(name, path string) *file {
 	b := c.begin(path)
 	if e, known := t.claim(c); known {
 		b = c.resume(e)
-	} else if of, e, found := t.origin(c); of != nil {
+	} else if of, e, found := t.origin(c, path); of != nil {
 		c.h.Close()
 		return nil
 	} else if found {
@@ -97,6 +134,9 @@ func (t *Tracker) adoptRotated(name, path string) *file {
 	}
 	f := t.follow(&file{File: t.reader.NewFile(b)})
 	f.Rotated()
+	if elder != nil && b.Offset == 0 {
+		t.reader.Succeed(elder.File, f.File)
+	}
 	t.reader.Start(f.File, c.h)
 	return f
 }
@@ -131,15 +171,15 @@ func (t *Tracker) searchesAtStart() []search {
 		out = append(out, search{path: path, missing: entries, after: later(newest[path])})
 	}
 	for path, f := range t.byPath {
-		if f.known || missing[path] != nil {
+		if f.known && !f.empty || missing[path] != nil {
 			continue
 		}
 		after := later(newest[path])
 		if after.IsZero() {
-			// The checkpoint has no file at this path: files there are newer.
+			// The checkpoint has no file at this path, or an empty one: files there are newer.
 			after = t.checkpoint.SavedAt().Add(-finder.Settle)
 		}
-		out = append(out, search{path: path, after: after})
+		out = append(out, search{path: path, after: after, unseen: true})
 	}
 	return out
 }

@@ -69,6 +69,7 @@ type Tracker struct {
 type file struct {
 	*reader.File
 	known  bool           // the checkpoint knew it
+	empty  bool           // without content
 	copyOf *file          // original with the same content, which is read instead
 	round  int            // last listing that contained it
 	in     *finder.Folder // the same, of its folder
@@ -232,22 +233,25 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 			b = c.resume(e)
 		case fresh && t.cfg.StartAtEnd:
 			b.Offset = lastLineEnd(c.h, c.stat.Size)
+		case before != nil && t.edited(before, c):
+			e = t.formerEntry(before)
+			b = c.resume(e)
 		case !last && (len(fileid.Originals(filepath.Base(found.Path))) > 0 || t.first && t.checkpoint.Existed() && record.IsPodLog(found.Path)):
 			c.h.Close()
 			return true
 		case last:
-			if of, e, known = t.origin(c); known && of == nil {
+			if of, e, known = t.origin(c, ""); known && of == nil {
 				b = c.resume(e)
 			}
 		}
-		f := t.follow(&file{File: t.reader.NewFile(b), known: known, round: t.round, in: found.In})
+		f := t.follow(&file{File: t.reader.NewFile(b), known: known, empty: !e.Fingerprint.Known(), round: t.round, in: found.In})
 		t.byPath[found.Path] = f
 		if of != nil {
 			t.asCopy(f, of, c)
 			c.h.Close()
 		} else {
 			if before != nil && b.Offset == 0 {
-				t.reader.Succeed(before.File, f.File)
+				t.reader.Succeed(t.elder(before, found).File, f.File)
 			}
 			t.reader.Start(f.File, c.h)
 		}
@@ -342,8 +346,11 @@ func (t *Tracker) Entries(now time.Time) []checkpoint.Entry {
 		switch old := former[f.File]; {
 		case old != nil:
 			out = append(out, old.Entry(now)) // until that content is found
-		case !f.Deleted():
-			out = append(out, f.Entry(now))
+		default:
+			// Of a deleted file, the next start looks for the rest in a sibling, or counts it.
+			if e := f.Entry(now); !f.Deleted() || e.Unread() > 0 {
+				out = append(out, e)
+			}
 		}
 	}
 	return out
@@ -357,16 +364,4 @@ func (t *Tracker) Census() (files int, unread int64) {
 		unread += f.Unread()
 	}
 	return len(t.files), unread
-}
-
-// Close counts the unacknowledged records of deleted files as lost.
-func (t *Tracker) Close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, f := range t.files {
-		t.reader.LoseOutstanding(f.File)
-	}
-	for _, f := range t.orphans {
-		t.reader.LoseOutstanding(f)
-	}
 }

@@ -81,7 +81,7 @@ func (w *world) round() {
 func (w *world) stop() {
 	w.reader.StopReading()
 	w.reader.Drain(context.Background())
-	w.tracker.Close()
+	w.tracker.Close(func([]reader.Remains) bool { return false })
 }
 
 func (w *world) write(name, content string) {
