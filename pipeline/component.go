@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Kind is the kind of a component.
@@ -85,6 +86,28 @@ type Stopper interface {
 // Ready returns an error, which says what to do, the process is not ready. It is called often, even after Stop.
 type Readier interface {
 	Ready() error
+}
+
+// Reporter is for components that know more of their state than the ledger, for /status. It is called at any time.
+type Reporter interface {
+	Report() Report
+}
+
+// Report is what a Reporter says of itself.
+type Report struct {
+	Queue   *QueueReport // of a queue on disk, when there is one
+	Trouble error        // the last error of the destination or disk, without secrets; nil when there was none
+	At      time.Time    // of Trouble
+	Since   time.Time    // since when nothing is taken by the destination; zero when the last attempt was
+	Waiting int          // callers that wait for a place on the wire
+}
+
+// QueueReport is what a queue on disk holds.
+type QueueReport struct {
+	Records, Items, Bytes, DeadLetters int64
+	Oldest                             time.Time // zero when it is empty
+	Full                               bool
+	Lanes, BlockedLanes                int
 }
 
 // Drainer is for exporters that retry. Drain is called when a reload or shutdown begins, before any Stop: from then

@@ -102,7 +102,7 @@ func (OS) Lock(name string) (io.Closer, error) {
 		n, _ := f.ReadAt(holder, 0)
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another process uses it (it wrote %q): stop it, or choose another directory", strings.TrimSpace(string(holder[:n])))
+			return nil, fmt.Errorf("%w (it wrote %q): stop it, or choose another directory", ErrLocked, strings.TrimSpace(string(holder[:n])))
 		}
 		return nil, err
 	}

@@ -81,6 +81,8 @@ var (
 	ErrTooLarge = errors.New("spool: record too large")
 	// ErrUnknown is the answer to a sequence number that Put never gave.
 	ErrUnknown = errors.New("spool: no such record")
+	// ErrLocked is Open's answer while another process has the directory.
+	ErrLocked = errors.New("another process uses it")
 
 	errDamaged = errors.New("damaged")
 )

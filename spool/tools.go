@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // A SegmentReport is what Inspect says of one file.
@@ -88,9 +89,9 @@ func segmentsIn(dir string, yield func(f found, limit Seq) error) error {
 func Inspect(dir string) (Report, error) {
 	var r Report
 	cur, err := readCursor(OS{}, filepath.Join(dir, "cursor"))
-	settled := spans{{0, 1}}
+	settled := settledIn(dir)
 	if err == nil && cur != nil {
-		settled, r.Cursor = cur.settled, cur.settled[0].to
+		r.Cursor = settled[0].to
 	}
 	for _, s := range settled[1:] {
 		r.Beyond += uint64(s.to - s.from)
@@ -122,6 +123,84 @@ func Scan(dir string, yield func(Entry) error) error {
 		w.end, w.limit, w.hard = f.size, limit, true
 		return w.scan(func(loss) {}, func(_ step, e Entry) error { return yield(e) })
 	})
+}
+
+// settledIn is what a directory's cursor says is settled: nothing where it is damaged or not there.
+func settledIn(dir string) spans {
+	if cur, err := readCursor(OS{}, filepath.Join(dir, "cursor")); err == nil && cur != nil {
+		return cur.settled
+	}
+	return spans{{0, 1}}
+}
+
+// ScanUnsettled is Scan without the records that the cursor calls settled. lost is how many of the others cannot be read, as far as
+// numbers tell.
+func ScanUnsettled(dir string, yield func(Entry) error) (lost uint64, err error) {
+	settled := settledIn(dir)
+	err = segmentsIn(dir, func(f found, limit Seq) error {
+		if f.err != nil {
+			if first, _ := parseName(filepath.Base(f.name)); limit < maxSeq {
+				lost += settled.lacks(first, limit)
+			} else if f.size > 0 {
+				lost++
+			}
+			return nil
+		}
+		w := newWalker(f.file, f.seed, f.hint)
+		w.end, w.limit, w.hard = f.size, limit, true
+		if f.loadFooter(f.file, f.size, limit) {
+			w.end, w.limit, w.sure = f.data, f.end, f.end
+		}
+		return w.scan(func(gone loss) { lost += settled.lacks(gone.from, gone.to) }, func(st step, e Entry) error {
+			if settled.has(st.seq) {
+				return nil
+			}
+			return yield(e)
+		})
+	})
+	return lost, err
+}
+
+// Unsettled adds up what is neither settled nor known to be lost, without taking the lock, and says when the oldest was stored. It
+// reads heads only, and of a closed segment with nothing settled in it one.
+func Unsettled(dir string) (t Totals, oldest time.Time, err error) {
+	settled := settledIn(dir)
+	err = segmentsIn(dir, func(f found, limit Seq) error {
+		if f.err != nil {
+			return nil
+		}
+		w := newWalker(f.file, f.seed, f.hint)
+		w.end, w.limit, w.hard = f.size, limit, true
+		closed := f.loadFooter(f.file, f.size, limit)
+		if closed {
+			w.end, w.limit, w.sure = f.data, f.end, f.end
+		}
+		if closed && settled.lacks(f.first, f.end) == 0 {
+			return nil
+		}
+		whole := closed && settled.lacks(f.first, f.end) == uint64(f.end-f.first)
+		if whole {
+			t.add(f.total)
+		}
+		for {
+			st, ok, err := w.find(w.seq, func(loss) {})
+			if err != nil || !ok {
+				return err
+			}
+			w.accept(st)
+			if settled.has(st.seq) {
+				continue
+			}
+			if oldest.IsZero() {
+				oldest = time.Unix(0, st.time)
+			}
+			if whole {
+				return nil
+			}
+			t.add(st.totals())
+		}
+	})
+	return t, oldest, err
 }
 
 // Verify reads all of a directory without taking the lock, and reports what is damaged. It calls progress, which may be nil, with bytes.

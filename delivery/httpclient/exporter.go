@@ -37,7 +37,7 @@ func (e *Exporter) Init(s pipeline.Settings, c *Config, p Protocol, d delivery.D
 	if e.Client, err = New(s, c, p); err != nil {
 		return err
 	}
-	e.sender, err = delivery.New(s, c.Options(c.Timeout), d)
+	e.sender, err = delivery.New(s, c.Options(c.Timeout), delivery.Watched(d))
 	return err
 }
 
@@ -46,6 +46,9 @@ func (e *Exporter) Drain() { e.sender.Drain() }
 
 // Start implements pipeline.Starter.
 func (e *Exporter) Start(ctx context.Context) error { return e.sender.Start(ctx) }
+
+// Report implements pipeline.Reporter.
+func (e *Exporter) Report() pipeline.Report { return e.sender.Report() }
 
 // Drop books items that the protocol cannot represent.
 func (e *Exporter) Drop(why pipeline.Reason, sig pipeline.Signal, items, bytes int) {

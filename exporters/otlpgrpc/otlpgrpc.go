@@ -56,7 +56,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 		return nil, err
 	}
 	e.redact = credential.NewRedactor(e.auth, c.Headers)
-	if e.sender, err = delivery.New(s, c.Options(c.Timeout), e); err != nil {
+	if e.sender, err = delivery.New(s, c.Options(c.Timeout), delivery.Watched(e)); err != nil {
 		return nil, err
 	}
 	if e.dial, err = dialer(s, c, e.compressor.Encoding()); err != nil {
@@ -134,6 +134,9 @@ func delay(st *status.Status) time.Duration {
 	}
 	return 0
 }
+
+// Report implements pipeline.Reporter.
+func (e *Exporter) Report() pipeline.Report { return e.sender.Report() }
 
 // Drain implements pipeline.Drainer.
 func (e *Exporter) Drain() { e.sender.Drain() }

@@ -81,6 +81,9 @@ func (c *Config) StorageKey() (key, name string) {
 	return "remote_write_queue::storage", c.Queue.Storage
 }
 
+// QueueDirectory is the folder of the queue when no storage is named; empty for none.
+func (c *Config) QueueDirectory() string { return c.WAL.Directory }
+
 // ResourceToTelemetry is the section resource_to_telemetry_conversion.
 type ResourceToTelemetry struct {
 	// Enabled adds each resource attribute as a label to every series of the resource.

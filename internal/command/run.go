@@ -52,6 +52,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 		}
 		return err
 	}
+	c.lookForOrphans(log, service, dir)
 	log.Info("running", "program", c.Name, "version", build.Version(), "data_dir", dir, "pipelines", len(cfg.Pipelines))
 
 	for {
@@ -61,6 +62,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 				c.stop(log, service)
 				return err
 			}
+			c.lookForOrphans(log, service, dir)
 		case <-ctx.Done():
 			c.stop(log, service)
 			return nil

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"sync"
 	"testing"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -33,4 +34,56 @@ func TestASIGTERMDuringTheStartIsNoFailure(t *testing.T) {
 	if code != ExitOK || ctx.Err() == nil {
 		t.Errorf("exit code %d, want 0: %s", code, stderr.String())
 	}
+}
+
+// waiting is a sink that ends the process once it runs.
+type waiting struct{ pipeline.Sink }
+
+// TestAQueueWithoutAnExporterIsNamed at the start, with what is in it.
+func TestAQueueWithoutAnExporterIsNamed(t *testing.T) {
+	storage, dir := closedQueue(t)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	type none struct{}
+	in := pipeline.Receiver("in", func() *none { return &none{} },
+		func(pipeline.Settings, *none, pipeline.Outputs) (any, error) { return &none{}, nil }, pipeline.Logs)
+	out := pipeline.Exporter("out", func() *none { return &none{} },
+		func(pipeline.Settings, *none) (pipeline.Sink, error) { return &waiting{}, nil }, pipeline.Logs)
+	file := "yaml:{receivers: {in: {}}, exporters: {out: {}}, extensions: {file_storage: {directory: " + storage +
+		"}}, service: {extensions: [file_storage], pipelines: {logs: {receivers: [in], exporters: [out]}}}}"
+	p := Program{Name: "x", Components: []pipeline.Component{in, out}}
+	var stdout bytes.Buffer
+	stderr := &ending{of: []byte("msg=running"), end: end}
+	if code := Run(ctx, p, []string{"--data-dir", t.TempDir(), "--config", file}, &stdout, stderr); code != ExitOK {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	want(t, stderr.String(), "level=WARN", "belongs to no exporter", "queue="+dir, "records=3", "items=3", "dead_letters=1", "oldest=")
+	code := Run(t.Context(), p, []string{"queue", "ls", "--data-dir", t.TempDir(), "--config", file}, &stdout, stderr)
+	if code != ExitOK {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	want(t, stdout.String(), storage, "exporter_otlp_http", "NOT CONFIGURED")
+}
+
+// ending ends the process when it writes a line.
+type ending struct {
+	mu  sync.Mutex
+	b   bytes.Buffer
+	of  []byte
+	end func()
+}
+
+func (e *ending) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if bytes.Contains(p, e.of) {
+		e.end()
+	}
+	return e.b.Write(p)
+}
+
+func (e *ending) String() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.b.String()
 }

@@ -14,12 +14,14 @@ import (
 
 	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/status"
 )
 
-// serveOwn opens /metrics, health and profiles.
+// serveOwn opens /metrics with /status, health and profiles.
 func (s *Service) serveOwn(ctx context.Context, cfg pipeline.ServiceConfig) ([]*listen.Serving, error) {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(s.host.history, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	metrics.Handle("GET /status", status.Handler(s.status))
 	health := http.NewServeMux()
 	health.HandleFunc("GET "+cmp.Or(cfg.HealthPath, "/"), s.health)
 	profiles := http.NewServeMux()

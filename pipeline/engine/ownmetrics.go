@@ -45,6 +45,9 @@ func (m *ownMetrics) register(reg *prometheus.Registry, s *Service) {
 			Name: "sluice_admission_refused_total", Help: "Requests refused by receivers for lack of budget.",
 		}, func() float64 { return float64(s.host.budget.Refusals()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_queue_orphans", Help: "Queues on disk that hold something and belong to no configured exporter; see `sluice queue ls`.",
+		}, func() float64 { return float64(s.orphans.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_ready", Help: "1 while telemetry is taken in.",
 		}, func() float64 {
 			if s.notReady() == nil {

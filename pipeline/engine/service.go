@@ -16,6 +16,7 @@ import (
 	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
+	"github.com/sluiceio/sluice/pipeline/status"
 )
 
 // Service runs one configuration after the other, and owns what outlives a graph.
@@ -25,13 +26,16 @@ type Service struct {
 	state    atomic.Int32
 	asked    atomic.Pointer[graph] // for its readiness, while it runs
 	own      ownMetrics
+	board    *status.Board
+	orphans  atomic.Int64 // queues that belong to no exporter
 
 	mu       sync.Mutex // one of Start, Reload, Stop at a time
 	cfg      *pipeline.Config
 	graph    *graph
 	servers  []*listen.Serving
 	stopHeap context.CancelFunc
-	goLimit  int64 // of the runtime, as it was before any configuration
+	watching context.CancelFunc // ends the board
+	goLimit  int64              // of the runtime, as it was before any configuration
 }
 
 // State is the state of a Service; health is 200 only in StateReady.
@@ -60,6 +64,7 @@ func NewService(log *slog.Logger, dataDir, version string) *Service {
 			metrics: reg, history: newHistory(reg), log: log, dataDir: dataDir, version: version,
 		},
 	}
+	s.board = status.NewBoard(s.host.ledger)
 	s.goLimit = debug.SetMemoryLimit(-1)
 	s.own.register(reg, s)
 	return s
@@ -96,6 +101,9 @@ func (s *Service) Start(ctx context.Context, cfg *pipeline.Config) error {
 		s.host.listeners.Close()
 		return err
 	}
+	watched, end := context.WithCancel(context.WithoutCancel(ctx))
+	s.watching = end
+	go s.board.Run(watched)
 	s.state.Store(int32(StateReady))
 	return nil
 }
@@ -243,6 +251,9 @@ func (s *Service) Stop(ctx context.Context) Left {
 	s.host.listeners.Close()
 	if s.stopHeap != nil {
 		s.stopHeap()
+	}
+	if s.watching != nil {
+		s.watching()
 	}
 	s.state.Store(int32(StateStopped))
 	return Left{
