@@ -71,17 +71,6 @@ func (c *candidate) resume(e checkpoint.Entry) reader.Begin {
 	return b
 }
 
-// edited reports whether the candidate replaced a deleted file at its path and begins with what was read of it: an editor
-// wrote it anew. A short beginning may be equal by chance.
-func (t *Tracker) edited(before *file, c *candidate) bool {
-	e := t.formerEntry(before)
-	if before.Name() != c.name || e.Offset == 0 || !e.Fingerprint.Full() || !e.HeldBy(c.claim()) {
-		return false
-	}
-	_, renamed := t.siblings.Find(filepath.Dir(c.name), before.Key)
-	return !renamed
-}
-
 func (t *Tracker) follow(f *file) *file {
 	t.mu.Lock()
 	t.files[f.Key] = f

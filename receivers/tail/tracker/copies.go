@@ -140,8 +140,8 @@ func (t *Tracker) truncated(name string, unread int64, records int) {
 	t.log.Info("a file was truncated or rewritten; reading it from the beginning", "file", name, "unread_bytes", unread)
 }
 
-// findCopy returns the largest file in name's folder or, with a derived name, right below (olddir) that has the entry's
-// content, at least up to place. overwritten: a file followed for other content has it, and its reader has yet to notice.
+// findCopy returns the largest file in name's folder or, with a derived name, right below (olddir) that has the entry's content, at least up to place. overwritten: a file
+// followed for other content has it, and its reader has yet to notice.
 func (t *Tracker) findCopy(name string, e checkpoint.Entry, place int64) (best *candidate, overwritten bool) {
 	if !e.Fingerprint.Known() {
 		return nil, false

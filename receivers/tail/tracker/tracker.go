@@ -233,9 +233,6 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 			b = c.resume(e)
 		case fresh && t.cfg.StartAtEnd:
 			b.Offset = lastLineEnd(c.h, c.stat.Size)
-		case before != nil && t.edited(before, c):
-			e = t.formerEntry(before)
-			b = c.resume(e)
 		case !last && (len(fileid.Originals(filepath.Base(found.Path))) > 0 || t.first && t.checkpoint.Existed() && record.IsPodLog(found.Path)):
 			c.h.Close()
 			return true
