@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ type watched struct {
 // Attempt implements Destination.
 func (w *watched) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {
 	out := w.Destination.Attempt(ctx, p)
-	if ctx.Err() == context.Canceled {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return out // the end of the process says nothing of the destination
 	}
 	away := out.Verdict == answer.Retry || out.Verdict == answer.Misconfigured

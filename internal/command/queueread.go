@@ -52,7 +52,11 @@ func (c *cli) inspect(dir string, most int) error {
 		if s.Closed {
 			state = "closed"
 		}
-		fmt.Fprintf(c.out, "  %s: records %d to %d, %d items, file %s, %s", filepath.Base(s.File), s.First, s.End-min(s.End, 1), s.Totals.Count, size(uint64(s.Bytes)), state)
+		records := "no records"
+		if s.End > s.First {
+			records = fmt.Sprintf("records %d to %d", s.First, s.End-1)
+		}
+		fmt.Fprintf(c.out, "  %s: %s, %d items, file %s, %s", filepath.Base(s.File), records, s.Totals.Count, size(uint64(s.Bytes)), state)
 		if s.Error != nil {
 			fmt.Fprintf(c.out, ", cannot be read: %v", s.Error)
 		}
@@ -144,8 +148,15 @@ func (c *cli) verify(dir string) (int, error) {
 		}
 	}
 	n, bad := 0, len(list)
+	var done, all int64
+	for _, s := range report.Segments {
+		all += int64(s.Totals.Bytes)
+	}
+	progress := c.progress("reading the records of " + dir)
 	err = spool.Scan(dir, func(e spool.Entry) error {
 		n++
+		done += int64(len(e.Body))
+		progress(done, all)
 		h, err := queue.ParseHeader(e.Header)
 		if err == nil {
 			_, err = h.Request(e.Body)

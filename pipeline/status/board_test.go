@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,10 +15,25 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-type fixed []pipeline.Statement
+// fixed is a ledger that says what a test writes into it.
+type fixed struct {
+	mu  sync.Mutex
+	all []pipeline.Statement
+}
 
-func (f *fixed) Read() []pipeline.Statement { return *f }
-func (f *fixed) Unaccounted() int64         { return 0 }
+func (f *fixed) Read() []pipeline.Statement {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.all)
+}
+
+func (f *fixed) Unaccounted() int64 { return 0 }
+
+func (f *fixed) change(i int, to func(*pipeline.Statement)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	to(&f.all[i])
+}
 
 var of = &pipeline.Config{Pipelines: []pipeline.PipelineConfig{{
 	ID: pipeline.ID{Type: "logs"}, Signal: pipeline.Logs, Receivers: []pipeline.ID{{Type: "otlp"}}, Exporters: []pipeline.ID{{Type: "otlp_http"}},
@@ -30,7 +47,7 @@ func account(kind pipeline.Kind, name string, items int64) pipeline.Statement {
 // TestRatesAndHours: rates are of the last 10 s, losses of the last hour.
 func TestRatesAndHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &fixed{account(pipeline.KindExporter, "otlp_http", 0), account(pipeline.KindReceiver, "otlp", 0), account(pipeline.KindExporter, "gone", 5)}
+		l := &fixed{all: []pipeline.Statement{account(pipeline.KindExporter, "otlp_http", 0), account(pipeline.KindReceiver, "otlp", 0), account(pipeline.KindExporter, "gone", 5)}}
 		b := NewBoard(l)
 		ctx, end := context.WithCancel(t.Context())
 		defer end()
@@ -47,12 +64,11 @@ func TestRatesAndHours(t *testing.T) {
 		begin := time.Now()
 		for range 20 {
 			time.Sleep(time.Second)
-			synctest.Wait()
-			(*l)[0].In.Items += 100
-			(*l)[0].Delivered.Items += 50
+			l.change(0, func(s *pipeline.Statement) { s.In.Items, s.Delivered.Items = s.In.Items+100, s.Delivered.Items+50 })
 		}
-		synctest.Wait() // the board reads no more until time passes
-		(*l)[0].Dropped = map[pipeline.Reason]pipeline.Amount{pipeline.DropTooOld: {Items: 7}, pipeline.DropInvalid: {Items: 1}}
+		l.change(0, func(s *pipeline.Statement) {
+			s.Dropped = map[pipeline.Reason]pipeline.Amount{pipeline.DropTooOld: {Items: 7}, pipeline.DropInvalid: {Items: 1}}
+		})
 		if e := edge(); e.In < 90 || e.In > 110 || e.Out < 45 || e.Out > 55 || e.Dropped != 8 || e.first() != pipeline.DropTooOld {
 			t.Errorf("at %s: %+v", time.Since(begin), e)
 		}
@@ -68,10 +84,10 @@ func TestRatesAndHours(t *testing.T) {
 }
 
 func TestStates(t *testing.T) {
-	l := &fixed{account(pipeline.KindExporter, "otlp_http", 0), account(pipeline.KindReceiver, "otlp", 0)}
+	l := &fixed{all: []pipeline.Statement{account(pipeline.KindExporter, "otlp_http", 0), account(pipeline.KindReceiver, "otlp", 0)}}
 	b := NewBoard(l)
 	now := time.Now()
-	(*l)[0].Stored = 3
+	l.change(0, func(s *pipeline.Statement) { s.Stored = 3 })
 	full := &pipeline.QueueReport{Full: true, Oldest: now.Add(-time.Hour)}
 	for i, c := range []struct {
 		report pipeline.Report
@@ -87,7 +103,7 @@ func TestStates(t *testing.T) {
 			t.Errorf("%d: %+v, want %s", i, e, c.want)
 		}
 	}
-	(*l)[1].Refused.Items = 5
+	l.change(1, func(s *pipeline.Statement) { s.Refused.Items = 5 })
 	if e := b.Edges(of, nil)[0]; e.State != Blocked || e.Refused != 5 {
 		t.Errorf("who refuses all: %+v", e)
 	}
