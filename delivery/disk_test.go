@@ -246,6 +246,9 @@ func TestAHeldLaneHoldsOnlyItself(t *testing.T) {
 	if vain := s.dest.attempts() - n; vain > 20 {
 		t.Errorf("%d attempts at the held lane", vain)
 	}
+	for s.account().Stored != n && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
 	if a := s.account(); a.Stored != n {
 		t.Errorf("%d are stored, want %d", a.Stored, n)
 	}
