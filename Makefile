@@ -26,7 +26,9 @@ test: build unit e2e ## the whole suite
 unit: ## vet and test every package, the hot and concurrent ones with -race
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet -tags $(TAGS) ./...
-	$(GO) test -tags $(TAGS) -race $$($(GO) list -tags $(TAGS) ./... | grep -Ev '$(NORACE)')
+	$(GO) test -tags $(TAGS) -short ./spool
+	$(GO) test -tags $(TAGS) -race -short ./spool
+	$(GO) test -tags $(TAGS) -race $$($(GO) list -tags $(TAGS) ./... | grep -Ev '$(NORACE)|/spool$$')
 	$(GO) test -tags $(TAGS) $$($(GO) list -tags $(TAGS) ./... | grep -E '$(NORACE)')
 
 e2e: build ## drive the built binaries from outside
@@ -36,6 +38,7 @@ darwin: ## check that the three binaries compile for macOS
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -tags $(TAGS) -o /dev/null $(addprefix ./cmd/,$(BINS))
 
 faults: build ## planted bugs, 200 kills of each daemon, long outages (under 30 minutes)
+	$(GO) test -count=1 ./spool/...
 	cd e2e && SLUICE_FAULTS=1 SLUICE_KILLS=200 $(GO) test -count=1 -timeout 40m -v -run 'Planted|Kill|Dead|Queue|Disk|Stop' .
 
 soak: build ## run under load for SOAK (60m) and fail on growth
