@@ -411,6 +411,9 @@ func (w *world) survives(t *testing.T) {
 
 // everywhere does programs with a fault at each operation.
 func everywhere(t *testing.T, programs int, err error) {
+	if raceEnabled {
+		t.Skip("thousands of synctest bubbles crash the race detector's runtime now and then (go1.26): run without -race")
+	}
 	if testing.Short() || raceEnabled {
 		programs = (programs + 3) / 4
 	}
@@ -437,9 +440,6 @@ func everywhere(t *testing.T, programs int, err error) {
 
 // TestCrashAnywhere: F01 of the fault matrix.
 func TestCrashAnywhere(t *testing.T) {
-	if raceEnabled {
-		t.Skip("thousands of synctest bubbles crash the race detector's runtime now and then (go1.26): run without -race")
-	}
 	programs := 8
 	if testing.Short() {
 		programs = 4
