@@ -56,8 +56,8 @@ func (s *Store) blocksToDelete(blocks []*tsdb.Block) map[ulid.ULID]struct{} {
 // for lateWindow, as when intake is refused, first becomes a block.
 func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err error) {
 	blocks := s.db.Blocks()
-	if head := s.db.Head(); len(blocks) == 0 && head.NumSeries() > 0 && time.Since(timestamp.Time(head.MaxTime())) > lateWindow {
-		if err := s.db.CompactHead(tsdb.NewRangeHead(head, head.MinTime(), head.MaxTime())); err != nil {
+	if len(blocks) == 0 {
+		if err := s.cutIdleHead(ctx); err != nil {
 			return time.Time{}, fmt.Errorf("cannot make a block of the samples in memory: %w", err)
 		}
 		blocks = s.db.Blocks()
@@ -79,6 +79,23 @@ func (s *Store) DropOldest(ctx context.Context) (freedThrough time.Time, err err
 	s.settings.Log.Info("deleted the oldest block to stay within the disk budget", "block", oldest.ULID,
 		"from", timestamp.Time(oldest.MinTime), "to", timestamp.Time(oldest.MaxTime), "series", oldest.Stats.NumSeries)
 	return timestamp.Time(oldest.MaxTime), nil
+}
+
+// cutIdleHead makes a block of a head that gets no samples any more. Nobody appends meanwhile: a late sample could fall between
+// the block and the head.
+func (s *Store) cutIdleHead(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	head := s.db.Head()
+	if s.closed || head.NumSeries() == 0 || time.Since(timestamp.Time(head.MaxTime())) <= lateWindow {
+		return nil
+	}
+	head.WaitForAppendersOverlapping(head.MaxTime())
+	return s.db.CompactHead(tsdb.NewRangeHead(head, head.MinTime(), head.MaxTime()))
 }
 
 // has also looks for files: the TSDB renames a block before it deletes it.
