@@ -104,7 +104,7 @@ func storageOf(k *Sender) (pipeline.Storage, error) {
 func (d *disk) register(reg prometheus.Registerer) error {
 	d.again = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sluice_exporter_redelivered_items_total",
-		Help: "Items delivered out of the queue on disk that may have been sent before: after a restart, or after an attempt without an answer.",
+		Help: "Items delivered out of the queue on disk that may have been sent before: after a restart, or after an attempt that was refused or had no answer.",
 	})
 	gauge := func(name, help string, value func(queue.Status) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_queue_" + name, Help: help}, func() float64 {
@@ -135,6 +135,7 @@ func (d *disk) register(reg prometheus.Registerer) error {
 		}),
 		gauge("blocked_lanes", "Lanes that wait after the destination refused them.", func(s queue.Status) float64 { return float64(s.Blocked) }),
 		gauge("dead_letters", "Records that the destination rejected, as far as they are kept.", func(s queue.Status) float64 { return float64(s.Letters) }),
+		gauge("damaged_records", "Records lost to damage on disk since the start; their items count as disk_corrupt where their number is known.", func(s queue.Status) float64 { return float64(s.Damaged) }),
 		gauge("power_safe", "1 when a batch is answered after fsync, 0 with fsync: false.", func(s queue.Status) float64 {
 			if s.NoSync {
 				return 0

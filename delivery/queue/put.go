@@ -66,7 +66,7 @@ func (q *Queue) admit(ctx context.Context, l *lane, b pipeline.Batch) (dropped b
 	if suppressed, due := q.full.Now(); due {
 		q.o.Log.Warn("the queue is full, and takes no more until the destination does; senders keep their data", "queue_size", q.o.Size, "sizer", q.o.Sizer, "suppressed", suppressed)
 	}
-	return false, &pipeline.Refused{Err: fmt.Errorf(`the queue on disk is full ("sending_queue::queue_size": %d %s)`, q.o.Size, q.o.Sizer), After: fullWait, Overload: true}
+	return false, &pipeline.Refused{Err: fmt.Errorf(`the queue on disk is full ("queue_size": %d %s)`, q.o.Size, q.o.Sizer), After: fullWait, Overload: true}
 }
 
 func (q *Queue) isFull() bool {

@@ -126,11 +126,12 @@ func Open(o Options) (*Queue, error) {
 	return q, nil
 }
 
-// restored books what is stored at the start.
+// restored books what is stored at the start, with what Open found damaged: bookDamage takes that out again.
 func (q *Queue) restored() {
 	var items [len(pipeline.Signals) + 1]int64
 	for _, l := range q.order {
-		items[l.signal] += int64(l.log.Stats().AtOpen.Count)
+		t := l.log.Stats()
+		items[l.signal] += int64(t.AtOpen.Count + t.Damaged.Count)
 	}
 	for _, sig := range pipeline.Signals {
 		q.o.Books.Restored(sig, items[sig])
@@ -281,6 +282,7 @@ type Status struct {
 	Oldest                time.Time // when the oldest was stored; zero when it is empty
 	Letters               int64     // dead letters, records
 	LetterBytes           int64
+	Damaged               int64 // records lost to damage since the start, also those whose number of items nobody knows
 	Lanes                 int
 	Blocked               int // lanes that wait after a refusal
 	LastError             error
@@ -297,6 +299,7 @@ func (q *Queue) Status() Status {
 		s.Items += int64(t.Unsettled.Count)
 		s.Bytes += int64(t.Unsettled.Bytes)
 		s.Disk += int64(t.Stored)
+		s.Damaged += int64(t.Damaged.Records)
 		if !t.Oldest.IsZero() && (s.Oldest.IsZero() || t.Oldest.Before(s.Oldest)) {
 			s.Oldest = t.Oldest
 		}

@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,6 +28,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func open(t testing.TB, fs *spooltest.FS) *Queue {
 	t.Helper()
 	s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
+	return openFor(t, fs, s)
+}
+
+func openFor(t testing.TB, fs *spooltest.FS, s pipeline.Settings) *Queue {
+	t.Helper()
 	pool := &buffer.Pool{}
 	c, err := payload.NewCompressor(configcompression.TypeZstd, 0, pool)
 	if err != nil {
@@ -266,5 +273,43 @@ func BenchmarkPut(b *testing.B) {
 			b.Fatal(err)
 		}
 		it.Settle()
+	}
+}
+
+// TestDamageFoundAtOpen: a record that is damaged while nobody runs is stored at the start and lost, once; what is left is
+// delivered, and the books close.
+func TestDamageFoundAtOpen(t *testing.T) {
+	fs := spooltest.NewFS()
+	q := open(t, fs)
+	for i := range 3 {
+		if err := q.Put(t.Context(), batchOf(strings.Repeat(fmt.Sprintf("<%d>", i), 100))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	killed := fs.Kill()
+	_ = q.Close()
+	damaged := false
+	for name, b := range killed.Files() {
+		if mark := []byte("logs"); strings.HasSuffix(name, ".seg") && bytes.Contains([]byte(name), mark) {
+			at := bytes.Index(b, []byte("zstd")) + 14 // in the body of the first record
+			b[at] ^= 0xff
+			killed.SetFile(name, b)
+			damaged = true
+		}
+	}
+	if !damaged {
+		t.Fatal("no file to damage")
+	}
+	s, l := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
+	q = openFor(t, killed, s)
+	got, _ := drain(t, q)
+	_ = q.Close()
+	for _, a := range l.Read() {
+		if a.Signal != pipeline.Logs {
+			continue
+		}
+		if a.StoredAtStart != 3 || a.Stored != 0 || a.Dropped[pipeline.DropCorrupt].Items != 1 || len(got) != 2 {
+			t.Errorf("%d delivered; stored at the start %d, stored %d, dropped %v", len(got), a.StoredAtStart, a.Stored, a.Dropped)
+		}
 	}
 }

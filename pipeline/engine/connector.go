@@ -37,10 +37,10 @@ func (g *graph) connector(in pipeline.Instance, sig pipeline.Signal, exporters m
 	}
 	for to, branches := range ends {
 		if branches != nil {
-			out = out.With(pipeline.Signal(to), fanOutTo(branches, g.host.settled))
+			out = out.With(pipeline.Signal(to), fanOutTo(key, branches, g.host.settled))
 		}
 	}
-	out = out.Choosing(pipelines, func(chosen ...pipeline.ID) (pipeline.Sink, error) { return g.choose(chosen, pipelines, all) })
+	out = out.Choosing(pipelines, func(chosen ...pipeline.ID) (pipeline.Sink, error) { return g.choose(key, chosen, pipelines, all) })
 	sink, err := in.Component.NewConnector(g.settings(in, "", sig), in.Config, out)
 	if err != nil {
 		return head{}, fmt.Errorf("%s: connector %s: %w", in.Place, in.ID, err)
@@ -51,7 +51,7 @@ func (g *graph) connector(in pipeline.Instance, sig pipeline.Signal, exporters m
 	return h, nil
 }
 
-func (g *graph) choose(chosen, pipelines []pipeline.ID, heads []head) (pipeline.Sink, error) {
+func (g *graph) choose(connector string, chosen, pipelines []pipeline.ID, heads []head) (pipeline.Sink, error) {
 	var branches []head
 	for _, id := range chosen {
 		i := slices.Index(pipelines, id)
@@ -66,5 +66,5 @@ func (g *graph) choose(chosen, pipelines []pipeline.ID, heads []head) (pipeline.
 	if branches == nil {
 		return nil, errors.New("no pipeline is named; name at least one")
 	}
-	return fanOutTo(branches, g.host.settled), nil
+	return fanOutTo(fmt.Sprint(connector, chosen), branches, g.host.settled), nil
 }

@@ -12,22 +12,27 @@ import (
 //
 // An item is refused if a branch refuses it, and rejected only if no branch took it.
 type fanOut struct {
+	name     string // the same over reloads, and of no other fan-out of the graph
 	branches []head
 	settled  *settled
 }
 
-func fanOutTo(branches []head, m *settled) pipeline.Sink {
+func fanOutTo(name string, branches []head, m *settled) pipeline.Sink {
 	if len(branches) == 1 {
 		return branches[0].sink
 	}
-	return &fanOut{branches: branches, settled: m}
+	return &fanOut{name: name, branches: branches, settled: m}
 }
+
+// branch is the name of a branch in the memory. An exporter that two fan-outs share is two branches: it is to get a record
+// from each.
+func (f *fanOut) branch(i int) string { return f.name + " " + f.branches[i].accounts[0].Name() }
 
 func (f *fanOut) Consume(ctx context.Context, b pipeline.Batch) error {
 	answers := make([]pipeline.Answer, len(f.branches))
 	known := make([]pipeline.Ranges, len(f.branches))
 	ask := func(i int) {
-		answers[i], known[i] = f.settled.offer(f.branches[i], b, func(b pipeline.Batch) error { return f.branches[i].sink.Consume(ctx, b) })
+		answers[i], known[i] = f.settled.offer(f.branch(i), b, func(b pipeline.Batch) error { return f.branches[i].sink.Consume(ctx, b) })
 	}
 	var wg sync.WaitGroup
 	for i := range f.branches[1:] {
@@ -38,7 +43,7 @@ func (f *fanOut) Consume(ctx context.Context, b pipeline.Batch) error {
 	all := allOf(answers, b.Items)
 	if all.Refusal != nil {
 		for i, a := range answers {
-			f.settled.remember(f.branches[i], b, a, all.Refused)
+			f.settled.remember(f.branch(i), b, a, all.Refused)
 			if n := all.Refused.Without(a.Refused).Without(known[i]).Len() - rejectedOf(a, all.Refused.Without(known[i])); n > 0 {
 				f.branches[i].accounts[0].DeliveredAfterRefusal(n)
 			}

@@ -48,9 +48,6 @@ type head struct {
 	accounts []*ledger.Account
 }
 
-// name is the same over reloads.
-func (h head) name() string { return h.accounts[0].Name() }
-
 // host is what outlives a graph.
 type host struct {
 	ledger    *ledger.Ledger
@@ -147,7 +144,7 @@ func (g *graph) pipeline(p pipeline.PipelineConfig, exporters map[pipeline.ID]pi
 		}
 		ends = append(ends, g.enter(pipeline.KindExporter, ledger.Key{Component: instanceKey(pipeline.KindExporter, id), Signal: p.Signal}, sink))
 	}
-	h, err := g.processorChain(p, g.fan(ends))
+	h, err := g.processorChain(p, g.fan(p.ID.String(), ends))
 	if err != nil {
 		return head{}, err
 	}
@@ -192,7 +189,7 @@ func (g *graph) receiver(in pipeline.Instance) error {
 		if ends == nil {
 			continue
 		}
-		to := g.fan(ends)
+		to := g.fan(in.ID.String()+" "+sig.String(), ends)
 		h := g.enter(pipeline.KindReceiver, ledger.Key{Component: instanceKey(pipeline.KindReceiver, in.ID), Signal: sig}, to.sink)
 		g.link(h.accounts[0], to)
 		out = out.With(sig, h.sink)
@@ -210,12 +207,12 @@ func (g *graph) enter(kind pipeline.Kind, key ledger.Key, sink pipeline.Sink) he
 	return head{sink: d.Entrance(sink), accounts: []*ledger.Account{d}}
 }
 
-func (g *graph) fan(ends []head) head {
+func (g *graph) fan(name string, ends []head) head {
 	var h head
 	for _, e := range ends {
 		h.accounts = append(h.accounts, e.accounts...)
 	}
-	h.sink = fanOutTo(ends, g.host.settled)
+	h.sink = fanOutTo(name, ends, g.host.settled)
 	return h
 }
 

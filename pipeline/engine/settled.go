@@ -70,7 +70,7 @@ func parts(b pipeline.Batch, each func(part []byte, items pipeline.Range)) {
 }
 
 // offer gives a branch what it has not settled before. known are the items that were not given to it.
-func (m *settled) offer(branch head, b pipeline.Batch, give func(pipeline.Batch) error) (a pipeline.Answer, known pipeline.Ranges) {
+func (m *settled) offer(branch string, b pipeline.Batch, give func(pipeline.Batch) error) (a pipeline.Answer, known pipeline.Ranges) {
 	if m.n.Load() == 0 {
 		return pipeline.Read(give(b), b.Items), nil
 	}
@@ -78,7 +78,7 @@ func (m *settled) offer(branch head, b pipeline.Batch, give func(pipeline.Batch)
 	var rest []pipeline.Range
 	var had []pipeline.Range
 	parts(b, func(part []byte, items pipeline.Range) {
-		p := m.use(m.key(branch.name(), b, part))
+		p := m.use(m.key(branch, b, part))
 		if p == nil {
 			rest = append(rest, items)
 			return
@@ -118,7 +118,7 @@ func (m *settled) use(k settledKey) *settledPart {
 }
 
 // remember notes what a branch has settled of items that others refused, and that the caller repeats.
-func (m *settled) remember(branch head, b pipeline.Batch, a pipeline.Answer, repeated pipeline.Ranges) {
+func (m *settled) remember(branch string, b pipeline.Batch, a pipeline.Answer, repeated pipeline.Ranges) {
 	parts(b, func(part []byte, items pipeline.Range) {
 		whole := pipeline.NewRanges([]pipeline.Range{items})
 		again := repeated.Intersect(whole)
@@ -126,10 +126,10 @@ func (m *settled) remember(branch head, b pipeline.Batch, a pipeline.Answer, rep
 			return
 		}
 		p := &settledPart{at: time.Now()}
-		p.keys[0] = m.key(branch.name(), b, part)
+		p.keys[0] = m.key(branch, b, part)
 		p.keys[1] = p.keys[0]
 		if again.Len() < whole.Len() {
-			p.keys[1] = m.key(branch.name(), b, b.CutRanges(nil, again).Request)
+			p.keys[1] = m.key(branch, b, b.CutRanges(nil, again).Request)
 		}
 		for i := range a.Rejected {
 			if again.Without(a.Rejected[i].Ranges).Len() == 0 {
