@@ -313,3 +313,25 @@ func TestDamageFoundAtOpen(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyWhatIsSettledIsGone: after a restart the records behind a settled one are all there.
+func TestOnlyWhatIsSettledIsGone(t *testing.T) {
+	fs := spooltest.NewFS()
+	q := open(t, fs)
+	for i := range 4 {
+		if err := q.Put(t.Context(), batchOf(fmt.Sprintf("<%d>", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	it, err := q.Take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	it.Settle()
+	_ = q.Close()
+	q = open(t, fs)
+	if got, _ := drain(t, q); fmt.Sprint(got) != "[<1> <2> <3>]" {
+		t.Errorf("%q are left, want the last three", got)
+	}
+	_ = q.Close()
+}
