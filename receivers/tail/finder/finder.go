@@ -15,7 +15,7 @@ import (
 type File struct {
 	Path string // symbolic links to files are resolved, folders are not
 	Stat fileid.Stat
-	In   *Folder // listing that contains it; nil for a link or a glob without wildcards
+	In   *Folder // listing that contains it; nil if its folder cannot be read
 }
 
 // Finder caches folder listings: while a folder's modification time is unchanged, a sweep costs one stat, or nothing where
@@ -167,8 +167,9 @@ func (d *Folder) ask(sweep int, a ask) {
 }
 
 func (f *Finder) walk(dir string, parts []string, at place) {
-	d := f.folder(dir, at.linked || at.root)
-	if d == nil {
+	d, err := f.folder(dir, at.linked || at.root)
+	if err != nil {
+		f.failed(dir, err)
 		return
 	}
 	d.ask(f.sweep, ask{parts, at})
@@ -223,24 +224,24 @@ func (f *Finder) walkAll(d *Folder, dir string, parts []string, at place) {
 
 // folder returns a listing, cached if possible. linked: the path may contain a link, whose changes the kernel does not
 // report.
-func (f *Finder) folder(dir string, linked bool) *Folder {
+func (f *Finder) folder(dir string, linked bool) (*Folder, error) {
 	d := f.folders[dir]
 	if d != nil && d.round == f.round {
-		return d
+		return d, nil
 	}
 	if d != nil && d.watch != 0 && !d.changed && !linked && f.now.Sub(d.checked) < believe && f.now.After(d.checked) {
-		return f.remembered(d)
+		return f.remembered(d), nil
 	}
 	s, err := fileid.StatPath(dir)
-	if err != nil || !s.Mode.IsDir() {
-		if err != nil {
-			f.failed(dir, err)
-		}
-		return nil
+	if err != nil {
+		return nil, err
+	}
+	if !s.Mode.IsDir() {
+		return nil, fs.ErrNotExist
 	}
 	if d != nil && d.modified == s.Modified && d.settled() && !d.changed && f.now.Sub(d.listed) < d.believed() {
 		d.checked = f.now
-		return f.remembered(d)
+		return f.remembered(d), nil
 	}
 	next := &Folder{modified: s.Modified, listed: f.now, checked: f.now, round: f.round}
 	if d != nil {
@@ -249,15 +250,27 @@ func (f *Finder) folder(dir string, linked bool) *Folder {
 	f.watches.add(dir, next) // before reading, so that no change is missed
 	entries, err := os.ReadDir(dir)
 	if err != nil && len(entries) == 0 {
-		f.unreadable(dir, err)
-		return nil
+		if d == nil {
+			f.watches.remove(next)
+		}
+		return nil, err
 	}
 	next.names = make([]name, len(entries))
 	for i, e := range entries {
 		next.names[i] = name{base: e.Name(), mode: e.Type()}
 	}
 	f.folders[dir] = next
-	return next
+	return next, nil
+}
+
+// around returns the listing of a file's folder, which no glob asked for: nil, without complaint, if it cannot be read.
+func (f *Finder) around(path string) *Folder {
+	d, err := f.folder(filepath.Dir(path), true)
+	if err != nil {
+		return nil
+	}
+	d.sweep = f.sweep
+	return d
 }
 
 func (f *Finder) remembered(d *Folder) *Folder {
@@ -358,9 +371,8 @@ func (f *Finder) file(path string, d *Folder, n *name, linked bool) {
 		}
 		return
 	}
-	found := File{Path: path, Stat: s}
-	if n != nil {
-		found.In = d
+	if n == nil {
+		d = f.around(path)
 	}
-	f.out = append(f.out, found)
+	f.out = append(f.out, File{Path: path, Stat: s, In: d})
 }

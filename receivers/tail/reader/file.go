@@ -120,6 +120,9 @@ func (f *File) Reading() bool { return f.reading.Load() }
 // Rewritten reports whether the content was replaced and not yet resolved.
 func (f *File) Rewritten() bool { return f.another.Load() }
 
+// Begun reports whether any of the content was seen.
+func (f *File) Begun() bool { return f.window().known().Known() }
+
 // Resolved allows reading again.
 func (f *File) Resolved() { f.another.Store(false) }
 

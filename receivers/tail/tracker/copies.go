@@ -123,6 +123,7 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	if then := f.listingThen(); then.Known() && f.Name() == f.Path && t.byPath[f.Path] == f {
 		// Another content in between may have been copied and truncated unseen.
 		t.searches = append(t.searches, search{path: f.Path, after: f.Born(), before: then, again: searchTimes - 1})
+		t.searchOnceBegun(f, then)
 	}
 	for _, other := range t.files {
 		if other.copyOf == f {
@@ -131,6 +132,12 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	}
 	t.truncated(f.Name(), unread, records)
 	return true
+}
+
+// searchOnceBegun arranges a search for f's copies made since a listing. Until a reader has seen the first bytes of f,
+// nothing shows that other ones were copied and truncated before them.
+func (t *Tracker) searchOnceBegun(f *file, since finder.Listing) {
+	t.searches = append(t.searches, search{path: f.Path, after: f.Born(), before: since, reader: f.File, again: searchTimes - 1})
 }
 
 func (t *Tracker) truncated(name string, unread int64, records int) {

@@ -9,6 +9,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
+	"github.com/sluiceio/sluice/receivers/tail/reader"
 )
 
 // search looks for files that once were at a path and now have another name.
@@ -19,6 +20,7 @@ type search struct {
 	before  finder.Listing     // what it saw was not at the path since
 	unseen  bool               // all content since after is unseen, also what was copied from the current file (copytruncate)
 	elder   fileid.Key         // the previous file at the path; zero: unknown
+	reader  *reader.File       // search once it has read something; nil: at once
 	again   int                // remaining repeats: a folder may change while it is read
 }
 

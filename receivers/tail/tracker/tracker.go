@@ -147,7 +147,7 @@ func (t *Tracker) List(ctx context.Context, now time.Time) {
 		if missing := t.finder.Missing(); len(missing) > 0 {
 			t.log.Warn("folders that are to be read do not exist; their files are read from the beginning when they appear", "include", missing)
 		}
-		t.searches = t.searchesAtStart()
+		t.searches = append(t.searches, t.searchesAtStart()...)
 	}
 	t.searchAll()
 	t.listed = now
@@ -205,14 +205,23 @@ func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) boo
 }
 
 func (t *Tracker) searchAll() {
-	t.search(t.searches)
-	again := t.searches[:0]
+	var due, later []search
 	for _, q := range t.searches {
-		if q.again > 0 {
-			again = append(again, search{path: q.path, after: q.after, before: q.before, elder: q.elder, again: q.again - 1})
+		switch {
+		case q.reader != nil && t.files[q.reader.Key] == nil: // forgotten
+		case q.reader != nil && !q.reader.Begun():
+			later = append(later, q)
+		default:
+			due = append(due, q)
 		}
 	}
-	t.searches = again
+	t.search(due)
+	for _, q := range due {
+		if q.again > 0 {
+			later = append(later, search{path: q.path, after: q.after, before: q.before, elder: q.elder, again: q.again - 1})
+		}
+	}
+	t.searches = later
 }
 
 // appear handles a path with an unknown file. A possible copy waits unless last is set.
@@ -243,6 +252,9 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 		}
 		f := t.follow(&file{File: t.reader.NewFile(b), known: known, empty: !e.Fingerprint.Known(), round: t.round, in: found.In})
 		t.byPath[found.Path] = f
+		if c.stat.Size == 0 && found.In != nil {
+			t.searchOnceBegun(f, found.In.Listing())
+		}
 		if of != nil {
 			t.asCopy(f, of, c)
 			c.h.Close()
