@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/confmap"
+
 	"github.com/sluiceio/sluice/delivery/credential"
+	"github.com/sluiceio/sluice/delivery/queue"
 	"github.com/sluiceio/sluice/internal/backoff"
 )
 
@@ -28,6 +31,39 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	good := DefaultConfig()
 	if err := good.Validate(); err != nil {
 		t.Errorf("the default is faulty: %v", err)
+	}
+}
+
+// TestBatchConfig: the Collector's keys and defaults; what cannot be honoured is said.
+func TestBatchConfig(t *testing.T) {
+	for name, c := range map[string]struct {
+		keys  map[string]any
+		want  queue.Batching
+		fault string
+	}{
+		"none":             {map[string]any{"storage": "file_storage"}, queue.Batching{}, ""},
+		"empty":            {map[string]any{"storage": "file_storage", "batch": map[string]any{}}, queue.Batching{Timeout: 200 * time.Millisecond, Min: 8192}, ""},
+		"the queue's unit": {map[string]any{"storage": "file_storage", "sizer": "bytes", "queue_size": 1 << 20, "batch": map[string]any{"min_size": 4, "max_size": 9, "flush_timeout": "1s"}}, queue.Batching{Timeout: time.Second, Min: 4, Max: 9, Bytes: true}, ""},
+		"its own unit":     {map[string]any{"storage": "file_storage", "sizer": "bytes", "batch": map[string]any{"sizer": "items"}}, queue.Batching{Timeout: 200 * time.Millisecond, Min: 8192}, ""},
+		"in memory":        {map[string]any{"batch": map[string]any{}}, queue.Batching{}, `"sending_queue::batch" gathers in front of a queue on disk, and this queue is in memory`},
+		"no time":          {map[string]any{"storage": "file_storage", "batch": map[string]any{"flush_timeout": "0s"}}, queue.Batching{}, `"sending_queue::batch::flush_timeout" is 0s`},
+		"less than least":  {map[string]any{"storage": "file_storage", "batch": map[string]any{"max_size": 5}}, queue.Batching{}, `"sending_queue::batch::max_size" is 5`},
+		"over the queue":   {map[string]any{"storage": "file_storage", "sizer": "items", "batch": map[string]any{}}, queue.Batching{}, `"sending_queue::batch::min_size" is 8192; write at most queue_size`},
+		"over a record":    {map[string]any{"storage": "file_storage", "batch": map[string]any{"sizer": "bytes", "min_size": 5 << 20}}, queue.Batching{}, `"sending_queue::batch::min_size" is 5242880 bytes; a record`},
+		"requests":         {map[string]any{"storage": "file_storage", "batch": map[string]any{"sizer": "requests"}}, queue.Batching{}, `"sending_queue::batch::sizer" is "requests"`},
+	} {
+		cfg := DefaultConfig()
+		if err := confmap.NewFromStringMap(map[string]any{"sending_queue": c.keys}).Unmarshal(&cfg); err != nil {
+			t.Fatal(err)
+		}
+		err := cfg.Validate()
+		if c.fault == "" {
+			if got := cfg.Queue.batching(); err != nil || got != c.want {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func newDisk(k *Sender) (*disk, error) {
 	d.o = queue.Options{
 		Dir: filepath.Join(dir, strings.ReplaceAll(k.settings.Name(), "/", "_")), Pool: &d.pool, Consumers: k.opts.MaxInFlight,
 		Size: o.QueueSize, Sizer: o.Sizer, OnFull: queue.OnFull(o.OnFull), MaxAge: o.MaxAge, MinFree: storage.MinFree, NoSync: !storage.Fsync,
-		MaxRecord: maxRecord, Letters: int64(o.DeadLettersMiB) << 20, Books: k.settings, Log: k.settings.Log,
+		MaxRecord: maxRecord, Batching: o.batching(), Letters: int64(o.DeadLettersMiB) << 20, Books: k.settings, Log: k.settings.Log,
 	}
 	if o.BlockOnOverflow {
 		d.o.OnFull = queue.Block

@@ -80,7 +80,7 @@ func (l *Log) lose(s *segment, file File, gone loss) {
 	}
 	l.settled.add(gone.from, gone.to)
 	s.settled.add(t)
-	l.stats.Unsettled.sub(t)
+	l.unsettled(func(all *Totals) { all.sub(t) })
 	l.stats.Damaged.add(t)
 	l.changedLocked()
 	l.mu.Unlock()

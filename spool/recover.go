@@ -342,7 +342,7 @@ func (r *recovery) settle() {
 				l.trouble("read the settled part of a segment", err)
 			}
 		}
-		l.stats.Unsettled.add(s.total.minus(s.settled))
+		l.unsettled(func(all *Totals) { all.add(s.total.minus(s.settled)) })
 	}
 	switch {
 	case r.cur != nil:

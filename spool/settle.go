@@ -47,7 +47,7 @@ func (l *Log) settleLocked(seq Seq, h handed) {
 	}
 	t := Totals{1, uint64(h.count), uint64(h.size)}
 	l.settled.add(seq, seq+1)
-	l.stats.Unsettled.sub(t)
+	l.unsettled(func(all *Totals) { all.sub(t) })
 	if p, ok := l.part(seq); ok {
 		p.s.settled.add(t)
 		if seq+1 > p.s.hint.seq && seq+1 <= l.settled[0].to {
@@ -55,6 +55,13 @@ func (l *Log) settleLocked(seq Seq, h handed) {
 		}
 	}
 	l.changedLocked()
+}
+
+// unsettled changes what is unsettled. l.mu is held.
+func (l *Log) unsettled(change func(*Totals)) {
+	before := l.stats.Unsettled
+	change(&l.stats.Unsettled)
+	l.opt.Sum.change(before, l.stats.Unsettled)
 }
 
 func (l *Log) changedLocked() {
@@ -186,7 +193,7 @@ func (l *Log) unlink(base Seq, saved bool) {
 		l.forget(s)
 		l.mu.Lock()
 		rest := s.total.minus(s.settled) // of records whose heads were lost
-		l.stats.Unsettled.sub(rest)
+		l.unsettled(func(all *Totals) { all.sub(rest) })
 		l.stats.Damaged.add(rest)
 		l.mu.Unlock()
 		if !saved && l.fs.SyncDir(l.opt.Dir) != nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,6 +24,7 @@ type Options struct {
 	NoSync       bool          // records count as durable when they are written: a power cut loses some
 	SyncInterval time.Duration // 0: fsync as soon as somebody waits, and each 100 ms; else at most one each interval
 	Ahead        int           // records that may be marked MaybeSent after a crash although nobody got them: 256
+	Sum          *Sum          // adds up what is unsettled in several logs; nil: none
 	FS           FS            // nil: the operating system's
 	Log          *slog.Logger  // nil: silent
 	Now          func() time.Time
@@ -57,6 +59,18 @@ func (t *Totals) sub(u Totals) {
 
 // minus is what is left of t without u, never less than nothing.
 func (t Totals) minus(u Totals) Totals { t.sub(u); return t }
+
+// A Sum is what is unsettled in all logs that share it. To read it costs nothing.
+type Sum struct{ records, count, bytes atomic.Uint64 }
+
+// Totals are the sum now.
+func (s *Sum) Totals() Totals { return Totals{s.records.Load(), s.count.Load(), s.bytes.Load()} }
+
+func (s *Sum) change(from, to Totals) {
+	s.records.Add(to.Records - from.Records)
+	s.count.Add(to.Count - from.Count)
+	s.bytes.Add(to.Bytes - from.Bytes)
+}
 
 // Stats is the state of a log.
 type Stats struct {
@@ -129,6 +143,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.FS == nil {
 		o.FS = OS{}
+	}
+	if o.Sum == nil {
+		o.Sum = &Sum{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -481,3 +481,37 @@ func TestFailedSyncIsNotDamage(t *testing.T) {
 		}
 	})
 }
+
+// TestSum: logs that share a Sum keep it exact: what is stored, settled, dropped, and there at the start.
+func TestSum(t *testing.T) {
+	var sum spool.Sum
+	dirs := []string{t.TempDir(), t.TempDir()}
+	for round := range 2 {
+		var want spool.Totals
+		var logs []*spool.Log
+		for _, dir := range dirs {
+			l := open(t, spool.Options{Dir: dir, Sum: &sum})
+			logs = append(logs, l)
+			for i := range 5 {
+				if _, err := l.Append(t.Context(), spool.Record{Body: make([]byte, 100*i), Count: uint32(i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, err := l.NewReader(0, 0).Next(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Settle(e.Seq)
+			l.DropOldest(1)
+			u := l.Stats().Unsettled
+			want.Records, want.Count, want.Bytes = want.Records+u.Records, want.Count+u.Count, want.Bytes+u.Bytes
+		}
+		if got := sum.Totals(); got != want || got.Records != uint64(6*(round+1)) {
+			t.Errorf("round %d: the sum is %+v, the logs have %+v", round, got, want)
+		}
+		for _, l := range logs {
+			_ = l.Close()
+		}
+		sum = spool.Sum{}
+	}
+}

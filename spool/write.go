@@ -55,7 +55,7 @@ func (l *Log) Put(r Record) (Seq, error) {
 	s.end++
 	s.total.add(h.totals())
 	l.next++
-	l.stats.Unsettled.add(h.totals())
+	l.unsettled(func(all *Totals) { all.add(h.totals()) })
 	l.stats.Appended++
 	if l.opt.NoSync {
 		s.durable = mileage{place{s.end, s.data}, s.total}
@@ -352,7 +352,7 @@ func (l *Log) fail(s *segment, cause error) error {
 		l.active = nil
 	}
 	l.loseLocked(failure{span{from, to}, cause})
-	l.stats.Unsettled.sub(s.total.minus(s.durable.total))
+	l.unsettled(func(all *Totals) { all.sub(s.total.minus(s.durable.total)) })
 	s.end, s.data, s.total = from, s.durable.off, s.durable.total
 	l.mu.Unlock()
 	l.write.Unlock()

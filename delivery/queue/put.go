@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/spool"
 )
@@ -18,15 +17,6 @@ const bigRecord = 256 << 10
 // fullWait is after what time a refused caller may come again.
 const fullWait = time.Second
 
-// A gather is the callers whose batches become one record: compressed once, and one request on the wire.
-type gather struct {
-	body  *buffer.Buffer
-	items int
-	left  int // items of callers that were refused at their deadline; they are stored all the same
-	done  chan struct{}
-	err   error
-}
-
 // Put stores a batch. nil means that it survives a power cut, or that on_full dropped it and it is counted.
 func (q *Queue) Put(ctx context.Context, b pipeline.Batch) error {
 	l, err := q.lane(b.Signal, b.Origin)
@@ -36,7 +26,7 @@ func (q *Queue) Put(ctx context.Context, b pipeline.Batch) error {
 	if dropped, err := q.admit(ctx, l, b); dropped || err != nil {
 		return err
 	}
-	return l.put(ctx, b)
+	return l.putAll(ctx, b, true)
 }
 
 // admit waits for room, makes it, or says that there is none.
@@ -70,11 +60,7 @@ func (q *Queue) admit(ctx context.Context, l *lane, b pipeline.Batch) (dropped b
 }
 
 func (q *Queue) isFull() bool {
-	var t spool.Totals
-	for _, l := range q.all() {
-		u := l.log.Stats().Unsettled
-		t.Records, t.Count, t.Bytes = t.Records+u.Records, t.Count+u.Count, t.Bytes+u.Bytes
-	}
+	t := q.sum.Totals()
 	n := t.Records
 	switch q.o.Sizer {
 	case "items":
@@ -102,58 +88,6 @@ func (q *Queue) awaitRoom(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// put adds a batch to the record that gathers. The first caller of a record writes it, for all.
-func (l *lane) put(ctx context.Context, b pipeline.Batch) error {
-	l.mu.Lock()
-	g := l.open
-	leads := g == nil || len(g.body.B)+len(b.Request) > l.q.o.MaxRecord
-	if leads {
-		g = &gather{body: l.q.o.Pool.Get(len(b.Request)), done: make(chan struct{})}
-		l.open = g // one that gathered before has its own writer
-	}
-	g.body.B = append(g.body.B, b.Request...)
-	g.items += b.Items
-	l.mu.Unlock()
-	if leads {
-		l.write(g, b.Origin)
-		return g.err
-	}
-	select {
-	case <-g.done:
-		return g.err
-	case <-ctx.Done():
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-g.done:
-		return g.err
-	default:
-		g.left += b.Items
-		return pipeline.Withdrawn(ctx)
-	}
-}
-
-// write stores what gathered until the record before it was written.
-func (l *lane) write(g *gather, o pipeline.Origin) {
-	l.commit <- struct{}{}
-	l.mu.Lock()
-	if l.open == g {
-		l.open = nil
-	}
-	l.mu.Unlock()
-	err := l.store(g, o)
-	l.mu.Lock()
-	g.err = err
-	left := g.left
-	close(g.done)
-	l.mu.Unlock()
-	if err == nil && left > 0 {
-		l.q.o.Books.DeliveredAfterRefusal(l.signal, left)
-	}
-	g.body.Release()
 }
 
 // store writes a record and waits for its fsync; it gives back the turn to write.

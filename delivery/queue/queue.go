@@ -1,7 +1,7 @@
 // Package queue is the durable queue of one exporter: batches on disk, in lanes by signal, tenant and route, until the
 // destination has answered. Put returns nil only after fsync.
 //
-// queue.go opens it and says what is in it, put.go stores, take.go hands out, letters.go keeps what was rejected.
+// queue.go opens it and says what is in it, put.go stores, gather.go makes one record of many callers, take.go hands out, letters.go keeps what was rejected.
 package queue
 
 import (
@@ -35,7 +35,8 @@ type Options struct {
 	MaxAge    time.Duration // older records are dropped as queue_age; 0 for none
 	MinFree   int64         // of the disk, in bytes
 	NoSync    bool
-	MaxRecord int   // callers are gathered into a record up to so many bytes of OTLP
+	MaxRecord int // callers are gathered into a record up to so many bytes of OTLP
+	Batching  Batching
 	Letters   int64 // bytes of dead letters that are kept; 0 for none
 
 	Books pipeline.Books
@@ -43,6 +44,21 @@ type Options struct {
 	FS    spool.FS // nil: the operating system's
 
 	SegmentBytes int64 // of a file; 0: the default of spool
+}
+
+// Batching makes a record wait for more callers, in front of the disk. Without a Timeout it waits only for the fsync of the
+// record before.
+type Batching struct {
+	Timeout  time.Duration // from the first caller on
+	Min, Max int           // a record is written at Min; larger batches are cut at Max, 0 for never
+	Bytes    bool          // what they count: bytes of OTLP, else items
+}
+
+func (b *Batching) size(items, bytes int) int {
+	if b.Bytes {
+		return bytes
+	}
+	return items
 }
 
 // OnFull is what a full queue does with a batch.
@@ -68,6 +84,7 @@ type Queue struct {
 	full    throttle.Line
 	stop    chan struct{}
 	running sync.WaitGroup
+	sum     spool.Sum // of all lanes
 
 	mu     sync.Mutex
 	cond   *sync.Cond // something may be taken, or there is room
@@ -182,7 +199,7 @@ func (q *Queue) openLane(name string, sig pipeline.Signal) (*lane, error) {
 
 func (q *Queue) openLaneLocked(name string, sig pipeline.Signal) (*lane, error) {
 	log, err := spool.Open(spool.Options{
-		Dir: filepath.Join(q.o.Dir, name), SegmentBytes: q.o.SegmentBytes, MaxAge: q.o.MaxAge, MinFree: q.o.MinFree, NoSync: q.o.NoSync, FS: q.o.FS,
+		Dir: filepath.Join(q.o.Dir, name), SegmentBytes: q.o.SegmentBytes, MaxAge: q.o.MaxAge, MinFree: q.o.MinFree, NoSync: q.o.NoSync, FS: q.o.FS, Sum: &q.sum,
 		Log: q.o.Log.With("lane", name),
 	})
 	if err != nil {
