@@ -65,7 +65,7 @@ func newDisk(k *Sender) (*disk, error) {
 		dir, d.make = filepath.Join(filepath.Dir(k.settings.DataDir), "queues"), true
 	}
 	d.o = queue.Options{
-		Dir: filepath.Join(dir, strings.ReplaceAll(k.settings.Name(), "/", "_")), Pool: &d.pool, Consumers: k.opts.MaxInFlight,
+		Dir: filepath.Join(dir, strings.ReplaceAll(k.settings.Name(), "/", "_")), Pool: &d.pool, Consumers: k.opts.MaxInFlight, FreshFirst: o.Recovery == FreshFirst,
 		Size: o.QueueSize, Sizer: o.Sizer, OnFull: queue.OnFull(o.OnFull), MaxAge: o.MaxAge, MinFree: storage.MinFree, NoSync: !storage.Fsync,
 		MaxRecord: maxRecord, Batching: o.batching(), Letters: int64(o.DeadLettersMiB) << 20, Books: k.settings, Log: k.settings.Log,
 	}
@@ -204,7 +204,7 @@ func (d *disk) forward(it *queue.Item, q *queue.Queue) {
 	k := d.k
 	at := &place{gate: &k.gate}
 	if err := k.gate.enter(d.taking, 0, nil); err != nil {
-		it.Back(nil, 0, false)
+		it.Back(nil, nil)
 		return
 	}
 	at.hold()
@@ -223,18 +223,21 @@ func (d *disk) forward(it *queue.Item, q *queue.Queue) {
 		d.moved.Store(time.Now().UnixNano())
 		return
 	}
-	trouble := d.taking.Err() == nil
+	why := a.Refusal
+	if d.taking.Err() != nil {
+		why = nil
+	}
 	if a.Refused.Len() == items {
-		it.Back(nil, a.Refusal.After, trouble)
+		it.Back(nil, why)
 		return
 	}
 	b, err := it.Batch()
 	if err != nil { // it was inflated, or nothing could have been rejected or taken apart
-		it.Back(nil, a.Refusal.After, trouble)
+		it.Back(nil, why)
 		return
 	}
 	rest := b.CutRanges(nil, a.Refused)
-	it.Back(&rest, a.Refusal.After, trouble)
+	it.Back(&rest, why)
 }
 
 func (d *disk) attempt(at *place, it *queue.Item) error {

@@ -11,10 +11,12 @@ import (
 var errGateFull = errors.New("too many callers wait for this destination")
 
 // A gate limits concurrent callers, first come first served, and bounds the weight of those that wait. It holds
-// callers, not bytes, and answers nobody early.
+// callers, not bytes, and answers nobody early. Each caller keeps its place between its attempts.
 type gate struct {
 	mu        sync.Mutex
 	places    int       // free ones
+	withheld  int       // of all places, while the destination is slow, asks for less, or comes back
+	resting   int       // callers with a place that wait for their next attempt
 	queue     list.List // of *waiter, the first to be let in at the front
 	waiting   int       // sum of the waiters' weights
 	maxWeight int       // of waiting; 0 means no limit
@@ -28,7 +30,7 @@ type waiter struct {
 // enter waits for a place. Its errors are errGateFull, errUnanswered (vain was closed) and the context's.
 func (g *gate) enter(ctx context.Context, weight int, vain <-chan struct{}) error {
 	g.mu.Lock()
-	if g.places > 0 && g.queue.Len() == 0 {
+	if g.queue.Len() == 0 && g.freeLocked() {
 		g.places--
 		g.mu.Unlock()
 		return nil
@@ -70,15 +72,41 @@ func (g *gate) leave() {
 	g.letInLocked()
 }
 
+// letInLocked gives a place back.
 func (g *gate) letInLocked() {
-	first := g.queue.Front()
-	if first == nil {
-		g.places++
-		return
+	g.places++
+	g.admitLocked()
+}
+
+func (g *gate) admitLocked() {
+	for g.freeLocked() {
+		first := g.queue.Front()
+		if first == nil {
+			return
+		}
+		w := g.queue.Remove(first).(*waiter)
+		g.waiting -= w.weight
+		g.places--
+		close(w.in)
 	}
-	w := g.queue.Remove(first).(*waiter)
-	g.waiting -= w.weight
-	close(w.in)
+}
+
+func (g *gate) freeLocked() bool { return g.places > 0 && g.places+g.resting > g.withheld }
+
+// rest is called before and after the wait for the next attempt, with 1 and -1. Who rests uses nothing of the destination.
+func (g *gate) rest(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.resting += n
+	g.admitLocked()
+}
+
+// withhold keeps some places from callers. Who has one keeps it.
+func (g *gate) withhold(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.withheld = n
+	g.admitLocked()
 }
 
 func (g *gate) callers() int {

@@ -3,8 +3,13 @@ package delivery
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/sluiceio/sluice/delivery/answer"
 )
 
 func TestGateLetsCallersInAsTheyCame(t *testing.T) {
@@ -82,4 +87,60 @@ func TestGateKeepsPlacesOfCallersThatLeave(t *testing.T) {
 	if g.places != 1 || g.callers() != 0 {
 		t.Fatalf("%d places and %d waiters after all left", g.places, g.callers())
 	}
+}
+
+// TestGateFollowsTheDestination: after 429 half of the places are used, after 503 one, and then one more each round. Who waits
+// for its next attempt keeps nobody out.
+func TestGateFollowsTheDestination(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var now, most atomic.Int64
+		var code atomic.Int64
+		code.Store(200)
+		r := newRig(t, Options{MaxInFlight: 8}, func(context.Context, int, string) answer.Outcome {
+			most.Store(max(most.Load(), now.Add(1)))
+			time.Sleep(20 * time.Millisecond)
+			now.Add(-1)
+			switch code.Load() {
+			case 429:
+				return answer.Outcome{Verdict: answer.Retry, Code: "429", Err: errBusy, Overload: true}
+			case 503:
+				return answer.Outcome{Verdict: answer.Retry, Code: "503", Err: errBusy}
+			}
+			return answer.Outcome{Code: "200"}
+		})
+		r.opts.Retry.Enabled = false
+		send := func(n int) int64 {
+			most.Store(0)
+			var callers sync.WaitGroup
+			for range n {
+				callers.Go(func() { _ = r.send(t.Context(), "x") })
+			}
+			callers.Wait()
+			time.Sleep(time.Second)
+			return most.Load()
+		}
+		time.Sleep(time.Second)
+		if n := send(8); n != 8 {
+			t.Errorf("%d at once at the start, want all 8 places", n)
+		}
+		code.Store(429)
+		send(8)
+		code.Store(200)
+		if n := send(4); n != 4 {
+			t.Errorf("%d at once after 429, want half", n)
+		}
+		code.Store(503)
+		send(8)
+		code.Store(200)
+		if n := send(1); n != 1 {
+			t.Errorf("%d at once after 503", n)
+		}
+		if n := send(2); n != 2 {
+			t.Errorf("%d at once one round later", n)
+		}
+		send(200)
+		if n := send(8); n != 8 {
+			t.Errorf("%d at once in the end, want all 8 places", n)
+		}
+	})
 }

@@ -33,6 +33,8 @@ type QueueConfig struct {
 	MaxAge time.Duration `mapstructure:"max_age"`
 	// Batch gathers small batches into one record, in front of the disk. With storage only.
 	Batch configoptional.Optional[BatchConfig] `mapstructure:"batch"`
+	// Recovery is what goes first after an outage: oldest_first or fresh_first. With storage only.
+	Recovery string `mapstructure:"recovery"`
 	// Directory is where the queue is, for exporters whose configuration names a folder and no storage.
 	Directory string `mapstructure:"-"`
 	// DeadLettersMiB is how much is kept of what was rejected in the end.
@@ -41,6 +43,12 @@ type QueueConfig struct {
 
 // StorageKey implements pipeline.StorageUser.
 func (c *Config) StorageKey() (key, name string) { return "sending_queue::storage", c.Queue.Storage }
+
+// The orders of recovery.
+const (
+	OldestFirst = "oldest_first"
+	FreshFirst  = "fresh_first" // live data goes first, and the backlog has a share
+)
 
 // BatchConfig is sending_queue::batch, with the Collector's keys.
 type BatchConfig struct {
@@ -57,7 +65,7 @@ type BatchConfig struct {
 // DefaultQueueConfig returns the defaults of sending_queue.
 func DefaultQueueConfig() QueueConfig {
 	return QueueConfig{
-		Enabled: true, NumConsumers: 10, QueueSize: 1000, Sizer: "requests", OnFull: string(queue.Refuse), DeadLettersMiB: 64,
+		Enabled: true, NumConsumers: 10, QueueSize: 1000, Sizer: "requests", OnFull: string(queue.Refuse), DeadLettersMiB: 64, Recovery: OldestFirst,
 		Batch: configoptional.Default(BatchConfig{FlushTimeout: 200 * time.Millisecond, MinSize: 8192}),
 	}
 }
@@ -73,8 +81,13 @@ func (c *QueueConfig) Validate() error {
 	}
 	if c.OnDisk() {
 		errs = append(errs, c.validateStorage()...)
-	} else if c.Batch.HasValue() {
-		errs = append(errs, errors.New(`"sending_queue::batch" gathers in front of a queue on disk, and this queue is in memory; set "sending_queue::storage", or remove the key and put the processor batch into the pipeline`))
+	} else {
+		if c.Batch.HasValue() {
+			errs = append(errs, errors.New(`"sending_queue::batch" gathers in front of a queue on disk, and this queue is in memory; set "sending_queue::storage", or remove the key and put the processor batch into the pipeline`))
+		}
+		if c.Recovery == FreshFirst {
+			errs = append(errs, errors.New(`"sending_queue::recovery": fresh_first is for a queue on disk, and this queue is in memory; set "sending_queue::storage", or remove the key`))
+		}
 	}
 	switch c.Sizer {
 	case "requests", "items", "bytes":
@@ -107,6 +120,9 @@ func (c *QueueConfig) validateStorage() (errs []error) {
 	}
 	if c.DeadLettersMiB < 0 {
 		errs = append(errs, fmt.Errorf(`"sending_queue::dead_letters_mib" is %d; write 0 for none, or more`, c.DeadLettersMiB))
+	}
+	if c.Recovery != OldestFirst && c.Recovery != FreshFirst {
+		errs = append(errs, fmt.Errorf(`"sending_queue::recovery" is %q; write oldest_first or fresh_first`, c.Recovery))
 	}
 	if c.Batch.HasValue() {
 		errs = append(errs, c.Batch.Get().faults(c)...)
@@ -144,6 +160,14 @@ func (b *BatchConfig) faults(c *QueueConfig) (errs []error) {
 		errs = append(errs, fmt.Errorf(`"sending_queue::batch::sizer" is %q; write items or bytes`, b.Sizer))
 	}
 	return errs
+}
+
+// NeedsOrder is the fault of fresh_first for a destination that takes samples and lines in their order only.
+func (c *QueueConfig) NeedsOrder(outOfOrder bool, advice string) error {
+	if c.Recovery != FreshFirst || outOfOrder {
+		return nil
+	}
+	return fmt.Errorf(`"sending_queue::recovery" is fresh_first, and the destination may reject what is older than what it has; %s and then set "out_of_order: true", or remove the key`, advice)
 }
 
 // batching is the gathering in front of the disk.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/delivery/divide"
+	"github.com/sluiceio/sluice/delivery/pace"
 	"github.com/sluiceio/sluice/delivery/payload"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -30,6 +31,8 @@ type Sender struct {
 	opts     Options
 	dest     Destination
 	gate     gate
+	pacing   sync.Mutex
+	pace     pace.Pace // of the gate; a queue on disk has one for each lane
 	counters *counters
 	notices  notices
 	history  divide.History
@@ -50,6 +53,7 @@ type Sender struct {
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
 	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
+	k.pace.Set(o.MaxInFlight, o.MaxInFlight)
 	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error
 	if k.counters, err = newCounters(s.Metrics, k.gate.callers); err != nil {
@@ -174,6 +178,8 @@ func (k *Sender) giveUp(ctx context.Context, start time.Time, pause time.Duratio
 func (k *Sender) sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
+	k.gate.rest(1)
+	defer k.gate.rest(-1)
 	select {
 	case <-t.C:
 		return true
@@ -329,8 +335,24 @@ func (k *Sender) once(p *payload.Payload) answer.Outcome {
 	}
 	if k.life.Err() == nil { // what the end cuts off says nothing about the destination
 		k.notices.outcome(out)
+		k.adapt(start, out)
 	}
 	return out
+}
+
+// adapt gives the gate as many places as the destination can do with.
+func (k *Sender) adapt(begun time.Time, out answer.Outcome) {
+	if k.disk != nil || k.opts.MaxInFlight < 2 {
+		return
+	}
+	k.pacing.Lock()
+	defer k.pacing.Unlock()
+	if out.Verdict == answer.Retry || out.Verdict == answer.Misconfigured {
+		k.pace.Refused(begun, 0, out.Overload)
+	} else {
+		k.pace.Answered(begun)
+	}
+	k.gate.withhold(k.opts.MaxInFlight - k.pace.Limit())
 }
 
 // Stop returns when no request is on the wire. When ctx ends, or the destination is away, they are cancelled.

@@ -1,7 +1,8 @@
 // Package queue is the durable queue of one exporter: batches on disk, in lanes by signal, tenant and route, until the
 // destination has answered. Put returns nil only after fsync.
 //
-// queue.go opens it and says what is in it, put.go stores, gather.go makes one record of many callers, take.go hands out, letters.go keeps what was rejected.
+// queue.go opens it and says what is in it, put.go stores, gather.go makes one record of many callers, fetch.go
+// reads ahead, take.go hands out, letters.go keeps what was rejected.
 package queue
 
 import (
@@ -27,7 +28,8 @@ type Options struct {
 	Dir        string
 	Compressor *payload.Compressor // of record bodies
 	Pool       *buffer.Pool
-	Consumers  int // at most so many records of a lane are handed out at once
+	Consumers  int  // at most so many records of a lane are handed out at once
+	FreshFirst bool // live data goes first, and the backlog has a share; else the oldest goes first
 
 	Size      int    // when so much is stored, the queue is full; counted by Sizer
 	Sizer     string // requests (records), items or bytes (on disk)
@@ -100,13 +102,14 @@ type lane struct {
 	name   string // of its folder
 	signal pipeline.Signal
 	log    *spool.Log
-	reader *spool.Reader
 
 	commit chan struct{} // held by the one who writes a record
 	mu     sync.Mutex
 	open   *gather
 
-	schedule // guarded by Queue.mu
+	schedule // guarded by Queue.mu, as what follows
+	spans    []span
+	came     time.Time // when the last batch was put
 	damaged  uint64
 }
 
@@ -182,13 +185,18 @@ func (q *Queue) lane(sig pipeline.Signal, o pipeline.Origin) (*lane, error) {
 	if q.closed {
 		return nil, spool.ErrClosed
 	}
-	if l := q.lanes[name]; l != nil {
-		return l, nil
+	l := q.lanes[name]
+	if l == nil {
+		if len(q.order) >= maxLanes {
+			return nil, fmt.Errorf("the queue has %d lanes for tenants and routes, and takes no more", maxLanes)
+		}
+		var err error
+		if l, err = q.openLaneLocked(name, sig); err != nil {
+			return nil, err
+		}
 	}
-	if len(q.order) >= maxLanes {
-		return nil, fmt.Errorf("the queue has %d lanes for tenants and routes, and takes no more", maxLanes)
-	}
-	return q.openLaneLocked(name, sig)
+	l.came = time.Now()
+	return l, nil
 }
 
 func (q *Queue) openLane(name string, sig pipeline.Signal) (*lane, error) {
@@ -205,11 +213,14 @@ func (q *Queue) openLaneLocked(name string, sig pipeline.Signal) (*lane, error) 
 	if err != nil {
 		return nil, err
 	}
-	l := &lane{q: q, name: name, signal: sig, log: log, reader: log.NewReader(0, 0), commit: make(chan struct{}, 1)}
-	l.schedule.init(q.o.Consumers)
+	l := &lane{q: q, name: name, signal: sig, log: log, commit: make(chan struct{}, 1)}
+	l.pace.Set(1, q.o.Consumers)
 	q.lanes[name] = l
 	q.order = append(q.order, l)
-	q.running.Go(l.fetch)
+	q.running.Go(l.fetchLive)
+	if q.o.FreshFirst {
+		q.running.Go(l.fetchLate)
+	}
 	return l, nil
 }
 
@@ -281,9 +292,10 @@ func (q *Queue) Close() error {
 	}
 	q.running.Wait()
 	for _, l := range q.all() {
-		l.reader.Close()
-		if l.ready != nil {
-			l.ready.buf.Release()
+		for _, s := range []*stream{&l.live, &l.late} {
+			if s.ready != nil {
+				s.ready.buf.Release()
+			}
 		}
 	}
 	if q.letters != nil {
@@ -325,7 +337,7 @@ func (q *Queue) Status() Status {
 		}
 		s.Lanes++
 		q.mu.Lock()
-		if now.Before(l.until) {
+		if l.pace.Pauses(now) {
 			s.Blocked++
 		}
 		q.mu.Unlock()

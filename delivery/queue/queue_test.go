@@ -33,15 +33,22 @@ func open(t testing.TB, fs *spooltest.FS) *Queue {
 
 func openFor(t testing.TB, fs *spooltest.FS, s pipeline.Settings) *Queue {
 	t.Helper()
+	return openWith(t, fs, s, func(*Options) {})
+}
+
+func openWith(t testing.TB, fs *spooltest.FS, s pipeline.Settings, change func(*Options)) *Queue {
+	t.Helper()
 	pool := &buffer.Pool{}
 	c, err := payload.NewCompressor(configcompression.TypeZstd, 0, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := Open(Options{
+	o := Options{
 		Dir: "q", FS: fs, Compressor: c, Pool: pool, Consumers: 4, Size: 1 << 30, Sizer: "bytes", OnFull: Refuse, MaxRecord: 1 << 20, SegmentBytes: 64 << 10,
 		Books: s.Books, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	change(&o)
+	q, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +212,7 @@ func TestBackIsNextInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	it.Back(nil, 0, true)
+	it.Back(nil, &pipeline.Refused{})
 	again, err := q.Take(t.Context())
 	if err != nil || again != it || !again.MaybeSent {
 		t.Errorf("took %+v, %v", again, err)

@@ -3,10 +3,10 @@ package queue
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/pace"
 	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/internal/inflate"
 	"github.com/sluiceio/sluice/pipeline"
@@ -24,6 +24,7 @@ type Item struct {
 	Stored    time.Time
 
 	lane  *lane
+	from  *stream
 	seq   spool.Seq
 	buf   *buffer.Buffer  // the record's body is a part of it
 	body  []byte          // as it is stored; nil when only a part is left
@@ -34,68 +35,15 @@ type Item struct {
 
 // schedule says when a lane's records may be handed out. Queue.mu guards it.
 type schedule struct {
-	ready  *Item   // read from the log, in order
-	back   []*Item // given back, by sequence number; all older than ready
-	flying int
-	limit  float64 // of flying: adapts between 1 and the number of consumers
-	most   float64
-	until  time.Time
-	fails  int // in a row
-	usual  time.Duration
+	live, late stream // late is used with FreshFirst only
+	turn       int    // live records since a late one
+	pace       pace.Pace
 }
 
-func (s *schedule) init(consumers int) { s.limit, s.most = 1, float64(max(consumers, 1)) }
+// firstPause is the wait before a disk is read again that gave an error.
+const firstPause = 200 * time.Millisecond
 
-const (
-	firstPause = 200 * time.Millisecond
-	maxPause   = 30 * time.Second
-	maxAsked   = 5 * time.Minute
-	// slowFactor is how much slower than usual an answer is when the destination has too much to do.
-	slowFactor = 3
-)
-
-// fetch reads ahead, one record.
-func (l *lane) fetch() {
-	q := l.q
-	for {
-		buf := q.o.Pool.Get(64 << 10)
-		e, err := l.reader.Next(context.Background(), buf.B[:cap(buf.B)])
-		buf.B = e.Buf
-		it, bad := l.item(e, buf, err)
-		q.mu.Lock()
-		for l.ready != nil && !q.closed {
-			q.cond.Wait()
-		}
-		if q.closed || err != nil && bad == nil {
-			q.mu.Unlock()
-			buf.Release()
-			if q.isClosed() {
-				return
-			}
-			time.Sleep(firstPause) // the disk's error is in the log already
-			continue
-		}
-		if bad != nil {
-			q.mu.Unlock()
-			buf.Release()
-			q.o.Log.Error("a record of the queue cannot be read and is dropped", "lane", l.name, "error", bad)
-			l.log.Settle(e.Seq)
-			l.lost(pipeline.DropCorrupt, spool.Totals{Count: uint64(e.Count), Bytes: uint64(len(e.Body))})
-			continue
-		}
-		l.ready = it
-		q.cond.Broadcast()
-		q.mu.Unlock()
-	}
-}
-
-func (q *Queue) isClosed() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed
-}
-
-func (l *lane) item(e spool.Entry, buf *buffer.Buffer, err error) (it *Item, bad error) {
+func (l *lane) item(from *stream, e spool.Entry, buf *buffer.Buffer, err error) (it *Item, bad error) {
 	if err != nil {
 		return nil, nil
 	}
@@ -105,11 +53,12 @@ func (l *lane) item(e spool.Entry, buf *buffer.Buffer, err error) (it *Item, bad
 	}
 	return &Item{
 		Signal: h.signal, Origin: pipeline.Origin{Tenant: h.tenant, Route: h.route}, Items: int(e.Count), Size: h.raw, Encoding: h.encoding,
-		MaybeSent: e.MaybeSent, Stored: time.Unix(0, e.Time), lane: l, seq: e.Seq, buf: buf, body: e.Body,
+		MaybeSent: e.MaybeSent, Stored: time.Unix(0, e.Time), lane: l, from: from, seq: e.Seq, buf: buf, body: e.Body,
 	}, nil
 }
 
-// Take waits for the next record whose lane may send. Lanes take turns; within one the oldest comes first.
+// Take waits for the next record whose lane may send. Lanes take turns; within one the oldest comes first, or with FreshFirst
+// the live data.
 func (q *Queue) Take(ctx context.Context) (*Item, error) {
 	defer context.AfterFunc(ctx, q.wakeAll)()
 	q.mu.Lock()
@@ -134,22 +83,23 @@ func (q *Queue) Take(ctx context.Context) (*Item, error) {
 }
 
 func (l *lane) takeLocked(now time.Time) *Item {
-	if l.flying >= int(l.limit) || now.Before(l.until) {
+	if l.live.flying+l.late.flying >= l.pace.Limit() || l.pace.Pauses(now) {
+		return nil
+	}
+	from := l.streamLocked(now)
+	if from == nil {
 		return nil
 	}
 	var it *Item
-	switch {
-	case len(l.back) > 0:
-		it = l.back[0]
-		l.back = slices.Delete(l.back, 0, 1)
-	case l.ready != nil:
-		it, l.ready = l.ready, nil
+	if len(from.back) > 0 {
+		it = from.back[0]
+		from.back = slices.Delete(from.back, 0, 1)
+	} else {
+		it, from.ready = from.ready, nil
 		l.q.cond.Broadcast()
-	default:
-		return nil
 	}
 	it.begun = now
-	l.flying++
+	from.flying++
 	return it
 }
 
@@ -181,27 +131,16 @@ func (i *Item) Settle() {
 	l.log.Settle(i.seq)
 	q.o.Books.Unstored(i.Signal, i.Items)
 	q.mu.Lock()
-	l.flying--
-	l.fails, l.until = 0, time.Time{}
-	took := time.Since(i.begun)
-	switch {
-	case l.usual > 0 && took > slowFactor*l.usual && took > 50*time.Millisecond:
-		l.limit = max(1, l.limit*0.9)
-	default:
-		l.limit = min(l.most, l.limit+1/l.limit)
-	}
-	if l.usual == 0 {
-		l.usual = took
-	}
-	l.usual += (took - l.usual) / 16
+	i.from.flying--
+	l.pace.Answered(i.begun)
 	q.cond.Broadcast()
 	q.mu.Unlock()
 	i.release()
 }
 
-// Back gives an item back that was refused: it is the next one of its lane, not before after has passed, and alone until
-// one is taken. rest is what is left of it, nil for all. trouble is false where only the end of the process is the reason.
-func (i *Item) Back(rest *pipeline.Batch, after time.Duration, trouble bool) {
+// Back gives an item back that was refused: it is the next one of its lane, after a pause. rest is what is left of it, nil for
+// all. why is nil where only the end of the process is the reason.
+func (i *Item) Back(rest *pipeline.Batch, why *pipeline.Refused) {
 	l, q := i.lane, i.lane.q
 	if rest != nil {
 		q.o.Books.Unstored(i.Signal, i.Items-rest.Items)
@@ -215,18 +154,11 @@ func (i *Item) Back(rest *pipeline.Batch, after time.Duration, trouble bool) {
 	i.MaybeSent = true
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l.flying--
-	at, _ := slices.BinarySearchFunc(l.back, i.seq, func(x *Item, seq spool.Seq) int { return int(int64(x.seq) - int64(seq)) })
-	l.back = slices.Insert(l.back, at, i)
-	if trouble {
-		bound := min(firstPause<<min(l.fails, 16), maxPause)
-		pause := rand.N(bound) + min(max(after, 0), maxAsked)
-		l.fails++
-		l.limit = 1
-		if until := time.Now().Add(pause); until.After(l.until) {
-			l.until = until
-			time.AfterFunc(pause, q.wakeAll)
-		}
+	i.from.flying--
+	at, _ := slices.BinarySearchFunc(i.from.back, i.seq, func(x *Item, seq spool.Seq) int { return int(int64(x.seq) - int64(seq)) })
+	i.from.back = slices.Insert(i.from.back, at, i)
+	if why != nil {
+		time.AfterFunc(l.pace.Refused(i.begun, why.After, why.Overload), q.wakeAll)
 	}
 	q.cond.Broadcast()
 }

@@ -24,6 +24,8 @@ type Config struct {
 	// IndexAttributes are the resource attributes that become stream labels, with dots as underscores. Others become
 	// structured metadata.
 	IndexAttributes []string `mapstructure:"index_attributes"`
+	// OutOfOrder says that the destination takes lines older than the newest of their stream by the longest outage.
+	OutOfOrder bool `mapstructure:"out_of_order"`
 	// MaxBatchSizeBytes limits the uncompressed size of a request; larger batches are split.
 	MaxBatchSizeBytes int `mapstructure:"max_batch_size_bytes"`
 }
@@ -55,6 +57,9 @@ func (c *Config) Validate() error {
 	}
 	if strings.ContainsFunc(c.TenantID, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' }) || c.TenantID == "." || c.TenantID == ".." {
 		errs = append(errs, fmt.Errorf(`"tenant_id" is %q; write letters, digits, - and _`, c.TenantID))
+	}
+	if err := c.Queue.NeedsOrder(c.OutOfOrder, `let its window be over the longest outage (half of Loki's "ingester::max_chunk_age", 1 h by default)`); err != nil {
+		errs = append(errs, err)
 	}
 	names := regexp.MustCompile(labelName)
 	for name := range c.Labels {

@@ -214,6 +214,19 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 }
 
+// TestFreshFirstNeedsAWindow: Loki rejects what is older than the newest of a stream by more than its window.
+func TestFreshFirstNeedsAWindow(t *testing.T) {
+	c := Default()
+	c.Endpoint, c.Queue.Storage, c.Queue.Recovery = "http://x", "file_storage", "fresh_first"
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"sending_queue::recovery" is fresh_first`) || !strings.Contains(err.Error(), "max_chunk_age") {
+		t.Errorf("without out_of_order: %v", err)
+	}
+	c.OutOfOrder = true
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestLinesTooFarBehindCostOnlyThemselves: lines of a stream are not sorted by time, so lines before one that is too old may
 // be good.
 func TestLinesTooFarBehindCostOnlyThemselves(t *testing.T) {

@@ -45,6 +45,8 @@ type Config struct {
 	MaxBatchSizeBytes int `mapstructure:"max_batch_size_bytes"`
 	// MaxBatchRequestParallelism overrides remote_write_queue::num_consumers.
 	MaxBatchRequestParallelism int `mapstructure:"max_batch_request_parallelism"`
+	// OutOfOrder says that the destination takes samples older than the newest of their series.
+	OutOfOrder bool `mapstructure:"out_of_order"`
 	// ProtobufMessage is the protocol version; only that of 1.0 is supported.
 	ProtobufMessage string `mapstructure:"protobuf_message"`
 }
@@ -59,12 +61,13 @@ type Queue struct {
 	NumConsumers int `mapstructure:"num_consumers"`
 	// Storage names a file_storage extension: the queue is on disk.
 	Storage string `mapstructure:"storage"`
-	// Sizer, OnFull, BlockOnOverflow, MaxAge and DeadLettersMiB are for a queue on disk; see delivery.
+	// Sizer, OnFull, BlockOnOverflow, MaxAge, DeadLettersMiB and Recovery are for a queue on disk; see delivery.
 	Sizer           string        `mapstructure:"sizer"`
 	OnFull          string        `mapstructure:"on_full"`
 	BlockOnOverflow bool          `mapstructure:"block_on_overflow"`
 	MaxAge          time.Duration `mapstructure:"max_age"`
 	DeadLettersMiB  int           `mapstructure:"dead_letters_mib"`
+	Recovery        string        `mapstructure:"recovery"`
 }
 
 // WAL is the section wal, the Collector's older way to a queue on disk.
@@ -126,7 +129,7 @@ func Default() *Config {
 
 func queueDefaults() Queue {
 	d := delivery.DefaultQueueConfig()
-	return Queue{Enabled: true, QueueSize: 10_000, NumConsumers: 1, Sizer: d.Sizer, OnFull: d.OnFull, DeadLettersMiB: d.DeadLettersMiB}
+	return Queue{Enabled: true, QueueSize: 10_000, NumConsumers: 1, Sizer: d.Sizer, OnFull: d.OnFull, DeadLettersMiB: d.DeadLettersMiB, Recovery: d.Recovery}
 }
 
 // Validate reports every fault with its key.
@@ -153,9 +156,9 @@ func (c *Config) Validate() error {
 	if c.WAL.Directory != "" && c.Queue.Storage != "" {
 		errs = append(errs, errors.New(`"wal::directory" and "remote_write_queue::storage" are two ways to one thing; remove "wal"`))
 	}
-	if q := c.client().Queue; q.OnDisk() { // its keys have the same names
+	if q := c.client().Queue; q.OnDisk() || q.Recovery == delivery.FreshFirst { // its keys have the same names
 		q.NumConsumers = 1
-		if err := q.Validate(); err != nil {
+		if err := errors.Join(q.Validate(), q.NeedsOrder(c.OutOfOrder, `let it take them (Prometheus: "storage.tsdb.out_of_order_time_window" over the longest outage)`)); err != nil {
 			errs = append(errs, errors.New(strings.ReplaceAll(err.Error(), "sending_queue", "remote_write_queue")))
 		}
 	}
@@ -179,7 +182,7 @@ func (c *Config) client() *httpclient.Config {
 	shared := httpclient.Config{ClientConfig: c.ClientConfig, Config: delivery.DefaultConfig()}
 	q := &shared.Queue
 	q.Enabled, q.QueueSize, q.Storage, q.Directory = c.Queue.Enabled, c.Queue.QueueSize, c.Queue.Storage, c.WAL.Directory
-	q.Sizer, q.OnFull, q.BlockOnOverflow, q.MaxAge, q.DeadLettersMiB = c.Queue.Sizer, c.Queue.OnFull, c.Queue.BlockOnOverflow, c.Queue.MaxAge, c.Queue.DeadLettersMiB
+	q.Sizer, q.OnFull, q.BlockOnOverflow, q.MaxAge, q.DeadLettersMiB, q.Recovery = c.Queue.Sizer, c.Queue.OnFull, c.Queue.BlockOnOverflow, c.Queue.MaxAge, c.Queue.DeadLettersMiB, c.Queue.Recovery
 	shared.Retry, shared.Credentials, shared.MaxInFlight = c.Retry, c.Credentials, 1
 	if shared.MaxIdleConnsPerHost == 0 {
 		shared.MaxIdleConnsPerHost = max(c.shards(), http.DefaultMaxIdleConnsPerHost)

@@ -361,4 +361,21 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 }
 
+// TestFreshFirstNeedsADestinationOutOfOrder: the setting would lose samples elsewhere.
+func TestFreshFirstNeedsADestinationOutOfOrder(t *testing.T) {
+	c := Default()
+	c.Endpoint, c.Queue.Storage, c.Queue.Recovery = "http://x/api/v1/write", "file_storage", "fresh_first"
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"remote_write_queue::recovery" is fresh_first`) || !strings.Contains(err.Error(), `"out_of_order: true"`) {
+		t.Errorf("without out_of_order: %v", err)
+	}
+	c.OutOfOrder = true
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	c.Queue.Storage = ""
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"remote_write_queue::storage"`) {
+		t.Errorf("without storage: %v", err)
+	}
+}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

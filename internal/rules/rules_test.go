@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"internal/conns"},
 	{"internal/listen"},
 	{"pipeline", "internal/inflate"},
-	{"pipeline/ledger", "pipeline/status", "pipeline/config/read", "pipeline/source", "delivery/answer", "delivery/payload"},
+	{"pipeline/ledger", "pipeline/status", "pipeline/config/read", "pipeline/source", "delivery/answer", "delivery/payload", "delivery/pace"},
 	{"delivery/credential", "delivery/divide"},
 	{"pipeline/engine", "pipeline/config", "pipeline/pipelinetest", "delivery"},
 	{"delivery/httpclient"},
