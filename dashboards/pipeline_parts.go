@@ -66,7 +66,7 @@ func pipelineExporters() []panel {
 				"what may be in the destination twice.",
 			queries: []query{
 				{expr: rate("retries_total", ""), legend: "{{component}} retries"},
-				{expr: `sum by (component) (rate(sluice_component_delivered_after_refusal_items_total{}[$__rate_interval]))`, legend: "{{component}} items twice"},
+				{expr: `sum by (component) (rate(sluice_component_duplicate_items_total{}[$__rate_interval]))`, legend: "{{component}} items twice"},
 			},
 		},
 		{

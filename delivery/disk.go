@@ -38,7 +38,6 @@ type disk struct {
 	taking    context.Context
 	end       context.CancelFunc
 	consumers sync.WaitGroup
-	again     prometheus.Counter
 	moved     atomic.Int64 // unix nanoseconds of the last record that was settled
 }
 
@@ -102,10 +101,6 @@ func storageOf(k *Sender) (pipeline.Storage, error) {
 }
 
 func (d *disk) register(reg prometheus.Registerer) error {
-	d.again = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_exporter_redelivered_items_total",
-		Help: "Items delivered out of the queue on disk that may have been sent before: after a restart, or after an attempt that was refused or had no answer.",
-	})
 	gauge := func(name, help string, value func(queue.Status) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_queue_" + name, Help: help}, func() float64 {
 			if q := d.q.Load(); q != nil {
@@ -115,10 +110,8 @@ func (d *disk) register(reg prometheus.Registerer) error {
 		})
 	}
 	for _, c := range []prometheus.Collector{
-		d.again,
 		gauge("stored_records", "Records in the queue on disk.", func(s queue.Status) float64 { return float64(s.Records) }),
-		gauge("stored_items", "Items in the queue on disk.", func(s queue.Status) float64 { return float64(s.Items) }),
-		gauge("stored_bytes", "Bytes of the records in the queue on disk.", func(s queue.Status) float64 { return float64(s.Bytes) }),
+		gauge("stored_bytes", "Bytes of the records in the queue on disk, as they are stored.", func(s queue.Status) float64 { return float64(s.Bytes) }),
 		gauge("disk_bytes", "Bytes of the queue's files.", func(s queue.Status) float64 { return float64(s.Disk) }),
 		gauge("capacity", "queue_size, in the unit of sizer.", func(queue.Status) float64 { return float64(d.o.Size) }),
 		gauge("oldest_unsent_seconds", "Age of the oldest record in the queue.", func(s queue.Status) float64 {
@@ -216,8 +209,8 @@ func (d *disk) forward(it *queue.Item, q *queue.Queue) {
 		d.bury(it, q, &a)
 	}
 	if a.Refusal == nil {
-		if it.MaybeSent {
-			d.again.Add(float64(items - a.RejectedItems()))
+		if it.Unanswered {
+			k.settings.DeliveredAfterRefusal(it.Signal, items-a.RejectedItems())
 		}
 		it.Settle()
 		d.moved.Store(time.Now().UnixNano())
@@ -242,7 +235,9 @@ func (d *disk) forward(it *queue.Item, q *queue.Queue) {
 
 func (d *disk) attempt(at *place, it *queue.Item) error {
 	k := d.k
-	how := manner{bisections: maxBisections, once: true, maybe: it.MaybeSent}
+	var unsure atomic.Bool
+	how := manner{bisections: maxBisections, once: true, maybe: it.MaybeSent, unsure: &unsure}
+	defer func() { it.Unanswered = it.Unanswered || unsure.Load() }()
 	body := it.Body()
 	if !d.carries || body == nil || it.Encoding != d.o.Compressor.Encoding() {
 		b, err := it.Batch()

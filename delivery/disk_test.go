@@ -97,7 +97,7 @@ func (s *stored) closes() {
 			lost += d.Items
 		}
 	}
-	if a.StoredAtStart+a.Out.Items != a.Delivered.Items+lost+a.Stored {
+	if a.StoredAtStart.Items+a.Out.Items != a.Delivered.Items+lost+a.Stored.Items {
 		s.t.Errorf("stored at start %d + out %d != delivered %d + lost %d + stored %d", a.StoredAtStart, a.Out.Items, a.Delivered.Items, lost, a.Stored)
 	}
 	if n := s.ledger.Unaccounted(); n != 0 {
@@ -152,9 +152,13 @@ func TestStoredThroughAnOutage(t *testing.T) {
 		return answer.Outcome{Code: "200"}
 	})
 	const rounds, n = 3, 40
+	held := pipeline.Amount{}
 	for round := range rounds {
 		s.start()
-		if want := int64(round * n); s.account().StoredAtStart != want {
+		if got := s.account().StoredAtStart; got != held {
+			t.Errorf("round %d: stored at the start %+v, and %+v before", round, got, held)
+		}
+		if want := int64(round * n); s.account().StoredAtStart.Items != want {
 			t.Errorf("round %d: %d stored at the start, want %d", round, s.account().StoredAtStart, want)
 		}
 		var callers sync.WaitGroup
@@ -171,6 +175,9 @@ func TestStoredThroughAnOutage(t *testing.T) {
 		}
 		callers.Wait()
 		s.closes()
+		if held = s.account().Stored; held.Bytes == 0 || held.Bytes != s.account().StoredAtStart.Bytes+s.account().Out.Bytes {
+			t.Errorf("round %d: %+v", round, s.account())
+		}
 		if round < rounds-1 {
 			s.stop()
 		}
@@ -187,7 +194,7 @@ func TestStoredThroughAnOutage(t *testing.T) {
 	if len(seen) != rounds*n {
 		t.Errorf("%d of %d arrived", len(seen), rounds*n)
 	}
-	if a := s.account(); a.Stored != 0 || a.Delivered.Items != rounds*n {
+	if a := s.account(); a.Stored != (pipeline.Amount{}) || a.Delivered.Items != rounds*n || a.Delivered.Bytes != held.Bytes {
 		t.Errorf("in the end: %+v", a)
 	}
 }
@@ -246,10 +253,10 @@ func TestAHeldLaneHoldsOnlyItself(t *testing.T) {
 	if vain := s.dest.attempts() - n; vain > 20 {
 		t.Errorf("%d attempts at the held lane", vain)
 	}
-	for s.account().Stored != n && time.Now().Before(deadline) {
+	for s.account().Stored.Items != n && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if a := s.account(); a.Stored != n {
+	if a := s.account(); a.Stored.Items != n {
 		t.Errorf("%d are stored, want %d", a.Stored, n)
 	}
 	s.stop()
@@ -284,7 +291,7 @@ func TestAFullQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if a := s.account(); a.Dropped[pipeline.DropQueueNewest].Items != 2 || a.Stored != 3 {
+		if a := s.account(); a.Dropped[pipeline.DropQueueNewest].Items != 2 || a.Stored.Items != 3 {
 			t.Errorf("%+v", a)
 		}
 		s.stop()
@@ -306,7 +313,7 @@ func TestAFullQueue(t *testing.T) {
 		}
 		a := s.account()
 		lost := a.Dropped[pipeline.DropQueueOldest].Items
-		if lost == 0 || lost+a.Stored != 9 {
+		if lost == 0 || lost+a.Stored.Items != 9 {
 			t.Errorf("%+v", a)
 		}
 		up.Store(true)
@@ -371,7 +378,7 @@ func TestStoredPartlyRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(5 * time.Second)
-	for s.account().Stored != 1 && time.Now().Before(deadline) {
+	for s.account().Stored.Items != 1 && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	down.Store(false)
@@ -408,4 +415,58 @@ func TestStorageFaults(t *testing.T) {
 	k.Drain()
 	_ = k.Stop(t.Context())
 	s.stop()
+}
+
+// TestDuplicatesThatWeKnowOf: only what may have arrived counts when it is delivered again: after no answer, not after 503 or
+// 429; and after a restart what was out.
+func TestDuplicatesThatWeKnowOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		first answer.Outcome
+		want  int64
+	}{
+		"503":       {answer.Outcome{Verdict: answer.Retry, Code: "503", Unsure: true, Err: errBusy}, 0},
+		"429":       {answer.Outcome{Verdict: answer.Retry, Code: "429", Overload: true, Err: errBusy}, 0},
+		"504":       {answer.Outcome{Verdict: answer.Retry, Code: "504", Unsure: true, Err: errBusy}, 3},
+		"no answer": {answer.Outcome{Verdict: answer.Retry, Code: answer.CodeTimeout, Unsure: true, Err: answer.ErrTimeout}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t, func(_ context.Context, n int, _ string) answer.Outcome {
+				if n == 1 {
+					return c.first
+				}
+				return answer.Outcome{Code: "200"}
+			}).start()
+			if err := s.put("", "a", "b", "c"); err != nil {
+				t.Fatal(err)
+			}
+			s.empty()
+			if n := s.account().DeliveredAfterRefusal; n != c.want {
+				t.Errorf("%d possible duplicates, want %d", n, c.want)
+			}
+			s.stop()
+		})
+	}
+	t.Run("restart", func(t *testing.T) {
+		var up atomic.Bool
+		s := newStored(t, func(context.Context, int, string) answer.Outcome {
+			if up.Load() {
+				return answer.Outcome{Code: "200"}
+			}
+			return answer.Outcome{Verdict: answer.Retry, Code: "503", Err: errBusy}
+		}).start()
+		if err := s.put("", "a", "b"); err != nil {
+			t.Fatal(err)
+		}
+		for s.dest.attempts() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		s.stop()
+		up.Store(true)
+		s.start()
+		s.empty()
+		if n := s.account().DeliveredAfterRefusal; n != 2 {
+			t.Errorf("%d possible duplicates, want 2", n)
+		}
+		s.stop()
+	})
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/delivery/divide"
@@ -62,9 +63,10 @@ const maxBisections = 8
 
 // manner is how a batch is sent.
 type manner struct {
-	bisections int  // that are left
-	once       bool // one attempt, without retries: for a queue, which takes back what is refused
-	maybe      bool // the destination may have it
+	bisections int          // that are left
+	once       bool         // one attempt, without retries: for a queue, which takes back what is refused
+	maybe      bool         // the destination may have it
+	unsure     *atomic.Bool // set when an attempt had no answer; may be nil
 }
 
 // send delivers a batch that has a place.
@@ -74,7 +76,7 @@ func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, how mann
 		g := pipeline.NewGather(b.Items)
 		half := b.Items / 2
 		for _, r := range []pipeline.Range{{From: 0, To: half}, {From: half, To: b.Items}} {
-			err := k.send(ctx, at, b.Cut(r.From, r.To), manner{how.bisections - 1, how.once, how.maybe})
+			err := k.send(ctx, at, b.Cut(r.From, r.To), manner{how.bisections - 1, how.once, how.maybe, how.unsure})
 			g.Add(err, r.To-r.From, pipeline.ItemMap{{From: r.From, N: r.To - r.From}})
 		}
 		return g.Err()
@@ -137,7 +139,7 @@ func (s *sending) group(group []*payload.Payload) {
 	for i, p := range group {
 		s.at.hold()
 		p.Keep()
-		err := s.k.deliver(s.ctx, s.at, p, s.how.once)
+		err := s.k.deliver(s.ctx, s.at, p, s.how)
 		if err != nil {
 			s.settle(p, err)
 		} else {
@@ -213,7 +215,7 @@ func (s *sending) divider() *divide.Divider {
 	return &divide.Divider{
 		Deliver: func(ctx context.Context, p *payload.Payload) error {
 			s.at.hold()
-			return s.k.deliver(ctx, s.at, p, s.how.once)
+			return s.k.deliver(ctx, s.at, p, s.how)
 		},
 		AlreadyThere: s.k.alreadyThere, History: &s.k.history, Suspects: s.reqs.Suspects, Log: s.k.settings.Log,
 	}

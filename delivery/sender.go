@@ -84,7 +84,7 @@ func (k *Sender) enter(ctx context.Context, items, bytes int) error {
 
 // deliver sends a payload until a final answer. It releases the payload and one hold on the place, or leaves that
 // to an attempt that outlives the caller.
-func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload, once bool) error {
+func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload, how manner) error {
 	wait := k.opts.Retry.backoff()
 	start := time.Now()
 	for {
@@ -100,7 +100,10 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload, onc
 			giveBack(at, p)
 			return err
 		}
-		if once {
+		if how.once {
+			if out.MayHaveArrived() && how.unsure != nil {
+				how.unsure.Store(true)
+			}
 			k.sent.keep(p)
 			giveBack(at, p)
 			return &pipeline.Refused{Err: out.Err, After: out.After, Overload: out.Overload}

@@ -155,7 +155,7 @@ service:
 	}
 	stop.Store(true)
 	done.Wait()
-	eventually(t, 30*time.Second, "an empty queue", func() bool { return sumOf(t, p[1], "sluice_queue_stored_items") == 0 })
+	eventually(t, 30*time.Second, "an empty queue", func() bool { return sumOf(t, p[1], "sluice_component_stored_items") == 0 })
 	dropped += sumOf(t, p[1], "sluice_component_dropped_items_total")
 	if n := unaccounted(t, p[1]); n != 0 {
 		t.Errorf("%v items unaccounted for", n)

@@ -83,7 +83,7 @@ service:
 		}
 	}
 	twice := func(component string) string {
-		return "sluice_component_delivered_after_refusal_items_total{component=" + component + ",pipeline=,signal=logs}"
+		return "sluice_component_duplicate_items_total{component=" + component + ",pipeline=,signal=logs}"
 	}
 	fan, split := twice("exporter/otlp_http/alive"), twice("receiver/otlp/split") // the receiver repeats all of a request
 	counted := func(wantFan, wantSplit float64) {

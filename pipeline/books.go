@@ -10,15 +10,15 @@ type Books interface {
 	// Delivered must be called when a destination confirms items: before Consume returns nil, and also when the
 	// caller was already refused. The ledger compares it with the nil answers.
 	Delivered(sig Signal, items, bytes int)
-	// DeliveredAfterRefusal says that items were delivered although their caller will send them again: it bounds
-	// the duplicates that we cause.
+	// DeliveredAfterRefusal says that items are perhaps delivered twice: their caller will send them again, or an attempt
+	// before may have arrived. It bounds the duplicates that we cause.
 	DeliveredAfterRefusal(sig Signal, items int)
 	// Stored says that items are durable in a queue: they are answered nil, and Delivered or Lost follows, perhaps in
 	// another process. Unstored says that they are in it no more; call it after Delivered.
-	Stored(sig Signal, items int)
-	Unstored(sig Signal, items int)
+	Stored(sig Signal, items, bytes int)
+	Unstored(sig Signal, items, bytes int)
 	// Restored says what a queue held when it was opened.
-	Restored(sig Signal, items int64)
+	Restored(sig Signal, held Amount)
 	// Lost must be called for what is discarded out of a queue, before Unstored.
 	Lost(why Reason, sig Signal, items, bytes int)
 	// Holding is the account of a receiver that queues batches.
@@ -65,8 +65,9 @@ type Statement struct {
 	Kind      Kind
 
 	In, Out, Refused, Held, Delivered Amount
-	// Of an exporter with a queue on disk, in items: StoredAtStart + Out = Delivered + what was dropped out of the queue + Stored.
-	Stored, StoredAtStart int64
+	// Of an exporter with a queue on disk: StoredAtStart + Out = Delivered + what was dropped out of the queue + Stored. In
+	// bytes, too, as long as no request was divided: the parts repeat what is common.
+	Stored, StoredAtStart Amount
 	Dropped               map[Reason]Amount // only reasons that occurred
 	DeliveredAfterRefusal int64             // items
 }

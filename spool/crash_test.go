@@ -230,7 +230,7 @@ func drain(t *testing.T, l *spool.Log) (ids map[uint64]bool, maybe map[uint64]bo
 		ids[id], maybe[id] = true, e.MaybeSent
 		total.Records++
 		total.Count += uint64(e.Count)
-		total.Bytes += uint64(48+len(e.Header)+len(e.Body)+7) &^ 7
+		total.Bytes += uint64(56+len(e.Header)+len(e.Body)+7) &^ 7
 	}
 }
 

@@ -136,7 +136,7 @@ func parseCursor(b []byte) (*cursor, error) {
 	if b = b[:size]; crc32.Checksum(b[:size-4], castagnoli) != le.Uint32(b[size-4:]) {
 		return nil, errDamaged
 	}
-	if v := le.Uint32(b[8:]); v > version {
+	if v := le.Uint32(b[8:]); v != version {
 		return nil, &VersionError{Version: v}
 	}
 	c := &cursor{next: Seq(le.Uint64(b[16:])), durable: Seq(le.Uint64(b[24:]))}

@@ -39,7 +39,7 @@ func sample(t *testing.T) (map[string][]byte, map[string][]laid) {
 		if p := places[name]; len(p) > 0 {
 			at = (p[len(p)-1].till + 7) &^ 7
 		}
-		places[name] = append(places[name], laid{id, at, at + 48 + 8 + int64(len(rec.Body))})
+		places[name] = append(places[name], laid{id, at, at + 56 + 8 + int64(len(rec.Body))})
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestDamageCostsWhatIsDamaged(t *testing.T) {
 		p := places[name]
 		rec := p[r.IntN(len(p))]
 		// A place of each class: header, its copy, each field of a head, header bytes, body, padding, footer.
-		off := []int64{r.Int64N(64), 512 + r.Int64N(64), rec.at + r.Int64N(48), rec.at + r.Int64N(48), rec.at + 48 + r.Int64N(8),
+		off := []int64{r.Int64N(64), 512 + r.Int64N(64), rec.at + r.Int64N(56), rec.at + r.Int64N(56), rec.at + 56 + r.Int64N(8),
 			rec.at + 56 + r.Int64N(rec.till-rec.at-56), rec.till, rec.at, int64(len(b)) - 1 - r.Int64N(64), r.Int64N(int64(len(b)))}[r.IntN(10)]
 		off = min(off, int64(len(b))-1)
 		n := min(1+r.Int64N(64), int64(len(b))-off)
@@ -305,15 +305,15 @@ func TestFutureVersion(t *testing.T) {
 	for _, name := range []string{"q/cursor", slices.Sorted(maps.Keys(places))[1]} {
 		fs := image(files)
 		b := slices.Clone(files[name])
-		spool.SetVersion(b, 2)
+		spool.SetVersion(b, 3)
 		if strings.HasSuffix(name, ".seg") {
-			spool.SetVersion(b[512:], 2)
+			spool.SetVersion(b[512:], 3)
 		}
 		fs.SetFile(name, b)
 		before := fs.Files()
 		_, err := spool.Open(spool.Options{Dir: "q", FS: fs})
 		v, ok := errors.AsType[*spool.VersionError](err)
-		if !ok || v.Version != 2 || v.File != name {
+		if !ok || v.Version != 3 || v.File != name {
 			t.Errorf("%s: %v", name, err)
 		}
 		if after := fs.Files(); !maps.EqualFunc(before, after, bytes.Equal) {
@@ -450,7 +450,7 @@ func TestTools(t *testing.T) {
 		l.Close()
 	}
 	name := filepath.Join(dir, "0000000000000001.seg")
-	spool.FlipByte(t, name, 1024+60)
+	spool.FlipByte(t, name, 1024+68)
 	d, err := spool.Verify(dir, func(done, total int64) {
 		if done > total {
 			t.Errorf("%d of %d", done, total)

@@ -11,11 +11,11 @@ import (
 
 // FORMAT.md says what these are, and why.
 const (
-	version    = 1
+	version    = 2
 	headerSize = 64
 	headerCopy = 512  // where the second copy of the header stands, in a sector of its own
 	dataStart  = 1024 // where the first record stands
-	headSize   = 48
+	headSize   = 56
 	footerSize = 64
 
 	// MaxHeader and MaxBody are the most bytes that a record may have of each.
@@ -76,7 +76,7 @@ func findHeader(b []byte) (h header, at int64, err error) {
 		if crc32.Checksum(c[:60], castagnoli) != le.Uint32(c[60:]) {
 			continue
 		}
-		if v := le.Uint32(c[8:]); v > version {
+		if v := le.Uint32(c[8:]); v != version {
 			return header{}, 0, &VersionError{Version: v}
 		}
 		h = header{Seq(le.Uint64(c[16:])), Seq(le.Uint64(c[24:])), int64(le.Uint64(c[32:])), le.Uint64(c[40:])}
@@ -102,12 +102,13 @@ type head struct {
 	headerLen, bodyLen uint32
 	bodySum            uint32
 	undurable          uint32
+	weight             uint64
 }
 
 // length is what the record takes without padding, size with it.
 func (h head) length() int64  { return headSize + int64(h.headerLen) + int64(h.bodyLen) }
 func (h head) size() int64    { return (h.length() + 7) &^ 7 }
-func (h head) totals() Totals { return Totals{1, uint64(h.count), uint64(h.size())} }
+func (h head) totals() Totals { return Totals{1, uint64(h.count), uint64(h.size()), h.weight} }
 
 // encode writes head and header into b and returns how many bytes that is.
 func (h head) encode(b []byte, seed uint32, hdr []byte) int {
@@ -119,6 +120,7 @@ func (h head) encode(b []byte, seed uint32, hdr []byte) int {
 	le.PutUint64(b[32:], uint64(h.time))
 	le.PutUint32(b[40:], h.bodySum)
 	le.PutUint32(b[44:], h.undurable)
+	le.PutUint64(b[48:], h.weight)
 	n := headSize + copy(b[headSize:], hdr)
 	le.PutUint32(b[8:], crc32.Update(seed, castagnoli, b[12:n]))
 	return n
@@ -131,7 +133,7 @@ func parseHead(b []byte) (h head, ok bool) {
 	}
 	h = head{
 		headerLen: le.Uint32(b[12:]), bodyLen: le.Uint32(b[16:]), count: le.Uint32(b[20:]),
-		seq: Seq(le.Uint64(b[24:])), time: int64(le.Uint64(b[32:])), bodySum: le.Uint32(b[40:]), undurable: le.Uint32(b[44:]),
+		seq: Seq(le.Uint64(b[24:])), time: int64(le.Uint64(b[32:])), bodySum: le.Uint32(b[40:]), undurable: le.Uint32(b[44:]), weight: le.Uint64(b[48:]),
 	}
 	return h, h.headerLen <= MaxHeader && h.bodyLen <= MaxBody
 }
@@ -142,15 +144,15 @@ func headSum(b []byte, seed uint32) bool {
 
 // A footer ends a closed segment. It is written when all that it sums up is durable.
 type footer struct {
-	first, end Seq
-	total      Totals // of whole records; end-first-total.Records were lost before it was closed
-	salt       uint64
+	end   Seq
+	total Totals // of whole records; end-first-total.Records were lost before it was closed
+	salt  uint64
 }
 
 func (f footer) encode(b []byte) {
 	clear(b[:footerSize])
 	copy(b, footerMagic)
-	le.PutUint64(b[8:], uint64(f.first))
+	le.PutUint64(b[8:], f.total.Weight)
 	le.PutUint64(b[16:], uint64(f.end))
 	le.PutUint64(b[24:], f.total.Records)
 	le.PutUint64(b[32:], f.total.Count)
@@ -163,9 +165,8 @@ func parseFooter(b []byte, h header) (f footer, ok bool) {
 	if !bytes.Equal(b[:8], footerMagic) || crc32.Checksum(b[:60], castagnoli) != le.Uint32(b[60:]) {
 		return footer{}, false
 	}
-	f = footer{Seq(le.Uint64(b[8:])), Seq(le.Uint64(b[16:])),
-		Totals{le.Uint64(b[24:]), le.Uint64(b[32:]), le.Uint64(b[40:])}, le.Uint64(b[48:])}
-	return f, f.salt == h.salt && f.first == h.first && f.end >= f.first && f.end <= maxSeq && f.total.Records <= uint64(f.end-f.first)
+	f = footer{Seq(le.Uint64(b[16:])), Totals{le.Uint64(b[24:]), le.Uint64(b[32:]), le.Uint64(b[40:]), le.Uint64(b[8:])}, le.Uint64(b[48:])}
+	return f, f.salt == h.salt && f.end >= h.first && f.end <= maxSeq && f.total.Records <= uint64(f.end-h.first)
 }
 
 func segmentName(first Seq) string { return fmt.Sprintf("%016x.seg", uint64(first)) }

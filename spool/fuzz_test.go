@@ -35,7 +35,7 @@ func FuzzSegment(f *testing.F) {
 	}
 	f.Add(b)
 	var foot [footerSize]byte
-	footer{5, 9, total, h.salt}.encode(foot[:])
+	footer{9, total, h.salt}.encode(foot[:])
 	f.Add(append(bytes.Clone(b), foot[:]...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file := memory{Reader: bytes.NewReader(b)}

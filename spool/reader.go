@@ -167,7 +167,7 @@ func (r *Reader) handOut(e *Entry, st step) bool {
 	}
 	e.MaybeSent = l.sent.has(st.seq)
 	l.sent.add(st.seq, st.seq+1)
-	l.inflight[st.seq] = handed{st.at, st.size(), st.time, st.count}
+	l.inflight[st.seq] = handed{st.at, st.size(), st.time, st.count, st.weight}
 	r.pos = st.seq + 1
 	return true
 }

@@ -133,7 +133,7 @@ func (s *segment) loadFooter(f File, size int64, limit Seq) bool {
 		return false
 	}
 	s.end, s.total, s.data = foot.end, foot.total, size-footerSize
-	s.holes = uint64(foot.end-foot.first) - foot.total.Records
+	s.holes = uint64(foot.end-s.first) - foot.total.Records
 	return true
 }
 

@@ -264,7 +264,7 @@ func (w *walker) body(st step, buf []byte) (e Entry, ok bool, err error) {
 	if err := w.read(buf, st.at+headSize); err != nil {
 		return Entry{Buf: buf}, false, err
 	}
-	e = Entry{Record{buf[:st.headerLen], buf[st.headerLen:], st.count, st.time}, st.seq, buf, false}
+	e = Entry{Record{buf[:st.headerLen], buf[st.headerLen:], st.count, st.time, st.weight}, st.seq, buf, false}
 	return e, crc32.Checksum(e.Body, castagnoli) == st.bodySum, nil
 }
 

@@ -33,7 +33,7 @@ func (l *Log) Settle(seq Seq) {
 	if st, ok, err := f.find(p, seq); err == nil && ok && st.seq == seq {
 		l.mu.Lock()
 		if !l.settled.has(seq) {
-			l.settleLocked(seq, handed{st.at, st.size(), st.time, st.count})
+			l.settleLocked(seq, handed{st.at, st.size(), st.time, st.count, st.weight})
 		}
 		l.mu.Unlock()
 	}
@@ -45,7 +45,7 @@ func (l *Log) settleLocked(seq Seq, h handed) {
 	if l.settled.has(seq) {
 		return
 	}
-	t := Totals{1, uint64(h.count), uint64(h.size)}
+	t := Totals{1, uint64(h.count), uint64(h.size), h.weight}
 	l.settled.add(seq, seq+1)
 	l.unsettled(func(all *Totals) { all.sub(t) })
 	if p, ok := l.part(seq); ok {
@@ -111,7 +111,7 @@ func (l *Log) drop(more func(Totals, head) bool) (got Totals) {
 		f.w.accept(st)
 		l.mu.Lock()
 		if _, has := l.inflight[pos]; !has && !l.settled.has(pos) {
-			l.settleLocked(pos, handed{st.at, st.size(), st.time, st.count})
+			l.settleLocked(pos, handed{st.at, st.size(), st.time, st.count, st.weight})
 			got.add(st.totals())
 		}
 		l.mu.Unlock()

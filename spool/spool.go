@@ -36,6 +36,7 @@ type Record struct {
 	Body   []byte
 	Count  uint32 // how many items the body holds; only added up
 	Time   int64  // unix nanoseconds
+	Weight uint64 // any other number that is only added up, such as a size before compression
 }
 
 // An Entry is a record that was read. Header and Body are views into Buf, which is for the next call.
@@ -47,29 +48,33 @@ type Entry struct {
 }
 
 // Totals add up records. Bytes are those on disk, heads and padding included.
-type Totals struct{ Records, Count, Bytes uint64 }
+type Totals struct{ Records, Count, Bytes, Weight uint64 }
 
 func (t *Totals) add(u Totals) {
-	t.Records, t.Count, t.Bytes = t.Records+u.Records, t.Count+u.Count, t.Bytes+u.Bytes
+	t.Records, t.Count, t.Bytes, t.Weight = t.Records+u.Records, t.Count+u.Count, t.Bytes+u.Bytes, t.Weight+u.Weight
 }
 
 func (t *Totals) sub(u Totals) {
 	t.Records, t.Count, t.Bytes = t.Records-min(u.Records, t.Records), t.Count-min(u.Count, t.Count), t.Bytes-min(u.Bytes, t.Bytes)
+	t.Weight -= min(u.Weight, t.Weight)
 }
 
 // minus is what is left of t without u, never less than nothing.
 func (t Totals) minus(u Totals) Totals { t.sub(u); return t }
 
 // A Sum is what is unsettled in all logs that share it. To read it costs nothing.
-type Sum struct{ records, count, bytes atomic.Uint64 }
+type Sum struct{ records, count, bytes, weight atomic.Uint64 }
 
 // Totals are the sum now.
-func (s *Sum) Totals() Totals { return Totals{s.records.Load(), s.count.Load(), s.bytes.Load()} }
+func (s *Sum) Totals() Totals {
+	return Totals{s.records.Load(), s.count.Load(), s.bytes.Load(), s.weight.Load()}
+}
 
 func (s *Sum) change(from, to Totals) {
 	s.records.Add(to.Records - from.Records)
 	s.count.Add(to.Count - from.Count)
 	s.bytes.Add(to.Bytes - from.Bytes)
+	s.weight.Add(to.Weight - from.Weight)
 }
 
 // Stats is the state of a log.
@@ -121,14 +126,14 @@ type LostError struct{ Cause error }
 func (e *LostError) Error() string { return "spool: not stored: " + e.Cause.Error() }
 func (e *LostError) Unwrap() error { return e.Cause }
 
-// A VersionError is Open's answer to files of a newer program. Nothing was changed.
+// A VersionError is Open's answer to files of another version. Nothing was changed.
 type VersionError struct {
 	File    string
 	Version uint32
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("%s has format version %d; this program knows up to %d: use the newer program", e.File, e.Version, version)
+	return fmt.Sprintf("%s has format version %d, and this program knows %d: let the program that wrote it deliver it, or move the folder away", e.File, e.Version, version)
 }
 
 func (o Options) withDefaults() Options {
@@ -210,10 +215,11 @@ type failure struct {
 
 // handed is what is known of a record that a reader has.
 type handed struct {
-	off   int64
-	size  int64
-	time  int64
-	count uint32
+	off    int64
+	size   int64
+	time   int64
+	count  uint32
+	weight uint64
 }
 
 // A signal wakes all who wait for it. Log.mu guards it: who looks at the state and then takes the channel misses nothing.

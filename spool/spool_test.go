@@ -136,15 +136,15 @@ func TestTwoReaders(t *testing.T) {
 }
 
 func TestDrop(t *testing.T) {
-	o := spool.Options{Dir: t.TempDir(), SegmentBytes: 2 << 10}
+	o := spool.Options{Dir: t.TempDir(), SegmentBytes: 2100}
 	l := open(t, o)
 	put(t, l, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)
 	r := l.NewReader(0, 0)
 	defer r.Close()
 	next(t, r)
 	next(t, r)
-	got := l.DropOldest(300) // 168 bytes each
-	if got != (spool.Totals{Records: 2, Count: 4 + 5, Bytes: 336}) {
+	got := l.DropOldest(300) // 176 bytes each
+	if got != (spool.Totals{Records: 2, Count: 4 + 5, Bytes: 352}) {
 		t.Errorf("dropped %+v", got)
 	}
 	if got := l.DropOlder(time.Unix(0, 11)); got.Records != 6 {
@@ -458,7 +458,7 @@ func TestFailedSyncIsNotDamage(t *testing.T) {
 			}
 			return nil
 		}
-		o := spool.Options{Dir: "q", FS: fs, SegmentBytes: 2 << 10}
+		o := spool.Options{Dir: "q", FS: fs, SegmentBytes: 2100}
 		l := open(t, o)
 		defer l.Close()
 		put(t, l, 1)
@@ -493,7 +493,7 @@ func TestSum(t *testing.T) {
 			l := open(t, spool.Options{Dir: dir, Sum: &sum})
 			logs = append(logs, l)
 			for i := range 5 {
-				if _, err := l.Append(t.Context(), spool.Record{Body: make([]byte, 100*i), Count: uint32(i)}); err != nil {
+				if _, err := l.Append(t.Context(), spool.Record{Body: make([]byte, 100*i), Count: uint32(i), Weight: uint64(1000 * i)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -505,6 +505,10 @@ func TestSum(t *testing.T) {
 			l.DropOldest(1)
 			u := l.Stats().Unsettled
 			want.Records, want.Count, want.Bytes = want.Records+u.Records, want.Count+u.Count, want.Bytes+u.Bytes
+			want.Weight += u.Weight
+			if u.Weight != 1000*u.Count {
+				t.Errorf("%+v", u)
+			}
 		}
 		if got := sum.Totals(); got != want || got.Records != uint64(6*(round+1)) {
 			t.Errorf("round %d: the sum is %+v, the logs have %+v", round, got, want)

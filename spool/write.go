@@ -28,7 +28,7 @@ func (l *Log) Append(ctx context.Context, r Record) (Seq, error) {
 // Put writes a record, so that it survives this process; Durable waits until it survives a power cut, too. After an error (ErrFull,
 // ErrTooLarge, ErrClosed, or one of the disk) nothing of the record is there, and the next Put may succeed.
 func (l *Log) Put(r Record) (Seq, error) {
-	h := head{headerLen: uint32(len(r.Header)), bodyLen: uint32(len(r.Body)), count: r.Count, time: r.Time}
+	h := head{headerLen: uint32(len(r.Header)), bodyLen: uint32(len(r.Body)), count: r.Count, time: r.Time, weight: r.Weight}
 	if len(r.Header) > MaxHeader || len(r.Body) > MaxBody || (l.opt.MaxBytes > 0 && h.size() > l.opt.MaxBytes) {
 		return 0, ErrTooLarge
 	}
@@ -326,7 +326,7 @@ func (l *Log) seal(s *segment) {
 	err := s.f.Truncate(s.data)
 	if err == nil && s.end > s.first {
 		var b [footerSize]byte
-		footer{s.first, s.end, s.total, s.salt}.encode(b[:])
+		footer{s.end, s.total, s.salt}.encode(b[:])
 		if err = writeFull(s.f, b[:], s.data); err == nil && !l.opt.NoSync {
 			err = s.f.Sync()
 		}

@@ -57,6 +57,10 @@ type Outcome struct {
 	Unsure   bool            // Retry: it may have arrived all the same
 }
 
+// MayHaveArrived reports whether the destination may have what it did not confirm. 503 is a refusal in plain words, though a
+// part of a batch may be there.
+func (o Outcome) MayHaveArrived() bool { return o.Verdict == Retry && o.Unsure && o.Code != "503" }
+
 // JudgeHTTP maps HTTP statuses to verdicts. A redirect gets here only if it was not followed.
 func JudgeHTTP(status int) (Verdict, pipeline.Reason) {
 	switch {

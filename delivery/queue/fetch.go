@@ -143,7 +143,7 @@ func (l *lane) fetch(to *stream, r *spool.Reader) (*fetched, bool) {
 			buf.Release()
 			q.o.Log.Error("a record of the queue cannot be read and is dropped", "lane", l.name, "error", bad)
 			l.log.Settle(e.Seq)
-			l.lost(pipeline.DropCorrupt, spool.Totals{Count: uint64(e.Count), Bytes: uint64(len(e.Body))})
+			l.lost(pipeline.DropCorrupt, spool.Totals{Count: uint64(e.Count), Weight: e.Weight})
 			continue
 		}
 		to.ready = it

@@ -98,7 +98,7 @@ func (l *lane) store(g *gather, o pipeline.Origin) error {
 		body = l.q.o.Compressor.Compress(g.body.B)
 		defer body.Release()
 	}
-	seq, err := l.log.Put(spool.Record{Header: h.append(nil), Body: body.B, Count: uint32(g.items), Time: time.Now().UnixNano()})
+	seq, err := l.log.Put(spool.Record{Header: h.append(nil), Body: body.B, Count: uint32(g.items), Time: time.Now().UnixNano(), Weight: uint64(h.raw)})
 	if err == nil && h.raw >= bigRecord {
 		<-l.commit
 		err = l.log.Durable(context.Background(), seq)
@@ -110,7 +110,7 @@ func (l *lane) store(g *gather, o pipeline.Origin) error {
 	}
 	switch {
 	case err == nil:
-		l.q.o.Books.Stored(l.signal, g.items)
+		l.q.o.Books.Stored(l.signal, g.items, h.raw)
 		return nil
 	case errors.Is(err, spool.ErrTooLarge):
 		return pipeline.Reject(0, pipeline.DropTooLarge, err)

@@ -110,7 +110,7 @@ type lane struct {
 	schedule // guarded by Queue.mu, as what follows
 	spans    []span
 	came     time.Time // when the last batch was put
-	damaged  uint64
+	damaged  spool.Totals
 }
 
 // Open opens the queue in o.Dir, or makes it. What is in it is booked as restored.
@@ -148,13 +148,13 @@ func Open(o Options) (*Queue, error) {
 
 // restored books what is stored at the start, with what Open found damaged: bookDamage takes that out again.
 func (q *Queue) restored() {
-	var items [len(pipeline.Signals) + 1]int64
+	var held [len(pipeline.Signals) + 1]pipeline.Amount
 	for _, l := range q.order {
 		t := l.log.Stats()
-		items[l.signal] += int64(t.AtOpen.Count + t.Damaged.Count)
+		held[l.signal].Add(int(t.AtOpen.Count+t.Damaged.Count), int(t.AtOpen.Weight+t.Damaged.Weight))
 	}
 	for _, sig := range pipeline.Signals {
-		q.o.Books.Restored(sig, items[sig])
+		q.o.Books.Restored(sig, held[sig])
 	}
 }
 
@@ -247,18 +247,18 @@ func (q *Queue) tick() {
 // bookDamage books the items that the log could not read any more.
 func (l *lane) bookDamage() {
 	l.q.mu.Lock()
-	n := l.log.Stats().Damaged.Count
-	gone := n - min(l.damaged, n)
-	l.damaged = n
+	t := l.log.Stats().Damaged
+	gone := spool.Totals{Count: t.Count - min(l.damaged.Count, t.Count), Weight: t.Weight - min(l.damaged.Weight, t.Weight)}
+	l.damaged = t
 	l.q.mu.Unlock()
-	l.lost(pipeline.DropCorrupt, spool.Totals{Count: gone})
+	l.lost(pipeline.DropCorrupt, gone)
 }
 
 // lost books what leaves the queue without having been delivered.
 func (l *lane) lost(why pipeline.Reason, t spool.Totals) {
 	if t.Count > 0 {
-		l.q.o.Books.Lost(why, l.signal, int(t.Count), int(t.Bytes))
-		l.q.o.Books.Unstored(l.signal, int(t.Count))
+		l.q.o.Books.Lost(why, l.signal, int(t.Count), int(t.Weight))
+		l.q.o.Books.Unstored(l.signal, int(t.Count), int(t.Weight))
 	}
 }
 

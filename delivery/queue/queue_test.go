@@ -315,7 +315,7 @@ func TestDamageFoundAtOpen(t *testing.T) {
 		if a.Signal != pipeline.Logs {
 			continue
 		}
-		if a.StoredAtStart != 3 || a.Stored != 0 || a.Dropped[pipeline.DropCorrupt].Items != 1 || len(got) != 2 {
+		if a.StoredAtStart != (pipeline.Amount{Items: 3, Bytes: 900}) || a.Stored != (pipeline.Amount{}) || a.Dropped[pipeline.DropCorrupt] != (pipeline.Amount{Items: 1, Bytes: 300}) || len(got) != 2 {
 			t.Errorf("%d delivered; stored at the start %d, stored %d, dropped %v", len(got), a.StoredAtStart, a.Stored, a.Dropped)
 		}
 	}

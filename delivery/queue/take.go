@@ -20,8 +20,10 @@ type Item struct {
 	Items     int // that are not settled yet
 	Size      int // of their OTLP request, in bytes
 	Encoding  string
-	MaybeSent bool // the destination may have it, from an attempt before
-	Stored    time.Time
+	MaybeSent bool // the destination may have it, or a part of it, from an attempt before
+	// Unanswered is true after an attempt without an answer, and when nobody knows, after a restart.
+	Unanswered bool
+	Stored     time.Time
 
 	lane  *lane
 	from  *stream
@@ -53,7 +55,7 @@ func (l *lane) item(from *stream, e spool.Entry, buf *buffer.Buffer, err error) 
 	}
 	return &Item{
 		Signal: h.signal, Origin: pipeline.Origin{Tenant: h.tenant, Route: h.route}, Items: int(e.Count), Size: h.raw, Encoding: h.encoding,
-		MaybeSent: e.MaybeSent, Stored: time.Unix(0, e.Time), lane: l, from: from, seq: e.Seq, buf: buf, body: e.Body,
+		MaybeSent: e.MaybeSent, Unanswered: e.MaybeSent, Stored: time.Unix(0, e.Time), lane: l, from: from, seq: e.Seq, buf: buf, body: e.Body,
 	}, nil
 }
 
@@ -129,7 +131,7 @@ func (i *Item) Batch() (pipeline.Batch, error) {
 func (i *Item) Settle() {
 	l, q := i.lane, i.lane.q
 	l.log.Settle(i.seq)
-	q.o.Books.Unstored(i.Signal, i.Items)
+	q.o.Books.Unstored(i.Signal, i.Items, i.Size)
 	q.mu.Lock()
 	i.from.flying--
 	l.pace.Answered(i.begun)
@@ -143,7 +145,7 @@ func (i *Item) Settle() {
 func (i *Item) Back(rest *pipeline.Batch, why *pipeline.Refused) {
 	l, q := i.lane, i.lane.q
 	if rest != nil {
-		q.o.Books.Unstored(i.Signal, i.Items-rest.Items)
+		q.o.Books.Unstored(i.Signal, i.Items-rest.Items, i.Size-len(rest.Request))
 		own := i.buf.Pool().Copy(rest.Request)
 		b := *rest
 		b.Request = own.B

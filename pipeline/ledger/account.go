@@ -134,7 +134,7 @@ type balance struct {
 	repeated         int64           // delivered, although the caller was told to send again
 	dropped          [len(pipeline.Reasons)]pipeline.Amount
 
-	stored, atStart int64                                  // items of a queue
+	stored, atStart pipeline.Amount                        // of a queue
 	lost            [len(pipeline.Reasons)]pipeline.Amount // dropped out of it: they had been answered nil
 }
 
@@ -192,16 +192,17 @@ func share(total, n, all int) int {
 	return int(int64(total) * int64(n) / int64(all))
 }
 
-func (d *Account) store(items int) {
+func (d *Account) store(items, bytes int) {
 	d.mu.Lock()
-	d.stored += int64(items)
+	d.stored.Add(items, bytes)
 	d.mu.Unlock()
 }
 
-func (d *Account) restore(items int64) {
+func (d *Account) restore(held pipeline.Amount) {
 	d.mu.Lock()
-	d.atStart += items - d.stored
-	d.stored = items
+	d.atStart.Add(int(held.Items), int(held.Bytes))
+	d.atStart.Sub(d.stored)
+	d.stored = held
 	d.mu.Unlock()
 }
 
@@ -213,7 +214,7 @@ func (d *Account) lose(why pipeline.Reason, items, bytes int) {
 
 // unqueued is the items that a queue answered nil for and that are nowhere.
 func (a *balance) unqueued() int64 {
-	gap := a.atStart + a.out.Items - a.delivered.Items - a.stored
+	gap := a.atStart.Items + a.out.Items - a.delivered.Items - a.stored.Items
 	for _, l := range a.lost {
 		gap -= l.Items
 	}

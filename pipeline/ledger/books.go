@@ -44,13 +44,13 @@ func (b *Books) DeliveredAfterRefusal(sig pipeline.Signal, items int) {
 }
 
 // Stored implements pipeline.Books.
-func (b *Books) Stored(sig pipeline.Signal, items int) { b.of(sig).store(items) }
+func (b *Books) Stored(sig pipeline.Signal, items, bytes int) { b.of(sig).store(items, bytes) }
 
 // Unstored implements pipeline.Books.
-func (b *Books) Unstored(sig pipeline.Signal, items int) { b.of(sig).store(-items) }
+func (b *Books) Unstored(sig pipeline.Signal, items, bytes int) { b.of(sig).store(-items, -bytes) }
 
 // Restored implements pipeline.Books.
-func (b *Books) Restored(sig pipeline.Signal, items int64) { b.of(sig).restore(items) }
+func (b *Books) Restored(sig pipeline.Signal, held pipeline.Amount) { b.of(sig).restore(held) }
 
 // Lost implements pipeline.Books.
 func (b *Books) Lost(why pipeline.Reason, sig pipeline.Signal, items, bytes int) {

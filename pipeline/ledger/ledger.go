@@ -12,7 +12,7 @@ import (
 //
 //	in = out + refused + dropped(reason) + held
 //
-// and for an exporter with a queue on disk, in items, also over restarts (lost is what was dropped out of the queue):
+// and for an exporter with a queue on disk, also over restarts (lost is what was dropped out of the queue):
 //
 //	stored at the start + out = delivered + lost(reason) + stored
 //

@@ -68,10 +68,12 @@ var (
 		"Items that will not be delivered, by the one reason.", []string{"component", "pipeline", "signal", "reason"}, nil)
 	descDroppedBytes = prometheus.NewDesc("sluice_component_dropped_bytes_total",
 		"Bytes of OTLP that will not be delivered, by the one reason.", []string{"component", "pipeline", "signal", "reason"}, nil)
-	descRepeated = prometheus.NewDesc("sluice_component_delivered_after_refusal_items_total",
-		"Items that reached a destination although their caller was told to send them again: the bound on duplicates.", accountLabels, nil)
+	descRepeated = prometheus.NewDesc("sluice_component_duplicate_items_total",
+		"Items that a destination may have twice: delivered although their caller was told to send them again, or out of a queue after an attempt without an answer or a restart. The bound on duplicates.", accountLabels, nil)
 	descStored = prometheus.NewDesc("sluice_component_stored_items",
 		"Items in the exporter's queue on disk: answered, and not delivered yet.", accountLabels, nil)
+	descStoredBytes = prometheus.NewDesc("sluice_component_stored_bytes",
+		"Bytes of OTLP in the exporter's queue on disk, before compression.", accountLabels, nil)
 	descHeld = prometheus.NewDesc("sluice_component_held_items",
 		"Items inside the component now.", accountLabels, nil)
 	descHeldBytes = prometheus.NewDesc("sluice_component_held_bytes",
@@ -109,7 +111,8 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		descRefused.emit(ch, a.Refused, labels...)
 		if a.Kind == pipeline.KindExporter {
 			descDelivered.emit(ch, a.Delivered, labels...)
-			ch <- prometheus.MustNewConstMetric(descStored, prometheus.GaugeValue, float64(a.Stored), labels...)
+			ch <- prometheus.MustNewConstMetric(descStored, prometheus.GaugeValue, float64(a.Stored.Items), labels...)
+			ch <- prometheus.MustNewConstMetric(descStoredBytes, prometheus.GaugeValue, float64(a.Stored.Bytes), labels...)
 		}
 		ch <- prometheus.MustNewConstMetric(descHeld, prometheus.GaugeValue, float64(a.Held.Items), labels...)
 		ch <- prometheus.MustNewConstMetric(descHeldBytes, prometheus.GaugeValue, float64(a.Held.Bytes), labels...)

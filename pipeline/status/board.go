@@ -34,10 +34,12 @@ type Edge struct {
 	In  float64 `json:"in_items_per_second"`  // over the last 10 s
 	Out float64 `json:"out_items_per_second"` // of an exporter: what the destination confirmed
 
-	Held    int64   `json:"held_items"`
-	Stored  int64   `json:"stored_items"`                    // in the queue on disk
-	Oldest  float64 `json:"oldest_unsent_seconds,omitempty"` // of the exporter's queue
-	Letters int64   `json:"dead_letter_records,omitempty"`   // of the exporter, all signals
+	Held   int64 `json:"held_items"`
+	Stored int64 `json:"stored_items"` // in the queue on disk
+	// StoredBytes are of OTLP, before compression.
+	StoredBytes int64   `json:"stored_bytes"`
+	Oldest      float64 `json:"oldest_unsent_seconds,omitempty"` // of the exporter's queue
+	Letters     int64   `json:"dead_letter_records,omitempty"`   // of the exporter, all signals
 
 	// Of the last hour, or since the start.
 	Dropped  int64                     `json:"dropped_items_last_hour"`
@@ -156,7 +158,7 @@ func (b *Board) Edges(cfg *pipeline.Config, reports map[string]pipeline.Report) 
 			continue
 		}
 		e := Edge{
-			Component: s.Component, Pipeline: s.Pipeline, Signal: s.Signal.String(), State: OK, Held: s.Held.Items, Stored: s.Stored,
+			Component: s.Component, Pipeline: s.Pipeline, Signal: s.Signal.String(), State: OK, Held: s.Held.Items, Stored: s.Stored.Items, StoredBytes: s.Stored.Bytes,
 		}
 		c, was, hour := countsOf(s), short.edges[keyOf(s)], long.edges[keyOf(s)]
 		if d := now.Sub(short.at).Seconds(); d > 0.1 {

@@ -87,7 +87,7 @@ func TestStates(t *testing.T) {
 	l := &fixed{all: []pipeline.Statement{account(pipeline.KindExporter, "otlp_http", 0), account(pipeline.KindReceiver, "otlp", 0)}}
 	b := NewBoard(l)
 	now := time.Now()
-	l.change(0, func(s *pipeline.Statement) { s.Stored = 3 })
+	l.change(0, func(s *pipeline.Statement) { s.Stored.Items = 3 })
 	full := &pipeline.QueueReport{Full: true, Oldest: now.Add(-time.Hour)}
 	for i, c := range []struct {
 		report pipeline.Report
