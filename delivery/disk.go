@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,10 +122,16 @@ func (d *disk) register(reg prometheus.Registerer) error {
 			return time.Since(s.Oldest).Seconds()
 		}),
 		gauge("stalled", "1 while something is stored and nothing has left the queue for a minute.", func(s queue.Status) float64 {
-			if s.Records > 0 && time.Since(s.Oldest) > time.Minute && time.Since(time.Unix(0, d.moved.Load())) > time.Minute {
+			if d.stalled(s) {
 				return 1
 			}
 			return 0
+		}),
+		gauge("seconds_until_full", "At the rate of the last minute; +Inf while the queue does not grow.", func(s queue.Status) float64 {
+			if s.UntilFull < 0 {
+				return math.Inf(1)
+			}
+			return s.UntilFull.Seconds()
 		}),
 		gauge("blocked_lanes", "Lanes that wait after the destination refused them.", func(s queue.Status) float64 { return float64(s.Blocked) }),
 		gauge("dead_letters", "Records that the destination rejected, as far as they are kept.", func(s queue.Status) float64 { return float64(s.Letters) }),
@@ -285,6 +292,11 @@ func (k *Sender) Drop(why pipeline.Reason, sig pipeline.Signal, items, bytes int
 		return
 	}
 	k.settings.Lost(why, sig, items, bytes)
+}
+
+// stalled reports whether something is stored and nothing has left the queue for a minute.
+func (d *disk) stalled(s queue.Status) bool {
+	return s.Records > 0 && time.Since(s.Oldest) > time.Minute && time.Since(time.Unix(0, d.moved.Load())) > time.Minute
 }
 
 // drain ends the taking of records.

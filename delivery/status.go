@@ -69,6 +69,7 @@ func (k *Sender) Report() pipeline.Report {
 	s := q.Status()
 	r.Queue = &pipeline.QueueReport{
 		Records: s.Records, Items: s.Items, Bytes: s.Bytes, DeadLetters: s.Letters, Oldest: s.Oldest, Lanes: s.Lanes, BlockedLanes: s.Blocked,
+		Stalled: k.disk.stalled(s), UntilFull: s.UntilFull,
 	}
 	stored := map[string]int64{"items": s.Items, "bytes": s.Bytes, "requests": s.Records}
 	r.Queue.Full = stored[k.disk.o.Sizer] >= int64(k.disk.o.Size)

@@ -108,6 +108,8 @@ type QueueReport struct {
 	Oldest                             time.Time // zero when it is empty
 	Full                               bool
 	Lanes, BlockedLanes                int
+	Stalled                            bool          // something is stored, and nothing has left for a minute
+	UntilFull                          time.Duration // at the present rate; negative while it does not grow
 }
 
 // Drainer is for exporters that retry. Drain is called when a reload or shutdown begins, before any Stop: from then

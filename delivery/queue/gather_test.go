@@ -179,3 +179,39 @@ func TestBatchIsCut(t *testing.T) {
 		})
 	}
 }
+
+// TestUntilFull: the time is told from the rate of the last minute, and not while the queue shrinks.
+func TestUntilFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, spooltest.NewFS())
+		q.o.Sizer, q.o.Size = "items", 1000
+		if got := q.Status().UntilFull; got >= 0 {
+			t.Errorf("an empty queue is full in %s", got)
+		}
+		for range 300 {
+			if err := q.Put(t.Context(), batchOf("x")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if got := q.Status().UntilFull; got < 680*time.Second || got > 740*time.Second {
+			t.Errorf("700 items at one a second: full in %s", got)
+		}
+		for range 200 {
+			it, err := q.Take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			it.Settle()
+			time.Sleep(time.Second)
+		}
+		if got := q.Status().UntilFull; got >= 0 {
+			t.Errorf("a queue that shrinks is full in %s", got)
+		}
+		q.o.Size = 50
+		if got := q.Status().UntilFull; got != 0 {
+			t.Errorf("a full queue is full in %s", got)
+		}
+		_ = q.Close()
+	})
+}

@@ -59,17 +59,7 @@ func (q *Queue) admit(ctx context.Context, l *lane, b pipeline.Batch) (dropped b
 	return false, &pipeline.Refused{Err: fmt.Errorf(`the queue on disk is full ("queue_size": %d %s)`, q.o.Size, q.o.Sizer), After: fullWait, Overload: true}
 }
 
-func (q *Queue) isFull() bool {
-	t := q.sum.Totals()
-	n := t.Records
-	switch q.o.Sizer {
-	case "items":
-		n = t.Count
-	case "bytes":
-		n = t.Bytes
-	}
-	return n >= uint64(q.o.Size)
-}
+func (q *Queue) isFull() bool { return q.fill() >= uint64(q.o.Size) }
 
 func (q *Queue) awaitRoom(ctx context.Context) error {
 	defer context.AfterFunc(ctx, q.wakeAll)()

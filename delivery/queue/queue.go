@@ -2,7 +2,8 @@
 // destination has answered. Put returns nil only after fsync.
 //
 // queue.go opens it and says what is in it, put.go stores, gather.go makes one record of many callers, fetch.go
-// reads ahead, take.go hands out, letters.go keeps what was rejected.
+// reads ahead, take.go hands out, letters.go keeps what was rejected,
+// growth.go says when it is full.
 package queue
 
 import (
@@ -93,6 +94,7 @@ type Queue struct {
 	lanes  map[string]*lane
 	order  []*lane
 	turn   int
+	growth growth
 	closed bool
 }
 
@@ -237,6 +239,7 @@ func (q *Queue) tick() {
 				}
 				l.bookDamage()
 			}
+			q.measure()
 			q.wakeAll()
 		case <-q.stop:
 			return
@@ -316,11 +319,12 @@ type Status struct {
 	Blocked               int // lanes that wait after a refusal
 	LastError             error
 	NoSync                bool
+	UntilFull             time.Duration // at the rate of the last minute; negative while the queue does not grow
 }
 
 // Status adds up the lanes.
 func (q *Queue) Status() Status {
-	s := Status{NoSync: q.o.NoSync}
+	s := Status{NoSync: q.o.NoSync, UntilFull: q.untilFull()}
 	now := time.Now()
 	for _, l := range q.all() {
 		t := l.log.Stats()

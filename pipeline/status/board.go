@@ -39,7 +39,10 @@ type Edge struct {
 	// StoredBytes are of OTLP, before compression.
 	StoredBytes int64   `json:"stored_bytes"`
 	Oldest      float64 `json:"oldest_unsent_seconds,omitempty"` // of the exporter's queue
-	Letters     int64   `json:"dead_letter_records,omitempty"`   // of the exporter, all signals
+	// UntilFull is missing while the queue does not grow.
+	UntilFull *float64 `json:"queue_seconds_until_full,omitempty"`
+	Stalled   bool     `json:"queue_stalled,omitempty"`       // something is stored, and nothing has left for a minute
+	Letters   int64    `json:"dead_letter_records,omitempty"` // of the exporter, all signals
 
 	// Of the last hour, or since the start.
 	Dropped  int64                     `json:"dropped_items_last_hour"`
@@ -231,7 +234,11 @@ func (e *Edge) reported(r pipeline.Report, now time.Time) {
 		if e.Stored > 0 && !q.Oldest.IsZero() {
 			e.Oldest = max(now.Sub(q.Oldest).Seconds(), 0)
 		}
-		if q.Full {
+		if e.Stored > 0 && q.UntilFull >= 0 {
+			left := q.UntilFull.Seconds()
+			e.UntilFull = &left
+		}
+		if e.Stalled = e.Stored > 0 && q.Stalled; q.Full || e.Stalled {
 			e.State = Blocked
 		}
 	}

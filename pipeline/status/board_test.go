@@ -97,10 +97,14 @@ func TestStates(t *testing.T) {
 		{pipeline.Report{Since: now, Trouble: errors.New("503\nbusy"), At: now}, Retrying},
 		{pipeline.Report{Since: now.Add(-2 * time.Minute)}, Blocked},
 		{pipeline.Report{Queue: full}, Blocked},
+		{pipeline.Report{Queue: &pipeline.QueueReport{Stalled: true, Oldest: now.Add(-time.Hour), UntilFull: 90 * time.Second}}, Blocked},
 	} {
 		e := b.Edges(of, map[string]pipeline.Report{"exporter/otlp_http": c.report})[1]
 		if e.State != c.want || (c.report.Queue != nil) != (e.Oldest > 3000) {
 			t.Errorf("%d: %+v, want %s", i, e, c.want)
+		}
+		if stalled := c.report.Queue != nil && c.report.Queue.Stalled; e.Stalled != stalled || stalled && (*e.UntilFull != 90 || e.fullIn() != "1m30s") {
+			t.Errorf("%d: %+v", i, e)
 		}
 	}
 	l.change(1, func(s *pipeline.Statement) { s.Refused.Items = 5 })

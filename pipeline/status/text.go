@@ -24,16 +24,23 @@ func (s Status) Text(w io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "COMPONENT\tSIGNAL\tSTATE\tIN/s\tOUT/s\tHELD\tSTORED\tOLDEST\tDROPPED/h\tREFUSED/h\tLAST ERROR")
+	fmt.Fprintln(t, "COMPONENT\tSIGNAL\tSTATE\tIN/s\tOUT/s\tHELD\tSTORED\tOLDEST\tFULL IN\tDROPPED/h\tREFUSED/h\tLAST ERROR")
 	for _, e := range s.Edges {
 		name := e.Component
 		if e.Pipeline != "" {
 			name += " (" + e.Pipeline + ")"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\t%s\n", name, e.Signal, e.State, rate(e.In), rate(e.Out), e.Held, e.Stored,
-			dash(e.Oldest), e.drops(), e.Refused, e.trouble())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%d\t%s\n", name, e.Signal, e.State, rate(e.In), rate(e.Out), e.Held, e.Stored,
+			dash(e.Oldest), e.fullIn(), e.drops(), e.Refused, e.trouble())
 	}
 	return t.Flush()
+}
+
+func (e Edge) fullIn() string {
+	if e.UntilFull == nil {
+		return "-"
+	}
+	return seconds(*e.UntilFull)
 }
 
 func (e Edge) drops() string {
