@@ -158,3 +158,50 @@ func raw(b *testing.B, size int) {
 		f.Close()
 	}
 }
+
+// BenchmarkOpen opens a log of 5 GB whose process was killed: its newest segment has no footer and is read through, and the
+// first is settled in part.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	l := open(b, spool.Options{Dir: dir, NoSync: true})
+	rec := spool.Record{Header: make([]byte, 40), Body: make([]byte, 64<<10), Count: 200}
+	const want = 5e9
+	for l.Stats().Unsettled.Bytes < want {
+		for range 1000 {
+			if _, err := l.Put(rec); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	l.DropOldest(10 << 20)
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if err != nil || len(names) == 0 {
+		b.Fatal(err)
+	}
+	last := names[len(names)-1]
+	for b.Loop() {
+		b.StopTimer()
+		info, err := os.Stat(last)
+		if err == nil {
+			err = os.Truncate(last, info.Size()-64) // its footer
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		l, err := spool.Open(spool.Options{Dir: dir, NoSync: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if st := l.Stats(); st.AtOpen.Bytes < want-20<<20 || st.Damaged.Records != 0 {
+			b.Fatalf("%+v", st)
+		}
+		b.ReportMetric(float64(l.Stats().AtOpen.Bytes)/1e9, "GB")
+		_ = l.Close()
+		b.StartTimer()
+	}
+}
