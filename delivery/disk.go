@@ -239,7 +239,7 @@ func (d *disk) forward(it *queue.Item, q *queue.Queue) {
 
 func (d *disk) attempt(at *place, it *queue.Item) error {
 	k := d.k
-	how := manner{bisections: maxBisections, once: true, maybe: it.MaybeSent}
+	how := manner{bisections: maxBisections, once: true, maybe: it.MaybeSent, id: payload.IDOf(k.settings.Name() + " " + it.Key())}
 	body := it.Body()
 	if !d.carries || body == nil || it.Encoding != d.o.Compressor.Encoding() {
 		b, err := it.Batch()

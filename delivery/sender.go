@@ -34,6 +34,7 @@ type Sender struct {
 	notices  notices
 	history  divide.History
 	sent     repeats // what may come again
+	ids      identities
 	running  tally
 	disk     *disk           // with sending_queue::storage
 	idle     chan func()     // to a worker that waits for its next attempt
@@ -49,7 +50,7 @@ type Sender struct {
 
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
-	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
+	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), ids: newIdentities(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
 	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error
 	if k.counters, err = newCounters(s.Metrics, k.gate.callers); err != nil {
@@ -85,6 +86,7 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload, onc
 	start := time.Now()
 	for {
 		if ctx.Err() != nil {
+			k.comesAgain(p)
 			giveBack(at, p)
 			return pipeline.Withdrawn(ctx)
 		}
@@ -97,27 +99,35 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload, onc
 			return err
 		}
 		if once {
-			k.sent.keep(p)
+			k.comesAgain(p)
 			giveBack(at, p)
 			return &pipeline.Refused{Err: out.Err, After: out.After, Overload: out.Overload}
 		}
 		pause := wait.Next(out.After)
 		if k.isDraining() {
-			k.sent.keep(p)
+			k.comesAgain(p)
 			giveBack(at, p)
 			return k.withdrawn(ctx, out.Err)
 		}
 		if why := k.giveUp(ctx, start, pause); why != "" {
-			k.sent.keep(p)
+			k.comesAgain(p)
 			giveBack(at, p)
 			return &pipeline.Refused{Err: fmt.Errorf("%s: %w", why, out.Err), After: pause, Overload: out.Overload}
 		}
 		if !k.sleep(ctx, pause) {
-			k.sent.keep(p)
+			k.comesAgain(p)
 			giveBack(at, p)
 			return k.withdrawn(ctx, out.Err)
 		}
 		k.counters.retries.Inc()
+	}
+}
+
+// comesAgain notes a request whose caller is refused.
+func (k *Sender) comesAgain(p *payload.Payload) {
+	k.sent.keep(p)
+	if k.disk == nil && p.MayHaveArrived() { // a record on disk has its own ID
+		k.ids.keep(p)
 	}
 }
 
@@ -286,9 +296,13 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *payload.Payload) (ou
 	case <-k.waits():
 	}
 	p.Detach()
+	if k.disk == nil {
+		k.ids.keep(p) // before it is released, and before the caller can be back
+	}
 	if state.CompareAndSwap(flying, abandoned) {
 		return answer.Outcome{}, false
 	}
+	k.ids.forget(p)
 	return <-landing, true
 }
 

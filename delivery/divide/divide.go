@@ -245,6 +245,7 @@ func (d *division) send(s span, l loss) outcome {
 	p := d.pieces.Cut(s.from, s.to)
 	items := d.pieces.Items(s.from, s.to)
 	p.Items = d.count(s.from, items)
+	p.PieceOf(d.request, s.from, s.to)
 	err := d.Deliver(d.ctx, p)
 	if err == nil {
 		return outcome{taken: true}

@@ -34,6 +34,7 @@ type Payload struct {
 	unanswered atomic.Bool // an attempt had no answer, so it may have arrived
 
 	mu       sync.Mutex
+	id       string // empty until it is decided
 	data     []byte // nil once released
 	kept     *buffer.Buffer
 	own      *buffer.Buffer

@@ -153,6 +153,11 @@ func (l *lane) takeLocked(now time.Time) *Item {
 	return it
 }
 
+// Key names the record, and what is left of it, also after a restart. No other record of the exporter has it.
+func (i *Item) Key() string {
+	return fmt.Sprintf("%s %d %d %d", i.lane.name, i.seq, i.Stored.UnixNano(), i.Items)
+}
+
 // Body is the record as it is stored, compressed by Encoding; nil when a part of it is settled.
 func (i *Item) Body() []byte { return i.body }
 
