@@ -120,10 +120,9 @@ func (g *grpcServer) stop(ctx context.Context) {
 }
 
 func (g *grpcServer) export(ctx context.Context, sig wire.Signal, c grpcserver.Call) ([]byte, error) {
-	var k *requestKey
+	var k requestKey
 	if id, named := parseID(c.RequestID()); named {
-		named := g.in.seen.Load().key(id, sig, c.Received())
-		k = &named
+		k = g.in.seen.Load().key(id, sig, c.Received())
 	}
 	rejected, err := g.in.run(ctx, k, func(ctx context.Context) (int, error) {
 		message, err := c.Message()

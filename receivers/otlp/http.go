@@ -169,9 +169,9 @@ func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request)
 	if err != nil {
 		return 0, h.unreadable(encoding, err)
 	}
-	var k *requestKey
+	var k requestKey
 	if named {
-		k = &requestKey{id, sum.hash.Sum64(), uint32(sum.length), q.sig}
+		k = requestKey{id, sum.hash.Sum64(), uint32(sum.length), q.sig}
 	}
 	return h.in.run(r.Context(), k, func(ctx context.Context) (int, error) { return h.deliver(ctx, q, body) })
 }

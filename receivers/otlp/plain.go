@@ -89,10 +89,9 @@ func (x *exchange) End() {
 }
 
 func (x *exchange) Serve(ctx context.Context, body []byte, err error) http1.Reply {
-	var k *requestKey
+	var k requestKey
 	if x.named && err == nil {
-		named := x.p.h.in.seen.Load().key(x.id, x.sig, body)
-		k = &named
+		k = x.p.h.in.seen.Load().key(x.id, x.sig, body)
 	}
 	items, err := x.p.h.in.run(ctx, k, func(ctx context.Context) (int, error) { return x.receive(ctx, body, err) })
 	return answer(x.kind, items, err)

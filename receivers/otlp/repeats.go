@@ -43,14 +43,14 @@ func parseID[S string | []byte](text S) (id [16]byte, ok bool) {
 		return id, false
 	}
 	_, err := hex.Decode(id[:], []byte(text))
-	return id, err == nil
+	return id, err == nil && id != [16]byte{}
 }
 
 // A handling is a request that is worked on, or its answer.
 type handling struct {
 	done     chan struct{} // closed with the answer; nil while nobody waits
 	ended    bool
-	rejected int
+	rejected int // this and err belong to who does the work, until it has ended
 	err      error
 }
 
@@ -110,18 +110,19 @@ func (m *repeats) begin(k requestKey) (c *handling, first bool) {
 	return c, false
 }
 
-func (m *repeats) end(k requestKey, c *handling, rejected int, err error) {
+// end makes what is in c the answer.
+func (m *repeats) end(k requestKey, c *handling) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.ended, c.rejected, c.err = true, rejected, err
+	c.ended = true
 	if c.done != nil {
 		close(c.done)
 	}
 	kept := c
-	if err == nil && rejected == 0 {
+	if c.err == nil && c.rejected == 0 {
 		kept = accepted
 	}
-	if !memorable(err) || m.words+wordsOf(kept) > rememberedWords {
+	if !memorable(c.err) || m.words+wordsOf(kept) > rememberedWords {
 		delete(m.calls, k)
 		return
 	}
@@ -156,19 +157,25 @@ func wordsOf(c *handling) int {
 
 // memorable reports whether a repetition may get the answer: not a refusal, and not what no work was done for.
 func memorable(err error) bool {
+	if err == nil {
+		return true
+	}
 	var rej *pipeline.Rejected
 	var some partial
-	return err == nil || !isRefusal(err) && (errors.As(err, &rej) || errors.As(err, &some))
+	return !isRefusal(err) && (errors.As(err, &rej) || errors.As(err, &some))
 }
 
-// run runs work for a request. k is nil without an ID.
-func (in *intake) run(ctx context.Context, k *requestKey, work func(context.Context) (int, error)) (rejected int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, in.timeout)
-	defer cancel()
-	if k == nil {
-		return work(ctx)
+// run runs work for a request. k is zero without an ID.
+func (in *intake) run(ctx context.Context, k requestKey, work func(context.Context) (int, error)) (rejected int, err error) {
+	if k != (requestKey{}) {
+		return in.once(ctx, k, work)
 	}
-	return in.once(ctx, *k, work)
+	if _, has := ctx.Deadline(); !has { // gRPC's has
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, in.timeout)
+		defer cancel()
+	}
+	return work(ctx)
 }
 
 // once runs work for a request, unless a request with the same key is worked on or was. The work goes on when the client
@@ -177,14 +184,18 @@ func (in *intake) once(ctx context.Context, k requestKey, work func(context.Cont
 	seen := in.seen.Load()
 	c, first := seen.begin(k)
 	if first {
-		err = errUnfinished // if it panics
-		defer func() { seen.end(k, c, rejected, lasting(err)) }()
+		c.err = errUnfinished // if it panics
+		defer seen.end(k, c)
 		detached, cancel := context.WithTimeout(in.life, max(in.timeout, workFor))
 		defer cancel()
-		return work(detached)
+		rejected, err = work(detached)
+		c.rejected, c.err = rejected, lasting(err)
+		return rejected, err
 	}
 	in.repeated.Inc()
 	if c.done != nil {
+		ctx, cancel := context.WithTimeout(ctx, in.timeout)
+		defer cancel()
 		select {
 		case <-c.done:
 		case <-ctx.Done():
@@ -198,6 +209,9 @@ var errUnfinished = pipeline.Refuse(0, errors.New("the work on the request broke
 
 // lasting is err without references to the batch.
 func lasting(err error) error {
+	if err == nil {
+		return nil
+	}
 	var rej *pipeline.Rejected
 	var some partial
 	switch {

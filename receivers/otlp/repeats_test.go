@@ -279,7 +279,8 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 			if !first {
 				t.Fatalf("%d is known", n)
 			}
-			m.end(k, c, 0, err)
+			c.err = err
+			m.end(k, c)
 		}
 		known := func(n int) bool {
 			k := requestKey{length: 1}
@@ -332,20 +333,30 @@ func TestTheMemoryOutlivesAReload(t *testing.T) {
 	}
 }
 
-// BenchmarkRepeats is what an ID costs a request of 1,000 logs, beside BenchmarkTake: with the compressed body.
-func BenchmarkRepeats(b *testing.B) {
+// BenchmarkRun is what is around the work for a request of 1,000 logs (BenchmarkTake), without and with an ID.
+func BenchmarkRun(b *testing.B) {
 	body := compress(b, "zstd", encoded(b, plogotlp.NewExportRequestFromLogs(sampleLogs(1000))))
-	in := &intake{timeout: defaultRequestTimeout, life: context.Background(), repeated: newRepeatedCounter()}
-	in.seen.Store(newRepeats())
-	var id [16]byte
-	n := uint64(0)
-	b.ReportAllocs()
-	for b.Loop() {
-		n++
-		binary.LittleEndian.PutUint64(id[:], n)
-		k := in.seen.Load().key(id, wire.Logs, body)
-		if _, err := in.run(b.Context(), &k, func(context.Context) (int, error) { return 0, nil }); err != nil {
-			b.Fatal(err)
-		}
+	for _, named := range []bool{false, true} {
+		b.Run(fmt.Sprint("id=", named), func(b *testing.B) {
+			in := &intake{timeout: defaultRequestTimeout, repeated: newRepeatedCounter()}
+			in.life, in.end = context.WithCancel(context.Background())
+			in.seen.Store(newRepeats())
+			defer in.end()
+			var id [16]byte
+			n := uint64(0)
+			work := func(context.Context) (int, error) { return 0, nil }
+			b.ReportAllocs()
+			for b.Loop() {
+				n++
+				binary.LittleEndian.PutUint64(id[:], n)
+				var k requestKey
+				if named {
+					k = in.seen.Load().key(id, wire.Logs, body)
+				}
+				if _, err := in.run(in.life, k, work); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
