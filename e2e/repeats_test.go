@@ -76,16 +76,19 @@ func (p *deafProxy) join(in, out net.Conn) {
 // Each record arrives once.
 func TestAnAnswerThatIsLostDoublesNothing(t *testing.T) {
 	const queued = "sending_queue: {storage: file_storage, sizer: bytes, queue_size: 1000000000}"
-	for _, c := range []struct{ name, protocol, queue, within string }{
-		{"HTTP with a queue", "http", queued, "8s"},
-		{"gRPC with a queue", "grpc", queued, "8s"},
-		{"HTTP without a queue", "http", "compression: zstd", "700ms"},
-		{"gRPC without a queue", "grpc", "compression: gzip", "700ms"},
+	for _, c := range []struct {
+		name, protocol, queue, within string
+		wait                          time.Duration // for the destination; longer than the agent's timeout in some
+	}{
+		{"HTTP with a queue", "http", queued, "8s", 100 * time.Millisecond},
+		{"gRPC with a queue", "grpc", queued, "8s", 900 * time.Millisecond},
+		{"HTTP without a queue", "http", "compression: zstd", "700ms", 900 * time.Millisecond},
+		{"gRPC without a queue", "grpc", "compression: gzip", "700ms", 100 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			sink := newOTLPSink(t)
-			sink.wait.Store(int64(100 * time.Millisecond))
+			sink.wait.Store(int64(c.wait))
 			p := ports(t, 6)
 			collector := run(t, "sluice-collector", "--data-dir", dir+"/c", "--config", file(t, dir, "c.yaml", `receivers:
   otlp: {protocols: {%s: {endpoint: 127.0.0.1:%d}}}
@@ -114,14 +117,15 @@ service:
 			clients := startPushers(p[3], 6, 20, 20*time.Millisecond)
 			time.Sleep(4 * time.Second)
 			proxy.heals.Store(true)
+			sink.wait.Store(0)
 			total := clients.end()
 			eventually(t, 20*time.Second, "all of it", func() bool { return clients.arrived(sink) })
 			for i, n := range clients.acked {
 				sink.logs.check(t, clients.name(i), n, 0)
 			}
 			repeated := ownMetric(t, p[2], "sluice_receiver_repeated_requests_total")
-			if proxy.losses.Load() == 0 || repeated == 0 {
-				t.Errorf("%d answers were lost, and %v requests came again: nothing was tested", proxy.losses.Load(), repeated)
+			if repeated == 0 {
+				t.Error("no request came again: nothing was tested")
 			}
 			t.Logf("%d records, %d losses, %v requests came again", total, proxy.losses.Load(), repeated)
 			for _, port := range []int{p[2], p[5]} {
