@@ -29,6 +29,9 @@ type gather struct {
 
 // Put stores a batch. nil means that it survives a power cut, or that on_full dropped it and it is counted.
 func (q *Queue) Put(ctx context.Context, b pipeline.Batch) error {
+	if q.shut.Load() {
+		return pipeline.Refuse(fullWait, errors.New("the queue is being drained by an operator, and takes nothing; send to another collector"))
+	}
 	l, err := q.lane(b.Signal, b.Origin)
 	if err != nil {
 		return pipeline.Refuse(fullWait, err)

@@ -24,7 +24,7 @@ func (c *cli) queue() *cobra.Command {
 		Use: "queue", Short: "look into the queues on disk and their dead letters, save what is in them, or send it", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.queueLs(), c.queueInspect(), c.queueVerify(), c.queueExport(), c.queueDrop(), c.queueReplay())
+	cmd.AddCommand(c.queueLs(), c.queueInspect(), c.queueVerify(), c.queueExport(), c.queueDrop(), c.queueReplay(), c.queueDrain())
 	return cmd
 }
 

@@ -53,6 +53,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 		return err
 	}
 	c.lookForOrphans(log, service, dir)
+	defer serveAdmin(ctx, log, service.Exporters, dir)()
 	log.Info("running", "program", c.Name, "version", build.Version(), "data_dir", dir, "pipelines", len(cfg.Pipelines))
 
 	for {
