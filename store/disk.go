@@ -42,6 +42,9 @@ const (
 	keepNewest = time.Hour
 )
 
+// spare is the part of max_disk that must be free before storing resumes: 1/20.
+const spare = 20
+
 const retryWhenFull = 5 * time.Second
 
 func newDisk(s pipeline.Settings, cfg Config, dir string, parts map[pipeline.Signal]part) (*disk, error) {
@@ -141,7 +144,9 @@ func (d *disk) trim(ctx context.Context) {
 	stuck := map[pipeline.Signal]bool{}
 	for ctx.Err() == nil {
 		used := d.used()
-		if used <= int64(d.cfg.MaxDisk) {
+		// Once full, they must fit with room to spare, or intake would be on and off each second.
+		limit := int64(d.cfg.MaxDisk)
+		if room := limit - limit/spare; used <= limit && (!d.full.Load() || used <= room) {
 			d.setFull(false, used)
 			return
 		}
