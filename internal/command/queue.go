@@ -17,7 +17,7 @@ import (
 )
 
 // errDamage is the end of a verify that found something; what, it has printed.
-var errDamage = errors.New("there is damage: the daemon passes over it and counts it; docs/queue.md says what to do")
+var errDamage = errors.New("there is damage; the daemon skips and counts it; docs/queue.md says what to do")
 
 func (c *cli) queue() *cobra.Command {
 	cmd := &cobra.Command{

@@ -47,7 +47,7 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	service := engine.NewService(log, dir, build.Version())
 	if err := service.Start(ctx, cfg); err != nil {
 		if ctx.Err() != nil {
-			log.Info("told to stop before the start was complete", "reason", err)
+			log.Info("stopped before the start was complete", "reason", err)
 			return nil
 		}
 		return err
