@@ -27,7 +27,7 @@ var configurations = map[string]func() any{
 		return c
 	},
 	"canary": func() any { return canary.Default() },
-	"batch": func() any { c := batch.Default(); c.SendBatchSize, c.SendBatchMaxSize = 7, 7; return c },
+	"batch":  func() any { c := batch.Default(); c.SendBatchSize, c.SendBatchMaxSize = 7, 7; return c },
 }
 
 // TestEveryProcessorKeepsAnswersApart puts each processor between batch and a destination that takes, rejects and refuses
