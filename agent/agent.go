@@ -17,8 +17,10 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config"
 	"github.com/sluiceio/sluice/pipeline/config/read"
 	"github.com/sluiceio/sluice/processors/batch"
+	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	canaryreceiver "github.com/sluiceio/sluice/receivers/canary"
 	"github.com/sluiceio/sluice/receivers/host"
 	"github.com/sluiceio/sluice/receivers/journald"
 	nopreceiver "github.com/sluiceio/sluice/receivers/nop"
@@ -38,11 +40,13 @@ func Components() []pipeline.Component {
 		tail.Component(),
 		journald.Component(),
 		otlp.Component(),
+		canaryreceiver.Component(),
 		nopreceiver.Component(),
 
 		memorylimiter.Component(),
 		resource.Component(),
 		batch.Component(),
+		canary.Component(),
 
 		forward.Component(),
 

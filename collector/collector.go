@@ -17,8 +17,10 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config"
 	"github.com/sluiceio/sluice/pipeline/config/read"
 	"github.com/sluiceio/sluice/processors/batch"
+	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	canaryreceiver "github.com/sluiceio/sluice/receivers/canary"
 	nopreceiver "github.com/sluiceio/sluice/receivers/nop"
 	"github.com/sluiceio/sluice/receivers/otlp"
 	"github.com/sluiceio/sluice/receivers/scrape"
@@ -32,12 +34,14 @@ var defaultYAML []byte
 func Components() []pipeline.Component {
 	return []pipeline.Component{
 		otlp.Component(),
+		canaryreceiver.Component(),
 		nopreceiver.Component(),
 		scrape.Component(), // for its own metrics, and small sites without agents
 
 		memorylimiter.Component(),
 		resource.Component(),
 		batch.Component(),
+		canary.Component(),
 
 		forward.Component(),
 

@@ -303,8 +303,8 @@ func (g grafana) checkRules(t *testing.T) {
 			}
 		}
 	}
-	if n != 4 {
-		t.Errorf("the store has %d rules", n)
+	if n != 5 {
+		t.Errorf("the store has %d rules, want 5", n)
 	}
 }
 

@@ -94,6 +94,15 @@ func RuleGroups() rulefmt.RuleGroups {
 						`about {{ printf "%.0f" $value }} items of {{ $labels.signal }} in the last five minutes: {{ $labels.reason }}. ` +
 						`They will not be delivered.`,
 				}.rule(),
+				alert{
+					name: "SluiceCanaryMissing", severity: critical, lasting: time.Minute,
+					expr: `sum by (job, instance, canary, pipeline) (increase(sluice_canary_missing_records_total[15m])
+  - increase(sluice_canary_late_records_total[15m])) > 0.5`,
+					summary: "Records of a canary did not arrive.",
+					description: `Of the numbered records of the canary {{ $labels.canary }}, about {{ printf "%.0f" $value }} did not come ` +
+						`through the pipeline {{ $labels.pipeline }} of {{ $labels.job }} on {{ $labels.instance }} in the last 15 minutes. ` +
+						`What travels the same way is lost or held up, too.`,
+				}.rule(),
 			},
 		},
 	}}

@@ -67,6 +67,7 @@ type manner struct {
 	once       bool         // one attempt, without retries: for a queue, which takes back what is refused
 	maybe      bool         // the destination may have it
 	unsure     *atomic.Bool // set when an attempt had no answer; may be nil
+	id         string       // of a record of the queue; empty without one
 }
 
 // send delivers a batch that has a place.
@@ -76,7 +77,7 @@ func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, how mann
 		g := pipeline.NewGather(b.Items)
 		half := b.Items / 2
 		for _, r := range []pipeline.Range{{From: 0, To: half}, {From: half, To: b.Items}} {
-			err := k.send(ctx, at, b.Cut(r.From, r.To), manner{how.bisections - 1, how.once, how.maybe, how.unsure})
+			err := k.send(ctx, at, b.Cut(r.From, r.To), manner{bisections: how.bisections - 1, once: how.once, maybe: how.maybe, unsure: how.unsure})
 			g.Add(err, r.To-r.From, pipeline.ItemMap{{From: r.From, N: r.To - r.From}})
 		}
 		return g.Err()
@@ -90,11 +91,15 @@ func (k *Sender) send(ctx context.Context, at *place, b pipeline.Batch, how mann
 // sendAll delivers a batch that is encoded.
 func (k *Sender) sendAll(ctx context.Context, at *place, b pipeline.Batch, reqs Requests, how manner) error {
 	s := sending{k: k, ctx: ctx, at: at, reqs: reqs, how: how, whole: len(reqs.Groups) == 1 && len(reqs.Groups[0]) == 1, gather: pipeline.NewGather(b.Items)}
-	if how.maybe {
-		for _, group := range reqs.Groups {
-			for _, p := range group {
+	for _, group := range reqs.Groups {
+		for _, p := range group {
+			if how.maybe {
 				p.Unanswered()
 			}
+			if how.id != "" && s.whole {
+				p.SetID(how.id)
+			}
+			k.ids.recall(p)
 		}
 	}
 	s.groups()

@@ -37,6 +37,7 @@ type Sender struct {
 	notices  notices
 	history  divide.History
 	sent     repeats // what may come again
+	ids      identities
 	running  tally
 	disk     *disk           // with sending_queue::storage
 	idle     chan func()     // to a worker that waits for its next attempt
@@ -52,7 +53,7 @@ type Sender struct {
 
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
-	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
+	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), ids: newIdentities(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
 	k.pace.Set(o.MaxInFlight, o.MaxInFlight)
 	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error
@@ -89,6 +90,7 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload, how
 	start := time.Now()
 	for {
 		if ctx.Err() != nil {
+			k.comesAgain(p)
 			giveBack(at, p)
 			return pipeline.Withdrawn(ctx)
 		}
@@ -104,27 +106,35 @@ func (k *Sender) deliver(ctx context.Context, at *place, p *payload.Payload, how
 			if out.MayHaveArrived() && how.unsure != nil {
 				how.unsure.Store(true)
 			}
-			k.sent.keep(p)
+			k.comesAgain(p)
 			giveBack(at, p)
 			return &pipeline.Refused{Err: out.Err, After: out.After, Overload: out.Overload}
 		}
 		pause := wait.Next(out.After)
 		if k.isDraining() {
-			k.sent.keep(p)
+			k.comesAgain(p)
 			giveBack(at, p)
 			return k.withdrawn(ctx, out.Err)
 		}
 		if why := k.giveUp(ctx, start, pause); why != "" {
-			k.sent.keep(p)
+			k.comesAgain(p)
 			giveBack(at, p)
 			return &pipeline.Refused{Err: fmt.Errorf("%s: %w", why, out.Err), After: pause, Overload: out.Overload}
 		}
 		if !k.sleep(ctx, pause) {
-			k.sent.keep(p)
+			k.comesAgain(p)
 			giveBack(at, p)
 			return k.withdrawn(ctx, out.Err)
 		}
 		k.counters.retries.Inc()
+	}
+}
+
+// comesAgain notes a request whose caller is refused.
+func (k *Sender) comesAgain(p *payload.Payload) {
+	k.sent.keep(p)
+	if k.disk == nil && p.MayHaveArrived() { // a record on disk has its own ID
+		k.ids.keep(p)
 	}
 }
 
@@ -295,9 +305,13 @@ func (k *Sender) attempt(ctx context.Context, at *place, p *payload.Payload) (ou
 	case <-k.waits():
 	}
 	p.Detach()
+	if k.disk == nil {
+		k.ids.keep(p) // before it is released, and before the caller can be back
+	}
 	if state.CompareAndSwap(flying, abandoned) {
 		return answer.Outcome{}, false
 	}
+	k.ids.forget(p)
 	return <-landing, true
 }
 

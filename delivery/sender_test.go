@@ -30,6 +30,7 @@ type destination struct {
 	n    int
 	seen []string
 	at   []time.Time
+	ids  []string // of the attempts
 }
 
 // Encode borrows the batch, which is not cut apart, unless a test says otherwise.
@@ -45,6 +46,7 @@ func (d *destination) Attempt(ctx context.Context, p *payload.Payload) answer.Ou
 	d.n++
 	n := d.n
 	d.at = append(d.at, time.Now())
+	d.ids = append(d.ids, p.ID())
 	d.mu.Unlock()
 	b, _ := io.ReadAll(p.Reader())
 	out := d.answer(ctx, n, string(b))

@@ -145,9 +145,9 @@ func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extr
 	return Response{Outcome: h.judge(resp, body), Header: resp.Header, Body: body}
 }
 
-// PostOTLP is Post to an OTLP endpoint; it reads a partial success.
+// PostOTLP is Post to an OTLP endpoint, with the ID of the request; it reads a partial success.
 func (h *Client) PostOTLP(ctx context.Context, to *url.URL, p *payload.Payload) answer.Outcome {
-	r := h.Post(ctx, to, p)
+	r := h.Post(ctx, to, p, payload.IDHeader, p.ID())
 	if r.Verdict == answer.Taken {
 		r.PartialHTTP(r.Header.Get("Content-Type"), r.Body, h.Redact)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrReleased is the error of reads after Release.
-var ErrReleased = errors.New("the request was given up")
+var ErrReleased = errors.New("the request was cancelled")
 
 // A Payload is the body of one request. It may be read concurrently: after an early answer a transport may still
 // read for the previous attempt while the next one runs.
@@ -34,6 +34,7 @@ type Payload struct {
 	unanswered atomic.Bool // an attempt had no answer, so it may have arrived
 
 	mu       sync.Mutex
+	id       string // empty until it is decided
 	data     []byte // nil once released
 	kept     *buffer.Buffer
 	own      *buffer.Buffer

@@ -72,7 +72,7 @@ func (l *lane) leave(s span) bool {
 	if len(l.spans) >= maxSpans {
 		return false
 	}
-	l.spans = append(l.spans, s)
+	l.spans, l.ahead = append(l.spans, s), s.to
 	l.q.cond.Broadcast()
 	return true
 }
@@ -90,13 +90,17 @@ func (l *lane) fetchLate() {
 			return
 		}
 		s := l.spans[0]
-		l.spans = l.spans[1:]
+		l.spans, l.reading = l.spans[1:], true
 		q.mu.Unlock()
 		r := l.log.NewReader(s.from, s.to)
 		for {
 			it, ok := l.fetch(&l.late, r)
 			if !ok || it == nil {
 				r.Close()
+				q.mu.Lock()
+				l.reading = false
+				q.cond.Broadcast()
+				q.mu.Unlock()
 				if !ok {
 					return
 				}

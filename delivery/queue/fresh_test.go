@@ -186,3 +186,51 @@ func TestFreshFirstThroughACrash(t *testing.T) {
 		}
 	})
 }
+
+// TestSeizeWithABacklog: a command that takes a lane gets the backlog and the live data that were there, once, and no more,
+// also when nothing is put meanwhile.
+func TestSeizeWithABacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
+		o := newOutage(t, spooltest.NewFS(), s, true)
+		o.away.Store(true)
+		o.live(time.Minute, 100*time.Millisecond)
+		o.away.Store(false)
+		o.live(32*time.Second, 500*time.Millisecond)
+		o.away.Store(true)
+		o.live(10*time.Second, 100*time.Millisecond)
+		seized, err := o.q.Seize(t.Context(), o.q.LaneNames())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := o.q.Status().Records
+		o.live(10*time.Second, time.Second)
+		got := int64(0)
+		for {
+			it, err := seized.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if it == nil {
+				break
+			}
+			got++
+			seized.Done(it)
+		}
+		if got != want || got == 0 {
+			t.Errorf("%d records, want %d", got, want)
+		}
+		if err := seized.Release(); err != nil {
+			t.Error(err)
+		}
+		o.away.Store(false)
+		time.Sleep(5 * time.Minute)
+		if left := o.q.Status().Records; left != 0 {
+			t.Errorf("%d records are left", left)
+		}
+		_ = o.q.Close()
+		if n := l.Unaccounted(); n != 0 {
+			t.Errorf("%d items unaccounted for", n)
+		}
+	})
+}

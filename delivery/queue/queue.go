@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluiceio/sluice/delivery/payload"
@@ -87,7 +88,8 @@ type Queue struct {
 	full    throttle.Line
 	stop    chan struct{}
 	running sync.WaitGroup
-	sum     spool.Sum // of all lanes
+	sum     spool.Sum   // of all lanes
+	shut    atomic.Bool // see CloseIntake
 
 	mu     sync.Mutex
 	cond   *sync.Cond // something may be taken, or there is room
@@ -111,6 +113,8 @@ type lane struct {
 
 	schedule // guarded by Queue.mu, as what follows
 	spans    []span
+	ahead    spool.Seq // where fetchLive went on, after the last of spans
+	reading  bool      // fetchLate has one that is in spans no more
 	came     time.Time // when the last batch was put
 	damaged  spool.Totals
 }

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/delivery/pace"
@@ -40,6 +39,7 @@ type schedule struct {
 	live, late stream // late is used with FreshFirst only
 	turn       int    // live records since a late one
 	pace       pace.Pace
+	seized     bool // see Seize
 }
 
 // firstPause is the wait before a disk is read again that gave an error.
@@ -85,24 +85,22 @@ func (q *Queue) Take(ctx context.Context) (*Item, error) {
 }
 
 func (l *lane) takeLocked(now time.Time) *Item {
-	if l.live.flying+l.late.flying >= l.pace.Limit() || l.pace.Pauses(now) {
+	if l.seized || l.flying() >= l.pace.Limit() || l.pace.Pauses(now) {
 		return nil
 	}
 	from := l.streamLocked(now)
 	if from == nil {
 		return nil
 	}
-	var it *Item
-	if len(from.back) > 0 {
-		it = from.back[0]
-		from.back = slices.Delete(from.back, 0, 1)
-	} else {
-		it, from.ready = from.ready, nil
-		l.q.cond.Broadcast()
-	}
+	it := l.next(from)
 	it.begun = now
 	from.flying++
 	return it
+}
+
+// Key names the record, and what is left of it, also after a restart. No other record of the exporter has it.
+func (i *Item) Key() string {
+	return fmt.Sprintf("%s %d %d %d", i.lane.name, i.seq, i.Stored.UnixNano(), i.Items)
 }
 
 // Body is the record as it is stored, compressed by Encoding; nil when a part of it is settled.
@@ -157,8 +155,7 @@ func (i *Item) Back(rest *pipeline.Batch, why *pipeline.Refused) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i.from.flying--
-	at, _ := slices.BinarySearchFunc(i.from.back, i.seq, func(x *Item, seq spool.Seq) int { return int(int64(x.seq) - int64(seq)) })
-	i.from.back = slices.Insert(i.from.back, at, i)
+	l.giveBack(i)
 	if why != nil {
 		time.AfterFunc(l.pace.Refused(i.begun, why.After, why.Overload), q.wakeAll)
 	}

@@ -89,6 +89,7 @@ func (e *Exporter) Carries() *payload.Compressor { return e.compressor }
 // Attempt implements delivery.Destination.
 func (e *Exporter) Attempt(ctx context.Context, p *payload.Payload) answer.Outcome {
 	md := e.header.Copy()
+	md.Set(payload.IDHeader, p.ID())
 	if v := e.auth.Header(); v != "" {
 		md.Set("authorization", v)
 	}

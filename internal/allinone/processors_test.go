@@ -12,6 +12,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/processors/batch"
+	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/wire"
@@ -25,7 +26,8 @@ var configurations = map[string]func() any{
 		c.Attributes = []resource.Action{{Key: "host", Action: "upsert", Value: "a name that makes the request longer"}, {Key: "long", Action: "delete"}}
 		return c
 	},
-	"batch": func() any { c := batch.Default(); c.SendBatchSize, c.SendBatchMaxSize = 7, 7; return c },
+	"canary": func() any { return canary.Default() },
+	"batch":  func() any { c := batch.Default(); c.SendBatchSize, c.SendBatchMaxSize = 7, 7; return c },
 }
 
 // TestEveryProcessorKeepsAnswersApart puts each processor between batch and a destination that takes, rejects and refuses

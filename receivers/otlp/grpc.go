@@ -43,9 +43,7 @@ func newGRPC(s pipeline.Settings, cfg *Config, in *intake) *grpcServer {
 		CallTimeout: cfg.RequestTimeout, Patience: cfg.patience, Keepalive: keepaliveOf(&g.cfg),
 	}
 	for path, sig := range exportServices {
-		g.opt.Handlers[path] = func(ctx context.Context, message []byte, peer string) ([]byte, error) {
-			return g.export(ctx, sig, message, peer)
-		}
+		g.opt.Handlers[path] = func(ctx context.Context, c grpcserver.Call) ([]byte, error) { return g.export(ctx, sig, c) }
 	}
 	return g
 }
@@ -121,8 +119,18 @@ func (g *grpcServer) stop(ctx context.Context) {
 	g.ln.Close() // Serve may not have run yet, so the server does not know the listener
 }
 
-func (g *grpcServer) export(ctx context.Context, sig wire.Signal, message []byte, peer string) ([]byte, error) {
-	rejected, err := g.in.take(ctx, sig, message, peer)
+func (g *grpcServer) export(ctx context.Context, sig wire.Signal, c grpcserver.Call) ([]byte, error) {
+	var k requestKey
+	if id, named := parseID(c.RequestID()); named {
+		k = g.in.seen.Load().key(id, sig, c.Received())
+	}
+	rejected, err := g.in.run(ctx, k, func(ctx context.Context) (int, error) {
+		message, err := c.Message()
+		if err != nil {
+			return 0, err
+		}
+		return g.in.take(ctx, sig, message, c.Peer())
+	})
 	text, is := partialOf(err)
 	if err != nil && !is {
 		return nil, err

@@ -3,6 +3,7 @@ package otlp
 import (
 	"context"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -149,9 +150,16 @@ func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request)
 	if isCompressed(encoding) {
 		hint = 0 // the length is that of the compressed body
 	}
-	in := r.Body
+	var in io.Reader = r.Body
 	if r.ContentLength < 0 {
-		in = http.MaxBytesReader(w, in, h.cfg.MaxRequestBodySize)
+		in = http.MaxBytesReader(w, r.Body, h.cfg.MaxRequestBodySize)
+	}
+	var sum *summed
+	id, named := parseID(r.Header.Get(requestHeader))
+	if named {
+		sum = &summed{Reader: in}
+		sum.hash.SetSeed(h.in.seen.Load().seed)
+		in = sum
 	}
 	watched := h.bodies.read(w, in)
 	buf := buffers.Get().(*[]byte)
@@ -161,7 +169,11 @@ func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request)
 	if err != nil {
 		return 0, h.unreadable(encoding, err)
 	}
-	return h.deliver(r.Context(), q, body)
+	var k requestKey
+	if named {
+		k = requestKey{id, sum.hash.Sum64(), uint32(sum.length), q.sig}
+	}
+	return h.in.run(r.Context(), k, func(ctx context.Context) (int, error) { return h.deliver(ctx, q, body) })
 }
 
 func isCompressed(encoding string) bool { return encoding != "" && encoding != "identity" }
@@ -186,8 +198,6 @@ func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (item
 	if err := q.lease.Resize(len(body)); err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.in.timeout)
-	defer cancel()
 	return h.in.take(ctx, q.sig, body, q.peer)
 }
 
@@ -206,7 +216,7 @@ func (h *httpServer) fromJSON(lease *pipeline.Reservation, sig wire.Signal, text
 	}
 	need := found.need(text)
 	if limit := h.in.budget.Limit(); need > hollowLimits*limit && need > hollowFactor*int64(len(text)) {
-		return nil, h.in.notOTLP(fmt.Errorf("%d bytes of JSON with %d elements would need %d bytes, more than the limit of %d; elements that say nothing cost more than those that do", len(text), found.elements, need, limit))
+		return nil, h.in.notOTLP(fmt.Errorf("%d bytes of JSON with %d elements would need %d bytes, more than the limit of %d; send smaller requests; empty elements need more memory than full ones", len(text), found.elements, need, limit))
 	}
 	if err := lease.Hold(need); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,11 @@ type intake struct {
 	timeout  time.Duration
 	repaired prometheus.Counter
 	invalid  prometheus.Counter
+	repeated prometheus.Counter
+
+	seen atomic.Pointer[repeats]
+	life context.Context // ends when Stop has waited long enough
+	end  context.CancelFunc
 }
 
 func newIntake(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*intake, error) {
@@ -35,10 +41,23 @@ func newIntake(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*intake,
 			Help: "Requests answered 400 because their body is not OTLP.",
 		}),
 	}
-	if err := s.Metrics.Register(in.repaired); err != nil {
-		return nil, err
+	in.repeated = newRepeatedCounter()
+	in.seen.Store(newRepeats())
+	in.life, in.end = context.WithCancel(context.Background())
+	var errs []error
+	for _, c := range []prometheus.Collector{in.repaired, in.invalid, in.repeated} {
+		errs = append(errs, s.Metrics.Register(c))
 	}
-	return in, s.Metrics.Register(in.invalid)
+	return in, errors.Join(errs...)
+}
+
+const seenEstate = "request ids"
+
+// inherit takes the memory of the graph before.
+func (in *intake) inherit() {
+	if seen, is := in.set.Inherit(seenEstate).(*repeats); is {
+		in.seen.Store(seen)
+	}
 }
 
 type errNoPipeline struct{ signal wire.Signal }

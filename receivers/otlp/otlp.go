@@ -16,6 +16,7 @@ import (
 
 // Receiver has one or two listeners and a shared intake.
 type Receiver struct {
+	in        *intake
 	listeners []listener
 }
 
@@ -30,7 +31,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Receiver{}
+	r := &Receiver{in: in}
 	if cfg.Protocols.GRPC.HasValue() {
 		r.listeners = append(r.listeners, newGRPC(s, cfg, in))
 	}
@@ -43,6 +44,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 // Start opens the listeners. If the engine leaves one out, because the embedded default's port is taken, the other still
 // starts. On an error nothing listens.
 func (r *Receiver) Start(ctx context.Context) error {
+	r.in.inherit()
 	for _, l := range r.listeners {
 		if err := l.start(ctx); err != nil && !errors.Is(err, listen.ErrLeftOut) {
 			over, cancel := context.WithCancel(ctx)
@@ -55,11 +57,14 @@ func (r *Receiver) Start(ctx context.Context) error {
 
 // Stop refuses new requests and waits for running ones until ctx ends.
 func (r *Receiver) Stop(ctx context.Context) error {
+	defer context.AfterFunc(ctx, r.in.end)()
+	defer r.in.end()
 	var wg sync.WaitGroup
 	for _, l := range r.listeners {
 		wg.Go(func() { l.stop(ctx) })
 	}
 	wg.Wait()
+	r.in.set.Leave(seenEstate, r.in.seen.Load())
 	return nil
 }
 

@@ -33,6 +33,8 @@ type exchange struct {
 	request
 	p        *plain
 	encoding string
+	id       [16]byte
+	named    bool // by id
 }
 
 // Take accepts POSTs to a signal's path with known type and encoding.
@@ -61,6 +63,7 @@ func (p *plain) Take(h http1.Head) http1.Exchange {
 		x = &exchange{p: p}
 	}
 	x.request, x.encoding = request{sig: sig, kind: kind, peer: h.Peer, lease: lease}, encoding
+	x.id, x.named = parseID(h.RequestID)
 	return x
 }
 
@@ -86,7 +89,11 @@ func (x *exchange) End() {
 }
 
 func (x *exchange) Serve(ctx context.Context, body []byte, err error) http1.Reply {
-	items, err := x.receive(ctx, body, err)
+	var k requestKey
+	if x.named && err == nil {
+		k = x.p.h.in.seen.Load().key(x.id, x.sig, body)
+	}
+	items, err := x.p.h.in.run(ctx, k, func(ctx context.Context) (int, error) { return x.receive(ctx, body, err) })
 	return answer(x.kind, items, err)
 }
 

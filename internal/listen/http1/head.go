@@ -9,6 +9,8 @@ type Head struct {
 	Encoding []byte // Content-Encoding, may be empty
 	Length   int    // of the body
 	Peer     string // address of the client
+	// RequestID is the first value of Sluice-Request-Id, the name that a sender of ours gives a request; may be empty.
+	RequestID []byte
 }
 
 // maxHead is the largest head that is not left to net/http, the smallest read buffer of a connection.
@@ -53,7 +55,7 @@ func parse(b []byte) (h Head, n int, v verdict) {
 	}
 	n, h.Length = end+4, -1
 	fields = fields[:end+2-len(line)-2]
-	hosts, types, encodings := 0, 0, 0
+	hosts, types, encodings, ids := 0, 0, 0, 0
 	for len(fields) > 0 {
 		line, fields = cutLine(fields)
 		var name, value []byte
@@ -74,6 +76,10 @@ func parse(b []byte) (h Head, n int, v verdict) {
 			ok = h.Length < 0
 			if ok {
 				h.Length, ok = parseLength(value)
+			}
+		case requestID:
+			if ids++; ids == 1 {
+				h.RequestID = value
 			}
 		case connection:
 			ok = bytes.EqualFold(value, []byte("keep-alive"))
@@ -179,6 +185,7 @@ const (
 	contentEncoding
 	contentLength
 	connection
+	requestID
 	notOurs // changes how the message or the connection is to be read
 )
 
@@ -206,6 +213,9 @@ func kindOf(name []byte) kind {
 		want, k = "content-encoding", contentEncoding
 	case 17:
 		want, k = "transfer-encoding", notOurs
+		if bytes.EqualFold(name, []byte("sluice-request-id")) {
+			return requestID
+		}
 	default:
 		return harmless
 	}

@@ -24,6 +24,9 @@ func TestHead(t *testing.T) {
 		{"no space behind the colon", with("Host: ", "Host:"), ours},
 		{"space around a value", with("Host: centre:4318", "Host: \t centre:4318 \t"), ours},
 		{"keep-alive", field("Connection: Keep-Alive"), ours},
+		{"a request's ID", field("sluice-request-id: 0123"), ours},
+		{"two IDs of a request", field("Sluice-Request-Id: 1\r\nSLUICE-REQUEST-ID: 2"), ours},
+		{"an empty ID, and one", field("Sluice-Request-Id:\r\nSLUICE-REQUEST-ID: 2"), ours},
 		{"an encoding", field("Content-Encoding: gzip"), ours},
 		{"harmless fields", field("Accept: */*\r\nAccept-Encoding: gzip\r\nTraceparent: 00-1-2-01\r\nX-Scope-OrgID: a\r\nOrigin: http://x\r\nX:"), ours},
 		{"UTF-8 in a value", field("X: \u00fc"), ours},
@@ -128,7 +131,7 @@ func check(t *testing.T, b []byte, want verdict) {
 	if req.ContentLength != int64(h.Length) || len(req.TransferEncoding) > 0 || req.Close || len(req.Trailer) > 0 {
 		t.Errorf("%q: length %d, net/http reads %d %v close %v", b, h.Length, req.ContentLength, req.TransferEncoding, req.Close)
 	}
-	if req.Header.Get("Content-Type") != string(h.Type) || req.Header.Get("Content-Encoding") != string(h.Encoding) || req.Header.Get("Expect") != "" || req.Header.Get("Upgrade") != "" {
+	if req.Header.Get("Content-Type") != string(h.Type) || req.Header.Get("Content-Encoding") != string(h.Encoding) || req.Header.Get("Sluice-Request-Id") != string(h.RequestID) || req.Header.Get("Expect") != "" || req.Header.Get("Upgrade") != "" {
 		t.Errorf("%q: %q %q, net/http reads %v", b, h.Type, h.Encoding, req.Header)
 	}
 }

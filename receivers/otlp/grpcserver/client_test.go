@@ -28,8 +28,9 @@ const echo = "/test.Service/Echo"
 // options are those of a server whose one method answers with its message.
 func options() Options {
 	return Options{
-		Handlers: map[string]Handler{echo: func(_ context.Context, message []byte, _ string) ([]byte, error) {
-			return bytes.Clone(message), nil
+		Handlers: map[string]Handler{echo: func(_ context.Context, c Call) ([]byte, error) {
+			message, err := c.Message()
+			return bytes.Clone(message), err
 		}},
 		StatusOf: func(err error) *Status {
 			if isRefusal(err) {

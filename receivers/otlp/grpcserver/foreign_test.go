@@ -175,8 +175,8 @@ func TestManyAtOnce(t *testing.T) {
 func TestGRPCGoErrors(t *testing.T) {
 	o := options()
 	long := strings.Repeat("ä", 2000)
-	o.Handlers["/t.S/Long"] = func(context.Context, []byte, string) ([]byte, error) { return nil, errors.New(long) }
-	o.Handlers["/t.S/Wait"] = func(ctx context.Context, _ []byte, _ string) ([]byte, error) {
+	o.Handlers["/t.S/Long"] = func(context.Context, Call) ([]byte, error) { return nil, errors.New(long) }
+	o.Handlers["/t.S/Wait"] = func(ctx context.Context, _ Call) ([]byte, error) {
 		<-ctx.Done()
 		return nil, &Status{Code: codes.DeadlineExceeded}
 	}

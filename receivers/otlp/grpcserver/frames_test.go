@@ -231,9 +231,9 @@ func TestFrames(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := options()
-			o.Handlers["/fail"] = func(context.Context, []byte, string) ([]byte, error) { return nil, errTest }
-			o.Handlers["/panic"] = func(context.Context, []byte, string) ([]byte, error) { panic("oh") }
-			o.Handlers["/wait"] = func(ctx context.Context, _ []byte, _ string) ([]byte, error) { <-ctx.Done(); return nil, errTest }
+			o.Handlers["/fail"] = func(context.Context, Call) ([]byte, error) { return nil, errTest }
+			o.Handlers["/panic"] = func(context.Context, Call) ([]byte, error) { panic("oh") }
+			o.Handlers["/wait"] = func(ctx context.Context, _ Call) ([]byte, error) { <-ctx.Done(); return nil, errTest }
 			_, addr := start(t, o)
 			cl := dialRaw(t, addr)
 			c.send(cl)
@@ -283,7 +283,7 @@ func TestResetCallsKeepTheirPlace(t *testing.T) {
 	o.MaxStreams = 10
 	var inside, most atomic.Int32
 	leave := make(chan struct{})
-	o.Handlers["/stubborn"] = func(context.Context, []byte, string) ([]byte, error) {
+	o.Handlers["/stubborn"] = func(context.Context, Call) ([]byte, error) {
 		n := inside.Add(1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
@@ -320,7 +320,7 @@ func TestResetCallsKeepTheirPlace(t *testing.T) {
 func TestAPeerThatDoesNotRead(t *testing.T) {
 	o := options()
 	var calls atomic.Int32
-	o.Handlers[echo] = func(_ context.Context, m []byte, _ string) ([]byte, error) {
+	o.Handlers[echo] = func(_ context.Context, c Call) ([]byte, error) {
 		calls.Add(1)
 		return make([]byte, 12<<10), nil
 	}

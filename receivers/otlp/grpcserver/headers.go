@@ -24,7 +24,7 @@ type head struct {
 	encoded, size int  // bytes
 	continuations int
 
-	method, path, contentType, encoding, timeout string
+	method, path, contentType, encoding, timeout, requestID string
 
 	regular   bool // a regular field was seen
 	malformed bool // RFC 9113, 8.2 and 8.3: a proxy in front may read it differently
@@ -58,6 +58,8 @@ func (c *conn) field(f hpack.HeaderField) {
 		h.encoding = f.Value
 	case "grpc-timeout":
 		h.timeout = f.Value
+	case "sluice-request-id":
+		h.requestID = f.Value
 	default:
 		h.malformed = h.malformed || f.Name == "" || f.Name[0] == ':' || f.Name != strings.ToLower(f.Name)
 	}
@@ -187,7 +189,7 @@ func (c *conn) begin() {
 
 // newStream returns the stream of a call, or why it is refused.
 func (c *conn) newStream(h *head) (*stream, error) {
-	st := &stream{c: c, id: h.id, began: time.Now(), window: streamWindow}
+	st := &stream{c: c, id: h.id, began: time.Now(), window: streamWindow, requestID: h.requestID}
 	st.lease, _ = c.srv.opt.Budget.Reserve(0)
 	var known bool
 	if st.handler, known = c.srv.opt.Handlers[h.path]; !known {

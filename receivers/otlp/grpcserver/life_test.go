@@ -127,7 +127,7 @@ func TestAConnectionWithoutAPreface(t *testing.T) {
 // then told to come again.
 func TestStopIsBoundByWork(t *testing.T) {
 	inTime(t, func(o *Options) {
-		o.Handlers["/slow"] = func(context.Context, []byte, string) ([]byte, error) {
+		o.Handlers["/slow"] = func(context.Context, Call) ([]byte, error) {
 			time.Sleep(5 * time.Second)
 			return nil, nil
 		}
@@ -186,7 +186,7 @@ func TestStopCutsHandlersOff(t *testing.T) {
 	var inside atomic.Bool
 	inTime(t, func(o *Options) {
 		o.CallTimeout = time.Hour
-		o.Handlers[echo] = func(ctx context.Context, _ []byte, _ string) ([]byte, error) {
+		o.Handlers[echo] = func(ctx context.Context, _ Call) ([]byte, error) {
 			inside.Store(true)
 			<-ctx.Done()
 			time.Sleep(time.Second)
@@ -242,7 +242,7 @@ func TestKeepalive(t *testing.T) {
 	inTime(t, func(o *Options) {
 		o.Keepalive.MaxConnectionAge, o.Keepalive.MaxConnectionAgeGrace = time.Minute, 10*time.Second
 		o.CallTimeout = time.Hour
-		o.Handlers[echo] = func(ctx context.Context, _ []byte, _ string) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
+		o.Handlers[echo] = func(ctx context.Context, _ Call) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
 	}, func(t *testing.T, s *Server, c *client) {
 		c.call(1, "hello")
 		time.Sleep(53 * time.Second)
@@ -261,7 +261,7 @@ func TestPings(t *testing.T) {
 	ping := [8]byte{'h', 'i'}
 	inTime(t, func(o *Options) {
 		o.Keepalive.MinTime, o.CallTimeout = 10*time.Second, time.Hour
-		o.Handlers[echo] = func(ctx context.Context, _ []byte, _ string) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
+		o.Handlers[echo] = func(ctx context.Context, _ Call) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
 	}, func(t *testing.T, s *Server, c *client) {
 		c.call(1, "hello")
 		for range 20 {
@@ -309,7 +309,7 @@ func TestAStuckAnswer(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	var left time.Duration
 	inTime(t, func(o *Options) {
-		o.Handlers[echo] = func(ctx context.Context, _ []byte, _ string) ([]byte, error) {
+		o.Handlers[echo] = func(ctx context.Context, _ Call) ([]byte, error) {
 			end, _ := ctx.Deadline()
 			left = time.Until(end)
 			return nil, nil
@@ -339,7 +339,7 @@ func TestDeadlines(t *testing.T) {
 func TestCancel(t *testing.T) {
 	var ended atomic.Int32
 	wait := func(o *Options) {
-		o.Handlers[echo] = func(ctx context.Context, _ []byte, _ string) ([]byte, error) {
+		o.Handlers[echo] = func(ctx context.Context, _ Call) ([]byte, error) {
 			<-ctx.Done()
 			ended.Add(1)
 			return nil, ctx.Err()
@@ -366,7 +366,7 @@ func TestWorkersShrink(t *testing.T) {
 	leave := make(chan struct{})
 	inTime(t, func(o *Options) {
 		leave = make(chan struct{})
-		o.Handlers["/wait"] = func(context.Context, []byte, string) ([]byte, error) { <-leave; return nil, nil }
+		o.Handlers["/wait"] = func(context.Context, Call) ([]byte, error) { <-leave; return nil, nil }
 	}, func(t *testing.T, s *Server, c *client) {
 		free := func() int {
 			synctest.Wait()

@@ -21,7 +21,9 @@ type stream struct {
 	handler  Handler
 	encoding string // name in package inflate
 	began    time.Time
-	timeout  time.Duration // the client's; 0: none
+	// requestID is Call's.
+	requestID string
+	timeout   time.Duration // the client's; 0: none
 
 	// Owned by the reading goroutine while the message arrives, then by the worker.
 	prefix   [5]byte    // compressed flag and length

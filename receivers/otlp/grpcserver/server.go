@@ -21,9 +21,20 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// A Handler serves one call. message is valid until it returns. ctx ends with the call's deadline, cancellation or
+// A Handler serves one call. What c returns is valid until it returns. ctx ends with the call's deadline, cancellation or
 // connection. Options.StatusOf converts the error.
-type Handler func(ctx context.Context, message []byte, peer string) (answer []byte, err error)
+type Handler func(ctx context.Context, c Call) (answer []byte, err error)
+
+// A Call is what a handler is called with.
+type Call interface {
+	// Received is the message as it came, maybe compressed. It is not valid after Message.
+	Received() []byte
+	// Message is the message, inflated. Call it once, and return its error.
+	Message() ([]byte, error)
+	Peer() string
+	// RequestID is the metadata sluice-request-id, the name that a sender of ours gives a request; may be empty.
+	RequestID() string
+}
 
 // Options configure a Server. A duration of 0 means "never".
 type Options struct {

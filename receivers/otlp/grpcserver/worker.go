@@ -35,6 +35,20 @@ func (st *stream) call() (answer []byte, err error) {
 			answer, err = nil, &Status{Code: codes.Internal, Message: "the server failed; see its log"}
 		}
 	}()
+	return st.handler(st.ctx, st)
+}
+
+// Received implements Call.
+func (st *stream) Received() []byte { return st.body.Bytes() }
+
+// Peer implements Call.
+func (st *stream) Peer() string { return st.c.peer }
+
+// RequestID implements Call.
+func (st *stream) RequestID() string { return st.requestID }
+
+// Message implements Call.
+func (st *stream) Message() ([]byte, error) {
 	if st.prefix[0] != 0 {
 		if err := st.inflate(); err != nil {
 			return nil, err
@@ -43,7 +57,7 @@ func (st *stream) call() (answer []byte, err error) {
 	if err := st.lease.Resize(st.body.Came()); err != nil {
 		return nil, err
 	}
-	return st.handler(st.ctx, st.body.Bytes(), st.c.peer)
+	return st.body.Bytes(), nil
 }
 
 // inflate replaces the compressed message. Both are reserved meanwhile.
