@@ -79,7 +79,9 @@ func TestDestinationByName(t *testing.T) {
 		t.Skip("a resolv.conf of its own needs root")
 	}
 	t.Run("HTTP", func(t *testing.T) { destinationByName(t, `otlp_http: {endpoint: "http://%s",`, otlpSinkAt) })
-	t.Run("gRPC", func(t *testing.T) { destinationByName(t, `otlp_grpc: {endpoint: "%s", tls: {insecure: true},`, grpcSinkAt) })
+	t.Run("gRPC", func(t *testing.T) {
+		destinationByName(t, `otlp_grpc: {endpoint: "%s", tls: {insecure: true},`, grpcSinkAt)
+	})
 }
 
 func destinationByName(t *testing.T, exporter string, sinkAt func(testing.TB, string) *otlpSink) {
