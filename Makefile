@@ -39,7 +39,7 @@ darwin: ## check that the three binaries compile for macOS
 
 faults: build ## planted bugs, 200 kills of each daemon, long outages (under 30 minutes)
 	$(GO) test -count=1 ./spool/...
-	cd e2e && SLUICE_FAULTS=1 SLUICE_KILLS=200 $(GO) test -count=1 -timeout 40m -v -run 'Planted|Kill|Dead|Queue|Disk|Stop' .
+	cd e2e && SLUICE_FAULTS=1 SLUICE_KILLS=200 $(GO) test -count=1 -timeout 40m -v -run 'Planted|Kill|Dead|Queue|Disk|Stop|NoInodes|NoDescriptors|ByName' .
 
 soak: build ## run under load for SOAK (60m) and fail on growth
 	cd e2e && SLUICE_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run TestSoak -v .

@@ -1,7 +1,7 @@
 // Command bench compares Sluice with other programs from outside: built binaries as processes, CPU time and memory from
 // /proc, and counting sinks. It writes its tables into RESULTS.md.
 //
-//	go run . gateway | queue | fleet | scrape | tail | files | start | all
+//	go run . gateway | queue | outage | fleet | scrape | tail | files | start | all
 //
 // A figure is the median of alternating runs, with the range. A run in which less arrives than was sent fails.
 package main
@@ -26,6 +26,7 @@ type options struct {
 
 	fleetRuns, fleetSeconds int
 	filesRuns, filesSeconds int
+	outageSeconds           int
 }
 
 type measurement struct {
@@ -46,6 +47,7 @@ func main() {
 	flag.IntVar(&o.fleetSeconds, "fleet-seconds", 15, "seconds that a fleet run measures")
 	flag.IntVar(&o.filesRuns, "files-runs", 3, "alternating runs of each figure of slow files")
 	flag.IntVar(&o.filesSeconds, "files-seconds", 30, "seconds that a run of slow files measures")
+	flag.IntVar(&o.outageSeconds, "outage-seconds", 600, "seconds that a destination is dead")
 	flag.Parse()
 	if err := run(o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -54,7 +56,7 @@ func main() {
 }
 
 func run(o options, names []string) error {
-	all := []measurement{{"gateway", gateway}, {"queue", queue}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"files", files}, {"start", start}}
+	all := []measurement{{"gateway", gateway}, {"queue", queue}, {"outage", outage}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"files", files}, {"start", start}}
 	if o.peers == "" {
 		dir, err := os.MkdirTemp("", "sluice-peers-*")
 		if err != nil {
@@ -91,7 +93,7 @@ func run(o options, names []string) error {
 		}
 	}
 	if done == 0 {
-		return fmt.Errorf("unknown measurement %q; use gateway, queue, fleet, scrape, tail, files, start or all", strings.Join(names, " "))
+		return fmt.Errorf("unknown measurement %q; use gateway, queue, outage, fleet, scrape, tail, files, start or all", strings.Join(names, " "))
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func storageOf(k *Sender) (pipeline.Storage, error) {
 	}
 	storage, ok := k.settings.View.Config.Service.Storages[id]
 	if !ok {
-		return storage, fmt.Errorf("the storage %s does not run", id)
+		return storage, fmt.Errorf("storage %s is not started; list it under service::extensions", id)
 	}
 	return storage, nil
 }
@@ -172,7 +172,7 @@ func (d *disk) start() error {
 	d.moved.Store(begin.UnixNano())
 	d.q.Store(q)
 	if s := q.Status(); s.Records > 0 {
-		d.k.settings.Log.Info("the queue on disk holds records of before", "records", s.Records, "items", s.Items, "bytes", s.Bytes,
+		d.k.settings.Log.Info("the queue on disk has records from before this start; sending them", "records", s.Records, "items", s.Items, "bytes", s.Bytes,
 			"oldest", time.Since(s.Oldest).Round(time.Second), "opened_in", time.Since(begin).Round(time.Millisecond))
 	}
 	for range d.o.Consumers {
@@ -304,7 +304,7 @@ func (d *disk) stop() error {
 		return nil
 	}
 	if s := q.Status(); s.Records > 0 {
-		d.k.settings.Log.Info("the queue keeps what is not delivered yet", "records", s.Records, "items", s.Items, "bytes", s.Bytes)
+		d.k.settings.Log.Info("undelivered records stay in the queue on disk", "records", s.Records, "items", s.Items, "bytes", s.Bytes)
 	}
 	return q.Close()
 }

@@ -60,6 +60,6 @@ func (n *notices) outcome(out answer.Outcome) {
 	case answer.Rejected:
 		n.log.Error("the destination rejected a request; its bad records are dropped and counted by reason, the others are sent again", "error", out.Err, "suppressed", suppressed)
 	case answer.Taken:
-		n.log.Warn("the destination accepted a request with a partial success: it rejected some items, or has something to say", "error", out.Err, "rejected_items", out.Items, "suppressed", suppressed)
+		n.log.Warn("the destination accepted a request with a partial success: it rejected some items, or sent a warning", "error", out.Err, "rejected_items", out.Items, "suppressed", suppressed)
 	}
 }

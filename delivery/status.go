@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/delivery/queue"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -76,4 +77,20 @@ func (k *Sender) Report() pipeline.Report {
 		r.Trouble = s.LastError
 	}
 	return r
+}
+
+// DiskQueue is the open queue on disk, for an operator's commands; nil without one.
+func (k *Sender) DiskQueue() *queue.Queue {
+	if k.disk == nil {
+		return nil
+	}
+	return k.disk.q.Load()
+}
+
+// Ready implements pipeline.Readier: an exporter whose queue is being drained takes nothing.
+func (k *Sender) Ready() error {
+	if q := k.DiskQueue(); q != nil && q.Shut() {
+		return errors.New("its queue is being drained by `queue drain`, and takes nothing")
+	}
+	return nil
 }

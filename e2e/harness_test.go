@@ -66,7 +66,13 @@ func (o *output) String() string {
 // run starts a program; the test's end kills it when it still runs.
 func run(t testing.TB, name string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary(t, name), args...), out: &output{}, done: make(chan struct{})}
+	return begin(t, name, exec.Command(binary(t, name), args...))
+}
+
+// begin starts what will become a program.
+func begin(t testing.TB, name string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, out: &output{}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

@@ -27,6 +27,7 @@ type otlpSink struct {
 	spans atomic.Int64
 	mu    sync.Mutex
 	names map[string]int // of spans and metrics
+	close func()         // also ends its connections
 
 	wait   atomic.Int64 // how long each answer takes, in nanoseconds
 	status atomic.Int64 // answered instead of 200 when not 0
@@ -37,15 +38,21 @@ type otlpSink struct {
 
 func newOTLPSink(t testing.TB) *otlpSink {
 	t.Helper()
+	return otlpSinkAt(t, "127.0.0.1:0")
+}
+
+func otlpSinkAt(t testing.TB, address string) *otlpSink {
+	t.Helper()
 	s := &otlpSink{logs: newTally(), names: map[string]int{}}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.port = l.Addr().(*net.TCPAddr).Port
 	srv := &http.Server{Handler: http.HandlerFunc(s.serve)}
 	go srv.Serve(l)
-	t.Cleanup(func() { srv.Close() })
+	s.close = func() { srv.Close() }
+	t.Cleanup(s.close)
 	return s
 }
 
@@ -97,13 +104,7 @@ func (s *otlpSink) take(path string, body []byte) error {
 		if err := proto.Unmarshal(body, &req); err != nil {
 			return err
 		}
-		for _, rl := range req.ResourceLogs {
-			for _, sl := range rl.ScopeLogs {
-				for _, rec := range sl.LogRecords {
-					s.logs.line(rec.GetBody().GetStringValue())
-				}
-			}
-		}
+		s.logRecords(&req)
 	case "/v1/traces":
 		var req coltrace.ExportTraceServiceRequest
 		if err := proto.Unmarshal(body, &req); err != nil {
@@ -133,6 +134,16 @@ func (s *otlpSink) take(path string, body []byte) error {
 		return fmt.Errorf("unknown path %s", path)
 	}
 	return nil
+}
+
+func (s *otlpSink) logRecords(req *collogs.ExportLogsServiceRequest) {
+	for _, rl := range req.ResourceLogs {
+		for _, sl := range rl.ScopeLogs {
+			for _, rec := range sl.LogRecords {
+				s.logs.line(rec.GetBody().GetStringValue())
+			}
+		}
+	}
 }
 
 func (s *otlpSink) name(n string) {

@@ -120,6 +120,7 @@ const (
 	DropQueueOldest     Reason = "queue_full_oldest" // on_full: drop_oldest
 	DropQueueNewest     Reason = "queue_full_newest" // on_full: drop_newest
 	DropQueueAge        Reason = "queue_age"         // stored for longer than max_age
+	DropOperator        Reason = "operator"          // `queue drop` on a running process
 	DropShutdown        Reason = "shutdown_timeout"  // not delivered when the drain's time ended
 	DropRotatedUnread   Reason = "rotated_unread"    // a file was removed before it was read to its end
 	DropTruncatedUnread Reason = "truncated_unread"  // a file shrank before it was read to its end
@@ -131,5 +132,5 @@ const (
 var Reasons = [...]Reason{
 	DropFiltered, DropAggregated, DropSampled,
 	DropInvalid, DropTooLarge, DropTooOld, DropTooNew, DropDuplicate, DropOutOfOrder, DropUnsupported, DropRejected, DropUndivided,
-	DropBacklogFull, DropQueueOldest, DropQueueNewest, DropQueueAge, DropShutdown, DropRotatedUnread, DropTruncatedUnread, DropCorrupt, DropOverflow,
+	DropBacklogFull, DropQueueOldest, DropQueueNewest, DropQueueAge, DropOperator, DropShutdown, DropRotatedUnread, DropTruncatedUnread, DropCorrupt, DropOverflow,
 }

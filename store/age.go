@@ -16,7 +16,7 @@ func (a *Age) UnmarshalText(text []byte) error {
 	if err != nil {
 		goDuration, goErr := time.ParseDuration(string(text)) // the Collector's format, such as 1.5h
 		if goErr != nil || goDuration < 0 {
-			return fmt.Errorf("%q is not a time span; write a number and a unit, as in 7d or 36h", text)
+			return fmt.Errorf("%q is not a duration; write a number and a unit, as in 7d or 36h", text)
 		}
 		d = model.Duration(goDuration)
 	}

@@ -42,6 +42,9 @@ const (
 	keepNewest = time.Hour
 )
 
+// spare is the part of max_disk that must be free before storing resumes: 1/20.
+const spare = 20
+
 const retryWhenFull = 5 * time.Second
 
 func newDisk(s pipeline.Settings, cfg Config, dir string, parts map[pipeline.Signal]part) (*disk, error) {
@@ -88,7 +91,7 @@ func (d *disk) stop() {
 
 func (d *disk) ready() error {
 	if path := d.gone.Load(); path != nil {
-		return fmt.Errorf("the folder %s was removed while it was in use; restart the process, which then begins with what is there", *path)
+		return fmt.Errorf("the folder %s was removed while it was in use; restart the process, which then continues with what is left", *path)
 	}
 	if d.low.Load() {
 		return fmt.Errorf("the disk of %s has less than %s left; free some, or lower min_free_disk", d.dir, d.cfg.MinFreeDisk)
@@ -118,7 +121,7 @@ func (d *disk) lookFree() {
 		return
 	}
 	if low {
-		d.settings.Log.Warn("the disk has less free space than min_free_disk; nothing is stored until it has", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
+		d.settings.Log.Warn("free disk space is below min_free_disk; nothing is stored until some is freed", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
 	} else {
 		d.settings.Log.Info("the disk has free space again; storing resumes", "free_bytes", left, "min_free_disk", d.cfg.MinFreeDisk)
 	}
@@ -141,7 +144,9 @@ func (d *disk) trim(ctx context.Context) {
 	stuck := map[pipeline.Signal]bool{}
 	for ctx.Err() == nil {
 		used := d.used()
-		if used <= int64(d.cfg.MaxDisk) {
+		// Once full, they must fit with room to spare, or intake would be on and off each second.
+		limit := int64(d.cfg.MaxDisk)
+		if room := limit - limit/spare; used <= limit && (!d.full.Load() || used <= room) {
 			d.setFull(false, used)
 			return
 		}
@@ -171,7 +176,7 @@ func (d *disk) setFull(full bool, used int64) {
 	if !full {
 		d.settings.Log.Info("the stores are within max_disk again; storing resumes", "used_bytes", used, "max_disk", d.cfg.MaxDisk)
 	} else if skipped, due := d.said.Now(); due {
-		d.settings.Log.Warn("the stores exceed max_disk, and only data that is still being written is left; nothing is stored until they fit",
+		d.settings.Log.Warn("the stores exceed max_disk and have no older data to remove; nothing is stored until they fit",
 			"used_bytes", used, "max_disk", d.cfg.MaxDisk, "suppressed", skipped)
 	}
 }

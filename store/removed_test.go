@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -68,5 +69,26 @@ func TestRemovedFolderIsSaid(t *testing.T) {
 	d.lookFolders()
 	if !strings.Contains(said.String(), "folder=.") || strings.Contains(said.String(), "error=") {
 		t.Errorf("the log says %s", said.String())
+	}
+}
+
+// TestRemovedLog: without the folder of a write-ahead log, not even the next batch is taken.
+func TestRemovedLog(t *testing.T) {
+	for _, sig := range []pipeline.Signal{pipeline.Metrics, pipeline.Logs} {
+		t.Run(sig.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			e, _ := running(t, func(c *Config) { c.Directory = dir })
+			if err := os.RemoveAll(filepath.Join(dir, sig.String(), "wal")); err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range batches(t, 1) {
+				if _, again := pipeline.AsRefused(e.Consume(t.Context(), b)); b.Signal == sig && !again {
+					t.Error("a batch was taken whose write-ahead log is gone")
+				}
+			}
+			if err := e.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

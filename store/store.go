@@ -51,7 +51,8 @@ type Exporter struct {
 
 	parts   map[pipeline.Signal]part
 	folders map[pipeline.Signal]string
-	apis    map[string]http.Handler // by path
+	written map[pipeline.Signal]string // the folder that a batch is written to first
+	apis    map[string]http.Handler    // by path
 	disk    *disk
 }
 
@@ -63,6 +64,10 @@ func New(s pipeline.Settings, cfg *Config) (pipeline.Sink, error) {
 	}
 	e.folders = map[pipeline.Signal]string{
 		pipeline.Metrics: filepath.Join(e.dir, "metrics"), pipeline.Logs: filepath.Join(e.dir, "logs"), pipeline.Traces: filepath.Join(e.dir, "traces"),
+	}
+	e.written = map[pipeline.Signal]string{
+		pipeline.Metrics: filepath.Join(e.folders[pipeline.Metrics], "wal"), pipeline.Logs: filepath.Join(e.folders[pipeline.Logs], "wal"),
+		pipeline.Traces: e.folders[pipeline.Traces],
 	}
 	if e.dir == "" {
 		return nil, errors.New(`"directory" is empty and the process has no data directory; write one`)
@@ -193,7 +198,7 @@ func (e *Exporter) report() []console.Store {
 
 // Consume stores the batch. After nil it survives a crash.
 func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
-	if err := e.disk.check(e.folders[b.Signal]); err != nil {
+	if err := e.disk.check(e.written[b.Signal]); err != nil {
 		return pipeline.Refuse(retryWhenFull, err)
 	}
 	return e.parts[b.Signal].Append(ctx, b)

@@ -212,6 +212,8 @@ func TestFull(t *testing.T) {
 	if len(tr.sizes) != 2 {
 		t.Errorf("data of the last hour was removed for older data that cannot go: %v", tr.sizes)
 	}
-	l.sizes[0] = 20
+	l.sizes[0] = 20 // fits, but without room to spare
+	look(false)
+	l.sizes[0] = 18
 	look(true)
 }

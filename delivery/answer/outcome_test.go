@@ -2,7 +2,9 @@ package answer
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,47 +13,48 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// The tables of README.md are made from the functions, so that what is published is what happens.
+// The table of README.md is made from the functions, so that what is published is what happens.
 func TestClassificationIsTheDocumentedOne(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, table := range map[string]string{"HTTP": httpTable(), "gRPC": grpcTable()} {
-		if !strings.Contains(string(readme), table) {
-			t.Errorf("delivery/README.md lacks this table of %s:\n%s", name, table)
-		}
+	if table := verdictTable(); !strings.Contains(string(readme), table) {
+		t.Errorf("delivery/README.md lacks this table:\n%s", table)
 	}
 }
 
-func httpTable() string {
-	var b strings.Builder
-	b.WriteString("| HTTP status | verdict |\n| --- | --- |\n")
-	last, from := "", 0
-	flush := func(to int) {
-		if last != "" {
-			fmt.Fprintf(&b, "| %s | %s |\n", strings.TrimSuffix(fmt.Sprintf("%d-%d", from, to), fmt.Sprintf("-%d", from)), last)
+// verdictTable has a row a verdict, with the statuses and codes that mean it.
+func verdictTable() string {
+	rows := map[string]*[2][]string{}
+	add := func(words string, column int, text string) {
+		if rows[words] == nil {
+			rows[words] = &[2][]string{}
 		}
+		rows[words][column] = append(rows[words][column], text)
 	}
-	for status := 200; status < 600; status++ {
-		v, reason := JudgeHTTP(status)
-		if words := inWords(v, reason); words != last {
-			flush(status - 1)
+	last, from := inWords(JudgeHTTP(200)), 200
+	for status := 201; status <= 600; status++ {
+		words := ""
+		if status < 600 {
+			words = inWords(JudgeHTTP(status))
+		}
+		if words != last {
+			add(last, 0, strings.TrimSuffix(fmt.Sprintf("%d-%d", from, status-1), fmt.Sprintf("-%d", from)))
 			last, from = words, status
 		}
 	}
-	flush(599)
-	return b.String()
-}
-
-func grpcTable() string {
-	var b strings.Builder
-	b.WriteString("| gRPC code | verdict |\n| --- | --- |\n")
 	for code := codes.OK; code <= codes.Unauthenticated; code++ {
-		fmt.Fprintf(&b, "| %d %s | %s |\n", code, code, inWords(JudgeGRPC(code, "")))
+		add(inWords(JudgeGRPC(code, "")), 1, code.String())
 	}
-	fmt.Fprintf(&b, "| 8 ResourceExhausted, \"message larger than max\" | %s |\n",
-		inWords(JudgeGRPC(codes.ResourceExhausted, "grpc: received message larger than max (5 vs. 4)")))
+	add(inWords(JudgeGRPC(codes.ResourceExhausted, "grpc: received message larger than max (5 vs. 4)")), 1,
+		`ResourceExhausted: "message larger than max"`)
+
+	var b strings.Builder
+	b.WriteString("| verdict | HTTP status | gRPC code |\n| --- | --- | --- |\n")
+	for _, words := range slices.Sorted(maps.Keys(rows)) {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", words, strings.Join(rows[words][0], ", "), strings.Join(rows[words][1], ", "))
+	}
 	return b.String()
 }
 

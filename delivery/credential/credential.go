@@ -89,7 +89,7 @@ func (a *Credential) Header() string {
 	}
 	if err := a.readLocked(); err != nil && !a.failed {
 		a.failed = true
-		a.log.Error("cannot read the credential again; the last one stays in use", "error", err)
+		a.log.Error("cannot reload the credential; the last one stays in use", "error", err)
 	}
 	return a.value
 }

@@ -331,7 +331,7 @@ func (d *division) undivided(spans []span, l loss, why string) {
 		d.Suspects.add(d.pieces, s, false)
 	}
 	if suppressed, due := d.History.undivided.Now(); due {
-		d.Log.Error("a rejected request was dropped with whatever good records it had, as rejected_undivided: "+why,
+		d.Log.Error("the rest of a rejected request was dropped as rejected_undivided, good records included: "+why,
 			"items", items.Len(), "of", d.request.Items, "error", l.why.Err, "suppressed", suppressed)
 	}
 	d.gather.Reject(pipeline.Rejected{Ranges: items, Reason: pipeline.DropUndivided, Err: errors.Join(errUndivided, l.why.Err)})

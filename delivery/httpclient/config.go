@@ -80,7 +80,7 @@ func CheckClient(c *confighttp.ClientConfig) error {
 	if err := c.TLS.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf(`"tls": %w`, err))
 	}
-	if err := c.Headers.Validate(); err != nil {
+	if err := delivery.CheckHeaders(c.Headers); err != nil {
 		errs = append(errs, fmt.Errorf(`"headers": %w`, err))
 	}
 	if c.Timeout < 0 {

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrReleased is the error of reads after Release.
-var ErrReleased = errors.New("the request was given up")
+var ErrReleased = errors.New("the request was cancelled")
 
 // A Payload is the body of one request. It may be read concurrently: after an early answer a transport may still
 // read for the previous attempt while the next one runs.

@@ -29,6 +29,9 @@ type gather struct {
 
 // Put stores a batch. nil means that it survives a power cut, or that on_full dropped it and it is counted.
 func (q *Queue) Put(ctx context.Context, b pipeline.Batch) error {
+	if q.shut.Load() {
+		return pipeline.Refuse(fullWait, errors.New("the queue is being drained by an operator, and takes nothing; send to another collector"))
+	}
 	l, err := q.lane(b.Signal, b.Origin)
 	if err != nil {
 		return pipeline.Refuse(fullWait, err)
@@ -64,7 +67,7 @@ func (q *Queue) admit(ctx context.Context, l *lane, b pipeline.Batch) (dropped b
 		}
 	}
 	if suppressed, due := q.full.Now(); due {
-		q.o.Log.Warn("the queue is full, and takes no more until the destination does; senders keep their data", "queue_size", q.o.Size, "sizer", q.o.Sizer, "suppressed", suppressed)
+		q.o.Log.Warn("the queue is full; new data is refused until the destination accepts some; senders keep theirs", "queue_size", q.o.Size, "sizer", q.o.Sizer, "suppressed", suppressed)
 	}
 	return false, &pipeline.Refused{Err: fmt.Errorf(`the queue on disk is full ("queue_size": %d %s)`, q.o.Size, q.o.Sizer), After: fullWait, Overload: true}
 }
@@ -182,7 +185,7 @@ func (l *lane) store(g *gather, o pipeline.Origin) error {
 		return pipeline.Reject(0, pipeline.DropTooLarge, err)
 	case errors.Is(err, spool.ErrFull):
 		if suppressed, due := l.q.full.Now(); due {
-			l.q.o.Log.Warn("the disk of the queue is too full, and takes no more; free some space", "error", err, "suppressed", suppressed)
+			l.q.o.Log.Warn("not enough free disk space for the queue; new data is refused; free some space", "error", err, "suppressed", suppressed)
 		}
 		return &pipeline.Refused{Err: fmt.Errorf("the disk of the queue is too full: %w", err), After: fullWait, Overload: true}
 	}

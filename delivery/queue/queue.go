@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluiceio/sluice/delivery/payload"
@@ -68,6 +69,7 @@ type Queue struct {
 	full    throttle.Line
 	stop    chan struct{}
 	running sync.WaitGroup
+	shut    atomic.Bool // see CloseIntake
 
 	mu     sync.Mutex
 	cond   *sync.Cond // something may be taken, or there is room

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/internal/buffer"
@@ -37,6 +36,7 @@ type schedule struct {
 	ready  *Item   // read from the log, in order
 	back   []*Item // given back, by sequence number; all older than ready
 	flying int
+	seized bool    // see Seize
 	limit  float64 // of flying: adapts between 1 and the number of consumers
 	most   float64
 	until  time.Time
@@ -134,18 +134,11 @@ func (q *Queue) Take(ctx context.Context) (*Item, error) {
 }
 
 func (l *lane) takeLocked(now time.Time) *Item {
-	if l.flying >= int(l.limit) || now.Before(l.until) {
+	if l.seized || l.flying >= int(l.limit) || now.Before(l.until) {
 		return nil
 	}
-	var it *Item
-	switch {
-	case len(l.back) > 0:
-		it = l.back[0]
-		l.back = slices.Delete(l.back, 0, 1)
-	case l.ready != nil:
-		it, l.ready = l.ready, nil
-		l.q.cond.Broadcast()
-	default:
+	it := l.next()
+	if it == nil {
 		return nil
 	}
 	it.begun = now
@@ -216,8 +209,7 @@ func (i *Item) Back(rest *pipeline.Batch, after time.Duration, trouble bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l.flying--
-	at, _ := slices.BinarySearchFunc(l.back, i.seq, func(x *Item, seq spool.Seq) int { return int(int64(x.seq) - int64(seq)) })
-	l.back = slices.Insert(l.back, at, i)
+	l.giveBack(i)
 	if trouble {
 		bound := min(firstPause<<min(l.fails, 16), maxPause)
 		pause := rand.N(bound) + min(max(after, 0), maxAsked)

@@ -22,7 +22,7 @@ func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 	}
 	b := p.Buffer()
 	if b == nil {
-		return nil, errors.New("the request was given up")
+		return nil, errors.New("the request was cancelled")
 	}
 	return mem.BufferSlice{mem.NewBuffer(&b.B, lent{b})}, nil
 }

@@ -59,7 +59,7 @@ func (c *Config) Validate() error {
 	if err := c.TLS.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf(`"tls": %w`, err))
 	}
-	if err := c.Headers.Validate(); err != nil {
+	if err := delivery.CheckMetadata(c.Headers); err != nil {
 		errs = append(errs, fmt.Errorf(`"headers": %w`, err))
 	}
 	if c.Timeout < 0 {

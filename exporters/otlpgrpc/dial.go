@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver/dns"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -22,9 +24,14 @@ var connecting = grpc.ConnectParams{
 	MinConnectTimeout: 3 * time.Second,
 }
 
+// resolveOften lets grpc ask DNS again soon after a connection ended: by default at most each 30 s, so that a destination that
+// moved is away for so long. The setting is global and must be made before the first connection.
+var resolveOften = sync.OnceFunc(func() { dns.SetMinResolutionInterval(2 * time.Second) })
+
 // dialer returns a function that connects with the Collector's client configuration, without its instrumentation,
 // compression and headers. It is lazy: a connection has goroutines, and a graph may only be checked.
 func dialer(s pipeline.Settings, c *Config, encoding string) (func() (*grpc.ClientConn, error), error) {
+	resolveOften()
 	target, secure := strings.CutPrefix(c.Endpoint, "https://")
 	target = strings.TrimPrefix(target, "http://")
 	tlsConfig, err := c.TLS.LoadTLSConfig(context.Background())

@@ -156,7 +156,9 @@ func (c *cli) printConfig() *cobra.Command {
 	return &cobra.Command{
 		Use: "print-config", Short: "print the merged configuration, secrets hidden", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := config.Print(cmd.Context(), c.sources(), c.Components)
+			text, err := interruptible(cmd.Context(), func() ([]byte, error) {
+				return config.Print(cmd.Context(), c.sources(), c.Components)
+			})
 			if err != nil {
 				return err
 			}

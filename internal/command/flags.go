@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +43,35 @@ func (c *cli) sources() read.Sources {
 func (c *cli) load(ctx context.Context) (*pipeline.Config, []read.Warning, error) {
 	o := c.Options
 	o.AllowIgnoredKeys = c.flags.allowIgnored
-	return config.Load(ctx, c.sources(), c.Components, o)
+	type loaded struct {
+		cfg      *pipeline.Config
+		warnings []read.Warning
+	}
+	got, err := interruptible(ctx, func() (loaded, error) {
+		cfg, warnings, err := config.Load(ctx, c.sources(), c.Components, o)
+		return loaded{cfg, warnings}, err
+	})
+	return got.cfg, got.warnings, err
+}
+
+// interruptible runs what reads the configuration until ctx ends: a file may be a pipe that nobody writes to.
+func interruptible[T any](ctx context.Context, load func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := load()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, errors.New("told to stop before the configuration was read; is one of its files a pipe that nobody writes to?")
+	}
 }
 
 // dataDir is the state folder: the flag, /var/lib/NAME if writable, or below the home.

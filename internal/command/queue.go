@@ -17,14 +17,14 @@ import (
 )
 
 // errDamage is the end of a verify that found something; what, it has printed.
-var errDamage = errors.New("there is damage: the daemon passes over it and counts it; docs/queue.md says what to do")
+var errDamage = errors.New("there is damage; the daemon skips and counts it; docs/queue.md says what to do")
 
 func (c *cli) queue() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "queue", Short: "look into the queues on disk and their dead letters, save what is in them, or send it", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.queueLs(), c.queueInspect(), c.queueVerify(), c.queueExport(), c.queueDrop(), c.queueReplay())
+	cmd.AddCommand(c.queueLs(), c.queueInspect(), c.queueVerify(), c.queueExport(), c.queueDrop(), c.queueReplay(), c.queueDrain())
 	return cmd
 }
 

@@ -156,11 +156,11 @@ func TestQueueExport(t *testing.T) {
 func TestQueueDrop(t *testing.T) {
 	storage := t.TempDir()
 	q, dir := openQueue(t, storage)
-	code, _, errs := sluice(t, "queue", "drop", dir, "--confirm")
+	code, _, errs := sluice(t, "queue", "drop", dir, "--confirm", "--data-dir", t.TempDir())
 	if code != ExitFailure {
 		t.Errorf("dropped what a daemon has: %d", code)
 	}
-	want(t, errs, "stop it first", "nothing was changed")
+	want(t, errs, "stop it first", "nothing was changed", "--data-dir")
 	q.Close()
 	code, out, errs := sluice(t, "queue", "drop", dir)
 	if code != ExitUsage {

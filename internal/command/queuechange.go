@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,7 +27,7 @@ func (c *cli) open(dirs []string) (*opened, error) {
 		l, err := spool.Open(spool.Options{Dir: dir, Log: slog.New(slog.NewTextHandler(c.err, nil))})
 		if err != nil {
 			if errors.Is(err, spool.ErrLocked) {
-				err = fmt.Errorf("a daemon has %s: stop it first, nothing was changed (%w)", dir, err)
+				err = fmt.Errorf("a daemon has %s, nothing was changed (%w)", dir, err)
 			}
 			return nil, errors.Join(err, o.close())
 		}
@@ -58,7 +59,7 @@ func (c *cli) unconfirmed(cmd *cobra.Command, would string, dirs []string) error
 func (c *cli) queueDrop() *cobra.Command {
 	confirm := false
 	cmd := &cobra.Command{
-		Use: "drop DIR --confirm", Short: "give up all records of a queue or a lane, or all dead letters; the daemon must be stopped", Args: oneFolder,
+		Use: "drop DIR --confirm", Short: "give up all records of a queue or a lane, or all dead letters", Args: oneFolder,
 		Long: "Give up all unsettled records of a queue, of one lane, or of the folder dead_letters. Dead letters of a queue stay\nunless their folder is named. They are gone: `queue export` saves them before.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dirs, err := logsIn(args[0], false)
@@ -68,7 +69,7 @@ func (c *cli) queueDrop() *cobra.Command {
 			if !confirm {
 				return c.unconfirmed(cmd, "drop these records for ever", dirs)
 			}
-			err = c.drop(dirs)
+			err = c.drop(cmd.Context(), dirs)
 			c.sayLetters(args[0])
 			return err
 		},
@@ -77,8 +78,11 @@ func (c *cli) queueDrop() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) drop(dirs []string) error {
+func (c *cli) drop(ctx context.Context, dirs []string) error {
 	o, err := c.open(dirs)
+	if errors.Is(err, spool.ErrLocked) {
+		return c.askDaemon(ctx, "drop", order{Folders: dirs}, err)
+	}
 	if err != nil {
 		return err
 	}

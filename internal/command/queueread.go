@@ -95,12 +95,14 @@ func describe(e spool.Entry) string {
 }
 
 // progress writes to stderr how far long work is, every few seconds.
-func (c *cli) progress(what string) func(done, total int64) {
+func (c *cli) progress(what string) func(done, total int64) { return progressTo(c.err, what) }
+
+func progressTo(w io.Writer, what string) func(done, total int64) {
 	last := time.Now()
 	return func(done, total int64) {
 		if now := time.Now(); now.Sub(last) >= 2*time.Second {
 			last = now
-			fmt.Fprintf(c.err, "%s: %s of %s\n", what, size(uint64(done)), size(uint64(total)))
+			fmt.Fprintf(w, "%s: %s of %s\n", what, size(uint64(done)), size(uint64(total)))
 		}
 	}
 }

@@ -35,23 +35,26 @@ type replay struct {
 	headers []string
 	confirm bool
 
-	c       *cli
-	client  http.Client
-	target  *url.URL
-	header  http.Header
-	secrets []string
-	pause   time.Duration // after the first failure
+	out, err io.Writer
+	client   http.Client
+	target   *url.URL
+	header   http.Header
+	secrets  []string
+	pause    time.Duration // after the first failure
 
 	sent, kept spool.Totals
 	why        error // the first record was kept for
 }
 
 func (c *cli) queueReplay() *cobra.Command {
-	r := &replay{c: c, pause: time.Second}
+	r := &replay{out: c.out, err: c.err, pause: time.Second}
 	cmd := &cobra.Command{
-		Use: "replay DIR --to URL --confirm", Short: "send a queue that was left, or dead letters, to an OTLP/HTTP endpoint; the daemon must be stopped", Args: oneFolder,
+		Use: "replay DIR --to URL --confirm", Short: "send a queue, or dead letters, to an OTLP/HTTP endpoint", Args: oneFolder,
 		Long: "Send the unsettled records of a queue, a lane or the folder dead_letters to an OTLP/HTTP endpoint, in gzip, and settle each\nwhen the answer is 2xx. A record that is rejected stays; when the endpoint does not answer, the command ends, and can be repeated.\nThe tenant of a record goes into " + tenantHeader + ".",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := r.readHeaders(); err != nil {
+				return errUsage{err, cmd}
+			}
 			if err := r.prepare(); err != nil {
 				return errUsage{err, cmd}
 			}
@@ -62,7 +65,12 @@ func (c *cli) queueReplay() *cobra.Command {
 			if !r.confirm {
 				return c.unconfirmed(cmd, "send these records to "+r.target.Redacted()+" and remove them from the queue", dirs)
 			}
-			err = r.run(cmd.Context(), dirs)
+			o, err := c.open(dirs)
+			if errors.Is(err, spool.ErrLocked) {
+				err = c.askDaemon(cmd.Context(), "replay", order{Folders: dirs, To: r.to, Headers: r.headers}, err)
+			} else if err == nil {
+				err = r.logs(cmd.Context(), o)
+			}
 			c.sayLetters(args[0])
 			return err
 		},
@@ -73,12 +81,9 @@ func (c *cli) queueReplay() *cobra.Command {
 	return cmd
 }
 
-func (r *replay) prepare() (err error) {
-	if r.target, err = url.Parse(r.to); err != nil || r.target.Host == "" || (r.target.Scheme != "http" && r.target.Scheme != "https") {
-		return errors.New("--to needs the URL of an OTLP/HTTP endpoint, as in --to http://127.0.0.1:4318")
-	}
-	r.header = http.Header{"Content-Type": {"application/x-protobuf"}, "Content-Encoding": {"gzip"}}
-	for _, h := range r.headers {
+// readHeaders puts the content of files into the headers.
+func (r *replay) readHeaders() error {
+	for i, h := range r.headers {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok || name == "" {
 			return errors.New("--header needs NAME=VALUE, as in --header Authorization=@/etc/sluice/token")
@@ -88,8 +93,19 @@ func (r *replay) prepare() (err error) {
 			if err != nil {
 				return fmt.Errorf("cannot read the value of --header %s: %w", name, err)
 			}
-			value = strings.TrimSpace(string(b))
+			r.headers[i] = name + "=" + strings.TrimSpace(string(b))
 		}
+	}
+	return nil
+}
+
+func (r *replay) prepare() (err error) {
+	if r.target, err = url.Parse(r.to); err != nil || r.target.Host == "" || (r.target.Scheme != "http" && r.target.Scheme != "https") {
+		return errors.New("--to needs the URL of an OTLP/HTTP endpoint, as in --to http://127.0.0.1:4318")
+	}
+	r.header = http.Header{"Content-Type": {"application/x-protobuf"}, "Content-Encoding": {"gzip"}}
+	for _, h := range r.headers {
+		name, value, _ := strings.Cut(h, "=")
 		r.header.Set(name, value)
 		r.secrets = append(r.secrets, value)
 		if _, token, ok := strings.Cut(value, " "); ok {
@@ -100,30 +116,75 @@ func (r *replay) prepare() (err error) {
 	return nil
 }
 
-func (r *replay) run(ctx context.Context, dirs []string) error {
-	o, err := r.c.open(dirs)
-	if err != nil {
-		return err
-	}
+// logs sends what is in logs that we have the locks of.
+func (r *replay) logs(ctx context.Context, o *opened) (err error) {
 	for i, l := range o.logs {
 		if err = r.log(ctx, l); err != nil {
-			err = fmt.Errorf("the replay of %s ended early, and can be repeated: %w", dirs[i], err)
+			err = endedEarly(o.dirs[i], err)
 			break
 		}
 	}
-	err = errors.Join(err, o.close())
-	fmt.Fprintf(r.c.out, "sent %s\n", totals(r.sent))
+	return r.report(errors.Join(err, o.close()))
+}
+
+func endedEarly(dir string, err error) error {
+	return fmt.Errorf("the replay of %s ended early, and can be repeated: %w", dir, err)
+}
+
+// report says what was done.
+func (r *replay) report(err error) error {
+	fmt.Fprintf(r.out, "sent %s\n", totals(r.sent))
 	if r.kept.Records > 0 {
-		fmt.Fprintf(r.c.out, "kept %s\n", totals(r.kept))
+		fmt.Fprintf(r.out, "kept %s\n", totals(r.kept))
 		err = errors.Join(err, fmt.Errorf("%d records were not taken and stay where they are; the first: %w", r.kept.Records, r.why))
 	}
 	return err
 }
 
+// seized sends what is in lanes of a running queue.
+func (r *replay) seized(ctx context.Context, s *queue.Seized) error {
+	total := s.Stored().Bytes
+	progress := progressTo(r.err, "sending")
+	for {
+		it, err := s.Next(ctx)
+		if it == nil {
+			return err
+		}
+		size := uint64(len(it.Body()))
+		t := spool.Totals{Records: 1, Count: uint64(it.Items), Bytes: size}
+		b, kept := it.Batch()
+		if kept == nil {
+			kept, err = r.record(ctx, outgoing{it.Number(), b.Signal, b.Origin.Tenant, b.Request})
+		}
+		if err != nil || kept != nil {
+			s.Keep(it)
+		} else {
+			s.Done(it)
+		}
+		if err != nil {
+			return err
+		}
+		r.count(it.Number(), t, kept)
+		progress(int64(r.sent.Bytes+r.kept.Bytes), int64(total))
+	}
+}
+
+func (r *replay) count(seq uint64, t spool.Totals, kept error) {
+	if kept == nil {
+		add(&r.sent, t)
+		return
+	}
+	fmt.Fprintf(r.err, "record %d stays: %v\n", seq, kept)
+	add(&r.kept, t)
+	if r.why == nil {
+		r.why = kept
+	}
+}
+
 // log sends what is unsettled in one log. Its error is that of the endpoint or the disk.
 func (r *replay) log(ctx context.Context, l *spool.Log) error {
 	stats := l.Stats()
-	progress := r.c.progress("sending")
+	progress := progressTo(r.err, "sending")
 	in := l.NewReader(0, l.End())
 	defer in.Close()
 	var buf []byte
@@ -142,25 +203,19 @@ func (r *replay) log(ctx context.Context, l *spool.Log) error {
 		}
 		fails = 0
 		t := spool.Totals{Records: 1, Count: uint64(e.Count), Bytes: uint64(len(e.Body))}
-		kept, err := r.record(ctx, e)
-		switch {
-		case err != nil:
+		kept, err := r.entry(ctx, e)
+		if err != nil {
 			return err
-		case kept != nil:
-			fmt.Fprintf(r.c.err, "record %d stays: %v\n", e.Seq, kept)
-			add(&r.kept, t)
-			if r.why == nil {
-				r.why = kept
-			}
-		default:
-			l.Settle(e.Seq)
-			add(&r.sent, t)
 		}
+		if kept == nil {
+			l.Settle(e.Seq)
+		}
+		r.count(uint64(e.Seq), t, kept)
 		done += int64(t.Bytes)
 		progress(done, int64(stats.Unsettled.Bytes))
 	}
 	if n := l.Stats().Damaged.Records; n > 0 {
-		fmt.Fprintf(r.c.err, "%d records are damaged and were passed over\n", n)
+		fmt.Fprintf(r.err, "%d records are damaged and were passed over\n", n)
 	}
 	return nil
 }
@@ -169,8 +224,7 @@ func add(t *spool.Totals, u spool.Totals) {
 	t.Records, t.Count, t.Bytes = t.Records+u.Records, t.Count+u.Count, t.Bytes+u.Bytes
 }
 
-// record sends one record. kept says why it stays, err that no other need be tried.
-func (r *replay) record(ctx context.Context, e spool.Entry) (kept, err error) {
+func (r *replay) entry(ctx context.Context, e spool.Entry) (kept, err error) {
 	h, err := queue.ParseHeader(e.Header)
 	if err != nil {
 		return err, nil
@@ -179,13 +233,26 @@ func (r *replay) record(ctx context.Context, e spool.Entry) (kept, err error) {
 	if err != nil {
 		return err, nil
 	}
+	return r.record(ctx, outgoing{uint64(e.Seq), h.Signal, h.Tenant, req})
+}
+
+// outgoing is a record as it is posted.
+type outgoing struct {
+	seq     uint64
+	signal  pipeline.Signal
+	tenant  string
+	request []byte
+}
+
+// record sends one record. kept says why it stays, err that no other need be tried.
+func (r *replay) record(ctx context.Context, o outgoing) (kept, err error) {
 	var body bytes.Buffer
 	z := gzip.NewWriter(&body)
-	_, _ = z.Write(req) // a buffer takes everything
+	_, _ = z.Write(o.request) // a buffer takes everything
 	_ = z.Close()
 	wait := backoff.Backoff{Min: r.pause, Max: 10 * r.pause, Multiplier: 2}
 	for try := 1; ; try++ {
-		out := r.post(ctx, h, body.Bytes())
+		out := r.post(ctx, o, body.Bytes())
 		switch {
 		case out.Verdict == answer.Taken && out.Items > 0:
 			return fmt.Errorf("%w; a part of it was taken, and would arrive twice if it is sent again", out.Err), nil
@@ -198,7 +265,7 @@ func (r *replay) record(ctx context.Context, e spool.Entry) (kept, err error) {
 		case try == replayTries || ctx.Err() != nil:
 			return nil, out.Err
 		}
-		fmt.Fprintf(r.c.err, "record %d is tried again: %v\n", e.Seq, out.Err)
+		fmt.Fprintf(r.err, "record %d is tried again: %v\n", o.seq, out.Err)
 		select {
 		case <-time.After(wait.Next(out.After)):
 		case <-ctx.Done():
@@ -206,16 +273,16 @@ func (r *replay) record(ctx context.Context, e spool.Entry) (kept, err error) {
 	}
 }
 
-func (r *replay) post(ctx context.Context, h queue.Header, body []byte) (out answer.Outcome) {
+func (r *replay) post(ctx context.Context, o outgoing, body []byte) (out answer.Outcome) {
 	words := func(s string) string { return answer.Excerpt(s, r.secrets) }
-	target := r.target.JoinPath("v1", h.Signal.String())
+	target := r.target.JoinPath("v1", o.signal.String())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return answer.Outcome{Verdict: answer.Misconfigured, Err: err}
 	}
 	req.Header = r.header.Clone()
-	if h.Tenant != "" && req.Header.Get(tenantHeader) == "" {
-		req.Header.Set(tenantHeader, h.Tenant)
+	if o.tenant != "" && req.Header.Get(tenantHeader) == "" {
+		req.Header.Set(tenantHeader, o.tenant)
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {

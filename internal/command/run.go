@@ -47,12 +47,13 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	service := engine.NewService(log, dir, build.Version())
 	if err := service.Start(ctx, cfg); err != nil {
 		if ctx.Err() != nil {
-			log.Info("told to stop before the start was complete", "reason", err)
+			log.Info("stopped before the start was complete", "reason", err)
 			return nil
 		}
 		return err
 	}
 	c.lookForOrphans(log, service, dir)
+	defer serveAdmin(ctx, log, service.Exporters, dir)()
 	log.Info("running", "program", c.Name, "version", build.Version(), "data_dir", dir, "pipelines", len(cfg.Pipelines))
 
 	for {

@@ -3,8 +3,13 @@ package command
 import (
 	"bytes"
 	"context"
+	"io"
+	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -86,4 +91,20 @@ func (e *ending) String() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.b.String()
+}
+
+// TestPipeAsConfiguration: reading a pipe that nobody writes to ends with the first signal.
+func TestPipeAsConfiguration(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "config.yaml")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"validate", "print-config"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		var said bytes.Buffer
+		if code := Run(ctx, Program{Name: "sluice"}, []string{verb, "--config", pipe}, io.Discard, &said); code != ExitFailure || !strings.Contains(said.String(), "pipe") {
+			t.Errorf("%s exits with %d and says %q", verb, code, said.String())
+		}
+	}
 }

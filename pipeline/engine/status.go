@@ -29,3 +29,14 @@ func (s *Service) status() status.Status {
 
 // Orphans says how many queues on disk belong to no configured exporter, for sluice_queue_orphans.
 func (s *Service) Orphans(n int) { s.orphans.Store(int64(n)) }
+
+// Exporters returns the running exporters, for what an operator asks of them.
+func (s *Service) Exporters() []any {
+	var out []any
+	if g := s.asked.Load(); g != nil {
+		for _, n := range g.exporters {
+			out = append(out, n.value)
+		}
+	}
+	return out
+}

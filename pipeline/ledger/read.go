@@ -136,7 +136,7 @@ var usual = map[pipeline.Kind][]pipeline.Reason{
 		pipeline.DropRotatedUnread, pipeline.DropTruncatedUnread, pipeline.DropCorrupt, pipeline.DropOverflow,
 	},
 	pipeline.KindExporter: {
-		pipeline.DropQueueOldest, pipeline.DropQueueNewest, pipeline.DropQueueAge, pipeline.DropCorrupt,
+		pipeline.DropQueueOldest, pipeline.DropQueueNewest, pipeline.DropQueueAge, pipeline.DropOperator, pipeline.DropCorrupt,
 		pipeline.DropInvalid, pipeline.DropTooLarge, pipeline.DropTooOld, pipeline.DropTooNew, pipeline.DropDuplicate, pipeline.DropOutOfOrder,
 		pipeline.DropUnsupported, pipeline.DropRejected, pipeline.DropUndivided, pipeline.DropOverflow,
 	},

@@ -124,9 +124,9 @@ func (r *Receiver) read() {
 	if blind := res.Err != nil; blind != r.blind {
 		r.blind = blind
 		if blind {
-			r.settings.Log.Warn("cannot read the machine", "error", res.Err)
+			r.settings.Log.Warn("cannot read the host metrics", "error", res.Err)
 		} else {
-			r.settings.Log.Info("the machine can be read again")
+			r.settings.Log.Info("the host metrics can be read again")
 		}
 	}
 	r.backlog.Put(res.Items, res.Size, r.template.AppendRequest)
@@ -140,7 +140,7 @@ func (r *Receiver) gather() ([]byte, error) {
 	}
 	if err != nil && err.Error() != r.odd { // such as the same series in two text files
 		r.odd = err.Error()
-		r.settings.Log.Warn("some of the machine's metrics are left out", "error", err)
+		r.settings.Log.Warn("some host metrics are left out", "error", err)
 	}
 	b := bytes.NewBuffer(r.body[:0])
 	enc := expfmt.NewEncoder(b, expfmt.NewFormat(expfmt.TypeTextPlain))

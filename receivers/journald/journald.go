@@ -49,7 +49,7 @@ type Receiver struct {
 func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("cannot learn the host's name: %w", err)
+		return nil, fmt.Errorf("cannot get the host name: %w", err)
 	}
 	r := &Receiver{
 		settings: s, cfg: cfg, next: out.For(pipeline.Logs),
@@ -80,18 +80,18 @@ func (r *Receiver) Start(context.Context) error {
 		return nil
 	}
 	if _, err := exec.LookPath(r.cfg.JournalctlPath); err != nil {
-		r.settings.Log.Warn("there is no journalctl here; the journal is not read", "error", err)
+		r.settings.Log.Warn("journalctl was not found; the journal is not read", "error", err)
 		return nil
 	}
 	if err := r.cursor.own(); errors.Is(err, statefile.ErrTaken) {
 		return err
 	} else if err != nil {
 		// A read-only disk, or a network file system without locks.
-		r.settings.Log.Warn("the cursor file cannot be locked; see that no second process has the same data directory", "error", err)
+		r.settings.Log.Warn("cannot lock the cursor file; make sure that no other process uses this data directory", "error", err)
 	}
 	if err := r.cursor.load(); err != nil {
 		r.cursorFailures.Inc()
-		r.settings.Log.Error("the cursor file is damaged; reading begins where start_at says", "file", r.cursor.path, "error", err)
+		r.settings.Log.Error("the cursor file is damaged; reading starts as start_at says", "file", r.cursor.path, "error", err)
 	}
 	r.read = []byte(r.cursor.get())
 	r.loops.Go(r.run)
@@ -138,6 +138,6 @@ func (r *Receiver) keep() {
 func (r *Receiver) save() {
 	if err := r.cursor.save(); err != nil {
 		r.cursorFailures.Inc()
-		r.settings.Log.Error("the cursor cannot be written; it is tried again", "error", err)
+		r.settings.Log.Error("cannot write the cursor; retrying", "error", err)
 	}
 }

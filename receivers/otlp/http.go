@@ -206,7 +206,7 @@ func (h *httpServer) fromJSON(lease *pipeline.Reservation, sig wire.Signal, text
 	}
 	need := found.need(text)
 	if limit := h.in.budget.Limit(); need > hollowLimits*limit && need > hollowFactor*int64(len(text)) {
-		return nil, h.in.notOTLP(fmt.Errorf("%d bytes of JSON with %d elements would need %d bytes, more than the limit of %d; elements that say nothing cost more than those that do", len(text), found.elements, need, limit))
+		return nil, h.in.notOTLP(fmt.Errorf("%d bytes of JSON with %d elements would need %d bytes, more than the limit of %d; send smaller requests; empty elements need more memory than full ones", len(text), found.elements, need, limit))
 	}
 	if err := lease.Hold(need); err != nil {
 		return nil, err

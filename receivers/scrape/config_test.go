@@ -80,7 +80,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 	f(jobs+"        - job_name: a\n          static_configs:\n            - targets: ['http://x']\n              label: {}\n", "config::scrape_configs::0::static_configs::0::label | unknown key")
 	f(jobs+"        - job_name: a\n        - job_name: a\n", "config | multiple scrape configs")
 	f(jobs+"        - scheme: http\n", "config::scrape_configs::0 | job_name")
-	f(jobs+"        - 5\n", "config::scrape_configs::0 | no scrape config")
+	f(jobs+"        - 5\n", "config::scrape_configs::0 | not a scrape config")
 	f(jobs+"        - {job_name: a, scrape_interval: 1s, scrape_timeout: 5s}\n", "config::scrape_configs::0 | timeout greater")
 	f(jobs+"        - {job_name: a, scrape_native_histograms: true}\n        - {job_name: b, scrape_failure_log_file: x, scrape_protocols: [PrometheusProto]}\n",
 		"config::scrape_configs::0::scrape_native_histograms | not supported",

@@ -20,7 +20,7 @@ func (c *Config) withSelf() (map[string]any, error) {
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return c.Config, fmt.Errorf(`"scrape_self": cannot learn the host's name: %w`, err)
+		return c.Config, fmt.Errorf(`"scrape_self": cannot get the host name: %w`, err)
 	}
 	job := map[string]any{
 		"job_name":       c.ScrapeSelf,

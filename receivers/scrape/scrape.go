@@ -71,7 +71,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("cannot learn the host's name: %w", err)
+		return nil, fmt.Errorf("cannot get the host name: %w", err)
 	}
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, host, cfg.loaded.Global.ExternalLabels.String())

@@ -165,6 +165,20 @@ func (w *world) step(line string) error {
 		z.Write(b)
 		z.Close()
 		return f.Close()
+	case "unpack": // as gunzip FILE.gz after gzip FILE: another file with the content and the times
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		before, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		packed := path + ".gz"
+		if err := errors.Join(os.Rename(path, packed), os.WriteFile(path, b, 0o644), os.Remove(packed)); err != nil {
+			return err
+		}
+		return os.Chtimes(path, before.ModTime(), before.ModTime())
 	case "truncate":
 		n, err := strconv.ParseInt(arg, 10, 64)
 		if err != nil {

@@ -96,7 +96,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	for _, root := range c.FollowSymlinks {
-		fault(!filepath.IsAbs(root) || strings.ContainsAny(root, "*?"), `"follow_symlinks": %q is not a folder's whole path`, root)
+		fault(!filepath.IsAbs(root) || strings.ContainsAny(root, "*?"), `"follow_symlinks": %q is not an absolute path without wildcards`, root)
 	}
 	fault(c.StartAt != startAtEnd && c.StartAt != startAtBeginning, `"start_at" is %q: set end or beginning`, c.StartAt)
 	fault(!slices.Contains([]string{record.FormatAuto, record.FormatPlain, record.FormatCRI}, c.Format), `"format" is %q: set auto, plain or cri`, c.Format)

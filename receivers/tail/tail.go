@@ -43,7 +43,7 @@ const unreadableLines = 20
 func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("cannot learn the host's name: %w", err)
+		return nil, fmt.Errorf("cannot get the host name: %w", err)
 	}
 	include, err := finder.ParseGlobs(cfg.Include)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	libraryfs "github.com/VictoriaMetrics/VictoriaMetrics/lib/fs"
@@ -34,7 +36,7 @@ func (s *Store) setAside() error {
 		if fault == nil {
 			continue
 		}
-		to := filepath.Join(s.dir, asideFolder, day.Name()+time.Now().UTC().Format("-20060102T150405.000000000"))
+		to := filepath.Join(s.dir, asideFolder, day.Name()+"-"+time.Now().UTC().Format(asideStamp))
 		bytes := sizeOf(path)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o750), os.Rename(path, to)); err != nil {
 			return fmt.Errorf("cannot move the damaged %s aside: %w", path, err)
@@ -106,4 +108,60 @@ func sizeOf(path string) (n int64) {
 		return nil
 	})
 	return n
+}
+
+// An asideDay is a folder that was moved aside. It counts against max_disk, and goes like other old data.
+type asideDay struct {
+	path  string
+	bytes int64
+	end   time.Time // of its day; of a folder that is no day, when it was moved
+}
+
+const asideStamp = "20060102T150405.000000000"
+
+// noteAside reads what is set aside. Nothing else uses the store yet.
+func (s *Store) noteAside() {
+	s.aside = nil
+	folders, _ := os.ReadDir(filepath.Join(s.dir, asideFolder))
+	for _, f := range folders {
+		path := filepath.Join(s.dir, asideFolder, f.Name())
+		name, stamp, _ := strings.Cut(f.Name(), "-")
+		end, err := time.Parse(asideStamp, stamp)
+		if day, ok := rows.ParseDay(name); ok {
+			end = time.Unix(0, (day+1)*rows.NsPerDay).UTC()
+		} else if err != nil {
+			end = time.Now()
+		}
+		s.aside = append(s.aside, asideDay{path, sizeOf(path), end})
+	}
+	slices.SortFunc(s.aside, func(a, b asideDay) int { return a.end.Compare(b.end) })
+}
+
+// setAsideBytes returns their size, and the beginning of the oldest day.
+func (s *Store) setAsideBytes() (n int64, oldest time.Time) {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	for _, d := range s.aside {
+		n += d.bytes
+	}
+	if len(s.aside) > 0 {
+		oldest = s.aside[0].end.AddDate(0, 0, -1)
+	}
+	return n, oldest
+}
+
+// dropAside removes the oldest of those that end before a time. It returns that end, or the zero time if there is none.
+func (s *Store) dropAside(before time.Time) (end time.Time, err error) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed || len(s.aside) == 0 || !s.aside[0].end.Before(before) {
+		return end, nil
+	}
+	first := s.aside[0]
+	if err := os.RemoveAll(first.path); err != nil {
+		return end, fmt.Errorf("cannot remove damaged logs: %w", err)
+	}
+	s.aside = s.aside[1:]
+	s.log.Info("removed damaged logs that had been set aside", "folder", first.path, "bytes", first.bytes)
+	return first.end, nil
 }

@@ -65,6 +65,19 @@ func TestDamagedDay(t *testing.T) {
 			if got := rowsOf(t, again, "*"); len(got) != 2 {
 				t.Errorf("found %v", got)
 			}
+			// What is set aside counts, and goes first.
+			for range 2 {
+				before := again.DiskBytes()
+				if through, err := again.DropOldest(t.Context()); err != nil || through.IsZero() || again.DiskBytes() >= before {
+					t.Errorf("%s was removed (%v), of %d bytes are %d left", through, err, before, again.DiskBytes())
+				}
+			}
+			if moved, _ := os.ReadDir(filepath.Join(dir, asideFolder)); len(moved) != 0 {
+				t.Errorf("still aside: %v", moved)
+			}
+			if got := rowsOf(t, again, "*"); len(got) != 2 {
+				t.Errorf("found %v", got)
+			}
 		})
 	}
 }

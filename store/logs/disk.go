@@ -19,6 +19,8 @@ import (
 // DiskBytes is the size on disk.
 func (s *Store) DiskBytes() int64 {
 	_, size := s.wal.State()
+	aside, _ := s.setAsideBytes()
+	size += aside
 	st, ok := s.stats()
 	if !ok {
 		return size
@@ -26,8 +28,16 @@ func (s *Store) DiskBytes() int64 {
 	return size + int64(st.IndexdbSizeBytes+st.CompressedSmallPartSize+st.CompressedBigPartSize)
 }
 
-// Oldest is the time of the oldest row.
+// Oldest is the time of the oldest row, or of the oldest day that is set aside.
 func (s *Store) Oldest() (time.Time, bool) {
+	rows, found := s.oldestRow()
+	if _, aside := s.setAsideBytes(); !aside.IsZero() && (!found || aside.Before(rows)) {
+		return aside, true
+	}
+	return rows, found
+}
+
+func (s *Store) oldestRow() (time.Time, bool) {
 	st, ok := s.stats()
 	if !ok || st.MinTimestamp == math.MinInt64 || st.MinTimestamp == math.MaxInt64 {
 		return time.Time{}, false
@@ -49,12 +59,15 @@ func (s *Store) stats() (logstorage.StorageStats, bool) {
 	return st, true
 }
 
-// DropOldest removes the oldest day and returns its end, or the zero time if only today (UTC) is left, which is
-// still being written. It flushes the write-ahead log first, so that a restart does not restore the day, and waits for
+// DropOldest removes the oldest day, first of those set aside, and returns its end, or the zero time if only today (UTC) is
+// left, which is still being written. It flushes the write-ahead log first, so that a restart does not restore the day, and waits for
 // running queries.
 func (s *Store) DropOldest(ctx context.Context) (time.Time, error) {
+	if end, err := s.dropAside(time.Now().AddDate(0, 0, 1)); err != nil || !end.IsZero() {
+		return end, err
+	}
 	today := rows.DayOf(time.Now().UnixNano())
-	if oldest, ok := s.Oldest(); ok && rows.DayOf(oldest.UnixNano()) >= today {
+	if oldest, ok := s.oldestRow(); ok && rows.DayOf(oldest.UnixNano()) >= today {
 		return time.Time{}, ctx.Err() // without waiting for queries
 	}
 	s.reads.Lock()

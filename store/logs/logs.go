@@ -60,6 +60,7 @@ type Store struct {
 	closed   bool
 	wal      *wal.Log
 	encoders sync.Pool
+	aside    []asideDay // oldest first; guarded by gate
 
 	// reads is read-locked by queries and locked to remove days. Take it before gate.
 	reads   sync.RWMutex
@@ -108,6 +109,7 @@ func Open(s pipeline.Settings, dir string, o Options) (*Store, error) {
 	if err = st.setAside(); err != nil {
 		return nil, err
 	}
+	st.noteAside()
 	if st.engine, err = engine.Open(filepath.Join(dir, "data"), o.Retention, o.MemoryBytes); err != nil {
 		return nil, err
 	}
@@ -177,6 +179,13 @@ func (s *Store) maintain() {
 
 // sweep forgets the field names of removed days and enforces MaxBytes.
 func (s *Store) sweep() {
+	for expired := time.Now().Add(-s.options.Retention); ; {
+		end, err := s.dropAside(expired)
+		s.report("remove what is older than the retention", err)
+		if end.IsZero() {
+			break
+		}
+	}
 	s.names.Forget(rows.DayOf(time.Now().Add(-s.options.Retention - engine.RetentionSlack).UnixNano()))
 	for s.options.MaxBytes > 0 && s.DiskBytes() > s.options.MaxBytes {
 		through, err := s.DropOldest(s.running)

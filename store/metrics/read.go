@@ -69,9 +69,9 @@ func (q querySlots) Insert(ctx context.Context, _ string) (int, error) {
 	case q.slots <- struct{}{}:
 		return 0, nil
 	case <-timeout.C:
-		return 0, fmt.Errorf("the query waited %v for the %d that run; ask again later", q.wait, cap(q.slots))
+		return 0, fmt.Errorf("the query waited %v for one of %d slots; try again later", q.wait, cap(q.slots))
 	case <-ctx.Done():
-		return 0, fmt.Errorf("the query was given up while it waited: %w", context.Cause(ctx))
+		return 0, fmt.Errorf("the query was cancelled while it waited for a slot: %w", context.Cause(ctx))
 	}
 }
 

@@ -83,7 +83,7 @@ func jobsFaults(jobs any, path string, global map[string]any) (errs []error) {
 		at := fmt.Sprintf("%s::%d", path, i)
 		m, ok := raw.(map[string]any)
 		if !ok {
-			errs = append(errs, fmt.Errorf("%s: is no scrape config: write job_name and its keys", at))
+			errs = append(errs, fmt.Errorf("%s: is not a scrape config: write job_name and its keys", at))
 			continue
 		}
 		cfg, err := parse(withJob(global, m))

@@ -24,7 +24,7 @@ type bequest struct {
 	settle func() // called when all of it is acknowledged in the heir
 }
 
-var errHeir = errors.New("the file that stood here before is not read to its end")
+var errHeir = errors.New("the previous file at this path is not read to its end yet")
 
 // Succeed links elder and heir, its successor at the same path. heir must not be read yet.
 func (r *Reader) Succeed(elder, heir *File) {

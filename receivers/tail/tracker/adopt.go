@@ -57,7 +57,47 @@ func (c *candidate) end() fileid.Mark {
 func (t *Tracker) claim(c *candidate) (e checkpoint.Entry, known bool) {
 	e, known, stale := t.checkpoint.Claim(c.claim())
 	t.stale = append(t.stale, stale...)
+	if !known {
+		e, known = t.restored(c)
+	}
 	return e, known
+}
+
+// restored finds the entry of a file that went away and was made again, with its times (gunzip, cp -p, tar): its content is
+// older than itself.
+func (t *Tracker) restored(c *candidate) (e checkpoint.Entry, found bool) {
+	if c.stat.Birth == 0 || c.stat.Modified >= c.stat.Birth {
+		return e, false
+	}
+	dir := filepath.Dir(c.name)
+	same := func(e checkpoint.Entry) bool {
+		if e.Offset == 0 || e.Size != c.stat.Size || !sameTime(e.Modified, c.stat.Modified) || !e.HeldBy(c.claim()) {
+			return false
+		}
+		_, still := t.siblings.Find(dir, e.Key)
+		return !still
+	}
+	for path, entries := range t.checkpoint.AbsentByPath() {
+		if filepath.Dir(path) != dir {
+			continue
+		}
+		for _, e := range entries {
+			if same(e) && t.checkpoint.Take(e) {
+				return e, true
+			}
+		}
+	}
+	if f := t.byPath[c.name]; f != nil { // not noticed yet
+		if e := f.Entry(time.Now()); !f.Outstanding() && e.Unread() == 0 && same(e) {
+			return e, true
+		}
+	}
+	return e, false
+}
+
+// sameTime reports whether restored is a time, in ns, perhaps cut to seconds.
+func sameTime(ns, restored int64) bool {
+	return ns == restored || ns/1e9*1e9 == restored
 }
 
 func (c *candidate) begin(path string) reader.Begin {
