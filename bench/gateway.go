@@ -73,14 +73,14 @@ func gateway(o options) (table, error) {
 	if err != nil {
 		return t, err
 	}
-	packed, err := zstdAll(plain)
-	if err != nil {
-		return t, err
+	packed := map[string][][]byte{"": plain}
+	for encoding, bare := range codecs {
+		packed[encoding] = bare.all(plain)
 	}
-	for _, way := range []struct{ protocol, encoding string }{{"HTTP", ""}, {"HTTP", "zstd"}, {"gRPC", ""}, {"gRPC", "zstd"}} {
+	for _, way := range []struct{ protocol, encoding string }{{"HTTP", ""}, {"HTTP", "zstd"}, {"HTTP", "gzip"}, {"gRPC", ""}, {"gRPC", "zstd"}} {
 		requests := plain
-		if way.encoding != "" && way.protocol == "HTTP" {
-			requests = packed // gRPC's client compresses itself
+		if way.protocol == "HTTP" { // gRPC's client compresses itself
+			requests = packed[way.encoding]
 		}
 		figures := make([]figure, len(gatewaySubjects))
 		for range o.runs {
@@ -89,6 +89,10 @@ func gateway(o options) (table, error) {
 					return t, fmt.Errorf("%s, %s %s: %w", s.name, way.protocol, way.encoding, err)
 				}
 			}
+		}
+		if bare := codecs[way.encoding]; bare != nil && way.protocol == "HTTP" {
+			cpu, wire := bare.rate(plain, o.runs)
+			t.rows = append(t.rows, []string{way.protocol + ", " + way.encoding, "klauspost/compress alone, " + bare.level, cpu.format(3), "–", "–", fmt.Sprintf("%.0f", wire)})
 		}
 		for i, s := range gatewaySubjects {
 			f := figures[i]

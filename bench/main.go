@@ -1,7 +1,7 @@
 // Command bench compares Sluice with other programs from outside: built binaries as processes, CPU time and memory from
 // /proc, and counting sinks. It writes its tables into RESULTS.md.
 //
-//	go run . gateway | queue | spool | outage | fleet | scrape | tail | start | all
+//	go run . gateway | queue | spool | outage | fleet | scrape | tail | files | start | all
 //
 // A figure is the median of alternating runs, with the range. A run in which less arrives than was sent fails.
 package main
@@ -25,6 +25,7 @@ type options struct {
 	seconds int   // per scrape run
 
 	fleetRuns, fleetSeconds int
+	filesRuns, filesSeconds int
 	outageSeconds           int
 }
 
@@ -44,6 +45,8 @@ func main() {
 	flag.IntVar(&o.seconds, "scrape-seconds", 30, "seconds that a scrape run measures")
 	flag.IntVar(&o.fleetRuns, "fleet-runs", 3, "alternating runs of each figure of the fleet")
 	flag.IntVar(&o.fleetSeconds, "fleet-seconds", 15, "seconds that a fleet run measures")
+	flag.IntVar(&o.filesRuns, "files-runs", 3, "alternating runs of each figure of slow files")
+	flag.IntVar(&o.filesSeconds, "files-seconds", 30, "seconds that a run of slow files measures")
 	flag.IntVar(&o.outageSeconds, "outage-seconds", 600, "seconds that a destination is dead")
 	flag.Parse()
 	if err := run(o, flag.Args()); err != nil {
@@ -53,7 +56,7 @@ func main() {
 }
 
 func run(o options, names []string) error {
-	all := []measurement{{"gateway", gateway}, {"queue", queue}, {"spool", spool}, {"outage", outage}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"start", start}}
+	all := []measurement{{"gateway", gateway}, {"queue", queue}, {"spool", spool}, {"outage", outage}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"files", files}, {"start", start}}
 	if o.peers == "" && !(len(names) == 1 && names[0] == "spool") { // it compares with the disk
 		dir, err := os.MkdirTemp("", "sluice-peers-*")
 		if err != nil {
@@ -90,7 +93,7 @@ func run(o options, names []string) error {
 		}
 	}
 	if done == 0 {
-		return fmt.Errorf("unknown measurement %q; use gateway, queue, spool, outage, fleet, scrape, tail, start or all", strings.Join(names, " "))
+		return fmt.Errorf("unknown measurement %q; use gateway, queue, spool, outage, fleet, scrape, tail, files, start or all", strings.Join(names, " "))
 	}
 	return nil
 }

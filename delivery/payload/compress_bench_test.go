@@ -2,6 +2,7 @@ package payload
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -43,6 +44,32 @@ func agents(n int) pipeline.Batch {
 		e := wire.Envelope{Resource: wire.AppendBytes(nil, wire.FieldResourceXResource, resource), Scope: wire.AppendBytes(nil, wire.FieldScopeXScope, nil)}
 		b.Request = append(e.Append(b.Request, len(items)), items...)
 	}
+	return b
+}
+
+// points is a request of so many number points.
+func points(n int) pipeline.Batch {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	b := pipeline.Batch{Signal: pipeline.Metrics, Items: n}
+	var metrics []byte
+	for i := range n / 20 {
+		var metric, sum int
+		metrics, metric = wire.BeginMessage(metrics, wire.FieldScopeXItem)
+		metrics = wire.AppendString(metrics, wire.FieldMetricName, fmt.Sprintf("http_server_requests_%d_total", i))
+		metrics, sum = wire.BeginMessage(metrics, wire.FieldMetricSum)
+		for p := range 20 {
+			var point int
+			metrics, point = wire.BeginMessage(metrics, wire.FieldDataPoints)
+			metrics = wire.AppendFixed64(metrics, wire.FieldNumberTime, 1_790_000_000_000_000_000)
+			metrics = wire.AppendFixed64(metrics, wire.FieldNumberDouble, math.Float64bits(float64(rnd.IntN(1e6))))
+			metrics = wire.AppendStringAttribute(metrics, wire.FieldNumberAttributes, "method", []string{"GET", "POST", "PUT"}[p%3])
+			metrics = wire.AppendStringAttribute(metrics, wire.FieldNumberAttributes, "route", fmt.Sprintf("/api/v1/orders/%d", p))
+			metrics = wire.EndMessage(metrics, point)
+		}
+		metrics = wire.EndMessage(wire.EndMessage(metrics, sum), metric)
+	}
+	e := wire.Envelope{Resource: wire.AppendBytes(nil, wire.FieldResourceXResource, nil), Scope: wire.AppendBytes(nil, wire.FieldScopeXScope, nil)}
+	b.Request = append(e.Append(nil, len(metrics)), metrics...)
 	return b
 }
 

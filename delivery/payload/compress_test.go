@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	stdgzip "compress/gzip"
 	"fmt"
 	"io"
 	"sync"
@@ -76,6 +77,36 @@ func TestCompressorsInParallel(t *testing.T) {
 	for _, typ := range []configcompression.Type{"lz4", "deflate", "zlib", "x-snappy-framed", "br"} {
 		if _, err := NewCompressor(typ, 0, &pool); err == nil {
 			t.Errorf("%s is taken and not done", typ)
+		}
+	}
+}
+
+// TestAsFewBytesAsTheCollector: at the defaults, a request is at most 1.02 times what the Collector's encoder makes of it.
+func TestAsFewBytesAsTheCollector(t *testing.T) {
+	gzipped := func(b []byte) int {
+		var out bytes.Buffer
+		w := stdgzip.NewWriter(&out)
+		_, _ = w.Write(b)
+		_ = w.Close()
+		return out.Len()
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(-1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	for name, batch := range map[string]pipeline.Batch{"logs": agents(60), "points": points(3000)} {
+		for typ, theirs := range map[configcompression.Type]int{"gzip": gzipped(batch.Request), "zstd": len(z.EncodeAll(batch.Request, nil))} {
+			var pool buffer.Pool
+			k, err := NewCompressor(typ, 0, &pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := k.Payload(batch)
+			if ours := p.Len(); float64(ours) > 1.02*float64(theirs) {
+				t.Errorf("%s: %s makes %d bytes, the Collector's encoder %d", name, typ, ours, theirs)
+			}
+			p.Release()
 		}
 	}
 }

@@ -29,12 +29,15 @@ type Backlog struct {
 	account   pipeline.Holding
 	maxBytes  int
 	maxMerged int // bytes that are merged
+	linger    time.Duration
 
 	mu    sync.Mutex
+	begun time.Time        // when the last batch of queue was begun
 	queue []pipeline.Batch // merged; only the last one grows
 	bytes int
 
 	wake chan struct{} // there is something in the queue, or it drains
+	full chan struct{} // a batch of the queue is full
 	stop context.CancelCauseFunc
 	done chan struct{}
 
@@ -58,7 +61,7 @@ func (r *rest) Forgotten() {
 func (h *Backlog) estate() string { return "backlog of " + h.signal.String() }
 
 const (
-	// backlogLinger is how long the first batch waits for others.
+	// backlogLinger is how long the first batch waits for others, at least.
 	backlogLinger = 50 * time.Millisecond
 	// maxMergedBytes is a quarter of an OTLP receiver's default limit.
 	maxMergedBytes = 1 << 20
@@ -68,10 +71,13 @@ const (
 func NewBacklog(s pipeline.Settings, next pipeline.Sink, sig pipeline.Signal, maxBytes int) *Backlog {
 	h := &Backlog{
 		settings: s, next: next, signal: sig, account: s.Holding(sig), maxBytes: maxBytes, maxMerged: min(maxMergedBytes, maxBytes/8),
-		wake: make(chan struct{}, 1), done: make(chan struct{}), drains: make(chan struct{}),
+		linger: backlogLinger, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), done: make(chan struct{}), drains: make(chan struct{}),
 	}
 	return h
 }
+
+// Gather makes batches wait for others up to d. Call it before Start.
+func (h *Backlog) Gather(d time.Duration) { h.linger = max(d, backlogLinger) }
 
 // backlogBuffers are reused: requests are about 100 kB every few seconds.
 var backlogBuffers = sync.Pool{New: func() any { return new(wire.Request) }}
@@ -97,7 +103,7 @@ func (h *Backlog) Start(context.Context) error {
 		for _, b := range r.queue {
 			h.bytes += len(b.Request)
 		}
-		h.notify()
+		notify(h.wake)
 	}
 	go h.run(h.account.Booked(ctx))
 	return nil
@@ -120,22 +126,26 @@ func (h *Backlog) Put(items, size int, write func(dst []byte) []byte) {
 		h.account.Evict(pipeline.DropBacklogFull, b.Items, len(b.Request))
 		gone(b)
 	}
-	h.notify()
+	notify(h.wake)
 }
 
 // add appends to the last batch of the queue, or begins another. h.mu must be held.
 func (h *Backlog) add(items, size int, write func(dst []byte) []byte) {
 	if n := len(h.queue); n == 0 || len(h.queue[n-1].Request)+size > h.maxMerged {
 		h.queue = append(h.queue, pipeline.Batch{Signal: h.signal, Request: (*backlogBuffers.Get().(*wire.Request))[:0]})
+		h.begun = time.Now()
+		if n > 0 {
+			notify(h.full)
+		}
 	}
 	last := &h.queue[len(h.queue)-1]
 	last.Request = write(last.Request)
 	last.Items += items
 }
 
-func (h *Backlog) notify() {
+func notify(c chan struct{}) {
 	select {
-	case h.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -151,7 +161,7 @@ func (h *Backlog) Stop(ctx context.Context) error {
 		h.handsOn = h.settings.Leave(h.estate(), r)
 		close(h.drains)
 	})
-	h.notify()
+	notify(h.wake)
 	select {
 	case <-h.done:
 	case <-ctx.Done():
@@ -178,12 +188,14 @@ func (h *Backlog) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if !h.lingered(ctx) {
-			return
-		}
-		for b, ok := h.take(); ok; b, ok = h.take() {
-			if !h.send(ctx, b) {
+		for h.waiting() {
+			if !h.lingered(ctx) {
 				return
+			}
+			for b, ok := h.take(); ok; b, ok = h.take() {
+				if !h.send(ctx, b) {
+					return
+				}
 			}
 		}
 		if h.draining() {
@@ -201,10 +213,21 @@ func (h *Backlog) draining() bool {
 	}
 }
 
+func (h *Backlog) waiting() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.queue) > 0
+}
+
 // lingered waits for batches to merge; false when the drain time is over.
 func (h *Backlog) lingered(ctx context.Context) bool {
+	h.mu.Lock()
+	due := time.Until(h.begun.Add(h.linger))
+	h.mu.Unlock()
 	select {
-	case <-time.After(backlogLinger):
+	case <-time.After(due):
+		return true
+	case <-h.full:
 		return true
 	case <-h.drains:
 		return true
@@ -213,10 +236,12 @@ func (h *Backlog) lingered(ctx context.Context) bool {
 	}
 }
 
+// take returns the oldest batch that need not wait: a full one, or one that has waited.
 func (h *Backlog) take() (pipeline.Batch, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.queue) == 0 {
+	n := len(h.queue)
+	if n == 0 || n == 1 && !h.draining() && time.Since(h.begun) < h.linger {
 		return pipeline.Batch{}, false
 	}
 	b := h.queue[0]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -221,6 +222,55 @@ func TestAReloadTakesTheBacklogAlong(t *testing.T) {
 		}
 		if dropped != 7 {
 			t.Errorf("%d items dropped as shutdown_timeout, want 7", dropped)
+		}
+	})
+}
+
+// TestBacklogGathersASlot: batches that come one by one leave together, a slot after the first, and at once when they are
+// full or nothing more comes.
+func TestBacklogGathersASlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := testSettings(pipeline.KindReceiver)
+		begin := time.Now()
+		var mu sync.Mutex
+		var at []time.Duration
+		var items []int
+		h := NewBacklog(s, s.Entrance(pipeline.Logs, pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
+			mu.Lock()
+			defer mu.Unlock()
+			at, items = append(at, time.Since(begin)), append(items, b.Items)
+			return nil
+		})), pipeline.Logs, 800) // 100 bytes are merged
+		h.Gather(time.Second)
+		if err := h.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		say := func(n int) { put(h, pipeline.Batch{Request: make(wire.Request, n), Items: n}) }
+		for range 20 { // one each 150 ms, as of a hundred targets in 15 s
+			say(5)
+			time.Sleep(150 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second)
+		mu.Lock()
+		if fmt.Sprint(at) != "[1s 2.05s 3.1s]" || fmt.Sprint(items) != "[35 35 30]" {
+			t.Errorf("%v at %v", items, at)
+		}
+		begin, at, items = time.Now(), nil, nil
+		mu.Unlock()
+		say(60)
+		say(60) // does not fit: the first leaves
+		time.Sleep(100 * time.Millisecond)
+		mu.Lock()
+		if fmt.Sprint(items) != "[60]" {
+			t.Errorf("a full batch waits: %v", items)
+		}
+		mu.Unlock()
+		time.Sleep(100 * time.Millisecond)
+		if err := h.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if fmt.Sprint(items, at) != "[60 60] [0s 200ms]" || l.Unaccounted() != 0 {
+			t.Errorf("%v at %v, %d unaccounted for", items, at, l.Unaccounted())
 		}
 	})
 }

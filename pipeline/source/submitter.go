@@ -47,14 +47,24 @@ func (s *Submitter) Submit(ctx context.Context, b pipeline.Batch) error {
 	return s.next.Consume(ctx, b)
 }
 
-// Pause waits after a refusal until the next attempt is due or ctx ends. It logs once a minute.
+// Pause counts a refusal and waits until the next attempt is due or ctx ends.
 func (s *Submitter) Pause(ctx context.Context, err error, pause *backoff.Backoff) {
+	s.Refused(err)
+	s.Wait(ctx, err, pause)
+}
+
+// Refused counts a refusal. It logs once a minute.
+func (s *Submitter) Refused(err error) {
 	s.refused.Inc()
 	if !errors.Is(err, context.Canceled) {
 		if suppressed, due := s.told.Now(); due {
 			s.settings.Log.Warn("the pipeline refuses records; they are sent again, and reading is paused meanwhile", "error", err, "suppressed", suppressed)
 		}
 	}
+}
+
+// Wait waits until the attempt after a refusal is due or ctx ends.
+func (s *Submitter) Wait(ctx context.Context, err error, pause *backoff.Backoff) {
 	asked := time.Duration(0)
 	if refused, is := pipeline.AsRefused(err); is {
 		asked = refused.After

@@ -50,6 +50,18 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	return newReceiver(s, cfg, out, nil)
 }
 
+// slotMax is the longest that a scrape waits for those of other targets.
+const slotMax = time.Second
+
+// slot is how long a scrape waits for those of other targets, to be sent with them: a tenth of the shortest interval.
+func slot(f *promfile.File) time.Duration {
+	d := slotMax
+	for _, j := range f.Jobs {
+		d = min(d, time.Duration(j.ScrapeInterval)/10)
+	}
+	return d
+}
+
 // newReceiver is New with a dialer for targets; nil means TCP.
 func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial commonconfig.DialContextFunc) (*Receiver, error) {
 	if cfg.loaded == nil {
@@ -70,6 +82,7 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	if next := out.For(pipeline.Metrics); next != nil {
 		r.out = source.NewBacklog(s, next, pipeline.Metrics, cfg.BacklogBytes)
+		r.out.Gather(slot(cfg.loaded))
 	}
 	for _, c := range cfg.loaded.Jobs {
 		j, err := newJob(r, c)

@@ -26,7 +26,7 @@ import (
 
 // TestCases runs testdata/*.txtar: a configuration, a script of events for files and receiver, the wanted records per file
 // name in delivery order ("want in any order" if several files have the name), and wanted counters. Time is the script's
-// own.
+// own. Each runs with requests of each file's own, and with gathered ones.
 func TestCases(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(cases) == 0 {
@@ -37,14 +37,18 @@ func TestCases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { runCase(t, archive) })
-		})
+		name := strings.TrimSuffix(filepath.Base(path), ".txtar")
+		for _, linger := range []time.Duration{0, Default().Linger} {
+			t.Run(fmt.Sprintf("%s/linger=%s", name, linger), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { runCase(t, archive, linger) })
+			})
+		}
 	}
 }
 
-func runCase(t *testing.T, archive *txtar.Archive) {
+func runCase(t *testing.T, archive *txtar.Archive, linger time.Duration) {
 	w := newWorld(t)
+	w.cfg.Linger = linger
 	sections := map[string]string{}
 	for _, f := range archive.Files {
 		sections[f.Name] = string(f.Data)

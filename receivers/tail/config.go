@@ -38,6 +38,9 @@ type Config struct {
 	PollInterval time.Duration `mapstructure:"poll_interval"`
 	// MaxLineBytes limits a record's body; longer lines are cut, flagged with log.truncated and counted.
 	MaxLineBytes int `mapstructure:"max_line_bytes"`
+	// Linger is how long a line waits for lines of other files, to be sent in one request with them. 0: each file has
+	// requests of its own. A file that fills requests does not wait.
+	Linger time.Duration `mapstructure:"linger"`
 	// MaxBatchBytes limits one request.
 	MaxBatchBytes int `mapstructure:"max_batch_bytes"`
 	// MaxInFlight limits the outstanding requests per file. 1 keeps strict order.
@@ -65,6 +68,7 @@ func Default() *Config {
 		Format:           record.FormatAuto,
 		PollInterval:     200 * time.Millisecond,
 		MaxLineBytes:     64 << 10,
+		Linger:           time.Second,
 		MaxBatchBytes:    256 << 10,
 		MaxInFlight:      4,
 		MaxInFlightBytes: 16 << 20,
@@ -98,6 +102,7 @@ func (c *Config) Validate() error {
 	fault(!slices.Contains([]string{record.FormatAuto, record.FormatPlain, record.FormatCRI}, c.Format), `"format" is %q: set auto, plain or cri`, c.Format)
 	fault(c.PollInterval < time.Millisecond, `"poll_interval" is %s: set at least 1ms; the default is 200ms`, c.PollInterval)
 	fault(c.MaxLineBytes < minLine || c.MaxLineBytes > maxLine, `"max_line_bytes" is %d: set a value from %d to %d`, c.MaxLineBytes, minLine, maxLine)
+	fault(c.Linger < 0 || c.Linger > maxLinger, `"linger" is %s: set 0 to %s; the default is 1s`, c.Linger, maxLinger)
 	least := 2*c.MaxLineBytes + minBatch
 	fault(c.MaxBatchBytes < least, `"max_batch_bytes" is %d: set at least %d, so that two lines of "max_line_bytes" fit in a request`, c.MaxBatchBytes, least)
 	fault(c.MaxInFlight < 1, `"max_in_flight" is %d: set at least 1`, c.MaxInFlight)
@@ -114,10 +119,11 @@ func (c *Config) Validate() error {
 }
 
 const (
-	minLine  = 16
-	maxLine  = 16 << 20
-	minBatch = 32 << 10 // room for the longest path, the attributes and some lines
-	maxExtra = 16 << 10 // of attributes
+	minLine   = 16
+	maxLine   = 16 << 20
+	minBatch  = 32 << 10 // room for the longest path, the attributes and some lines
+	maxLinger = time.Minute
+	maxExtra  = 16 << 10 // of attributes
 )
 
 // Component describes the receiver to the engine.

@@ -64,6 +64,8 @@ type world struct {
 	receiver *Receiver
 	rejected int // records in rejected batches
 
+	through pipeline.Sink // the sink in front of this one; nil: none
+
 	mu      sync.Mutex
 	records []logRecord
 	answer  func(call int, b pipeline.Batch) error // nil: everything is taken
@@ -127,7 +129,11 @@ func (w *world) start() {
 	w.registry = prometheus.NewRegistry()
 	s := w.settings
 	s.Metrics = w.registry
-	r, err := New(s, w.cfg, pipeline.OutputsTo(s.Entrance(pipeline.Logs, w), pipeline.Logs))
+	var sink pipeline.Sink = w
+	if w.through != nil {
+		sink = w.through
+	}
+	r, err := New(s, w.cfg, pipeline.OutputsTo(s.Entrance(pipeline.Logs, sink), pipeline.Logs))
 	if err != nil {
 		w.t.Fatal(err)
 	}

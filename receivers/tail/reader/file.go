@@ -64,6 +64,7 @@ type position struct {
 	tried   int64           // size at which nothing complete was left
 	blocked <-chan struct{} // closed when a full window may have room; nil: it has room
 	owes    func()          // called when the inherited records are acknowledged; nil: none
+	filled  time.Time       // when it last filled a batch
 	waits   time.Time       // waiting for its elder since, while nobody reads that
 	records int64           // with bytes, for the average record size
 	bytes   int64
@@ -151,6 +152,13 @@ func (f *File) GiveUp() {
 func (f *File) Entry(now time.Time) checkpoint.Entry {
 	e := f.window().entry()
 	e.Key, e.Path, e.Seen = f.Key, f.Path, now.Unix()
+	return e
+}
+
+// Content returns what identifies the content, as far as it was read.
+func (f *File) Content() checkpoint.Entry {
+	e := f.window().read()
+	e.Key, e.Path = f.Key, f.Path
 	return e
 }
 

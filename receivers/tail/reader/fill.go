@@ -47,12 +47,12 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 	resume := f.lines.Resume(f.next)
 	switch {
 	case b.Items() > 0:
-		b.Seal(f.envelope)
-		r.sends.Add(1)
-		go r.send(f, f.window(), f.launch(resume, b.Items()), b)
+		r.deliver(f, f.call(resume, b.Items()), b, more)
 	case f.next != from:
 		// Nothing to send, but the position moved: NULs, or lines of an unfinished record.
-		f.window().settle(f.launch(resume, 0))
+		if w, c := f.window(), f.call(resume, 0); !w.grow(c) {
+			w.settle(w.launch(c))
+		}
 		r.giveBatch(b)
 	default:
 		r.giveBatch(b)
@@ -60,12 +60,13 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 	return more, err
 }
 
-func (f *File) launch(resume int64, items int) *call {
+// call makes the call for what was read last; it is to be launched.
+func (f *File) call(resume int64, items int) *call {
 	c := &call{resume: resume, mark: f.trail.Mark(), items: items}
 	if !f.lines.Owes() {
 		c.after, f.owes = f.owes, nil
 	}
-	return f.window().launch(c)
+	return c
 }
 
 // run returns true if the batch is full, false if nothing complete is left.

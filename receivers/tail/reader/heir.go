@@ -41,6 +41,7 @@ func (r *Reader) inherit(f *File) bool {
 	if elder.window().refusing() {
 		return false // refused records go first
 	}
+	r.gather.flush() // its last lines first
 	if b := f.bequest.Swap(nil); b != nil {
 		f.lines.Inherit(b.parts)
 		f.owes = b.settle
@@ -77,7 +78,7 @@ func (r *Reader) bequeath(f *File) {
 	if f.lines.Open() {
 		b.parts = f.lines.TakeParts()
 		w, before := f.window(), b.settle
-		c := f.launch(f.next, 0)
+		c := w.launch(f.call(f.next, 0))
 		b.settle = func() {
 			w.settle(c)
 			r.changed()

@@ -32,6 +32,7 @@ type call struct {
 	after   func()      // called at that time; may be nil
 	items   int
 	started time.Time // zero before its first Consume
+	open    bool      // in a gathered request that has not left: it may grow
 	done    bool
 	refused bool // by its last answer; retried when it is the oldest
 }
@@ -44,10 +45,35 @@ const stagger = 2 * time.Millisecond
 func (p *progress) full(limit int) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.flight) < limit {
+	if n := len(p.flight); n < limit || p.flight[n-1].open {
 		return nil
 	}
 	return p.change()
+}
+
+// grow adds c to the newest call if that may grow.
+func (p *progress) grow(c *call) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.flight)
+	if n == 0 || !p.flight[n-1].open {
+		return false
+	}
+	last := p.flight[n-1]
+	last.resume, last.mark, last.items = c.resume, c.mark, last.items+c.items
+	if before := last.after; before == nil {
+		last.after = c.after
+	} else if c.after != nil {
+		last.after = func() { before(); c.after() }
+	}
+	return true
+}
+
+// shut ends the growth of a call.
+func (p *progress) shut(c *call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.open = false
 }
 
 func (p *progress) launch(c *call) *call {
@@ -57,23 +83,39 @@ func (p *progress) launch(c *call) *call {
 	return c
 }
 
-// waitTurn waits until the call may be made: in order and concurrently, but one at a time, oldest first, after a refusal.
-// False: ctx ended.
-func (p *progress) waitTurn(ctx context.Context, c *call) bool {
-	return p.wait(ctx, func() (bool, time.Duration) {
-		if c != p.flight[0] {
-			elder := p.flight[slices.Index(p.flight, c)-1]
-			if p.refused > 0 || elder.started.IsZero() {
-				return false, 0
-			}
-			if ahead := stagger - time.Since(elder.started); ahead > 0 && !elder.done {
-				return false, ahead
-			}
+// waitTurn waits until the call may be made: in order and at most limit at once, but one at a time, oldest first, after a
+// refusal. False: ctx ended.
+func (p *progress) waitTurn(ctx context.Context, c *call, limit int) bool {
+	return p.wait(ctx, func() (bool, time.Duration) { return p.turn(c, limit) })
+}
+
+// hasTurn is waitTurn without waiting, but for stagger.
+func (p *progress) hasTurn(c *call, limit int) bool {
+	for {
+		p.mu.Lock()
+		ok, in := p.turn(c, limit)
+		p.mu.Unlock()
+		if ok || in == 0 {
+			return ok
 		}
-		c.started = time.Now()
-		p.broadcast()
-		return true, 0
-	})
+		time.Sleep(in)
+	}
+}
+
+// turn begins the call if it may be made; else it may be after the duration, or after a change if that is 0.
+func (p *progress) turn(c *call, limit int) (bool, time.Duration) {
+	if i := slices.Index(p.flight, c); i > 0 {
+		elder := p.flight[i-1]
+		if i >= limit || p.refused > 0 || elder.started.IsZero() {
+			return false, 0
+		}
+		if ahead := stagger - time.Since(elder.started); ahead > 0 && !elder.done {
+			return false, ahead
+		}
+	}
+	c.started = time.Now()
+	p.broadcast()
+	return true, 0
 }
 
 func (p *progress) refuse(c *call) {
@@ -171,6 +213,20 @@ func (p *progress) entry() checkpoint.Entry {
 		size = p.acked
 	}
 	return checkpoint.Entry{Fingerprint: p.fingerprint, Mark: p.mark, Offset: p.acked, Size: size, Modified: p.modified}
+}
+
+// read is entry with how far the file was read, acknowledged or not.
+func (p *progress) read() checkpoint.Entry {
+	e := p.entry()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.flight {
+		e.Offset = c.resume
+		if c.mark.End() > 0 && c.mark.End() <= c.resume {
+			e.Mark = c.mark
+		}
+	}
+	return e
 }
 
 func (p *progress) outstanding() (calls, records int) {

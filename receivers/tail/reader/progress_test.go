@@ -51,7 +51,7 @@ func TestOrder(t *testing.T) {
 		for i := range 4 {
 			c := p.launch(&call{resume: int64(i), items: 1})
 			wg.Go(func() {
-				for p.waitTurn(t.Context(), c) {
+				for p.waitTurn(t.Context(), c, 4) {
 					note("%d begins", i)
 					time.Sleep(20 * time.Millisecond)
 					mu.Lock()

@@ -1,7 +1,7 @@
 // Package reader reads files, turns lines into records and sends them until each is accepted.
 //
 // file.go is the state of a file, read.go decides when to read and checks that the content is unchanged, fill.go fills a
-// batch, send.go sends it, progress.go tracks acknowledgement.
+// batch, gather.go joins those of slow files, send.go sends them, progress.go tracks acknowledgement.
 package reader
 
 import (
@@ -28,6 +28,7 @@ type Config struct {
 	MaxInFlight      int // per file
 	MaxInFlightBytes int64
 	MaxOpenFiles     int
+	Linger           time.Duration // how long lines wait for those of other files; 0: not at all
 	Origin           record.Origin
 }
 
@@ -61,6 +62,7 @@ type Reader struct {
 	changed    func()
 	rewritten  func(now *File, part func() *File)
 	offers     *source.Submitter
+	gather     *gather
 
 	lineMax      int       // longest physical line (header and body) that is not overlong
 	blocks       sync.Pool // []byte read buffers
@@ -102,6 +104,7 @@ func New(cfg Config, s Settings) *Reader {
 		memory:     semaphore.NewWeighted(cfg.MaxInFlightBytes),
 		attributes: record.NewAttributes(),
 	}
+	r.gather = newGather(r)
 	size := max(blockSize, r.lineMax+1)
 	r.blocks.New = func() any { return make([]byte, size) }
 	r.readingCtx, r.stopReading = context.WithCancel(context.Background())

@@ -22,7 +22,12 @@ const drainWait = time.Second
 // no Start after. Unacknowledged records will be read again; of deleted files, see Remains.
 func (r *Reader) Drain(ctx context.Context) {
 	defer r.stopSending()
-	if !WaitFor(ctx, &r.readers) {
+	ended := WaitFor(ctx, &r.readers)
+	if ctx.Err() != nil {
+		r.stopSending()
+	}
+	r.gather.flush()
+	if !ended {
 		return // a file system hangs
 	}
 	r.parked.all(func(f *File, h *os.File) {

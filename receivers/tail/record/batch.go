@@ -71,6 +71,9 @@ func (b *Batch) Seal(e *Envelope) {
 // Request returns the sealed request. It is valid until Free.
 func (b *Batch) Request() wire.Request { return b.request }
 
+// Records returns the framed records without the envelope, before Seal. They are valid until Free.
+func (b *Batch) Records() []byte { return b.buf[b.room:] }
+
 // Items returns the number of records.
 func (b *Batch) Items() int { return b.items }
 

@@ -22,6 +22,12 @@ func (e *Envelope) Room() int {
 	return 2*(1+lengthMax) + len(e.around.Resource) + len(e.around.Scope)
 }
 
+// Size returns the size of a request with size bytes of framed records.
+func (e *Envelope) Size(size int) int { return e.around.Size(size) }
+
+// Append appends the envelope; size bytes of framed records follow.
+func (e *Envelope) Append(dst []byte, size int) []byte { return e.around.Append(dst, size) }
+
 // seal writes the envelope of buf[room:] so that it ends at room, and returns the whole request.
 func (e *Envelope) seal(buf []byte, room int) wire.Request {
 	items := len(buf) - room

@@ -266,16 +266,16 @@ func (t *Tracker) copied(c *candidate, f *file) bool {
 	return held && !e.HeldBy(o.claim())
 }
 
-// formerEntry returns the entry of a file's content when last read.
+// formerEntry returns the entry of a file's content when last read, acknowledged or not.
 func (t *Tracker) formerEntry(f *file) checkpoint.Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, rw := range t.rewrites {
 		if rw.now == f.File {
-			return rw.old.Entry(time.Now())
+			return rw.old.Content()
 		}
 	}
-	return f.Entry(time.Now())
+	return f.Content()
 }
 
 // at returns the files and absent entries with this path.
