@@ -165,7 +165,7 @@ func (w *world) step(line string) error {
 		z.Write(b)
 		z.Close()
 		return f.Close()
-	case "unpack": // as gunzip FILE.gz after gzip FILE: another file with the content and the times
+	case "unpack": // puts another file with its content and times in its place, as gunzip and rsync do
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
@@ -174,11 +174,8 @@ func (w *world) step(line string) error {
 		if err != nil {
 			return err
 		}
-		packed := path + ".gz"
-		if err := errors.Join(os.Rename(path, packed), os.WriteFile(path, b, 0o644), os.Remove(packed)); err != nil {
-			return err
-		}
-		return os.Chtimes(path, before.ModTime(), before.ModTime())
+		unpacked := filepath.Join(w.t.TempDir(), "unpacked")
+		return errors.Join(os.WriteFile(unpacked, b, 0o644), os.Chtimes(unpacked, before.ModTime(), before.ModTime()), os.Rename(unpacked, path))
 	case "truncate":
 		n, err := strconv.ParseInt(arg, 10, 64)
 		if err != nil {

@@ -38,8 +38,8 @@ func (r *Reader) inherit(f *File) bool {
 	if elder == nil {
 		return true
 	}
-	if elder.window().refusing() {
-		return false // refused records go first
+	if _, records := elder.window().outstanding(); records > 0 {
+		return false // they go first, also when they are refused
 	}
 	r.gather.flush() // its last lines first
 	if b := f.bequest.Swap(nil); b != nil {

@@ -63,11 +63,14 @@ func (r *Reader) read(f *File, h *os.File) {
 			f.grew = now // restart the quiet period: the writer may not have noticed yet
 		}
 		f.left = leaving
-		still := now.Sub(f.grew)
 		patience := quiet
 		if f.lines.Open() && f.heir.Load() != nil {
 			patience = heirQuiet
+			if _, records := f.window().outstanding(); records > 0 {
+				f.grew = now // the heir waits for them
+			}
 		}
+		still := now.Sub(f.grew)
 		// A reload hands over a deleted file only while it is open.
 		held := f.deleted.Load() && f.Outstanding() && !r.crowded.Load()
 		if err == nil && !more && leaving && still >= patience && !held {
