@@ -1,0 +1,6 @@
+//go:build race
+
+package tail
+
+// raced slows everything down several times.
+const raced = true
