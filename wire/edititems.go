@@ -103,6 +103,7 @@ func (e *Editor) EditMetrics(dst []byte, r Request, edit func(*Item)) Edited {
 func (e *Editor) pass(dst []byte, r Request, edit func(*Item)) Edited {
 	e.in, e.out, e.edit = r, dst, edit
 	e.copied, e.next, e.run, e.removed, e.kept = 0, 0, 0, 0, e.kept[:0]
+	e.item.place = [levelCount]int{}
 	e.walk(levelRequest, container{end: len(r)}, FieldRequestResource<<3|TypeBytes)
 	done := Edited{Request: r, Changed: e.copied > 0, Removed: e.removed}
 	if done.Changed {

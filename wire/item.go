@@ -23,11 +23,13 @@ type Item struct {
 	around [levelCount][]byte // bodies of ResourceX, ScopeX and Metric
 	known  [levelCount]bool   // whether header holds the message of the level
 	header [levelCount][]byte // Resource and InstrumentationScope
+	place  [levelCount]int    // how many there were so far in the pass
 }
 
 // attributeFields are the attribute fields of the editable messages.
 var attributeFields = [messageCount]byte{
-	msgResource: FieldResourceAttributes, msgLogRecord: FieldLogAttributes, msgSpan: FieldSpanAttributes,
+	msgResource: FieldResourceAttributes, msgScope: FieldScopeAttributes, msgEvent: FieldEventAttributes,
+	msgLogRecord: FieldLogAttributes, msgSpan: FieldSpanAttributes,
 	msgMetric: FieldMetricMetadata, msgNumberPoint: FieldNumberAttributes, msgHistogramPoint: FieldHistogramAttributes,
 	msgExponentialPoint: FieldExponentialAttributes, msgSummaryPoint: FieldSummaryAttributes,
 }
@@ -41,6 +43,7 @@ func (it *Item) become(m message) {
 
 func (it *Item) within(level int, body []byte) {
 	it.around[level], it.known[level] = body, false
+	it.place[level]++
 }
 
 func (it *Item) reset(body []byte) {

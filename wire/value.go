@@ -186,3 +186,9 @@ var valueTags = [...]byte{
 	ValueArray: FieldValueArray<<3 | TypeBytes, ValueMap: FieldValueMap<<3 | TypeBytes,
 	ValueBytes: FieldValueBytes<<3 | TypeBytes,
 }
+
+// MapValue returns a map value with the given KeyValueList body, ListValue an array with an ArrayValue body.
+func MapValue(body []byte) Value { return Value{body, ValueMap} }
+
+// ListValue is described at MapValue.
+func ListValue(body []byte) Value { return Value{body, ValueArray} }

@@ -1,0 +1,158 @@
+package ottl
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/sluiceio/sluice/ottl/syntax"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// A Filter is conditions for dropping what they hold for. It may run concurrently.
+type Filter struct {
+	signal wire.Signal
+	levels [contexts][]*block
+}
+
+// CompileFilter compiles conditions, which stand in Conditions of the blocks; Statements are not looked at. All faults
+// are reported at once.
+func CompileFilter(signal wire.Signal, blocks []Block) (*Filter, []Fault) {
+	f := &Filter{signal: signal}
+	var faults []Fault
+	for i, b := range blocks {
+		b.Statements = nil
+		out, found := compileDrops(signal, b)
+		for j := range found {
+			found[j].Block, found[j].Condition = i, true
+		}
+		faults = append(faults, found...)
+		f.levels[out.context] = append(f.levels[out.context], out)
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return f, nil
+}
+
+func compileDrops(signal wire.Signal, b Block) (*block, []Fault) {
+	out := &block{mode: b.Mode}
+	var faults []Fault
+	var trees parsed
+	for i, text := range b.Conditions {
+		e, fault := syntax.ParseCondition(text)
+		if fault != nil {
+			faults = append(faults, Fault{Index: i, Text: text, Err: fault})
+		}
+		trees.conditions = append(trees.conditions, e)
+	}
+	var err error
+	if out.context, err = trees.context(signal, b.Context); err != nil {
+		if len(faults) == 0 {
+			faults = append(faults, Fault{Index: -1, Err: err})
+		}
+		return out, faults
+	}
+	for i, e := range trees.conditions {
+		if e == nil {
+			continue
+		}
+		c := &compiler{context: out.context, prefixed: b.Context == "", metrics: slotMetric}
+		out.conditions = append(out.conditions, &statement{text: b.Conditions[i], when: c.condition(e)})
+		for _, f := range c.faults {
+			faults = append(faults, Fault{Index: i, Text: b.Conditions[i], Err: f})
+		}
+	}
+	return out, faults
+}
+
+// A FilterRun is one request on its way through a filter.
+type FilterRun struct {
+	Run
+	filter *Filter
+	// Whether conditions of the messages around hold, and for which messages that is known.
+	resource, scope, metric verdict
+}
+
+type verdict struct {
+	at   int
+	gone bool
+}
+
+var filterRuns = sync.Pool{New: func() any {
+	r := &FilterRun{}
+	r.edit = r.decide
+	return r
+}}
+
+// Start begins a run. Call Done when the result is no longer needed.
+func (f *Filter) Start(report Report) *FilterRun {
+	r := filterRuns.Get().(*FilterRun)
+	r.filter, r.report, r.err = f, report, nil
+	return r
+}
+
+// Done gives the run's buffers back.
+func (r *FilterRun) Done() {
+	r.release()
+	r.filter = nil
+	filterRuns.Put(r)
+}
+
+// Over removes from the request what a condition holds for. An error is that of a condition in the mode Propagate; then
+// the result is of no use.
+func (r *FilterRun) Over(request wire.Request) (wire.Edited, error) {
+	r.record.start()
+	r.resource.at, r.scope.at, r.metric.at = -1, -1, -1
+	buf := r.buffer()
+	done := r.editor.EditItems((*buf)[:0], r.filter.signal, request, r.edit)
+	if done.Changed {
+		*buf = done.Request
+	}
+	r.record.end()
+	return done, r.err
+}
+
+// decide removes an item, or events of a span.
+func (r *FilterRun) decide(it *wire.Item) {
+	if r.err != nil {
+		return
+	}
+	r.record.begin(it)
+	resource, scope, metric := it.Place()
+	levels := &r.filter.levels
+	if r.around(&r.resource, resource, levels[Resource]) || r.around(&r.scope, scope, levels[Scope]) ||
+		r.around(&r.metric, metric, levels[Metric]) ||
+		r.drops(levels[Log]) || r.drops(levels[Span]) || r.drops(levels[DataPoint]) {
+		it.Remove()
+		return
+	}
+	if len(levels[SpanEvent]) > 0 {
+		r.spanEvents(it, r.dropsEvent)
+	}
+}
+
+func (r *FilterRun) dropsEvent() bool { return r.drops(r.filter.levels[SpanEvent]) }
+
+// around asks the conditions of a message once for all its items.
+func (r *FilterRun) around(v *verdict, at int, blocks []*block) bool {
+	if len(blocks) == 0 {
+		return false
+	}
+	if v.at != at {
+		v.at, v.gone = at, r.drops(blocks)
+	}
+	return v.gone
+}
+
+func (r *FilterRun) drops(blocks []*block) bool {
+	return slices.ContainsFunc(blocks, func(b *block) bool { return r.err == nil && r.holds(b.conditions, b.mode) })
+}
+
+// Error is the fault with its place within its block's conditions or statements.
+func (f Fault) Error() string {
+	if f.Index < 0 {
+		return f.Err.Error()
+	}
+	return fmt.Sprintf("%v in %s", f.Err, f.Text)
+}
