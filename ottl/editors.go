@@ -400,9 +400,9 @@ func mergeMaps(c call) action {
 		if err != nil {
 			return err
 		}
+		plain := r.plainMap(m)
 		mark := len(r.arena)
-		out := wire.AppendBytes(r.arena, wire.FieldValueMap, r.plainMap(m))
-		merged := r.keep(out, mark)
+		merged := r.keep(wire.AppendBytes(r.arena, wire.FieldValueMap, plain), mark)
 		for c := from.entries(); c.Next(); {
 			if _, have := fromWire(wire.ParseValue(merged)).get(c.Key()); have && !update || !have && !insert {
 				continue

@@ -21,13 +21,13 @@ func CompileFilter(signal wire.Signal, blocks []Block) (*Filter, []Fault) {
 	f := &Filter{signal: signal}
 	var faults []Fault
 	for i, b := range blocks {
-		b.Statements = nil
-		out, found := compileDrops(signal, b)
-		for j := range found {
-			found[j].Block, found[j].Condition = i, true
+		for j, text := range b.Conditions {
+			out, found := compileDrop(signal, b, text)
+			for _, x := range found {
+				faults = append(faults, Fault{Block: i, Condition: true, Index: j, Text: text, Err: x})
+			}
+			f.levels[out.context] = append(f.levels[out.context], out)
 		}
-		faults = append(faults, found...)
-		f.levels[out.context] = append(f.levels[out.context], out)
 	}
 	if len(faults) > 0 {
 		return nil, faults
@@ -35,35 +35,24 @@ func CompileFilter(signal wire.Signal, blocks []Block) (*Filter, []Fault) {
 	return f, nil
 }
 
-func compileDrops(signal wire.Signal, b Block) (*block, []Fault) {
+// compileDrop compiles one condition. Without a context, each has that which its own paths name, as in contrib.
+func compileDrop(signal wire.Signal, b Block, text string) (*block, []error) {
 	out := &block{mode: b.Mode}
-	var faults []Fault
-	var trees parsed
-	for i, text := range b.Conditions {
-		e, fault := syntax.ParseCondition(text)
-		if fault != nil {
-			faults = append(faults, Fault{Index: i, Text: text, Err: fault})
-		}
-		trees.conditions = append(trees.conditions, e)
+	e, fault := syntax.ParseCondition(text)
+	if fault != nil {
+		return out, []error{fault}
 	}
 	var err error
-	if out.context, err = trees.context(signal, b.Context); err != nil {
-		if len(faults) == 0 {
-			faults = append(faults, Fault{Index: -1, Err: err})
-		}
-		return out, faults
+	if out.context, err = (parsed{conditions: []syntax.Expr{e}}).context(signal, b.Context); err != nil {
+		return out, []error{err}
 	}
-	for i, e := range trees.conditions {
-		if e == nil {
-			continue
-		}
-		c := &compiler{context: out.context, prefixed: b.Context == "", metrics: slotMetric}
-		out.conditions = append(out.conditions, &statement{text: b.Conditions[i], when: c.condition(e)})
-		for _, f := range c.faults {
-			faults = append(faults, Fault{Index: i, Text: b.Conditions[i], Err: f})
-		}
+	c := &compiler{context: out.context, prefixed: b.Context == "", metrics: slotMetric}
+	out.conditions = []*statement{{text: text, when: c.condition(e)}}
+	var errs []error
+	for _, f := range c.faults {
+		errs = append(errs, f)
 	}
-	return out, faults
+	return out, errs
 }
 
 // A FilterRun is one request on its way through a filter.

@@ -1,10 +1,12 @@
 package ottl
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sluiceio/sluice/wire"
 )
@@ -197,7 +199,8 @@ func (v value) appendText(dst []byte) ([]byte, error) {
 	var room [12]byte
 	body := room[:0]
 	if v.kind == kindMap || v.kind == kindSlice {
-		return v.asWire().AppendText(dst), nil
+		mark := len(dst)
+		return escapeMarkup(v.asWire().AppendText(dst), mark), nil
 	}
 	body, err := v.appendAny(body)
 	if err != nil {
@@ -215,6 +218,23 @@ func (v value) asWire() wire.Value {
 		return wire.ParseValue(body)
 	}
 	return v.wire()
+}
+
+// escapeMarkup escapes in JSON what could be read as HTML, as Go's encoder does.
+func escapeMarkup(b []byte, from int) []byte {
+	if bytes.IndexAny(b[from:], "<>&\u2028\u2029") < 0 {
+		return b
+	}
+	var out []byte
+	for _, c := range string(b[from:]) {
+		switch c {
+		case '<', '>', '&', '\u2028', '\u2029':
+			out = append(out, '\\', 'u', hexDigits[c>>12&15], hexDigits[c>>8&15], hexDigits[c>>4&15], hexDigits[c&15])
+		default:
+			out = utf8.AppendRune(out, c)
+		}
+	}
+	return append(b[:from], out...)
 }
 
 const hexDigits = "0123456789abcdef"
