@@ -18,8 +18,10 @@ import (
 	"github.com/sluiceio/sluice/pipeline/config/read"
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/canary"
+	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	"github.com/sluiceio/sluice/processors/transform"
 	canaryreceiver "github.com/sluiceio/sluice/receivers/canary"
 	"github.com/sluiceio/sluice/receivers/host"
 	"github.com/sluiceio/sluice/receivers/journald"
@@ -45,6 +47,8 @@ func Components() []pipeline.Component {
 
 		memorylimiter.Component(),
 		resource.Component(),
+		filter.Component(),
+		transform.Component(),
 		batch.Component(),
 		canary.Component(),
 

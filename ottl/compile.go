@@ -302,8 +302,9 @@ func (c *compiler) condition(e syntax.Expr) condition {
 			return compare(a, b, op), nil
 		}
 	case *syntax.Call:
+		before := len(c.faults)
 		x := c.expr(e)
-		if x.literal && x.val.kind != kindBool {
+		if x.literal && x.val.kind != kindBool && len(c.faults) == before {
 			c.fault(e.At(), "%s does not give a bool; compare its result", e.Name)
 		}
 		return func(r *record) (bool, error) {

@@ -72,56 +72,6 @@ func (x expression) mapping(r *record) (value, error) {
 	return v, err
 }
 
-// An entry of a map that is rewritten. An edit sets drop, key or body, or nothing.
-type entry struct {
-	key, body []byte // body is an AnyValue's
-	val       wire.Value
-	drop      bool
-}
-
-// rewrite gives the map in the target with each entry edited. A map in which nothing changes is left alone.
-func (r *record) rewrite(target *argument, edit func(*record, *entry) error) error {
-	m, err := target.mapping(r)
-	if err != nil {
-		return err
-	}
-	changed := false
-	out := r.build[:0]
-	for c := m.entries(); c.Next(); {
-		e := entry{key: c.Key(), val: c.Value()}
-		if err := edit(r, &e); err != nil {
-			return err
-		}
-		switch {
-		case e.drop:
-			changed = true
-		case e.body != nil || !bytes.Equal(e.key, c.Key()):
-			changed = true
-			if e.body == nil {
-				e.body = wire.FindBytes(c.Bytes(), wire.FieldKeyValueValue)
-			}
-			out = appendEntry(out, m.tag, c.Bytes(), e.key, e.body)
-		default:
-			out = wire.AppendBytes(out, int(m.tag>>3), c.Bytes())
-		}
-	}
-	r.build = out
-	if !changed {
-		return nil
-	}
-	return r.setMap(target, out, m.tag)
-}
-
-// setMap sets a map whose entries have the given tag.
-func (r *record) setMap(target *argument, run []byte, tag byte) error {
-	if target.place.all && r.at(target.place.slot).AttributeTag() == tag {
-		r.at(target.place.slot).SetAttributes(run)
-		return nil
-	}
-	mark := len(r.arena)
-	return target.place.set(r, value{b: r.keep(append(r.arena, run...), mark), kind: kindMap, tag: tag})
-}
-
 func deleteKey(c call) action {
 	target, k := &c.args[0], c.args[1].expression
 	if target.place.all && k.literal {
@@ -329,40 +279,6 @@ func replaceAllPatterns(c call) action {
 	}
 }
 
-// rewriteKeys is rewrite where entries may come to have equal keys: as in contrib, the last value then takes the
-// first one's place.
-func (r *record) rewriteKeys(target *argument, edit func(*record, *entry) error) error {
-	if err := r.rewrite(target, edit); err != nil {
-		return err
-	}
-	m, err := target.mapping(r)
-	if err != nil {
-		return err
-	}
-	out, changed, i := r.build[:0], false, 0
-	for c := m.entries(); c.Next(); i++ {
-		last, lastAt, again, j := c.Bytes(), i, false, 0
-		for o := m.entries(); o.Next(); j++ {
-			if !bytes.Equal(o.Key(), c.Key()) {
-				continue
-			}
-			again = again || j < i
-			if j > i {
-				last, lastAt = o.Bytes(), j
-			}
-		}
-		changed = changed || again || lastAt != i
-		if !again {
-			out = wire.AppendBytes(out, int(m.tag>>3), last)
-		}
-	}
-	r.build = out
-	if !changed {
-		return nil
-	}
-	return r.setMap(target, out, m.tag)
-}
-
 func replaceAllMatches(c call) action {
 	target, of, by := &c.args[0], c.pattern(c.args[1], newGlob), c.args[2].expression
 	edit := func(r *record, e *entry) (err error) {
@@ -413,13 +329,4 @@ func mergeMaps(c call) action {
 		}
 		return target.place.set(r, fromWire(wire.ParseValue(merged)))
 	}
-}
-
-// plainMap is the KeyValueList body of a map.
-func (r *record) plainMap(m value) []byte {
-	mark, out := len(r.arena), r.arena
-	for c := m.entries(); c.Next(); {
-		out = wire.AppendBytes(out, wire.FieldMapValues, c.Bytes())
-	}
-	return r.keep(out, mark)
 }

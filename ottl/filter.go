@@ -143,5 +143,5 @@ func (f Fault) Error() string {
 	if f.Index < 0 {
 		return f.Err.Error()
 	}
-	return fmt.Sprintf("%v in %s", f.Err, f.Text)
+	return fmt.Sprintf("%v, in: %s", f.Err, f.Text)
 }

@@ -3,12 +3,10 @@ package ottl
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/sluiceio/sluice/wire"
@@ -306,120 +304,3 @@ func splitQuoted(text, delimiter string) (out []string, _ error) {
 	}
 	return out, nil
 }
-
-// directives of strptime as Go's layout.
-var directives = map[byte]string{
-	'Y': "2006", 'y': "06", 'm': "01", 'o': "_1", 'q': "1", 'b': "Jan", 'h': "Jan", 'B': "January", 'd': "02", 'e': "_2",
-	'g': "2", 'a': "Mon", 'A': "Monday", 'H': "15", 'l': "3", 'I': "03", 'p': "PM", 'P': "pm", 'M': "04", 'S': "05",
-	'L': "999", 'f': "999999", 's': "999999999", 'Z': "MST", 'z': "Z0700", 'w': "-070000", 'i': "-07", 'j': "-07:00",
-	'k': "-07:00:00", 'D': "01/02/2006", 'x': "01/02/2006", 'F': "2006-01-02", 'T': "15:04:05", 'X': "15:04:05",
-	'r': "03:04:05 pm", 'R': "15:04", 'n': "\n", 't': "\t", '%': "%", 'c': "Mon Jan 02 15:04:05 2006",
-}
-
-func layoutOf(format string) (string, error) {
-	var b strings.Builder
-	for i := 0; i < len(format); i++ {
-		c := format[i]
-		if c >= '0' && c <= '9' {
-			return "", errors.New("a digit stands outside of a directive")
-		}
-		if c != '%' {
-			b.WriteByte(c)
-			continue
-		}
-		i++
-		if i == len(format) {
-			return "", errors.New("a % has no letter behind it")
-		}
-		d, ok := directives[format[i]]
-		if !ok {
-			return "", fmt.Errorf("the directive %%%c is unknown", format[i])
-		}
-		if strings.IndexByte("Lfs", format[i]) >= 0 && i > 1 && format[i-2] != '.' && format[i-2] != ',' {
-			return "", fmt.Errorf("%%%c stands behind a point or comma only", format[i])
-		}
-		b.WriteString(d)
-	}
-	return b.String(), nil
-}
-
-func (c call) layout(a argument) string {
-	layout, err := layoutOf(a.text)
-	switch {
-	case a.text == "":
-		c.fault(a.at, "the format is empty; write one such as \"%%Y-%%m-%%dT%%H:%%M:%%S\"")
-	case err != nil:
-		c.fault(a.at, "this format cannot be used: %v", err)
-	}
-	return layout
-}
-
-func parseTime(c call) getter {
-	x, layout, zone := c.args[0].expression, c.layout(c.args[1]), time.Local
-	if strings.HasSuffix(c.args[1].text, "Z") {
-		zone = time.UTC
-	}
-	if a := c.args[2]; a.given && a.text != "" {
-		var err error
-		if zone, err = time.LoadLocation(a.text); err != nil {
-			c.fault(a.at, "unknown time zone %q", a.text)
-		}
-	}
-	return func(r *record) (value, error) {
-		b, err := x.str(r)
-		if err != nil {
-			return value{}, err
-		}
-		if len(b) == 0 {
-			return value{}, errEmpty
-		}
-		t, err := time.ParseInLocation(layout, string(b), zone)
-		if err != nil {
-			return value{}, err
-		}
-		return timeValue(withYear(t)), nil
-	}
-}
-
-// withYear gives a time without a year the current one, or the last if it would be more than a week ahead.
-func withYear(t time.Time) time.Time {
-	if t.Year() > 0 {
-		return t
-	}
-	n := now()
-	t = t.AddDate(n.Year()-t.Year(), 0, 0)
-	if t.After(n.AddDate(0, 0, 7)) {
-		t = t.AddDate(-1, 0, 0)
-	}
-	return t
-}
-
-func formatTime(c call) getter {
-	x, layout := c.args[0].expression, c.layout(c.args[1])
-	return func(r *record) (value, error) {
-		v, err := x.get(r)
-		if err == nil {
-			err = v.must(kindTime)
-		}
-		mark := len(r.arena)
-		return textValue(r.keep(v.time().AppendFormat(r.arena, layout), mark)), err
-	}
-}
-
-func convertCase(c call) getter {
-	x, to := c.args[0].expression, c.args[1].text
-	switch to {
-	case "lower":
-		return mapped(lowered)(c)
-	case "upper":
-		return mapped(uppered)(c)
-	case "snake", "camel":
-		c.fault(c.args[1].at, "the case %s is not supported; lower and upper are", to)
-	default:
-		c.fault(c.args[1].at, "the case is %q; write lower or upper", to)
-	}
-	return x.get
-}
-
-func lowered(b []byte) []byte { return []byte(strings.ToLower(string(b))) }
-func uppered(b []byte) []byte { return []byte(strings.ToUpper(string(b))) }

@@ -195,6 +195,15 @@ func compileBlock(signal wire.Signal, b Block) (*block, []Fault) {
 			}))
 		}
 	}
+	slices.SortStableFunc(faults, func(a, b Fault) int {
+		if a.Condition != b.Condition {
+			if a.Condition {
+				return -1
+			}
+			return 1
+		}
+		return a.Index - b.Index
+	})
 	return out, faults
 }
 

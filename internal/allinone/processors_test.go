@@ -13,8 +13,10 @@ import (
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/canary"
+	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	"github.com/sluiceio/sluice/processors/transform"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -24,6 +26,17 @@ var configurations = map[string]func() any{
 	"resource": func() any {
 		c := resource.Default()
 		c.Attributes = []resource.Action{{Key: "host", Action: "upsert", Value: "a name that makes the request longer"}, {Key: "long", Action: "delete"}}
+		return c
+	},
+	"filter": func() any {
+		c := filter.Default()
+		c.Logs.LogRecord = []string{`IsMatch(body, "7$")`}
+		return c
+	},
+	"transform": func() any {
+		c := transform.Default()
+		c.LogStatements = []any{`set(log.attributes["long"], resource.attributes["long"]) where IsMatch(log.body, "[02468]$")`,
+			`set(resource.attributes["last"], log.body)`}
 		return c
 	},
 	"canary": func() any { return canary.Default() },

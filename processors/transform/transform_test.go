@@ -1,0 +1,148 @@
+package transform
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/tools/txtar"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/wire"
+)
+
+func configOf(t *testing.T, text string) *Config {
+	t.Helper()
+	var m map[string]any
+	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+		t.Fatal(err)
+	}
+	c := Default()
+	if err := confmap.NewFromStringMap(m).Unmarshal(c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// encode makes a request of OTLP/JSON logs.
+func encode(t *testing.T, text string) wire.Request {
+	t.Helper()
+	ld, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func decode(t *testing.T, r wire.Request) string {
+	t.Helper()
+	ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := (&plog.JSONMarshaler{}).MarshalLogs(ld)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, b, "", " "); err != nil {
+		t.Fatal(err)
+	}
+	return out.String() + "\n"
+}
+
+// TestCases runs testdata/*.txtar: config, in and want (OTLP/JSON of logs), or error (of the validation).
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := map[string]string{}
+			for _, f := range txtar.Parse(text).Files {
+				part[f.Name] = string(f.Data)
+			}
+			c := configOf(t, part["config"])
+			if err := c.Validate(); err != nil || part["error"] != "" {
+				if err == nil || err.Error()+"\n" != part["error"] {
+					t.Fatalf("got\n%v\nwant\n%s", err, part["error"])
+				}
+				return
+			}
+			sink := &pipelinetest.Recorder{}
+			s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "transform")
+			p, err := New(s, c, sink)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := encode(t, part["in"])
+			before := bytes.Clone(in)
+			for range 2 {
+				if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: wire.Count(wire.Logs, in)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !bytes.Equal(before, in) {
+				t.Error("the request was modified in place")
+			}
+			want := decode(t, encode(t, part["want"]))
+			for i, b := range sink.Batches() {
+				if got := decode(t, b.Request); got != want {
+					t.Errorf("pass %d: got\n%s\nwant\n%s", i+1, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestPropagateRejects: an error in the mode propagate rejects the batch, and nothing of it goes on.
+func TestPropagateRejects(t *testing.T) {
+	sink := &pipelinetest.Recorder{}
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "transform")
+	p, err := New(s, configOf(t, "error_mode: propagate\nlog_statements: ['set(log.time, log.body)']"), sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := encode(t, `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}}]}]}]}`)
+	err = p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: 1})
+	var rejected *pipeline.Rejected
+	if !errors.As(err, &rejected) || !strings.Contains(err.Error(), "set(log.time, log.body)") || sink.Items() != 0 {
+		t.Errorf("got %v and %d items", err, sink.Items())
+	}
+}
+
+// TestNothingTouchedIsTheSameRequest: not even a copy is made.
+func TestNothingTouchedIsTheSameRequest(t *testing.T) {
+	var got []byte
+	next := pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error { got = b.Request; return nil })
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "transform")
+	p, err := New(s, configOf(t, `log_statements: ['set(log.attributes["a"], 1) where IsMatch(log.body, "nothing")', 'set(log.body, log.body)', 'set(resource.attributes["r"], "same")']`), next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := encode(t, `{"resourceLogs":[{"resource":{"attributes":[{"key":"r","value":{"stringValue":"same"}}]},"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}}]}]}]}`)
+	if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) == 0 || &got[0] != &in[0] {
+		t.Error("the request was copied")
+	}
+}
