@@ -22,8 +22,9 @@ func (r *record) rewrite(target *argument, edit func(*record, *entry) error) err
 	changed := false
 	out := r.build[:0]
 	for c := m.entries(); c.Next(); {
-		e := entry{key: c.Key(), val: c.Value()}
-		if err := edit(r, &e); err != nil {
+		e := &r.entry // an entry of its own would be allocated
+		*e = entry{key: c.Key(), val: c.Value()}
+		if err := edit(r, e); err != nil {
 			return err
 		}
 		switch {

@@ -36,6 +36,7 @@ type record struct {
 	build []byte // a map that is being rewritten
 
 	// of the running editor
+	entry       entry
 	pattern     *pattern
 	replacement []byte
 	words       [][]byte

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -191,8 +192,10 @@ func (v value) appendText(dst []byte) ([]byte, error) {
 		}
 	case kindTime:
 		return append(v.time().AppendFormat(append(dst, '"'), time.RFC3339Nano), '"'), nil
-	case kindDuration:
-		v.kind = kindInt
+	case kindInt, kindDuration:
+		return strconv.AppendInt(dst, v.int(), 10), nil
+	case kindBool:
+		return strconv.AppendBool(dst, v.bool()), nil
 	case kindNil:
 		return dst, nil
 	}

@@ -1,0 +1,70 @@
+package ottl
+
+import (
+	"testing"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// common are statements of the shapes that people write most.
+var common = map[string][]string{
+	"set and delete_key": {`set(attributes["env"], "prod")`, `delete_key(attributes, "password")`},
+	"set where":          {`set(severity_text, "WARN") where attributes["http.response.status_code"] >= 201 and IsMatch(body, "^error")`},
+	"copy":               {`set(attributes["service"], resource.attributes["service.name"])`},
+	"nothing":            {`set(attributes["x"], 1) where IsMatch(body, "nothing of this kind")`},
+	"keep_keys":          {`keep_keys(attributes, ["s", "d", "m"])`},
+	"matching keys":      {`delete_matching_keys(attributes, "^pass")`},
+	"concat":             {`set(attributes["c"], Concat([severity_text, attributes["http.response.status_code"]], "-"))`},
+}
+
+// TestCommonStatementsDoNotAllocate: nothing for each record in the steady state.
+func TestCommonStatementsDoNotAllocate(t *testing.T) {
+	request := sample(100)
+	for name, statements := range common {
+		p := compiled(t, statements...)
+		if n := testing.AllocsPerRun(20, func() {
+			run := p.Start(nil)
+			if _, err := run.Over(request); err != nil {
+				t.Error(err)
+			}
+			run.Done()
+		}); n > 10 {
+			t.Errorf("%s: %v allocations for 100 records", name, n)
+		}
+	}
+}
+
+func BenchmarkProgram(b *testing.B) {
+	request := sample(1000)
+	for name, statements := range common {
+		b.Run(name, func(b *testing.B) {
+			p := compiled(b, statements...)
+			b.ReportAllocs()
+			for b.Loop() {
+				run := p.Start(nil)
+				if _, err := run.Over(request); err != nil {
+					b.Fatal(err)
+				}
+				run.Done()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/record")
+		})
+	}
+}
+
+func BenchmarkFilter(b *testing.B) {
+	request := sample(1000)
+	f, faults := CompileFilter(wire.Logs, []Block{{Context: "log", Conditions: []string{`IsMatch(body, "^GET .* 200")`}}})
+	if len(faults) > 0 {
+		b.Fatal(faults)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		run := f.Start(nil)
+		if _, err := run.Over(request); err != nil {
+			b.Fatal(err)
+		}
+		run.Done()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/record")
+}
