@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/sluiceio/sluice/wire"
@@ -41,7 +42,9 @@ func TestEachCondition(t *testing.T) {
 				anys = append(anys, x)
 			}
 			for _, mode := range []string{"silent", "propagate"} {
-				same(t, "filter", nest(key, map[string]any{"error_mode": mode}, anys), in)
+				if !same(t, "filter", nest(key, map[string]any{"error_mode": mode}, anys), in) {
+					t.Error("both refuse it")
+				}
 			}
 		}
 		for _, x := range c.conditions {
@@ -91,4 +94,73 @@ func TestInferredContexts(t *testing.T) {
 		map[string]any{"context": "metric", "conditions": []any{`name == "latency"`}},
 	}}, metrics(t))
 	same(t, "filter", map[string]any{"trace_conditions": []any{`spanevent.name == "log"`, `span.name == "health"`}}, traces(t))
+}
+
+// TestOlderForm: include and exclude by properties.
+func TestOlderForm(t *testing.T) {
+	type m = map[string]any
+	type l = []any
+	attrs := func(kv ...any) l {
+		var out l
+		for i := 0; i < len(kv); i += 2 {
+			out = append(out, m{"key": kv[i], "value": kv[i+1]})
+		}
+		return out
+	}
+	refused := 0
+	for part, c := range map[string]struct {
+		signal wire.Signal
+		matchs []m
+	}{
+		"logs": {wire.Logs, []m{
+			{"match_type": "strict", "bodies": l{"GET /healthz 200 from 10.0.0.1", "42"}},
+			{"match_type": "regexp", "bodies": l{"^GET", "boom", "4"}},
+			{"match_type": "strict", "severity_texts": l{"INFO"}, "record_attributes": attrs("int", 200)},
+			{"match_type": "regexp", "severity_texts": l{"(?i)ERR"}},
+			{"match_type": "strict", "severity_number": m{"min": "WARN"}},
+			{"match_type": "strict", "severity_number": m{"min": "info", "match_undefined": true}},
+			{"match_type": "strict", "resource_attributes": attrs("service.name", "cart")},
+			{"match_type": "regexp", "resource_attributes": attrs("service.name", "^sh", "int", "0")},
+			{"match_type": "strict", "record_attributes": attrs("double", 3.0)},
+			{"match_type": "strict", "record_attributes": attrs("bool", true)},
+			{"match_type": "strict", "record_attributes": l{m{"key": "json"}}},
+			{"match_type": "regexp", "record_attributes": attrs("map", "v1")},
+			{"match_type": "regexp", "record_attributes": attrs("int", "^4")},
+			{"match_type": "strict", "record_attributes": attrs("int", 200.0)},
+			{"match_type": "strict"},
+			{"match_type": "glob", "bodies": l{"x"}},
+			{"match_type": "regexp", "bodies": l{"("}},
+		}},
+		"metrics": {wire.Metrics, []m{
+			{"match_type": "strict", "metric_names": l{"latency", "cpu_usage"}},
+			{"match_type": "regexp", "metric_names": l{"^http", "cpu"}},
+			{"match_type": "strict", "resource_attributes": attrs("service.name", "cart")},
+			{"match_type": "regexp", "metric_names": l{"cpu"}, "resource_attributes": attrs("service.name", "shop")},
+		}},
+		"spans": {wire.Traces, []m{
+			{"match_type": "strict", "services": l{"shop"}},
+			{"match_type": "regexp", "services": l{"cart", "nil"}},
+			{"match_type": "regexp", "span_names": l{"^GET"}, "attributes": attrs("str", "o")},
+			{"match_type": "strict", "span_kinds": l{"SPAN_KIND_SERVER"}},
+			{"match_type": "regexp", "span_kinds": l{"CLIENT|PRODUCER"}},
+			{"match_type": "strict", "resources": attrs("int", 200), "libraries": l{m{"name": "lib"}}},
+			{"match_type": "strict", "libraries": l{m{"name": "lib", "version": "9"}}},
+			{"match_type": "strict"},
+		}},
+	} {
+		for i, x := range c.matchs {
+			for _, way := range []string{"include", "exclude"} {
+				t.Run(fmt.Sprint(part, i, way), func(t *testing.T) {
+					if !same(t, "filter", m{part: m{way: x}}, signals[c.signal].make(t)) {
+						refused++
+					}
+				})
+			}
+		}
+		both := m{part: m{"include": c.matchs[1], "exclude": c.matchs[2]}}
+		same(t, "filter", both, signals[c.signal].make(t))
+	}
+	if refused != 6 { // glob, a broken expression, and spans without a property, each in both ways
+		t.Errorf("both refuse %d configurations, want 6", refused)
+	}
 }

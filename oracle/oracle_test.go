@@ -217,14 +217,14 @@ func order(v any) {
 	}
 }
 
-// same fails unless both worlds give the same.
-func same(t *testing.T, typ string, config map[string]any, in telemetry) {
+// same fails unless both worlds give the same. It returns false if both refuse the configuration, which says little.
+func same(t *testing.T, typ string, config map[string]any, in telemetry) bool {
 	t.Helper()
 	want, wantErr := contrib(t, typ, config, in)
 	got, gotErr := ours(t, typ, config, in)
 	switch {
 	case wantErr != nil && gotErr != nil:
-		return
+		return false
 	case wantErr != nil:
 		t.Errorf("contrib refuses the configuration, ours takes it: %v", wantErr)
 	case gotErr != nil:
@@ -232,6 +232,7 @@ func same(t *testing.T, typ string, config map[string]any, in telemetry) {
 	case !reflect.DeepEqual(want, got):
 		t.Errorf("different:\n%s", difference("", want, got))
 	}
+	return true
 }
 
 // difference names the places where two trees differ.

@@ -55,9 +55,11 @@ func TestEachStatement(t *testing.T) {
 		for _, line := range lines(t, file) {
 			t.Run(f.context+"/"+line, func(t *testing.T) {
 				for _, mode := range []string{"silent", "propagate"} {
-					same(t, "transform", map[string]any{"error_mode": mode, s.statements: []any{
+					if !same(t, "transform", map[string]any{"error_mode": mode, s.statements: []any{
 						map[string]any{"context": f.context, "statements": []any{line}},
-					}}, in)
+					}}, in) {
+						t.Error("both refuse it")
+					}
 				}
 			})
 		}

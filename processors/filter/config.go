@@ -15,6 +15,7 @@ type Config struct {
 	Logs      Logs    `mapstructure:"logs"`
 	Traces    Traces  `mapstructure:"traces"`
 	Metrics   Metrics `mapstructure:"metrics"`
+	Spans     Spans   `mapstructure:"spans"`
 	// LogConditions, MetricConditions and TraceConditions are lists of conditions whose paths name their context, or
 	// of blocks {context, conditions, error_mode}.
 	LogConditions    []any `mapstructure:"log_conditions"`
@@ -24,8 +25,10 @@ type Config struct {
 
 // Logs are conditions for logs.
 type Logs struct {
-	Resource  []string `mapstructure:"resource"`
-	LogRecord []string `mapstructure:"log_record"`
+	Include   *LogMatch `mapstructure:"include"`
+	Exclude   *LogMatch `mapstructure:"exclude"`
+	Resource  []string  `mapstructure:"resource"`
+	LogRecord []string  `mapstructure:"log_record"`
 }
 
 // Traces are conditions for spans and their events.
@@ -37,9 +40,12 @@ type Traces struct {
 
 // Metrics are conditions for metrics and their data points.
 type Metrics struct {
-	Resource  []string `mapstructure:"resource"`
-	Metric    []string `mapstructure:"metric"`
-	DataPoint []string `mapstructure:"datapoint"`
+	Include   *MetricMatch   `mapstructure:"include"`
+	Exclude   *MetricMatch   `mapstructure:"exclude"`
+	Regexp    map[string]any `mapstructure:"regexp"`
+	Resource  []string       `mapstructure:"resource"`
+	Metric    []string       `mapstructure:"metric"`
+	DataPoint []string       `mapstructure:"datapoint"`
 }
 
 // Default drops nothing.
@@ -61,24 +67,34 @@ func (c *Config) of(s pipeline.Signal) drops {
 			out.paths = append(out.paths, path)
 		}
 	}
+	var older []rule
 	key, list := "trace_conditions", c.TraceConditions
 	switch s {
 	case pipeline.Logs:
 		key, list = "log_conditions", c.LogConditions
 		add("resource", "logs.resource", c.Logs.Resource)
 		add("log", "logs.log_record", c.Logs.LogRecord)
+		older = c.Logs.rules(&out.errs)
 	case pipeline.Metrics:
 		key, list = "metric_conditions", c.MetricConditions
 		add("resource", "metrics.resource", c.Metrics.Resource)
 		add("metric", "metrics.metric", c.Metrics.Metric)
 		add("datapoint", "metrics.datapoint", c.Metrics.DataPoint)
+		older = c.Metrics.rules(&out.errs)
 	default:
 		add("resource", "traces.resource", c.Traces.Resource)
 		add("span", "traces.span", c.Traces.Span)
 		add("spanevent", "traces.spanevent", c.Traces.SpanEvent)
+		older = c.Spans.rules(&out.errs)
+	}
+	if len(older) > 0 && len(out.blocks)+len(list) > 0 {
+		out.errs = append(out.errs, fmt.Errorf("%q stands beside conditions in OTTL; write only one of both", older[0].path))
 	}
 	if len(list) > 0 && len(out.blocks) > 0 {
 		out.errs = append(out.errs, fmt.Errorf("%q stands beside %q; write only one of both", key, out.paths[0]))
+	}
+	for _, r := range older {
+		add(r.context, r.path, []string{r.condition})
 	}
 	var flat []string
 	for i, e := range list {
@@ -139,17 +155,13 @@ func (c *Config) Validate() error {
 
 // Component describes the processor.
 func Component() pipeline.Component {
-	const instead = "write it as a condition in OTTL; what it holds for is dropped"
+	const instead = "write a condition in OTTL under metrics::datapoint"
 	return pipeline.Processor("filter", Default, New, pipeline.Signals[:]...).
 		WithDoc("drops records for which a condition in OTTL holds").
 		WithUnsupported(map[string]string{
-			"profiles":           "profiles pass unchanged; remove the key",
-			"profile_conditions": "profiles pass unchanged; remove the key",
-			"spans":              instead,
-			"logs::include":      instead,
-			"logs::exclude":      instead,
-			"metrics::include":   instead,
-			"metrics::exclude":   instead,
-			"metrics::regexp":    instead,
+			"profiles":                      "profiles pass unchanged; remove the key",
+			"profile_conditions":            "profiles pass unchanged; remove the key",
+			"metrics::include::expressions": instead,
+			"metrics::exclude::expressions": instead,
 		})
 }
