@@ -3,6 +3,7 @@ module github.com/sluiceio/sluice/oracle
 go 1.26.2
 
 require (
+	github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor v0.158.0
 	github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor v0.158.0
 	github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor v0.158.0
 	github.com/sluiceio/sluice v0.0.0-00010101000000-000000000000

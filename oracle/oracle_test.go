@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"go.opentelemetry.io/collector/component"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	ourattributes "github.com/sluiceio/sluice/processors/attributes"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/transform"
 	"github.com/sluiceio/sluice/wire"
@@ -37,13 +39,15 @@ type telemetry struct {
 // contrib runs contrib's processor and returns what comes out, as comparable JSON.
 func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any, error) {
 	t.Helper()
-	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory()}[typ]
+	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory(), "attributes": attributesprocessor.NewFactory()}[typ]
 	cfg := factory.CreateDefaultConfig()
 	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
 		return nil, err
 	}
-	if err := cfg.(interface{ Validate() error }).Validate(); err != nil {
-		return nil, err
+	if v, has := cfg.(interface{ Validate() error }); has {
+		if err := v.Validate(); err != nil {
+			return nil, err
+		}
 	}
 	set := processortest.NewNopSettings(component.MustNewType(typ))
 	ctx := context.Background()
@@ -113,6 +117,8 @@ func ours(t *testing.T, typ string, config map[string]any, in telemetry) (any, e
 		c = transform.Component()
 	case "filter":
 		c = filter.Component()
+	case "attributes":
+		c = ourattributes.Component()
 	}
 	cfg := c.Default()
 	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {

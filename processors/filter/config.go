@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sluiceio/sluice/ottl"
+	"github.com/sluiceio/sluice/ottl/properties"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -25,10 +26,10 @@ type Config struct {
 
 // Logs are conditions for logs.
 type Logs struct {
-	Include   *LogMatch `mapstructure:"include"`
-	Exclude   *LogMatch `mapstructure:"exclude"`
-	Resource  []string  `mapstructure:"resource"`
-	LogRecord []string  `mapstructure:"log_record"`
+	Include   *properties.LogMatch `mapstructure:"include"`
+	Exclude   *properties.LogMatch `mapstructure:"exclude"`
+	Resource  []string             `mapstructure:"resource"`
+	LogRecord []string             `mapstructure:"log_record"`
 }
 
 // Traces are conditions for spans and their events.
@@ -40,12 +41,12 @@ type Traces struct {
 
 // Metrics are conditions for metrics and their data points.
 type Metrics struct {
-	Include   *MetricMatch   `mapstructure:"include"`
-	Exclude   *MetricMatch   `mapstructure:"exclude"`
-	Regexp    map[string]any `mapstructure:"regexp"`
-	Resource  []string       `mapstructure:"resource"`
-	Metric    []string       `mapstructure:"metric"`
-	DataPoint []string       `mapstructure:"datapoint"`
+	Include   *properties.MetricMatch `mapstructure:"include"`
+	Exclude   *properties.MetricMatch `mapstructure:"exclude"`
+	Regexp    map[string]any          `mapstructure:"regexp"`
+	Resource  []string                `mapstructure:"resource"`
+	Metric    []string                `mapstructure:"metric"`
+	DataPoint []string                `mapstructure:"datapoint"`
 }
 
 // Default drops nothing.

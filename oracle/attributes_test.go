@@ -1,0 +1,94 @@
+package oracle
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+type action = map[string]any
+
+// TestAttributes: actions alone, and one after the other.
+func TestAttributes(t *testing.T) {
+	actions := []action{
+		{"key": "new", "value": "x", "action": "insert"},
+		{"key": "str", "value": "x", "action": "insert"},
+		{"key": "str", "value": "with \"quotes\"\n\\", "action": "update"},
+		{"key": "nothing", "value": "x", "action": "update"},
+		{"key": "int", "value": 7, "action": "UPSERT"},
+		{"key": "float", "value": 7.0, "action": "upsert"},
+		{"key": "flag", "value": true, "action": "upsert"},
+		{"key": "copy", "from_attribute": "int", "action": "insert"},
+		{"key": "copy", "from_attribute": "map", "action": "upsert"},
+		{"key": "copy", "from_attribute": "nothing", "action": "upsert"},
+		{"key": "copy", "from_attribute": "nothing", "default_value": "instead", "action": "upsert"},
+		{"key": "str", "from_attribute": "bool", "default_value": 3, "action": "update"},
+		{"key": "str", "action": "delete"},
+		{"key": "nothing", "action": "delete"},
+		{"pattern": "^secret", "action": "delete"},
+		{"key": "str", "pattern": "^secret", "action": "delete"},
+		{"key": "str", "action": "hash"},
+		{"key": "nothing", "action": "hash"},
+		{"key": "str", "pattern": "^(?P<method>[A-Z]+) (?P<path>[^?]*)", "action": "extract"},
+		{"key": "int", "pattern": "(?P<x>.*)", "action": "extract"},
+		{"key": "nothing", "pattern": "(?P<x>.*)", "action": "extract"},
+		{"key": "number", "converted_type": "int", "action": "convert"},
+		{"key": "number", "converted_type": "double", "action": "convert"},
+		{"key": "int", "converted_type": "string", "action": "convert"},
+		{"key": "int", "converted_type": "double", "action": "convert"},
+		{"key": "double", "converted_type": "string", "action": "convert"},
+		{"key": "double", "converted_type": "int", "action": "convert"},
+		{"key": "bool", "converted_type": "string", "action": "convert"},
+		{"key": "bool", "converted_type": "int", "action": "convert"},
+		{"key": "nothing", "converted_type": "int", "action": "convert"},
+	}
+	for s, kind := range signals {
+		in := kind.make(t)
+		run := func(name string, config map[string]any) {
+			t.Run(fmt.Sprint(s, "/", name), func(t *testing.T) {
+				if !same(t, "attributes", config, in) {
+					t.Error("both refuse it")
+				}
+			})
+		}
+		for i, a := range actions {
+			run(fmt.Sprint(i, a["action"], a["key"]), map[string]any{"actions": []any{a}})
+			run(fmt.Sprint("then ", i), map[string]any{"actions": []any{a, actions[(i*7+3)%len(actions)], actions[(i*5+1)%len(actions)]}})
+		}
+	}
+}
+
+// TestAttributesOfSome: include and exclude.
+func TestAttributesOfSome(t *testing.T) {
+	set := []any{action{"key": "hit", "value": true, "action": "insert"}}
+	for s, matches := range map[wire.Signal][]map[string]any{
+		wire.Logs: {
+			{"match_type": "strict", "log_severity_texts": []any{"INFO"}},
+			{"match_type": "regexp", "log_bodies": []any{"^GET", "password"}},
+			{"match_type": "regexp", "attributes": []any{action{"key": "str", "value": "GET.*"}}},
+			{"match_type": "strict", "resources": []any{action{"key": "service.name", "value": "shop"}}},
+			{"match_type": "strict", "log_severity_number": action{"min": 13, "match_undefined": true}},
+		},
+		wire.Traces: {
+			{"match_type": "strict", "services": []any{"shop"}},
+			{"match_type": "regexp", "span_names": []any{"^GET"}, "attributes": []any{action{"key": "int"}}},
+			{"match_type": "strict", "span_kinds": []any{"SPAN_KIND_SERVER"}},
+		},
+		wire.Metrics: {
+			{"match_type": "strict", "metric_names": []any{"latency"}},
+			{"match_type": "regexp", "metric_names": []any{"^http"}},
+		},
+	} {
+		in := signals[s].make(t)
+		for i, m := range matches {
+			for _, key := range []string{"include", "exclude"} {
+				t.Run(fmt.Sprint(s, i, key), func(t *testing.T) {
+					if !same(t, "attributes", map[string]any{"actions": set, key: m}, in) {
+						t.Error("both refuse it")
+					}
+				})
+			}
+		}
+	}
+}

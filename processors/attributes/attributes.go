@@ -1,0 +1,44 @@
+// Package attributes changes attributes of log records, spans and data points by a list of actions. The actions are
+// statements in OTTL: see package ottl.
+package attributes
+
+import (
+	"context"
+
+	"github.com/sluiceio/sluice/ottl"
+	"github.com/sluiceio/sluice/pipeline"
+)
+
+// Processor is the attributes processor of one pipeline.
+type Processor struct {
+	programs map[pipeline.Signal]*ottl.Program
+	next     pipeline.Sink
+}
+
+// New makes the processor.
+func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
+	p := &Processor{programs: map[pipeline.Signal]*ottl.Program{}, next: next}
+	for _, signal := range pipeline.Signals {
+		program, err := c.program(signal)
+		if err != nil {
+			return nil, err
+		}
+		p.programs[signal] = program
+	}
+	return p, nil
+}
+
+// Consume changes the batch and hands it on. Its items stay the same and in order, so the answer of next is the answer
+// for b.
+func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
+	run := p.programs[b.Signal].Start(func(string, error, int64) {})
+	defer run.Done()
+	request, err := run.Over(b.Request)
+	if err != nil {
+		return pipeline.Reject(0, pipeline.DropInvalid, err)
+	}
+	b.Request = request
+	return p.next.Consume(ctx, b)
+}
+
+var _ pipeline.Sink = (*Processor)(nil)
