@@ -218,7 +218,7 @@ func (t *Tracker) searchAll() {
 	t.search(due)
 	for _, q := range due {
 		if q.again > 0 {
-			later = append(later, search{path: q.path, after: q.after, before: q.before, elder: q.elder, again: q.again - 1})
+			later = append(later, search{path: q.path, after: q.after, before: q.before, unseen: q.unseen, elder: q.elder, again: q.again - 1})
 		}
 	}
 	t.searches = later
