@@ -10,7 +10,7 @@ SOAK    ?= 60m
 # What links a TSDB, a log store or the node exporter runs without -race, to keep the suite short.
 NORACE  := /store|/api/|/exporters/remotewrite|/internal/allinone|/internal/rules|/agent$$|/receivers/host|/collector$$|/cmd/|/dashboards
 
-.PHONY: help build run test unit e2e darwin faults soak fuzz bench dashboards docker clean
+.PHONY: help build run test unit e2e oracle darwin faults soak fuzz bench dashboards docker clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ unit: ## vet and test every package, the hot and concurrent ones with -race
 
 e2e: build ## drive the built binaries from outside
 	cd e2e && $(GO) vet ./... && $(GO) test -count=1 -timeout 12m ./...
+
+oracle: ## run the same configurations through contrib's components and through ours
+	cd oracle && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 darwin: ## check that the three binaries compile for macOS
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -tags $(TAGS) -o /dev/null $(addprefix ./cmd/,$(BINS))

@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/exporters/nop"
 	"github.com/sluiceio/sluice/exporters/otlpgrpc"
 	"github.com/sluiceio/sluice/exporters/otlphttp"
+	"github.com/sluiceio/sluice/exporters/prometheus"
 	"github.com/sluiceio/sluice/exporters/remotewrite"
 	"github.com/sluiceio/sluice/internal/command"
 	"github.com/sluiceio/sluice/pipeline"
@@ -53,6 +54,7 @@ func Components() []pipeline.Component {
 		otlphttp.Component(),
 		otlpgrpc.Component(),
 		remotewrite.Component(),
+		prometheus.Component(),
 		loki.Component(),
 		file.Component(),
 		debug.Component(),

@@ -39,7 +39,8 @@ type disk struct {
 	taking    context.Context
 	end       context.CancelFunc
 	consumers sync.WaitGroup
-	moved     atomic.Int64 // unix nanoseconds of the last record that was settled
+	memory    pipeline.Reservation // of those who read
+	moved     atomic.Int64         // unix nanoseconds of the last record that was settled
 }
 
 const (
@@ -50,6 +51,13 @@ const (
 	// stopGrace is how long the end of the process waits for requests on the wire; what it cuts off is sent again.
 	stopGrace = 500 * time.Millisecond
 )
+
+// readers is the memory for records that are handed out: what the consumers need for full ones, at most an eighth of the
+// budget.
+func readers(consumers int, budget *pipeline.Budget) int64 {
+	const each, least = maxRecord + 1<<20, 8 << 20 // inflated and compressed
+	return max(least, min(int64(consumers)*each, budget.Limit()/8))
+}
 
 // newDisk prepares the queue. Start opens it: a predecessor may have it still.
 func newDisk(k *Sender) (*disk, error) {
@@ -165,10 +173,12 @@ func (d *disk) start() error {
 		}
 	}
 	begin := time.Now()
+	d.o.Memory = readers(d.o.Consumers, d.k.settings.Budget)
 	q, err := queue.Open(d.o)
 	if err != nil {
 		return fmt.Errorf("cannot open the queue: %w", err)
 	}
+	d.memory = d.k.settings.Budget.Claim(d.o.Memory)
 	d.moved.Store(begin.UnixNano())
 	d.q.Store(q)
 	if s := q.Status(); s.Records > 0 {
@@ -316,5 +326,6 @@ func (d *disk) stop() error {
 	if s := q.Status(); s.Records > 0 {
 		d.k.settings.Log.Info("undelivered records stay in the queue on disk", "records", s.Records, "items", s.Items, "bytes", s.Bytes)
 	}
+	defer d.memory.Release()
 	return q.Close()
 }

@@ -69,6 +69,9 @@ func (s *stored) start() *stored {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if n := settings.Budget.Used(); n < 8<<20 || n > max(8<<20, settings.Budget.Limit()/8) {
+		s.t.Errorf("the readers' share is %d bytes of %d", n, settings.Budget.Limit())
+	}
 	s.k, s.ledger = k, l
 	s.sink = settings.Entrance(pipeline.Logs, pipeline.SinkFunc(k.Send))
 	return s
@@ -83,6 +86,9 @@ func (s *stored) stop() {
 	}
 	if took := time.Since(begin); took > time.Second {
 		s.t.Errorf("the stop took %s", took)
+	}
+	if n := s.k.settings.Budget.Used(); n != 0 {
+		s.t.Errorf("%d bytes of the budget are not given back", n)
 	}
 	s.closes()
 }

@@ -86,8 +86,8 @@ func fromLiteral(v any) value {
 	return value{}
 }
 
-// fold evaluates what has only literals once.
-func fold(x expression, parts ...expression) expression {
+// evaluate evaluates what has only literals once.
+func evaluate(x expression, parts ...expression) expression {
 	for _, p := range parts {
 		if !p.literal {
 			return x
@@ -102,7 +102,7 @@ func fold(x expression, parts ...expression) expression {
 
 func (c *compiler) list(e *syntax.List) expression {
 	parts := c.exprs(e.Values)
-	return fold(expression{get: func(r *record) (value, error) {
+	return evaluate(expression{get: func(r *record) (value, error) {
 		values := make([][]byte, len(parts))
 		for i, p := range parts {
 			v, err := p.get(r)
@@ -135,7 +135,7 @@ func (c *compiler) mapping(e *syntax.Map) expression {
 	for i, k := range e.Keys {
 		keys[i] = []byte(k)
 	}
-	return fold(expression{get: func(r *record) (value, error) {
+	return evaluate(expression{get: func(r *record) (value, error) {
 		values := make([][]byte, len(parts))
 		for i, p := range parts {
 			v, err := p.get(r)
@@ -166,7 +166,7 @@ var (
 func (c *compiler) math(e *syntax.Math) expression {
 	y := c.expr(e.Y)
 	if e.X == nil {
-		return fold(expression{get: func(r *record) (value, error) {
+		return evaluate(expression{get: func(r *record) (value, error) {
 			v, err := y.get(r)
 			switch {
 			case err != nil:
@@ -180,7 +180,7 @@ func (c *compiler) math(e *syntax.Math) expression {
 		}}, y)
 	}
 	x, op := c.expr(e.X), e.Op
-	return fold(expression{get: func(r *record) (value, error) {
+	return evaluate(expression{get: func(r *record) (value, error) {
 		a, err := x.get(r)
 		if err != nil {
 			return value{}, err
@@ -258,38 +258,45 @@ type condition func(*record) (bool, error)
 
 var errNotBool = errors.New("the converter of a condition must give a bool")
 
+// condition compiles a condition; nil means always.
 func (c *compiler) condition(e syntax.Expr) condition {
-	switch e := e.(type) {
-	case nil:
+	if e == nil {
 		return nil
+	}
+	x, known := c.fold(e)
+	if known != nil {
+		return constant(*known)
+	}
+	return x
+}
+
+func constant(b bool) condition { return func(*record) (bool, error) { return b, nil } }
+
+// fold compiles a condition. What is known beforehand is returned as known: as in contrib, "or true" then hides the errors
+// of what stands beside it.
+func (c *compiler) fold(e syntax.Expr) (x condition, known *bool) {
+	switch e := e.(type) {
 	case *syntax.Literal:
 		b, _ := e.Value.(bool)
-		return func(*record) (bool, error) { return b, nil }
+		return nil, &b
 	case *syntax.Not:
-		x := c.condition(e.X)
+		x, known := c.fold(e.X)
+		if known != nil {
+			b := !*known
+			return nil, &b
+		}
 		return func(r *record) (bool, error) {
 			b, err := x(r)
 			return !b, err
-		}
+		}, nil
 	case *syntax.Logic:
-		parts := make([]condition, len(e.X))
-		for i, x := range e.X {
-			parts[i] = c.condition(x)
-		}
-		return func(r *record) (bool, error) {
-			for _, x := range parts {
-				b, err := x(r)
-				if err != nil {
-					return false, err
-				}
-				if b == e.Or {
-					return b, nil
-				}
-			}
-			return !e.Or, nil
-		}
+		return c.logic(e)
 	case *syntax.Compare:
 		x, y, op := c.expr(e.X), c.expr(e.Y), operators[e.Op]
+		if x.literal && y.literal {
+			b := compare(x.val, y.val, op)
+			return nil, &b
+		}
 		return func(r *record) (bool, error) {
 			a, err := x.get(r)
 			if err != nil {
@@ -300,7 +307,7 @@ func (c *compiler) condition(e syntax.Expr) condition {
 				return false, err
 			}
 			return compare(a, b, op), nil
-		}
+		}, nil
 	case *syntax.Call:
 		before := len(c.faults)
 		x := c.expr(e)
@@ -313,10 +320,40 @@ func (c *compiler) condition(e syntax.Expr) condition {
 				err = errNotBool
 			}
 			return v.bool() && err == nil, err
-		}
+		}, nil
 	}
 	c.fault(e.At(), "this is not a condition")
-	return nil
+	return constant(false), nil
+}
+
+func (c *compiler) logic(e *syntax.Logic) (condition, *bool) {
+	var parts []condition
+	decided := false
+	for _, x := range e.X {
+		part, known := c.fold(x)
+		switch {
+		case known == nil:
+			parts = append(parts, part)
+		case *known == e.Or:
+			decided = true
+		}
+	}
+	if decided || len(parts) == 0 {
+		b := decided == e.Or
+		return nil, &b
+	}
+	return func(r *record) (bool, error) {
+		for _, x := range parts {
+			b, err := x(r)
+			if err != nil {
+				return false, err
+			}
+			if b == e.Or {
+				return b, nil
+			}
+		}
+		return !e.Or, nil
+	}, nil
 }
 
 // enums are the names in capital letters.

@@ -45,6 +45,12 @@ func (b *Budget) Reserve(n int) (Reservation, error) {
 	return l, l.Resize(n)
 }
 
+// Claim takes n bytes whether or not there is room: for what must work while the budget is used up.
+func (b *Budget) Claim(n int64) Reservation {
+	b.used.Add(n)
+	return Reservation{b: b, n: n}
+}
+
 // Resize changes the reservation to that of a request of n decompressed bytes. If growing is refused it is
 // unchanged.
 func (l *Reservation) Resize(n int) error { return l.Hold(int64(n) * wayFactor) }

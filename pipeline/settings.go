@@ -19,7 +19,7 @@ type Settings struct {
 
 	Log     *slog.Logger          // carries the component's name already
 	Metrics prometheus.Registerer // carries the label component already; taken back when the graph is replaced
-	Budget  *Budget               // admission by bytes; receivers reserve here, nobody else
+	Budget  *Budget               // admission by bytes; receivers reserve here, and queues claim their readers' share at the start
 	Listen  listen.Func           // opens a listener that outlives a reload; for HTTP there is Serve
 
 	View View // what runs beside the component, for pages and reports

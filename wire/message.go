@@ -140,7 +140,8 @@ func (h headed) begin(dst []byte) []byte {
 	return AppendBytes(dst, FieldResourceXResource, h.header)
 }
 
-// FindBytes returns the content of the first length-delimited field with the number in a message, nil if there is none.
+// FindBytes returns the content of the first length-delimited field with the number, below 16, in a message; nil if there
+// is none.
 func FindBytes(message []byte, number int) []byte { return find(message, number) }
 
 // FindNumber returns a varint, fixed64 or fixed32 field of a message as its bits.

@@ -41,6 +41,7 @@ type Options struct {
 	NoSync    bool
 	MaxRecord int // callers are gathered into a record up to so many bytes of OTLP
 	Batching  Batching
+	Memory    int64 // bytes of records that are handed out, in memory; one is always
 	Letters   int64 // bytes of dead letters that are kept; 0 for none
 
 	Books pipeline.Books
@@ -96,6 +97,7 @@ type Queue struct {
 	lanes  map[string]*lane
 	order  []*lane
 	turn   int
+	lent   int64 // see Options.Memory
 	growth growth
 	closed bool
 }

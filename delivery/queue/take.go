@@ -32,6 +32,27 @@ type Item struct {
 	batch *pipeline.Batch // inflated
 	plain *buffer.Buffer
 	begun time.Time
+
+	weight int64 // in Queue.lent, while it is handed out
+}
+
+// weigh is the memory that an item may take: as it is stored, and inflated.
+func (i *Item) weigh() int64 {
+	n := int64(len(i.body))
+	if i.Encoding != "" || i.body == nil {
+		n += int64(i.Size)
+	}
+	return n
+}
+
+// affords reports whether there is memory for the next item. What was given back does not count, or a lane that is refused
+// would hold the others. Queue.mu is held.
+func (s *stream) affords(q *Queue) bool {
+	it := s.ready
+	if len(s.back) > 0 {
+		it = s.back[0]
+	}
+	return q.o.Memory <= 0 || q.lent == 0 || q.lent+it.weigh() <= q.o.Memory
 }
 
 // schedule says when a lane's records may be handed out. Queue.mu guards it.
@@ -92,7 +113,12 @@ func (l *lane) takeLocked(now time.Time) *Item {
 	if from == nil {
 		return nil
 	}
+	if !from.affords(l.q) {
+		return nil
+	}
 	it := l.next(from)
+	it.weight = it.weigh()
+	l.q.lent += it.weight
 	it.begun = now
 	from.flying++
 	return it
@@ -132,6 +158,7 @@ func (i *Item) Settle() {
 	q.o.Books.Unstored(i.Signal, i.Items, i.Size)
 	q.mu.Lock()
 	i.from.flying--
+	q.lent -= i.weight
 	l.pace.Answered(i.begun)
 	q.cond.Broadcast()
 	q.mu.Unlock()
@@ -155,6 +182,7 @@ func (i *Item) Back(rest *pipeline.Batch, why *pipeline.Refused) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i.from.flying--
+	q.lent -= i.weight
 	l.giveBack(i)
 	if why != nil {
 		time.AfterFunc(l.pace.Refused(i.begun, why.After, why.Overload), q.wakeAll)

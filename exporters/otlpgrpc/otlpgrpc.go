@@ -113,7 +113,7 @@ func (e *Exporter) failed(ctx context.Context, err error) answer.Outcome {
 	out := answer.Outcome{
 		Verdict: verdict, Reason: reason, Code: st.Code().String(), After: after,
 		Overload: st.Code() == codes.ResourceExhausted, Unsure: verdict == answer.Retry && st.Code() != codes.ResourceExhausted,
-		Err:      fmt.Errorf("the destination answered %s: %s", st.Code(), e.redact.Text(st.Message())),
+		Err: fmt.Errorf("the destination answered %s: %s", st.Code(), e.redact.Text(st.Message())),
 	}
 	if verdict != answer.Retry {
 		out.After = 0

@@ -143,3 +143,35 @@ func TestPropagateRejects(t *testing.T) {
 		t.Errorf("got %v and %d items", err, sink.Items())
 	}
 }
+
+// TestREADME: the example of README.md is a configuration that can be used, and every key has its row.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	var file struct {
+		Processors map[string]map[string]any
+	}
+	if err := yaml.Unmarshal([]byte(example), &file); err != nil || len(file.Processors) != 1 {
+		t.Fatalf("no example: %v", err)
+	}
+	c := Default()
+	if err := confmap.NewFromStringMap(file.Processors["filter"]).Unmarshal(c); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	conf := confmap.New()
+	if err := conf.Marshal(Default()); err != nil {
+		t.Fatal(err)
+	}
+	for key := range conf.ToStringMap() {
+		if !strings.Contains(string(text), "| `"+key) && !strings.Contains(string(text), "`"+key+"`") {
+			t.Errorf("README.md has no row for %q", key)
+		}
+	}
+}

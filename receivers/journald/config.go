@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -13,6 +14,7 @@ import (
 const (
 	startAtEnd       = "end"
 	startAtBeginning = "beginning"
+	maxLinger        = time.Minute
 )
 
 // Config uses the Collector's key names and meanings where they exist.
@@ -31,6 +33,9 @@ type Config struct {
 	StartAt string `mapstructure:"start_at"`
 	// CheckpointDir is the cursor's folder; empty: the receiver's folder in the data directory.
 	CheckpointDir string `mapstructure:"checkpoint_dir"`
+	// Linger is how long an entry waits for more, to be sent in one request with them. 0: a request leaves when journalctl has
+	// no more at that moment.
+	Linger time.Duration `mapstructure:"linger"`
 	// AllFields adds all other journal fields as journald.<field in lower case>.
 	AllFields bool `mapstructure:"all_fields"`
 	// JournalctlPath is the program to run.
@@ -39,7 +44,7 @@ type Config struct {
 
 // Default returns the default configuration.
 func Default() *Config {
-	return &Config{Priority: "info", StartAt: startAtEnd, JournalctlPath: "journalctl"}
+	return &Config{Priority: "info", StartAt: startAtEnd, Linger: time.Second, JournalctlPath: "journalctl"}
 }
 
 // Validate reports all faults at once.
@@ -53,6 +58,7 @@ func (c *Config) Validate() error {
 	from, to, isRange := strings.Cut(c.Priority, "..")
 	fault(!isPriority(from) || isRange && !isPriority(to), `"priority" is %q: set emerg, alert, crit, err, warning, notice, info, debug, 0 to 7, or a range like err..alert`, c.Priority)
 	fault(c.StartAt != startAtEnd && c.StartAt != startAtBeginning, `"start_at" is %q: set end or beginning`, c.StartAt)
+	fault(c.Linger < 0 || c.Linger > maxLinger, `"linger" is %s: set 0 to %s; the default is 1s`, c.Linger, maxLinger)
 	fault(c.JournalctlPath == "", `"journalctl_path" is empty: set journalctl`)
 	fault(slices.Contains(c.Units, ""), `"units" has an empty name: name a unit, for example ssh.service`)
 	fault(slices.Contains(c.Identifiers, ""), `"identifiers" has an empty name: name a syslog identifier, for example sshd`)

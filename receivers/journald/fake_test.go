@@ -85,11 +85,12 @@ type journal struct {
 	settings pipeline.Settings
 	receiver *Receiver
 
-	mu      sync.Mutex
-	refuse  bool
-	rejects int
-	records []string // service: message
-	last    wire.Request
+	mu       sync.Mutex
+	refuse   bool
+	rejects  int
+	records  []string // service: message
+	requests int      // taken
+	last     wire.Request
 }
 
 func newJournal(t *testing.T) *journal {
@@ -101,7 +102,7 @@ func newJournal(t *testing.T) *journal {
 		t.Fatal(err)
 	}
 	j.cfg.JournalctlPath = exe
-	j.cfg.StartAt = startAtBeginning
+	j.cfg.StartAt, j.cfg.Linger = startAtBeginning, 20*time.Millisecond
 	return j
 }
 
@@ -151,6 +152,7 @@ func (j *journal) Consume(_ context.Context, b pipeline.Batch) error {
 	if err != nil || info.Canonicalized || info.RepairedStrings > 0 || info.Items != b.Items || string(checked) != string(b.Request) {
 		j.t.Errorf("not a canonical request of %d items: %+v, %v", b.Items, info, err)
 	}
+	j.requests++
 	j.last = append(wire.Request(nil), b.Request...)
 	for rs := j.last.Resources(); rs.Next(); {
 		service, _ := wire.ResourceAttributes(rs.Resource()).Find("service.name")

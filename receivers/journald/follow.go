@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -86,8 +87,9 @@ func (r *Receiver) readAll(out io.Reader) error {
 	}
 	defer func() { r.give(b) }()
 	var e entry
+	var first time.Time // when the first entry of the batch was read
 	for {
-		if b.items > 0 && (in.Buffered() == 0 || b.size >= batchSize) {
+		if b.items > 0 && (b.size >= batchSize || in.Buffered() == 0 && !r.more(in, out, first.Add(r.cfg.Linger))) {
 			if !r.hand(&b) {
 				return nil
 			}
@@ -101,7 +103,7 @@ func (r *Receiver) readAll(out io.Reader) error {
 		r.entries.Inc()
 		cursor, _ := e.get("__CURSOR")
 		r.read = append(r.read[:0], cursor...)
-		if first := atEnd; first {
+		if atEnd {
 			atEnd = false
 			at, _ := e.get("__REALTIME_TIMESTAMP")
 			if us, ok := decimal(at); ok && us < uint64(began.UnixMicro()) {
@@ -109,8 +111,22 @@ func (r *Receiver) readAll(out io.Reader) error {
 				continue
 			}
 		}
+		if b.items == 0 {
+			first = time.Now()
+		}
 		r.writer.add(b, &e, time.Now())
 	}
+}
+
+// more waits until a time for the next entry to begin.
+func (r *Receiver) more(in *bufio.Reader, out io.Reader, until time.Time) bool {
+	pipe, ok := out.(interface{ SetReadDeadline(time.Time) error })
+	if !ok || !time.Now().Before(until) || pipe.SetReadDeadline(until) != nil {
+		return false
+	}
+	_, err := in.Peek(1)
+	_ = pipe.SetReadDeadline(time.Time{})
+	return !errors.Is(err, os.ErrDeadlineExceeded) // another error comes again with the next read
 }
 
 func (r *Receiver) take() *batch {

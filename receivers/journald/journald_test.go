@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,30 @@ func TestResume(t *testing.T) {
 	j.start()
 	j.want("ssh: one|cron: two|ssh: three\nand a line")
 	j.stop()
+}
+
+// TestLinger: entries that come one after the other leave together, and none waits much longer than linger.
+func TestLinger(t *testing.T) {
+	for _, linger := range []time.Duration{0, 2 * time.Second} {
+		j := newJournal(t)
+		j.cfg.Linger = linger
+		j.start()
+		begin := time.Now()
+		for i := range 5 {
+			j.say("a.service", strconv.Itoa(i))
+			time.Sleep(100 * time.Millisecond)
+		}
+		j.want("a: 0|a: 1|a: 2|a: 3|a: 4")
+		if took := time.Since(begin); took < linger || took > linger+5*time.Second {
+			t.Errorf("linger %s: the entries came after %s", linger, took)
+		}
+		j.set(func() {
+			if linger > 0 && j.requests != 1 || linger == 0 && j.requests < 2 {
+				t.Errorf("linger %s: %d requests", linger, j.requests)
+			}
+		})
+		j.stop()
+	}
 }
 
 // TestRefused: what is refused keeps the cursor where it is, over a restart too.

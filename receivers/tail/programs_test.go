@@ -139,6 +139,7 @@ func TestLoggers(t *testing.T) {
 			w.must(err)
 			w.must(begin(cmd))
 			w.start()
+			w.until(func() bool { return w.counters()["files"] == 1 }, func() string { return "it does not look" }) // what goes before the first look is not ours
 			n := 0
 			for round := range 10 {
 				if round == 5 {

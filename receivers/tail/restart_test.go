@@ -2,6 +2,7 @@ package tail
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -68,8 +69,8 @@ func TestADamagedCheckpointIsMovedOrNot(t *testing.T) {
 	}
 }
 
-// TestStopWithADeletedFile: a stop gives up a deleted file that the destination refuses after a second, counts all of it and
-// says so in one line; a reload whose configuration has no such receiver counts it too.
+// TestStopWithADeletedFile: a stop gives up a deleted file that the destination refuses after a second, and that is not copied
+// (see TestTheRestOfADeletedFileIsCopied), counts all of it and says so in one line; a reload whose configuration has no such receiver counts it too.
 func TestStopWithADeletedFile(t *testing.T) {
 	for _, reload := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -83,7 +84,7 @@ func TestStopWithADeletedFile(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			w.append("a.log", "three\n")
 			w.must(os.Remove(w.path("a.log")))
-			time.Sleep(20 * time.Second)
+			time.Sleep(3 * time.Second)
 			if reload {
 				w.settings.Estates.Open()
 			}
@@ -101,4 +102,65 @@ func TestStopWithADeletedFile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheRestOfADeletedFileIsCopied: what the pipeline does not take of a deleted file survives kills and stops, without what
+// is delivered, within max_deleted_bytes; nothing is left when it is delivered.
+func TestTheRestOfADeletedFileIsCopied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.cfg.MaxInFlight = 1
+		folder := strings.TrimSuffix(w.checkpointFile(), ".checkpoint") + ".deleted"
+		copies := func() int {
+			entries, _ := os.ReadDir(folder)
+			return len(entries)
+		}
+		n := 0
+		lines := func(count int) string {
+			var b strings.Builder
+			for range count {
+				fmt.Fprintf(&b, "%d is the number of this line\n", n)
+				n++
+			}
+			return b.String()
+		}
+		w.start()
+		time.Sleep(time.Second)
+		w.append("a.log", lines(300))
+		time.Sleep(5 * time.Second)
+		w.must(w.step("refuse 1000000"))
+		w.append("a.log", lines(100))
+		time.Sleep(2 * time.Second)
+		w.must(os.Remove(w.path("a.log")))
+		time.Sleep(20 * time.Second)
+		if copies() != 1 {
+			t.Fatalf("%d copies", copies())
+		}
+		for range 2 {
+			w.kill()
+			w.start()
+			time.Sleep(10 * time.Second)
+		}
+		w.stop()
+		w.start()
+		time.Sleep(10 * time.Second)
+		if copies() != 1 {
+			t.Fatalf("%d copies after kills", copies())
+		}
+		w.must(w.step("refuse 0"))
+		time.Sleep(2 * time.Minute)
+		if doubled := w.complete(n); doubled != 0 {
+			t.Errorf("%d came twice", doubled)
+		}
+		if copies() != 0 {
+			t.Errorf("%d copies are left after the delivery", copies())
+		}
+		w.stop()
+		for name, count := range w.counters() {
+			if strings.HasPrefix(name, "dropped ") {
+				t.Errorf("%s: %g", name, count)
+			}
+		}
+		w.noneOpen()
+	})
 }

@@ -59,7 +59,12 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	s.Log = throttle.Logger(s.Log, 1)
 	r := &Receiver{settings: s, next: out.For(pipeline.Logs)}
 	r.loopsCtx, r.stopLoops = context.WithCancel(context.Background())
-	r.checkpoint = checkpoint.New(checkpointPath(s, cfg), s.Log, m.checkpointFailures.Inc)
+	path := checkpointPath(s, cfg)
+	saveDir := ""
+	if path != "" {
+		saveDir = strings.TrimSuffix(path, ".checkpoint") + ".deleted"
+	}
+	r.checkpoint = checkpoint.New(path, s.Log, m.checkpointFailures.Inc)
 	r.reader = reader.New(reader.Config{
 		Format:           cfg.Format,
 		PollInterval:     cfg.PollInterval,
@@ -70,6 +75,8 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		MaxOpenFiles:     cfg.MaxOpenFiles,
 		Linger:           cfg.Linger,
 		Origin:           record.Origin{Host: host, Service: cfg.ServiceName, Attributes: cfg.Attributes, Version: s.Version},
+		SaveDir:          saveDir,
+		SaveBytes:        cfg.MaxDeletedBytes,
 	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { r.tracker.Rewritten(now, part) }})
 	files := finder.New(include, exclude, unreadable.Report)
 	files.FollowLinks(cfg.FollowSymlinks)
@@ -77,6 +84,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		StartAtEnd:      cfg.StartAt == startAtEnd,
 		PollInterval:    cfg.PollInterval,
 		MaxDeletedBytes: cfg.MaxDeletedBytes,
+		SaveDir:         saveDir,
 	}, tracker.Settings{
 		Finder: files, Reader: r.reader, Checkpoint: r.checkpoint, Unreadable: unreadable, Log: s.Log,
 	})

@@ -352,6 +352,9 @@ func (f *Finder) file(path string, d *Folder, n *name, linked bool) {
 		return
 	}
 	f.seen[path] = true
+	if n == nil {
+		d = f.around(path) // before the file is looked at: what the listing saw was not at the path since
+	}
 	var s fileid.Stat
 	if n != nil && n.stat.Key != (fileid.Key{}) {
 		s = n.stat
@@ -370,9 +373,6 @@ func (f *Finder) file(path string, d *Folder, n *name, linked bool) {
 			f.unreadable(path, fileid.ErrNotRegular)
 		}
 		return
-	}
-	if n == nil {
-		d = f.around(path)
 	}
 	f.out = append(f.out, File{Path: path, Stat: s, In: d})
 }

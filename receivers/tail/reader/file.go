@@ -34,7 +34,8 @@ type File struct {
 
 	succession
 
-	rest atomic.Pointer[os.File] // of a deleted file after a stop; see Remains
+	rest  atomic.Pointer[os.File] // of a deleted file after a stop; see Remains
+	saved atomic.Pointer[Saved]   // of a deleted file; see save
 
 	watched bool          // it was open when its name led nowhere for the first time
 	handle  *os.File      // while it is parked; see parked, whose lock guards both
@@ -52,22 +53,27 @@ type position struct {
 	compressed bool             // not read
 	ended      bool             // the text after the last newline was delivered; no more is expected
 
-	trail   fileid.Trail    // bytes before next, or before an earlier place
-	keep    bool            // park the file when the reader ends
-	next    int64           // start of the first line that is not a record yet
-	skip    int64           // where to continue the search for the end of an overlong line or a run of NULs; 0: none
-	nuls    bool            // the search is for the end of NULs
-	seen    fileid.Stat     // last stat
-	behind  bool            // the last look left something to read
-	left    bool            // its name led elsewhere at the last look
-	grew    time.Time       // last growth
-	tried   int64           // size at which nothing complete was left
-	blocked <-chan struct{} // closed when a full window may have room; nil: it has room
-	owes    func()          // called when the inherited records are acknowledged; nil: none
-	filled  time.Time       // when it last filled a batch
-	waits   time.Time       // waiting for its elder since, while nobody reads that
-	records int64           // with bytes, for the average record size
-	bytes   int64
+	trail   fileid.Trail // bytes before next, or before an earlier place
+	keep    bool         // park the file when the reader ends
+	next    int64        // start of the first line that is not a record yet
+	skip    int64        // where to continue the search for the end of an overlong line or a run of NULs; 0: none
+	nuls    bool         // the search is for the end of NULs
+	seen    fileid.Stat  // last stat
+	behind  bool         // the last look left something to read
+	left    bool         // its name led elsewhere at the last look
+	grew    time.Time    // last growth
+	resized time.Time    // the same, but for nothing else
+	stuck   time.Time    // since when the pipeline takes nothing of a deleted file; see toSave
+
+	retrySave  time.Time
+	savedBytes int64           // of the copy that the file is
+	tried      int64           // size at which nothing complete was left
+	blocked    <-chan struct{} // closed when a full window may have room; nil: it has room
+	owes       func()          // called when the inherited records are acknowledged; nil: none
+	filled     time.Time       // when it last filled a batch
+	waits      time.Time       // waiting for its elder since, while nobody reads that
+	records    int64           // with bytes, for the average record size
+	bytes      int64
 }
 
 // Begin says where to start in a file.

@@ -54,6 +54,9 @@ func (r *Reader) read(f *File, h *os.File) {
 			return
 		}
 		now := time.Now()
+		if f.seen.Size != size {
+			f.resized = now
+		}
 		if more || f.seen.Size != size {
 			f.grew, wait = now, r.cfg.PollInterval
 		}
@@ -87,6 +90,9 @@ func (r *Reader) read(f *File, h *os.File) {
 		// a while.
 		if r.crowded.Load() && !f.deleted.Load() && (!blocked || now.Sub(free) >= lookWithin) || f.compressed || f.giveUp.Load() {
 			f.keep = err == nil && !f.compressed
+			return
+		}
+		if (err == nil || blocked) && r.toSave(f, blocked, now) && r.save(f, h, now) {
 			return
 		}
 		switch {
@@ -135,6 +141,12 @@ func (r *Reader) close(f *File, h *os.File) {
 	f.keep, f.envelope, f.prefix = false, nil, nil
 	f.trail.Rest()
 	f.disk.Store(0)
+	if f.saved.Load() != nil {
+		h.Close()
+		r.open.Add(-1)
+		f.reading.Store(false)
+		return
+	}
 	if h != nil {
 		if s, err := fileid.StatFile(h); err != nil || s.Links == 0 {
 			keep = false

@@ -30,6 +30,9 @@ type Config struct {
 	MaxOpenFiles     int
 	Linger           time.Duration // how long lines wait for those of other files; 0: not at all
 	Origin           record.Origin
+
+	SaveDir   string // for the rest of deleted files; empty: nowhere
+	SaveBytes int64
 }
 
 // Settings is what code is given.
@@ -71,6 +74,7 @@ type Reader struct {
 	attributes   *record.Attributes
 
 	parked  parked
+	saved   atomic.Int64 // bytes in SaveDir
 	open    atomic.Int64 // files, including parked ones
 	known   atomic.Int64 // files, see Pace
 	crowded atomic.Bool  // files wait for a slot, see Pace

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -160,4 +161,27 @@ func (r *Reader) rest(f *File, h *os.File) (records int, size int64) {
 		records++
 	}
 	return records, size
+}
+
+// hung is the extra time after ctx: only a hanging file system can block longer.
+const hung = time.Second
+
+// WaitFor waits for group until a little after ctx ends, and reports whether it finished.
+func WaitFor(ctx context.Context, group *sync.WaitGroup) bool {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return true
+	case <-time.After(hung):
+		return false
+	}
 }

@@ -1,6 +1,14 @@
 package tracker
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/reader"
 )
@@ -51,4 +59,76 @@ func (t *Tracker) Inherit(all []reader.Remains) {
 		f.Rotated()
 		t.reader.Start(f.File, c.h)
 	}
+}
+
+// moveIn continues in the copy of a deleted file.
+func (t *Tracker) moveIn(f *file, s *reader.Saved) {
+	t.mu.Lock()
+	delete(t.files, f.Key)
+	f.Become(s)
+	t.files[f.Key] = f
+	t.mu.Unlock()
+	t.rotated(f)
+	t.checkpoint.Changed()
+	t.reader.Start(f.File, s.Handle)
+}
+
+func (t *Tracker) isSaved(f *file) bool {
+	return t.cfg.SaveDir != "" && filepath.Dir(f.Name()) == t.cfg.SaveDir
+}
+
+// discard removes a copy that is delivered.
+func (t *Tracker) discard(f *file) {
+	if err := t.reader.Discard(f.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.log.Warn("cannot remove the copy of a deleted file, which is delivered", "error", err)
+	}
+	t.forget(f)
+}
+
+// adoptSaved reads on in the copies that an earlier run left. Their entries are theirs, or still those of the deleted files.
+func (t *Tracker) adoptSaved() {
+	if t.cfg.SaveDir == "" {
+		return
+	}
+	entries, _ := os.ReadDir(t.cfg.SaveDir)
+	for _, d := range entries {
+		name := filepath.Join(t.cfg.SaveDir, d.Name())
+		key, ok := reader.ParseSavedName(d.Name())
+		if !ok {
+			if strings.HasSuffix(d.Name(), ".part") {
+				os.Remove(name) // a kill interrupted its writing; the file's own entry counts
+			}
+			continue
+		}
+		c := t.open(name)
+		if c == nil {
+			continue
+		}
+		e, known := t.claim(c)
+		if !known {
+			e, known = t.entryOf(key, c)
+		}
+		if !known {
+			c.h.Close()
+			t.reader.Lose(pipeline.DropRotatedUnread, 1, 0)
+			t.log.Warn("the copy of a deleted file is in no checkpoint, and is removed; how much of it was delivered is unknown", "copy", name)
+			os.Remove(name)
+			continue
+		}
+		f := t.follow(&file{File: t.reader.NewFile(c.resume(e)), known: true})
+		f.Rotated()
+		t.reader.Start(f.File, c.h)
+	}
+}
+
+// entryOf takes the entry of the deleted file: the kill came before the checkpoint had the copy's.
+func (t *Tracker) entryOf(key fileid.Key, c *candidate) (e checkpoint.Entry, known bool) {
+	for _, entries := range t.checkpoint.AbsentByPath() {
+		for _, e := range entries {
+			if e.Key == key && e.HeldBy(c.claim()) && t.checkpoint.Take(e) {
+				return e, true
+			}
+		}
+	}
+	return e, false
 }

@@ -170,7 +170,7 @@ func (t *Tracker) searchesAtStart() []search {
 	}
 	var out []search
 	for path, entries := range missing {
-		out = append(out, search{path: path, missing: entries, after: later(newest[path])})
+		out = append(out, search{path: path, missing: entries, after: later(newest[path]), again: searchTimes - 1})
 	}
 	for path, f := range t.byPath {
 		if f.known && !f.empty || missing[path] != nil {
@@ -181,7 +181,7 @@ func (t *Tracker) searchesAtStart() []search {
 			// The checkpoint has no file at this path, or an empty one: files there are newer.
 			after = t.checkpoint.SavedAt().Add(-finder.Settle)
 		}
-		out = append(out, search{path: path, after: after, unseen: true})
+		out = append(out, search{path: path, after: after, unseen: true, again: searchTimes - 1})
 	}
 	return out
 }

@@ -25,6 +25,7 @@ type Config struct {
 	StartAtEnd      bool // for files found at the very first start
 	PollInterval    time.Duration
 	MaxDeletedBytes int64
+	SaveDir         string // where the reader copies the rest of deleted files
 }
 
 // Settings is what code is given.
@@ -138,6 +139,9 @@ func (t *Tracker) wakeUp() {
 func (t *Tracker) List(ctx context.Context, now time.Time) {
 	t.round++
 	fresh := t.first && !t.checkpoint.Existed()
+	if t.first {
+		t.adoptSaved()
+	}
 	// Always finish the first listing: with half of it in the checkpoint, the other half would count as new.
 	if !t.take(ctx, t.finder.Find(now), fresh) {
 		return
@@ -218,7 +222,7 @@ func (t *Tracker) searchAll() {
 	t.search(due)
 	for _, q := range due {
 		if q.again > 0 {
-			later = append(later, search{path: q.path, after: q.after, before: q.before, elder: q.elder, again: q.again - 1})
+			later = append(later, search{path: q.path, after: q.after, before: q.before, unseen: q.unseen, elder: q.elder, again: q.again - 1})
 		}
 	}
 	t.searches = later
@@ -275,7 +279,18 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 	t.resolve()
 	for _, f := range t.files {
-		if f.Reading() || f.Rewritten() || now.Before(f.due) {
+		if f.Reading() {
+			continue
+		}
+		if saved := f.TakeSaved(); saved != nil {
+			t.moveIn(f, saved)
+			continue
+		}
+		if f.Rewritten() || now.Before(f.due) {
+			continue
+		}
+		if t.isSaved(f) && f.Done() {
+			t.discard(f)
 			continue
 		}
 		if f.Deleted() {
