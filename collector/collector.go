@@ -17,6 +17,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
 	"github.com/sluiceio/sluice/pipeline/config/read"
+	"github.com/sluiceio/sluice/processors/attributes"
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
@@ -45,6 +46,7 @@ func Components() []pipeline.Component {
 		resource.Component(),
 		filter.Component(),
 		transform.Component(),
+		attributes.Component(),
 		batch.Component(),
 		canary.Component(),
 

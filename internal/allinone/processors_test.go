@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/processors/attributes"
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
@@ -31,6 +32,11 @@ var configurations = map[string]func() any{
 	"filter": func() any {
 		c := filter.Default()
 		c.Logs.LogRecord = []string{`IsMatch(body, "7$")`}
+		return c
+	},
+	"attributes": func() any {
+		c := attributes.Default()
+		c.Actions = []attributes.Action{{Key: "new", Value: "x", Action: "insert"}, {Key: "long", Action: "delete"}}
 		return c
 	},
 	"transform": func() any {

@@ -174,7 +174,7 @@ func (a *Action) setting(action, p string) (list, faults []string) {
 	}
 	for _, v := range []any{a.Value, a.DefaultValue} {
 		if _, ok := literal(v); v != nil && !ok {
-			return nil, []string{fmt.Sprintf("the value is a %T; write a text, a bool or a number", v)}
+			return nil, []string{"the value is no text, bool or number"}
 		}
 	}
 	if a.Value != nil {
