@@ -246,10 +246,16 @@ func (b *BatchConfig) sizer(queue string) string {
 	return "items"
 }
 
+// maxFlush is well below the time after which receivers refuse what is not answered (8 s by default).
+const maxFlush = 5 * time.Second
+
 func (b *BatchConfig) faults(c *QueueConfig) (errs []error) {
 	sizer := b.sizer(c.Sizer)
 	if b.FlushTimeout <= 0 {
 		errs = append(errs, fmt.Errorf(`"sending_queue::batch::flush_timeout" is %s; write a duration over 0, like 200ms`, b.FlushTimeout))
+	}
+	if b.FlushTimeout > maxFlush {
+		errs = append(errs, fmt.Errorf(`"sending_queue::batch::flush_timeout" is %s; callers wait for it and send again when it takes too long: write at most %s`, b.FlushTimeout, maxFlush))
 	}
 	switch {
 	case b.MinSize < 0:

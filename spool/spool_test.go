@@ -197,6 +197,38 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestASettledSegmentDoesNotFillTheDisk: after a restart the only segment, all of it settled, is given back when the disk is too
+// full for a new record.
+func TestASettledSegmentDoesNotFillTheDisk(t *testing.T) {
+	fs := spooltest.NewFS()
+	fs.Capacity = 1 << 20
+	o := spool.Options{Dir: "q", FS: fs, MinFree: 500 << 10}
+	l := open(t, o)
+	for id := range uint64(40) {
+		if _, err := l.Append(t.Context(), record(id+1, 10<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.DropOldest(1 << 30)
+	l.Close()
+	l = open(t, o)
+	fs.Take(300 << 10) // another program's
+	var err error
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if _, err = l.Put(record(41, 100)); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		sizes := map[string]int{}
+		for name, b := range fs.Files() {
+			sizes[name] = len(b)
+		}
+		t.Errorf("%v; files: %v", err, sizes)
+	}
+	l.Close()
+}
+
 // TestNumbersNeverGoBack, whatever is lost.
 func TestNumbersNeverGoBack(t *testing.T) {
 	for _, lose := range []string{"", "cursor", "everything settled", "everything settled and cursor"} {

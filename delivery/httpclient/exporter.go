@@ -7,6 +7,7 @@ import (
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/delivery/queue"
 	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -49,6 +50,12 @@ func (e *Exporter) Start(ctx context.Context) error { return e.sender.Start(ctx)
 
 // Report implements pipeline.Reporter.
 func (e *Exporter) Report() pipeline.Report { return e.sender.Report() }
+
+// DiskQueue and Ready are the sender's.
+func (e *Exporter) DiskQueue() *queue.Queue { return e.sender.DiskQueue() }
+
+// Ready implements pipeline.Readier.
+func (e *Exporter) Ready() error { return e.sender.Ready() }
 
 // Drop books items that the protocol cannot represent.
 func (e *Exporter) Drop(why pipeline.Reason, sig pipeline.Signal, items, bytes int) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -26,6 +28,9 @@ func (q *Queue) Put(ctx context.Context, b pipeline.Batch) error {
 	if err != nil {
 		return pipeline.Refuse(fullWait, err)
 	}
+	if err := l.gone(); err != nil {
+		return pipeline.Refuse(fullWait, err)
+	}
 	if dropped, err := q.admit(ctx, l, b); dropped || err != nil {
 		return err
 	}
@@ -45,11 +50,12 @@ func (q *Queue) admit(ctx context.Context, l *lane, b pipeline.Batch) (dropped b
 		return true, nil
 	case DropOldest:
 		for _, other := range append([]*lane{l}, q.all()...) { // its own first
-			if gone := other.log.DropOldest(int64(max(len(b.Request), 64<<10))); gone.Records > 0 {
-				other.lost(pipeline.DropQueueOldest, gone)
-				if !q.isFull() {
-					return false, nil
+			for q.isFull() {
+				gone := other.log.DropOldest(1) // one record
+				if gone.Records == 0 {
+					break
 				}
+				other.lost(pipeline.DropQueueOldest, gone)
 			}
 		}
 		if !q.isFull() {
@@ -60,6 +66,32 @@ func (q *Queue) admit(ctx context.Context, l *lane, b pipeline.Batch) (dropped b
 		q.o.Log.Warn("the queue is full; new data is refused until the destination accepts some; senders keep theirs", "queue_size", q.o.Size, "sizer", q.o.Sizer, "suppressed", suppressed)
 	}
 	return false, &pipeline.Refused{Err: fmt.Errorf(`the queue on disk is full ("queue_size": %d %s)`, q.o.Size, q.o.Sizer), After: fullWait, Overload: true}
+}
+
+// identity tells a folder from another one of its name.
+type identity struct{ device, number uint64 }
+
+func identify(dir string) (id identity) {
+	var st syscall.Stat_t
+	if syscall.Stat(dir, &st) == nil {
+		id = identity{uint64(st.Dev), uint64(st.Ino)}
+	}
+	return id
+}
+
+// gone says that the lane's folder was removed or replaced: what is written to its files would be lost with them.
+func (l *lane) gone() error {
+	if l.folder == (identity{}) {
+		return nil
+	}
+	dir := filepath.Join(l.q.o.Dir, l.name)
+	if identify(dir) == l.folder {
+		return nil
+	}
+	if suppressed, due := l.q.removed.Now(); due {
+		l.q.o.Log.Error("the folder of the queue was removed or replaced while it was in use; nothing is stored until the process is restarted", "folder", dir, "suppressed", suppressed)
+	}
+	return fmt.Errorf("the folder %s of the queue was removed or replaced while it was in use; restart the process", dir)
 }
 
 func (q *Queue) isFull() bool { return q.fill() >= uint64(q.o.Size) }

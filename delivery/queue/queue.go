@@ -87,6 +87,7 @@ type Queue struct {
 	o       Options
 	letters *spool.Log
 	full    throttle.Line
+	removed throttle.Line
 	stop    chan struct{}
 	running sync.WaitGroup
 	sum     spool.Sum   // of all lanes
@@ -108,6 +109,7 @@ type lane struct {
 	name   string // of its folder
 	signal pipeline.Signal
 	log    *spool.Log
+	folder identity // zero on a file system of a test
 
 	commit chan struct{} // held by the one who writes a record
 	mu     sync.Mutex
@@ -222,6 +224,9 @@ func (q *Queue) openLaneLocked(name string, sig pipeline.Signal) (*lane, error) 
 		return nil, err
 	}
 	l := &lane{q: q, name: name, signal: sig, log: log, commit: make(chan struct{}, 1)}
+	if _, is := q.o.FS.(spool.OS); is {
+		l.folder = identify(filepath.Join(q.o.Dir, name))
+	}
 	l.pace.Set(1, q.o.Consumers)
 	q.lanes[name] = l
 	q.order = append(q.order, l)

@@ -129,27 +129,24 @@ func (s *Seized) Done(i *Item) {
 func (s *Seized) Keep(i *Item) { s.kept = append(s.kept, i) }
 
 // Drop gives up everything that is in the lanes, and says how much.
-func (s *Seized) Drop() (got spool.Totals) {
-	q := s.q
-	for _, l := range s.lanes {
-		q.mu.Lock()
-		var held []*Item
-		for _, from := range []*stream{&l.live, &l.late} {
-			for it := l.next(from); it != nil; it = l.next(from) {
-				held = append(held, it)
-			}
-		}
-		q.mu.Unlock()
-		for _, i := range held {
-			got.Records, got.Count, got.Bytes = got.Records+1, got.Count+uint64(i.Items), got.Bytes+uint64(len(i.body))
-			q.o.Books.Lost(pipeline.DropOperator, i.Signal, i.Items, i.Size)
-			i.gone()
-		}
-		t := l.log.DropOldest(math.MaxInt64)
-		l.lost(pipeline.DropOperator, t)
+func (s *Seized) Drop(ctx context.Context) (got spool.Totals, err error) {
+	add := func(t spool.Totals) {
 		got.Records, got.Count, got.Bytes = got.Records+t.Records, got.Count+t.Count, got.Bytes+t.Bytes
 	}
-	return got
+	for _, l := range s.lanes {
+		t := l.log.DropOldest(math.MaxInt64) // without those that are read already
+		l.lost(pipeline.DropOperator, t)
+		add(t)
+	}
+	for {
+		i, err := s.Next(ctx)
+		if i == nil {
+			return got, err
+		}
+		add(spool.Totals{Records: 1, Count: uint64(i.Items), Bytes: uint64(len(i.body))})
+		s.q.o.Books.Lost(pipeline.DropOperator, i.Signal, i.Items, i.Size)
+		i.gone()
+	}
 }
 
 // Release gives the lanes back, with what was kept. It saves what was settled.

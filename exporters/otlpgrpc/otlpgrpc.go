@@ -17,6 +17,7 @@ import (
 	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/delivery/credential"
 	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/delivery/queue"
 	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -138,6 +139,12 @@ func delay(st *status.Status) time.Duration {
 
 // Report implements pipeline.Reporter.
 func (e *Exporter) Report() pipeline.Report { return e.sender.Report() }
+
+// DiskQueue and Ready are the sender's.
+func (e *Exporter) DiskQueue() *queue.Queue { return e.sender.DiskQueue() }
+
+// Ready implements pipeline.Readier.
+func (e *Exporter) Ready() error { return e.sender.Ready() }
 
 // Drain implements pipeline.Drainer.
 func (e *Exporter) Drain() { e.sender.Drain() }

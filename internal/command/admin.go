@@ -177,10 +177,10 @@ func (a *admin) each(ctx context.Context, folders []string, lanes func(*queue.Qu
 
 func (a *admin) drop(ctx context.Context, o order, out, _ io.Writer) error {
 	return a.each(ctx, o.Folders, func(q *queue.Queue, s *queue.Seized) error {
-		got := s.Drop()
+		got, err := s.Drop(ctx)
 		fmt.Fprintf(out, "%s: dropped %s\n", q.Dir(), totals(got))
 		a.log.Warn("an operator dropped what a queue held; it is counted as operator", "queue", q.Dir(), "records", got.Records, "items", got.Count)
-		return nil
+		return err
 	}, func(dir string, l *spool.Log) error {
 		fmt.Fprintf(out, "%s: dropped %s\n", dir, totals(l.DropOldest(math.MaxInt64)))
 		return l.SaveCursor()
@@ -213,6 +213,9 @@ func (a *admin) drain(ctx context.Context, _ order, out, errs io.Writer) error {
 		for _, q := range a.queues() {
 			q.CloseIntake(closed)
 		}
+	}
+	if len(a.queues()) == 0 {
+		return errors.New("this daemon has no queue on disk; name the data directory of the one that has with --data-dir")
 	}
 	tick := time.NewTicker(drainLook)
 	defer tick.Stop()

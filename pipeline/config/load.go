@@ -30,9 +30,10 @@ func Load(ctx context.Context, src read.Sources, components []pipeline.Component
 		return nil, warnings, faults
 	}
 	l := &loader{
-		Reader:     &read.Reader{Report: found, Resolved: res, AllowIgnored: o.AllowIgnoredKeys},
-		components: components,
-		options:    o,
+		queueFolders: map[string]string{},
+		Reader:       &read.Reader{Report: found, Resolved: res, AllowIgnored: o.AllowIgnoredKeys},
+		components:   components,
+		options:      o,
 	}
 	cfg := l.load()
 	warnings, faults := found.Finish(append(l.Secrets, l.Hidden...))
@@ -50,6 +51,8 @@ type loader struct {
 	declared   map[pipeline.Kind][]*declaration
 	extensions []*declaration
 	cfg        pipeline.Config
+
+	queueFolders map[string]string // exporters by the folder of their queue
 }
 
 // declaration is an entry of a section of components.

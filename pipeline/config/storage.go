@@ -66,6 +66,11 @@ func (l *loader) checkStorage(kind pipeline.Kind, d *declaration) {
 		return
 	}
 	if _, runs := l.cfg.Service.Storages[id]; runs {
+		folder := id.String() + ": " + strings.ReplaceAll(d.ID.String(), "/", "_")
+		if other, taken := l.queueFolders[folder]; taken && other != d.spelled {
+			l.Fault(at, "%s and %s would have one folder for their queues, since / and _ are the same there; rename one of them", other, d.spelled)
+		}
+		l.queueFolders[folder] = d.spelled
 		return
 	}
 	if Find(l.extensions, id) == nil {
