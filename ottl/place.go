@@ -171,8 +171,10 @@ func (r *record) put(old []byte, keys []key, v value) ([]byte, error) {
 const (
 	maxDepth = 20 // of maps and lists in a value that is set; a request may have 32
 	maxKeys  = 8  // behind a path
-	maxSize  = 16 << 20
 )
+
+// maxSize is lowered by a test.
+var maxSize = 16 << 20
 
 var (
 	errDeep = errors.New("the value is nested deeper than 20")
