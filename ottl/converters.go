@@ -42,7 +42,7 @@ var converters = map[string]function{
 	"UnixMicro":       {params: []parameter{p("time", argTime)}, conv: since(1e3)},
 	"UnixMilli":       {params: []parameter{p("time", argTime)}, conv: since(1e6)},
 	"UnixSeconds":     {params: []parameter{p("time", argTime)}, conv: since(1e9)},
-	"Time":            {params: []parameter{p("time", argString), p("format", argText), opt("location", argText), opt("locale", argFunction)}, conv: parseTime},
+	"Time":            {params: []parameter{p("time", argString), p("format", argText), opt("location", argText), opt("locale", argNone)}, conv: parseTime},
 	"FormatTime":      {params: []parameter{p("time", argTime), p("format", argText)}, conv: formatTime},
 	"Duration":        {params: []parameter{p("duration", argString)}, conv: duration},
 	"Nanoseconds":     {params: []parameter{p("duration", argAny)}, conv: inWhole(1)},

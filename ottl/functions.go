@@ -32,7 +32,8 @@ const (
 	argWords            // a list of literal strings
 	argPlace            // a path that can be set
 	argMapPlace         // a path to a map that can be set
-	argFunction         // a converter's name; not supported
+	argFunction         // the name of a converter of one string
+	argNone             // not supported
 )
 
 // An argument is a parsed argument: what is needed of it depends on the parameter.
@@ -44,6 +45,7 @@ type argument struct {
 	text   string
 	number int64
 	flag   bool
+	apply  getter // of argFunction: over the record's input
 }
 
 // A call is what a function is built from.
@@ -172,8 +174,11 @@ func (c *compiler) arguments(e *syntax.Call, f function) (call, bool) {
 func (c *compiler) argument(a syntax.Arg, k argKind) argument {
 	out := argument{given: true, at: a.Value.At()}
 	switch k {
+	case argNone:
+		c.fault(out.at, "this argument is not supported")
+		return out
 	case argFunction:
-		c.fault(out.at, "a converter as an argument is not supported")
+		out.apply = c.named(a.Value)
 		return out
 	case argTexts, argLikes, argList, argWords:
 		l, ok := a.Value.(*syntax.List)
@@ -204,6 +209,31 @@ func (c *compiler) argument(a syntax.Arg, k argKind) argument {
 		c.fault(out.at, "expected %s, not %s", kindNames[want[k]], kindNames[out.val.kind])
 	}
 	return out
+}
+
+// named is a converter given by its name, with the record's input as its one argument.
+func (c *compiler) named(e syntax.Expr) getter {
+	name := ""
+	switch e := e.(type) {
+	case *syntax.Name:
+		name = e.Name
+	case *syntax.Enum:
+		name = e.Name
+	}
+	f, ok := converters[name]
+	switch {
+	case name == "":
+		c.fault(e.At(), "expected the name of a converter, such as SHA256")
+	case !ok:
+		c.fault(e.At(), "unknown converter %s%s", name, nearest(name, Converters()))
+	case len(f.params) != 1 || f.params[0].kind != argString:
+		c.fault(e.At(), "%s does not take one string", name)
+	default:
+		input := argument{given: true, at: e.At()}
+		input.get = func(r *record) (value, error) { return textValue(r.input), nil }
+		return f.conv(call{c, e.At(), []argument{input}})
+	}
+	return nil
 }
 
 func (c *compiler) target(a *argument) {
