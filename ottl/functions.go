@@ -249,14 +249,14 @@ func (c *compiler) target(a *argument) {
 
 // foreign are functions of contrib's that are not here.
 var foreign = []string{
-	"append", "delete_index", "flatten", "log", "convert_sum_to_gauge", "convert_gauge_to_sum", "extract_count_metric",
+	"append", "delete_index", "flatten", "convert_sum_to_gauge", "convert_gauge_to_sum", "extract_count_metric",
 	"extract_sum_metric", "extract_percentile_metric", "convert_summary_count_val_to_sum", "convert_summary_sum_val_to_sum",
 	"convert_summary_quantile_val_to_gauge", "convert_exponential_histogram_to_histogram", "copy_metric", "scale_metric",
 	"aggregate_on_attributes", "aggregate_on_attribute_value", "merge_histogram_buckets", "set_semconv_span_name", "stringify_all",
-	"All", "Any", "Base64Decode", "Base64Encode", "Bool", "Coalesce", "CommunityID", "ContainsValue",
+	"All", "Any", "Base64Decode", "Base64Encode", "Bool", "CommunityID", "ContainsValue",
 	"ConvertAttributesToElementsXML", "ConvertTextToElementsXML", "Day", "Decode", "ExtractGrokPatterns",
 	"Filter", "Find", "FNV", "GetXML", "Hex", "Hour", "Index", "InsertXML", "IsInCIDR",
-	"IsRootSpan", "IsValidLuhn", "Keys", "MapEach", "MapKeys", "MD5", "Minute", "Month",
+	"IsValidLuhn", "Log", "ParseCEF", "ParseCLF", "ParseELF", "ParseLEEF", "Keys", "MapEach", "MapKeys", "MD5", "Minute", "Month",
 	"Murmur3Hash", "Murmur3Hash128", "Nanosecond", "ParseCSV", "ParseInt", "ParseSeverity",
 	"ParseSimplifiedXML", "ParseXML", "ProfileID", "Reduce", "RemoveXML", "Second", "SHA1", "SHA512", "SliceToMap",
 	"Sort", "ToCamelCase", "ToKeyValueString", "ToSnakeCase", "TruncateTime", "URL", "UserAgent", "UUID", "UUIDv7", "Values",
