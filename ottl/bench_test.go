@@ -14,6 +14,7 @@ var common = map[string][]string{
 	"nothing":            {`set(attributes["x"], 1) where IsMatch(body, "nothing of this kind")`},
 	"keep_keys":          {`keep_keys(attributes, ["s", "d", "m"])`},
 	"matching keys":      {`delete_matching_keys(attributes, "^pass")`},
+	"cache":              {`set(cache["a"], attributes["s"])`, `set(attributes["b"], cache["a"])`},
 	"concat":             {`set(attributes["c"], Concat([severity_text, attributes["http.response.status_code"]], "-"))`},
 }
 

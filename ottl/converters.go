@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"github.com/sluiceio/sluice/wire"
 )
 
 // converters are the functions that give a value.
@@ -18,6 +20,9 @@ var converters = map[string]function{
 	"IsBool":          {params: []parameter{p("target", argAny)}, conv: isKind(kindBool)},
 	"IsMap":           {params: []parameter{p("target", argAny)}, conv: isKind(kindMap)},
 	"IsList":          {params: []parameter{p("target", argAny)}, conv: isKind(kindSlice)},
+	"IsEmpty":         {params: []parameter{p("target", argAny)}, conv: isEmpty},
+	"IsRootSpan":      {conv: isRootSpan},
+	"Coalesce":        {params: []parameter{p("values", argList)}, conv: coalesce},
 	"Len":             {params: []parameter{p("target", argAny)}, conv: length},
 	"Concat":          {params: []parameter{p("vals", argLikes), p("delimiter", argString)}, conv: concat},
 	"Int":             {params: []parameter{p("target", argAny)}, conv: toInt},
@@ -42,7 +47,7 @@ var converters = map[string]function{
 	"UnixMicro":       {params: []parameter{p("time", argTime)}, conv: since(1e3)},
 	"UnixMilli":       {params: []parameter{p("time", argTime)}, conv: since(1e6)},
 	"UnixSeconds":     {params: []parameter{p("time", argTime)}, conv: since(1e9)},
-	"Time":            {params: []parameter{p("time", argString), p("format", argText), opt("location", argText), opt("locale", argFunction)}, conv: parseTime},
+	"Time":            {params: []parameter{p("time", argString), p("format", argText), opt("location", argText), opt("locale", argNone)}, conv: parseTime},
 	"FormatTime":      {params: []parameter{p("time", argTime), p("format", argText)}, conv: formatTime},
 	"Duration":        {params: []parameter{p("duration", argString)}, conv: duration},
 	"Nanoseconds":     {params: []parameter{p("duration", argAny)}, conv: inWhole(1)},
@@ -116,6 +121,47 @@ func isKind(k kind) func(call) getter {
 			v, err := x.get(r)
 			return boolValue(v.kind == k && err == nil), err
 		}
+	}
+}
+
+// isEmpty says of numbers and bools whether they are zero, as contrib.
+func isEmpty(c call) getter {
+	x := c.args[0].expression
+	return func(r *record) (value, error) {
+		v, err := x.get(r)
+		switch v.kind {
+		case kindString, kindBytes:
+			return boolValue(len(v.b) == 0), err
+		case kindMap, kindSlice:
+			return boolValue(v.len() == 0), err
+		case kindTraceID, kindSpanID:
+			return boolValue(string(v.b) == string(noID[:len(v.b)])), err
+		case kindTime:
+			return boolValue(false), err
+		}
+		return boolValue(v.n == 0 && err == nil), err
+	}
+}
+
+func isRootSpan(c call) getter {
+	if c.context != Span {
+		c.fault(c.at, "IsRootSpan is for the context span")
+	}
+	return func(r *record) (value, error) {
+		parent := r.bytes(slotItem, wire.FieldSpanParentSpanID)
+		return boolValue(len(parent) != 8 || string(parent) == string(noID[:8])), nil
+	}
+}
+
+func coalesce(c call) getter {
+	list := c.args[0].list
+	return func(r *record) (value, error) {
+		for _, x := range list {
+			if v, err := x.get(r); err != nil || v.kind != kindNil {
+				return v, err
+			}
+		}
+		return value{}, nil
 	}
 }
 

@@ -32,7 +32,7 @@ func lists() string {
 			var args []string
 			for _, p := range k.of[name].params {
 				switch {
-				case p.kind == argFunction:
+				case p.kind == argNone:
 				case p.optional:
 					args = append(args, "["+p.name+"]")
 				default:

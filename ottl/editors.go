@@ -23,14 +23,14 @@ var editors = map[string]function{
 	"limit": {params: []parameter{p("target", argMapPlace), p("limit", argNumber), p("priority_keys", argWords)},
 		editor: limit},
 	"replace_pattern": {params: []parameter{p("target", argPlace), p("regex_pattern", argString), p("replacement", argString),
-		opt("function", argFunction), opt("replacement_format", argFunction)}, editor: replacePattern},
+		opt("function", argFunction), opt("replacement_format", argString)}, editor: replacePattern},
 	"replace_match": {params: []parameter{p("target", argPlace), p("pattern", argString), p("replacement", argString),
-		opt("function", argFunction), opt("replacement_format", argFunction)}, editor: replaceMatch},
+		opt("function", argFunction), opt("replacement_format", argString)}, editor: replaceMatch},
 	"replace_all_patterns": {params: []parameter{p("target", argMapPlace), p("mode", argText), p("regex_pattern", argString),
-		p("replacement", argString), opt("function", argFunction), opt("replacement_format", argFunction)},
+		p("replacement", argString), opt("function", argFunction), opt("replacement_format", argString)},
 		editor: replaceAllPatterns},
 	"replace_all_matches": {params: []parameter{p("target", argMapPlace), p("pattern", argString), p("replacement", argString),
-		opt("function", argFunction), opt("replacement_format", argFunction)}, editor: replaceAllMatches},
+		opt("function", argFunction), opt("replacement_format", argString)}, editor: replaceAllMatches},
 	"merge_maps": {params: []parameter{p("target", argMapPlace), p("source", argMap), p("strategy", argText)},
 		editor: mergeMaps},
 }
@@ -201,101 +201,6 @@ func limit(c call) action {
 			if _, ok := m.get(k); ok {
 				r.count++
 			}
-		}
-		return r.rewrite(target, edit)
-	}
-}
-
-func replacePattern(c call) action {
-	target, of, by := &c.args[0], c.pattern(c.args[1], newPattern), c.args[2].expression
-	return func(r *record) error {
-		v, err := target.get(r)
-		if err != nil || v.kind == kindNil {
-			return err
-		}
-		replacement, err := by.str(r)
-		if err != nil || v.kind != kindString {
-			return err
-		}
-		re, err := of.of(r)
-		if err != nil || !re.match(v.b) {
-			return err
-		}
-		return target.place.set(r, textValue(re.re.ReplaceAll(v.b, replacement)))
-	}
-}
-
-func replaceMatch(c call) action {
-	target, of, by := &c.args[0], c.pattern(c.args[1], newGlob), c.args[2].expression
-	return func(r *record) error {
-		glob, err := of.of(r)
-		if err != nil {
-			return err
-		}
-		v, err := target.get(r)
-		if err != nil {
-			return err
-		}
-		replacement, err := by.str(r)
-		if err != nil || v.kind != kindString || !glob.match(v.b) {
-			return err
-		}
-		return target.place.set(r, textValue(replacement))
-	}
-}
-
-func replaceAllPatterns(c call) action {
-	target, mode, of, by := &c.args[0], c.args[1].text, c.pattern(c.args[2], newPattern), c.args[3].expression
-	if mode != "key" && mode != "value" {
-		c.fault(c.args[1].at, "the mode is %q; write key or value", mode)
-	}
-	keys := func(r *record, e *entry) error {
-		if r.pattern.match(e.key) {
-			e.key = r.pattern.re.ReplaceAll(e.key, r.replacement)
-		}
-		return nil
-	}
-	values := func(r *record, e *entry) (err error) {
-		if s := e.val.Str(); e.val.Kind() == wire.ValueString && r.pattern.match(s) {
-			e.body, err = r.any(textValue(r.pattern.re.ReplaceAll(s, r.replacement)))
-		}
-		return err
-	}
-	return func(r *record) error {
-		if _, err := target.mapping(r); err != nil {
-			return err
-		}
-		var err error
-		if r.replacement, err = by.str(r); err != nil {
-			return err
-		}
-		if r.pattern, err = of.of(r); err != nil {
-			return err
-		}
-		if mode == "key" {
-			return r.rewriteKeys(target, keys)
-		}
-		return r.rewrite(target, values)
-	}
-}
-
-func replaceAllMatches(c call) action {
-	target, of, by := &c.args[0], c.pattern(c.args[1], newGlob), c.args[2].expression
-	edit := func(r *record, e *entry) (err error) {
-		if e.val.Kind() == wire.ValueString && r.pattern.match(e.val.Str()) {
-			e.body, err = r.any(textValue(r.replacement))
-		}
-		return err
-	}
-	return func(r *record) (err error) {
-		if r.pattern, err = of.of(r); err != nil {
-			return err
-		}
-		if _, err = target.mapping(r); err != nil {
-			return err
-		}
-		if r.replacement, err = by.str(r); err != nil {
-			return err
 		}
 		return r.rewrite(target, edit)
 	}

@@ -58,6 +58,9 @@ func textField(s slot, number int) place {
 			if v.kind != kindString {
 				return v.must(kindString)
 			}
+			if len(v.b) > maxSize {
+				return errBig
+			}
 			r.write(s, wire.AppendBytes(r.arena, number, v.b), len(r.arena))
 			return nil
 		},
@@ -201,6 +204,9 @@ func attributes(s slot) place {
 		set: func(r *record, v value) error {
 			if v.kind != kindMap {
 				return v.must(kindMap)
+			}
+			if err := v.bounded(); err != nil {
+				return err
 			}
 			it := r.at(s)
 			tag, mark, out := it.AttributeTag(), len(r.arena), r.arena

@@ -32,7 +32,8 @@ const (
 	argWords            // a list of literal strings
 	argPlace            // a path that can be set
 	argMapPlace         // a path to a map that can be set
-	argFunction         // a converter's name; not supported
+	argFunction         // the name of a converter of one string
+	argNone             // not supported
 )
 
 // An argument is a parsed argument: what is needed of it depends on the parameter.
@@ -44,6 +45,7 @@ type argument struct {
 	text   string
 	number int64
 	flag   bool
+	apply  getter // of argFunction: over the record's input
 }
 
 // A call is what a function is built from.
@@ -172,8 +174,11 @@ func (c *compiler) arguments(e *syntax.Call, f function) (call, bool) {
 func (c *compiler) argument(a syntax.Arg, k argKind) argument {
 	out := argument{given: true, at: a.Value.At()}
 	switch k {
+	case argNone:
+		c.fault(out.at, "this argument is not supported")
+		return out
 	case argFunction:
-		c.fault(out.at, "a converter as an argument is not supported")
+		out.apply = c.named(a.Value)
 		return out
 	case argTexts, argLikes, argList, argWords:
 		l, ok := a.Value.(*syntax.List)
@@ -206,6 +211,31 @@ func (c *compiler) argument(a syntax.Arg, k argKind) argument {
 	return out
 }
 
+// named is a converter given by its name, with the record's input as its one argument.
+func (c *compiler) named(e syntax.Expr) getter {
+	name := ""
+	switch e := e.(type) {
+	case *syntax.Name:
+		name = e.Name
+	case *syntax.Enum:
+		name = e.Name
+	}
+	f, ok := converters[name]
+	switch {
+	case name == "":
+		c.fault(e.At(), "expected the name of a converter, such as SHA256")
+	case !ok:
+		c.fault(e.At(), "unknown converter %s%s", name, nearest(name, Converters()))
+	case len(f.params) != 1 || f.params[0].kind != argString:
+		c.fault(e.At(), "%s does not take one string", name)
+	default:
+		input := argument{given: true, at: e.At()}
+		input.get = func(r *record) (value, error) { return textValue(r.input), nil }
+		return f.conv(call{c, e.At(), []argument{input}})
+	}
+	return nil
+}
+
 func (c *compiler) target(a *argument) {
 	switch {
 	case a.place == nil:
@@ -219,14 +249,14 @@ func (c *compiler) target(a *argument) {
 
 // foreign are functions of contrib's that are not here.
 var foreign = []string{
-	"append", "delete_index", "flatten", "log", "convert_sum_to_gauge", "convert_gauge_to_sum", "extract_count_metric",
+	"append", "delete_index", "flatten", "convert_sum_to_gauge", "convert_gauge_to_sum", "extract_count_metric",
 	"extract_sum_metric", "extract_percentile_metric", "convert_summary_count_val_to_sum", "convert_summary_sum_val_to_sum",
 	"convert_summary_quantile_val_to_gauge", "convert_exponential_histogram_to_histogram", "copy_metric", "scale_metric",
 	"aggregate_on_attributes", "aggregate_on_attribute_value", "merge_histogram_buckets", "set_semconv_span_name", "stringify_all",
-	"All", "Any", "Base64Decode", "Base64Encode", "Bool", "Coalesce", "CommunityID", "ContainsValue",
+	"All", "Any", "Base64Decode", "Base64Encode", "Bool", "CommunityID", "ContainsValue",
 	"ConvertAttributesToElementsXML", "ConvertTextToElementsXML", "Day", "Decode", "ExtractGrokPatterns",
 	"Filter", "Find", "FNV", "GetXML", "Hex", "Hour", "Index", "InsertXML", "IsInCIDR",
-	"IsRootSpan", "IsValidLuhn", "Keys", "MapEach", "MapKeys", "MD5", "Minute", "Month",
+	"IsValidLuhn", "Log", "ParseCEF", "ParseCLF", "ParseELF", "ParseLEEF", "Keys", "MapEach", "MapKeys", "MD5", "Minute", "Month",
 	"Murmur3Hash", "Murmur3Hash128", "Nanosecond", "ParseCSV", "ParseInt", "ParseSeverity",
 	"ParseSimplifiedXML", "ParseXML", "ProfileID", "Reduce", "RemoveXML", "Second", "SHA1", "SHA512", "SliceToMap",
 	"Sort", "ToCamelCase", "ToKeyValueString", "ToSnakeCase", "TruncateTime", "URL", "UserAgent", "UUID", "UUIDv7", "Values",

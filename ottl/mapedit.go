@@ -41,8 +41,11 @@ func (r *record) rewrite(target *argument, edit func(*record, *entry) error) err
 		}
 	}
 	r.build = out
-	if !changed {
+	switch {
+	case !changed:
 		return nil
+	case len(out) > maxSize:
+		return errBig
 	}
 	return r.setMap(target, out, m.tag)
 }

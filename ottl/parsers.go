@@ -18,9 +18,6 @@ var (
 	errJSONDepth = errors.New("the JSON is nested too deep")
 )
 
-// maxJSONDepth is what a request may have, less what is around the value.
-const maxJSONDepth = 24
-
 func parseJSON(c call) getter {
 	x := c.args[0].expression
 	return func(r *record) (value, error) {
@@ -102,7 +99,7 @@ func (j *jsonText) text() []byte {
 }
 
 func (j *jsonText) array(depth int) ([]byte, error) {
-	if depth > maxJSONDepth {
+	if depth > maxDepth {
 		return nil, errJSONDepth
 	}
 	var elements [][]byte
@@ -129,7 +126,7 @@ func (j *jsonText) array(depth int) ([]byte, error) {
 }
 
 func (j *jsonText) object(depth int) ([]byte, error) {
-	if depth > maxJSONDepth {
+	if depth > maxDepth {
 		return nil, errJSONDepth
 	}
 	var keys, bodies [][]byte

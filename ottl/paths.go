@@ -243,6 +243,9 @@ var nowhere = place{
 }
 
 func (c *compiler) keys(list []syntax.Expr) (out []key) {
+	if len(list) > maxKeys {
+		c.fault(list[maxKeys].At(), "more than %d keys", maxKeys)
+	}
 	for _, e := range list {
 		k := key{}
 		if l, ok := e.(*syntax.Literal); ok {

@@ -121,6 +121,9 @@ func (r *record) indexed(v value, keys []key) (value, error) {
 // returns what contrib would have left: new keys without a value.
 func (r *record) put(old []byte, keys []key, v value) ([]byte, error) {
 	if len(keys) == 0 {
+		if err := v.bounded(); err != nil {
+			return old, err
+		}
 		body, err := r.any(v)
 		if err != nil {
 			return old, err
@@ -162,6 +165,54 @@ func (r *record) put(old []byte, keys []key, v value) ([]byte, error) {
 		return r.putEntry(nil, name, keys[1:], v)
 	}
 	return old, errNoIndex
+}
+
+// A record may write what the next one reads, and so on: without bounds a value could grow with every record.
+const (
+	maxDepth = 20 // of maps and lists in a value that is set; a request may have 32
+	maxKeys  = 8  // behind a path
+)
+
+// maxSize is lowered by a test.
+var maxSize = 16 << 20
+
+var (
+	errDeep = errors.New("the value is nested deeper than 20")
+	errBig  = errors.New("the value is larger than 16 MiB")
+)
+
+func (v value) bounded() error {
+	if len(v.b) > maxSize {
+		return errBig
+	}
+	if v.deeper(maxDepth) {
+		return errDeep
+	}
+	return nil
+}
+
+func (v value) deeper(than int) bool {
+	switch v.kind {
+	case kindMap:
+		if than == 0 {
+			return true
+		}
+		for c := v.entries(); c.Next(); {
+			if fromWire(c.Value()).deeper(than - 1) {
+				return true
+			}
+		}
+	case kindSlice:
+		if than == 0 {
+			return true
+		}
+		for c := v.elements(); c.Next(); {
+			if fromWire(c.Value()).deeper(than - 1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // putEntry is put in a map with the given KeyValueList body.

@@ -39,6 +39,7 @@ type record struct {
 	entry       entry
 	pattern     *pattern
 	replacement []byte
+	input       []byte // of a converter that is an argument
 	words       [][]byte
 	joined      [][]byte
 	count       int64

@@ -187,3 +187,27 @@ func TestNearest(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestValuesDoNotGrowWithEveryRecord: each of the records takes what the one before left, and adds to it.
+func TestValuesDoNotGrowWithEveryRecord(t *testing.T) {
+	defer func(n int) { maxSize = n }(maxSize)
+	maxSize = 1 << 16
+	for _, s := range []string{
+		`set(resource.attributes["x"], {"before": resource.attributes["x"]})`,
+		`set(resource.attributes["x"], [resource.attributes["x"]])`,
+		`set(resource.attributes, {"all": resource.attributes})`,
+		`set(resource.attributes["service.name"], Concat([resource.attributes["service.name"], resource.attributes["service.name"]], ""))`,
+		`set(scope.name, Concat([scope.name, scope.name], ""))`,
+		`replace_all_patterns(resource.attributes, "value", "shop", "shopshop")`,
+	} {
+		run := compiled(t, s).Start(nil)
+		out, err := run.Over(sample(40))
+		if err != nil {
+			t.Error(err)
+		}
+		if _, _, err := wire.Check(wire.Logs, out, wire.Limits{}); err != nil || len(out) > 40*1024+3*maxSize {
+			t.Errorf("%s: %d bytes, %v", s, len(out), err)
+		}
+		run.Done()
+	}
+}

@@ -89,7 +89,7 @@ func cache(keys []key) place {
 			mark := len(r.arena)
 			old := r.keep(wire.AppendBytes(r.arena, wire.FieldValueMap, r.cache), mark)
 			out, err := r.put(old, keys, v)
-			r.cache = append([]byte{}, wire.ParseValue(out).Payload()...)
+			r.cache = wire.ParseValue(out).Payload() // in the arena, which lives as long
 			return err
 		},
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.opentelemetry.io/collector/confmap"
@@ -145,6 +147,41 @@ func TestNothingTouchedIsTheSameRequest(t *testing.T) {
 	if len(got) == 0 || &got[0] != &in[0] {
 		t.Error("the request was copied")
 	}
+}
+
+// TestConcurrentBatches: callers share a program, and nothing else.
+func TestConcurrentBatches(t *testing.T) {
+	next := pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
+		for rs := b.Request.Resources(); rs.Next(); {
+			last, _ := wire.ResourceAttributes(rs.Resource()).Find("last")
+			for sc := rs.Scopes(); sc.Next(); {
+				for it := sc.Items(); it.Next(); {
+					l := wire.ParseLog(it.Bytes())
+					if copied, _ := l.Attributes().Find("copy"); string(copied.Str()) != string(l.Body.Str()) || string(last.Str()) != string(l.Body.Str()) {
+						t.Errorf("body %q, copy %q, last %q", l.Body.Str(), copied.Str(), last.Str())
+					}
+				}
+			}
+		}
+		return nil
+	})
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "transform")
+	p, err := New(s, configOf(t, `{error_mode: silent, log_statements: ['set(log.attributes["copy"], Concat([log.body], ""))', 'set(resource.attributes["last"], log.body)', 'set(log.time, log.body)']}`), next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	for i := range 4 {
+		in := encode(t, fmt.Sprintf(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"caller %d"}},{"body":{"stringValue":"caller %d"}}]}]}]}`, i, i))
+		callers.Go(func() {
+			for range 200 {
+				if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: 2}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	callers.Wait()
 }
 
 // TestREADME: the example of README.md is a configuration that can be used, and every key has its row.
