@@ -16,6 +16,18 @@ type subject struct {
 	binary func(options) string
 	config func(in, out ports, encoding, protocol string) string
 	args   []string
+	left   []int // by request, how many of its records come out; nil: all
+}
+
+// arrives is how many records come out of the first n of requests, sent in turn.
+func (s subject) arrives(n int) (sum int64) {
+	if s.left == nil {
+		return int64(n * logsPerRequest)
+	}
+	for i := range n {
+		sum += int64(s.left[i%len(s.left)])
+	}
+	return sum
 }
 
 type ports struct{ http, grpc int }
@@ -159,7 +171,7 @@ func gatewayRun(o options, s subject, protocol, codec string, requests [][]byte,
 	if err := drive(ctx, send, requests, n); err != nil {
 		return p.failed(err)
 	}
-	sent := int64((warm + n) * logsPerRequest)
+	sent := s.arrives(warm) + s.arrives(n)
 	if err := p.waitFor(ctx, "all records", func() bool { return out.items.Load() >= sent }); err != nil {
 		return err
 	}

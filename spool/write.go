@@ -176,29 +176,6 @@ func (l *Log) cutBack(s *segment) {
 	}
 }
 
-// shed gives the last segment's bytes back to a full disk when all of it is settled: nothing else would, as long as nothing can be
-// written. l.write is held.
-func (l *Log) shed() {
-	l.mu.Lock()
-	s := l.active
-	if n := len(l.segs); s == nil && n > 0 {
-		s = l.segs[n-1] // of an earlier run
-	}
-	idle := s != nil && s.end > s.first && l.settled.next(0) >= s.end
-	l.mu.Unlock()
-	if !idle {
-		return
-	}
-	if _, err := l.newSegment(l.opt.Now()); err != nil {
-		l.giveUpReserve()
-		_, _ = l.newSegment(l.opt.Now())
-	}
-	kick(l.syncNow)
-	l.mu.Lock()
-	l.changedLocked() // the cursor's goroutine removes the file
-	l.mu.Unlock()
-}
-
 // Durable waits for the fsync that covers seq.
 func (l *Log) Durable(ctx context.Context, seq Seq) error {
 	l.mu.Lock()

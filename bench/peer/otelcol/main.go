@@ -1,10 +1,13 @@
-// Command otelcol is a peer: a Collector with only its otlp receiver and exporters, and contrib's filelog receiver.
+// Command otelcol is a peer: a Collector with its otlp receiver and exporters, and contrib's filelog receiver, file storage and processors.
 package main
 
 import (
 	"log"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
@@ -46,7 +49,8 @@ func factories() (f otelcol.Factories, err error) {
 	if err != nil {
 		return f, err
 	}
-	f.Processors, err = otelcol.MakeFactoryMap[processor.Factory](batchprocessor.NewFactory())
+	f.Processors, err = otelcol.MakeFactoryMap[processor.Factory](
+		batchprocessor.NewFactory(), transformprocessor.NewFactory(), filterprocessor.NewFactory(), attributesprocessor.NewFactory())
 	if err != nil {
 		return f, err
 	}

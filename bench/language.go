@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+)
+
+// languageWays are processors that change or drop each log, with the same configuration for both programs.
+var languageWays = []struct {
+	name, processors, order string
+	drops                   *regexp.Regexp // bodies; nil: none
+}{
+	{name: "no processor"},
+	{name: "`transform`: one `set`, one `delete_key`", order: "transform", processors: `  transform:
+    log_statements:
+      - context: log
+        statements:
+          - set(attributes["environment"], "production")
+          - delete_key(attributes, "client.address")
+`},
+	{name: "`filter`: `IsMatch` on the body", order: "filter", processors: `  filter:
+    logs: {log_record: ['IsMatch(body, "retry|failed|timeout")']}
+`, drops: regexp.MustCompile("retry|failed|timeout")},
+	{name: "`attributes`: upsert, and rename by two actions", order: "attributes", processors: `  attributes:
+    actions:
+      - {key: environment, value: production, action: upsert}
+      - {key: http.route, from_attribute: url.path, action: insert}
+      - {key: url.path, action: delete}
+`},
+	{name: "`transform`: a condition that holds for none", order: "transform", processors: `  transform:
+    log_statements:
+      - context: log
+        statements: ['set(attributes["x"], 1) where severity_number >= SEVERITY_NUMBER_ERROR']
+`},
+}
+
+func language(o options) (table, error) {
+	t := table{
+		title:   "Processors in OTTL: OTLP/HTTP uncompressed in and out, 1,000 different logs of about 350 B a request, one core (GOMAXPROCS=1)",
+		command: "make bench, or: cd bench && go run . language",
+		head:    []string{"way", "program", "CPU µs/log", "to Sluice's CPU", "peak RSS MiB"},
+		notes: []string{fmt.Sprintf("Median (min–max) of %d alternating runs of %d records each after warm-up; `sending_queue` off at the Collector; every log that came out counted.",
+			o.runs, o.logs)},
+	}
+	requests, err := logRequests()
+	if err != nil {
+		return t, err
+	}
+	for _, way := range languageWays {
+		left, err := leftOf(requests, way.drops)
+		if err != nil {
+			return t, err
+		}
+		subjects := []subject{
+			{name: "Sluice", binary: gatewaySubjects[0].binary, args: []string{"--data-dir", filepath.Join(os.TempDir(), "sluice-bench-language")}},
+			{name: "Collector 0.158", binary: otelcol},
+		}
+		figures := make([]figure, len(subjects))
+		for i := range subjects {
+			keys := ""
+			if i == 1 {
+				keys = "    sending_queue: {enabled: false}\n"
+			}
+			subjects[i].config = func(in, out ports, enc, proto string) string {
+				c := gatewayConfig(in, out, enc, proto, keys)
+				if way.order == "" {
+					return c
+				}
+				c = strings.Replace(c, "exporters:\n", "processors:\n"+way.processors+"exporters:\n", 1)
+				return strings.Replace(c, "receivers: [otlp], exporters", "receivers: [otlp], processors: ["+way.order+"], exporters", 1)
+			}
+			subjects[i].left = left
+		}
+		for range o.runs {
+			for i, s := range subjects {
+				if err := gatewayRun(o, s, "HTTP", "", requests, &figures[i]); err != nil {
+					return t, fmt.Errorf("%s, %s: %w", s.name, way.name, err)
+				}
+			}
+		}
+		for i, s := range subjects {
+			f := figures[i]
+			t.rows = append(t.rows, []string{way.name, s.name, f.cpu.format(3), ratio(f.cpu, figures[0].cpu).format(1), f.rss.format(0)})
+		}
+	}
+	return t, nil
+}
+
+// leftOf returns how many logs of each request are not dropped; nil for all.
+func leftOf(requests [][]byte, dropped *regexp.Regexp) ([]int, error) {
+	if dropped == nil {
+		return nil, nil
+	}
+	left := make([]int, len(requests))
+	for i, r := range requests {
+		q := plogotlp.NewExportRequest()
+		if err := q.UnmarshalProto(r); err != nil {
+			return nil, err
+		}
+		records := q.Logs().ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
+		for k := range records.Len() {
+			if !dropped.MatchString(records.At(k).Body().Str()) {
+				left[i]++
+			}
+		}
+	}
+	return left, nil
+}
