@@ -164,3 +164,35 @@ func TestTheRestOfADeletedFileIsCopied(t *testing.T) {
 		w.noneOpen()
 	})
 }
+
+// TestAStopRightAfterTheCopy: the copy is made, and nobody reads it yet.
+func TestAStopRightAfterTheCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.cfg.MaxInFlight = 1
+		folder := strings.TrimSuffix(w.checkpointFile(), ".checkpoint") + ".deleted"
+		w.start()
+		w.must(w.step("refuse 1000000"))
+		w.append("a.log", "0 one\n1 two\n")
+		time.Sleep(2 * time.Second)
+		w.must(os.Remove(w.path("a.log")))
+		for entries := 0; entries == 0; time.Sleep(time.Millisecond) {
+			found, _ := os.ReadDir(folder)
+			entries = len(found)
+		}
+		w.stop()
+		w.must(w.step("refuse 0"))
+		w.start()
+		time.Sleep(time.Minute)
+		if doubled := w.complete(2); doubled != 0 {
+			t.Errorf("%d came twice", doubled)
+		}
+		w.stop()
+		for name, count := range w.counters() {
+			if strings.HasPrefix(name, "dropped ") {
+				t.Errorf("%s: %g", name, count)
+			}
+		}
+		w.noneOpen()
+	})
+}

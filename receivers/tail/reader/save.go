@@ -133,6 +133,12 @@ func (f *File) Become(s *Saved) {
 	f.deleted.Store(false)
 }
 
+// Kept counts a copy of an earlier run. Nobody may be reading it.
+func (r *Reader) Kept(f *File) {
+	f.savedBytes = f.window().entry().Unread()
+	r.saved.Add(f.savedBytes)
+}
+
 // Done reports whether all of a renamed file is delivered. Nobody may be reading it.
 func (f *File) Done() bool {
 	return f.ended && !f.Outstanding() && f.window().entry().Unread() == 0

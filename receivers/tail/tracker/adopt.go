@@ -77,7 +77,8 @@ func (t *Tracker) restored(c *candidate) (e checkpoint.Entry, found bool) {
 		_, still := t.siblings.Find(dir, e.Key)
 		return !still
 	}
-	for path, entries := range t.checkpoint.AbsentByPath() {
+	t.at(c.name) // makes the index
+	for path, entries := range t.absent {
 		if filepath.Dir(path) != dir {
 			continue
 		}

@@ -26,7 +26,13 @@ func (t *Tracker) Close(handOver func([]reader.Remains) bool) {
 			shut = append(shut, left)
 		}
 	}
-	for _, f := range t.files {
+	for key, f := range t.files {
+		if s := f.TakeSaved(); s != nil { // its copy is whole, and goes on after the next start
+			delete(t.files, key)
+			f.Become(s)
+			s.Handle.Close()
+			t.files[f.Key] = f
+		}
 		note(f.File)
 	}
 	for _, f := range t.orphans {
@@ -116,6 +122,7 @@ func (t *Tracker) adoptSaved() {
 			continue
 		}
 		f := t.follow(&file{File: t.reader.NewFile(c.resume(e)), known: true})
+		t.reader.Kept(f.File)
 		f.Rotated()
 		t.reader.Start(f.File, c.h)
 	}
