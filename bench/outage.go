@@ -227,6 +227,7 @@ func outage(o options) (table, error) {
 		if err != nil {
 			return t, fmt.Errorf("%s: %w", s.name, err)
 		}
+		fmt.Fprintln(os.Stderr, strings.Join(row, " | "))
 		t.rows = append(t.rows, row)
 	}
 	return t, nil
