@@ -23,6 +23,7 @@ import (
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	"github.com/sluiceio/sluice/processors/resourcedetection"
 	"github.com/sluiceio/sluice/processors/transform"
 	canaryreceiver "github.com/sluiceio/sluice/receivers/canary"
 	nopreceiver "github.com/sluiceio/sluice/receivers/nop"
@@ -44,6 +45,7 @@ func Components() []pipeline.Component {
 
 		memorylimiter.Component(),
 		resource.Component(),
+		resourcedetection.Component(),
 		filter.Component(),
 		transform.Component(),
 		attributes.Component(),

@@ -17,6 +17,7 @@ import (
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/resource"
+	"github.com/sluiceio/sluice/processors/resourcedetection"
 	"github.com/sluiceio/sluice/processors/transform"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -29,6 +30,7 @@ var configurations = map[string]func() any{
 		c.Attributes = []resource.Action{{Key: "host", Action: "upsert", Value: "a name that makes the request longer"}, {Key: "long", Action: "delete"}}
 		return c
 	},
+	"resource_detection": func() any { c := resourcedetection.Default(); c.Detectors = []string{"system"}; return c },
 	"filter": func() any {
 		c := filter.Default()
 		c.Logs.LogRecord = []string{`IsMatch(body, "7$")`}
