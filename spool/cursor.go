@@ -235,14 +235,20 @@ func (r *recovery) weigh() {
 		l.written = l.written.most(all)
 	}
 	l.written = l.written.most(there)
-	d := &l.stats.Damaged
-	if known && r.unknown {
-		gone := l.written.minus(settled).minus(there).minus(*d).minus(l.stats.Torn)
+	if known && r.unknown > 0 {
+		heads := l.stats.Damaged // of these a head was left
+		heads.Records -= r.unknown
+		gone := l.written.minus(settled).minus(there).minus(heads).minus(l.stats.Torn)
+		if n := gone.Records; n > r.unknown { // some were never durable: an average
+			gone.Count, gone.Bytes, gone.Weight = share(gone.Count, r.unknown, n), share(gone.Bytes, r.unknown, n), share(gone.Weight, r.unknown, n)
+		}
 		gone.Records = 0 // counted by their numbers
-		d.add(gone)
+		l.stats.Damaged.add(gone)
 	}
-	if d.Records > 0 || l.stats.DamagedBytes > 0 {
+	if d := l.stats.Damaged; d.Records > 0 || l.stats.DamagedBytes > 0 {
 		l.opt.Log.Warn("records are lost: files of this folder are damaged or missing", slog.String("directory", l.opt.Dir), slog.Uint64("records", d.Records),
 			slog.Uint64("items", d.Count), slog.Uint64("bytes", d.Bytes), slog.Uint64("damaged_bytes", l.stats.DamagedBytes))
 	}
 }
+
+func share(all, part, of uint64) uint64 { return uint64(float64(all) * float64(part) / float64(of)) }

@@ -19,7 +19,7 @@ type recovery struct {
 	empty   []string // files without a byte: removed when the cursor has what their names say
 	durable Seq      // every record below it was durable once
 	losses  []segmentLoss
-	unknown bool // durable records are lost whose items nothing says
+	unknown uint64 // durable records that are lost with all that would say what they held
 }
 
 type segmentLoss struct {
@@ -291,7 +291,7 @@ func (r *recovery) account() (changed bool) {
 	missing := func(from, to Seq) { // what was not durable may never have been written
 		n := l.settled.lacks(from, min(to, r.durable))
 		l.stats.Damaged.Records += n
-		changed, r.unknown = changed || n > 0, r.unknown || n > 0
+		changed, r.unknown = changed || n > 0, r.unknown+n
 		l.settled.add(from, to)
 	}
 	lost := func(from, to Seq, known Totals) {
@@ -305,7 +305,7 @@ func (r *recovery) account() (changed bool) {
 		default:
 			l.stats.Damaged.Records += n
 			l.stats.Torn.Records += torn
-			r.unknown = r.unknown || n > 0
+			r.unknown += n
 		}
 		l.settled.add(from, to)
 	}
