@@ -67,7 +67,7 @@ var planted = []struct {
 	{
 		name: "a refused record forgotten", file: "delivery/queue/seize.go",
 		old: "	*back = slices.Insert(*back, at, i)\n", new: "	_ = at\n",
-		pkg: "./delivery", run: "TestStoredThroughAnOutage",
+		pkg: "./delivery/queue", run: "TestBackIsNextInOrder",
 	},
 	{
 		name: "the refused rest of a record forgotten", file: "delivery/disk.go",
