@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -179,5 +180,30 @@ func TestGiveUp(t *testing.T) {
 			t.Errorf("%+v is told again", got)
 		}
 		l.Close()
+	}
+}
+
+// TestVerifySeesMissingSegments: the first one, and one in the middle; ScanUnsettled counts them, too.
+func TestVerifySeesMissingSegments(t *testing.T) {
+	for _, missing := range []int{0, 2} {
+		dir := t.TempDir()
+		l := open(t, spool.Options{Dir: dir, SegmentBytes: 2 << 10})
+		put(t, l, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)
+		l.Close()
+		r, err := spool.Inspect(dir)
+		if err != nil || len(r.Segments) < 4 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		gone := r.Segments[missing]
+		if err := os.Remove(gone.File); err != nil {
+			t.Fatal(err)
+		}
+		d, err := spool.Verify(dir, nil)
+		if err != nil || len(d) != 1 || d[0].Kind != "gap" || d[0].Records != gone.Totals.Records {
+			t.Errorf("segment %d of %d records is missing: %+v, %v", missing, gone.Totals.Records, d, err)
+		}
+		if lost, err := spool.ScanUnsettled(dir, func(spool.Entry) error { return nil }); err != nil || lost != gone.Totals.Records {
+			t.Errorf("%d records are lost, %d counted, %v", gone.Totals.Records, lost, err)
+		}
 	}
 }
