@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sluiceio/sluice/internal/inflate"
 	"github.com/sluiceio/sluice/internal/listen"
+	"github.com/sluiceio/sluice/internal/listen/http1"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -30,11 +32,14 @@ type httpServer struct {
 	srv *listen.Serving
 
 	routes map[string]http.HandlerFunc // by path
+	life   context.Context             // ends when stop has waited long enough
+	end    context.CancelFunc
 	bodies bodies
 }
 
 func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
 	h := &httpServer{cfg: *cfg.Protocols.HTTP.Get(), set: s, in: in}
+	h.life, h.end = context.WithCancel(context.Background())
 	h.bodies.open, h.bodies.patience = map[*body]struct{}{}, cfg.patience
 	if h.cfg.MaxRequestBodySize <= 0 {
 		h.cfg.MaxRequestBodySize = defaultMaxBody // as in the Collector
@@ -98,7 +103,9 @@ func (h *httpServer) plain() bool {
 
 // stop lets running requests finish until ctx ends, then cuts them off.
 func (h *httpServer) stop(ctx context.Context) {
+	defer h.end()
 	if h.srv != nil {
+		defer context.AfterFunc(ctx, h.end)()
 		h.bodies.stop()
 		h.srv.Stop(ctx)
 	}
@@ -173,7 +180,20 @@ func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request)
 	if named {
 		k = requestKey{id, sum.hash.Sum64(), uint32(sum.length), q.sig}
 	}
-	return h.in.run(r.Context(), k, func(ctx context.Context) (int, error) { return h.deliver(ctx, q, body) })
+	ctx, done := h.outlive(r)
+	defer done()
+	return h.in.run(ctx, k, func(ctx context.Context) (int, error) { return h.deliver(ctx, q, body) })
+}
+
+// outlive is the request's context, but a client that has closed its side of the connection may wait for the answer a moment.
+func (h *httpServer) outlive(r *http.Request) (context.Context, func()) {
+	if r.ProtoMajor > 1 { // whose streams say what is meant
+		return r.Context(), func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	left := context.AfterFunc(r.Context(), func() { time.AfterFunc(http1.HalfClosedTime, cancel) })
+	ended := context.AfterFunc(h.life, cancel)
+	return ctx, func() { left(); ended(); cancel() }
 }
 
 func isCompressed(encoding string) bool { return encoding != "" && encoding != "identity" }
