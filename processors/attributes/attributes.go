@@ -33,6 +33,7 @@ func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	run := p.programs[b.Signal].Start(func(string, error, int64) {})
 	defer run.Done()
+	run.From(b.Origin.Peer, string(b.Origin.Metadata))
 	request, err := run.Over(b.Request)
 	if err != nil {
 		return pipeline.Reject(0, pipeline.DropInvalid, err)
