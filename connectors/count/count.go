@@ -14,6 +14,7 @@ import (
 
 // Connector is the count connector for one signal.
 type Connector struct {
+	settings pipeline.Settings
 	counters []*counter
 	next     pipeline.Sink
 	now      func() time.Time // replaced by tests
@@ -21,7 +22,7 @@ type Connector struct {
 
 // New makes the connector.
 func New(s pipeline.Settings, c *Config, out pipeline.Outputs) (pipeline.Sink, error) {
-	connector := &Connector{next: out.For(pipeline.Metrics), now: time.Now}
+	connector := &Connector{settings: s, next: out.For(pipeline.Metrics), now: time.Now}
 	var errs []error
 	if connector.next == nil {
 		errs = append(errs, errors.New("no pipeline of metrics receives from it; list it under the receivers of one"))
@@ -39,8 +40,8 @@ func New(s pipeline.Settings, c *Config, out pipeline.Outputs) (pipeline.Sink, e
 // requests are the buffers of the counts.
 var requests buffer.Scratch
 
-// Consume counts the records and hands on the counts. If these are refused, so is the batch, since it has to be counted
-// again.
+// Consume counts the records, which end here: they are dropped as aggregated. If the counts are refused, so is the batch,
+// since it has to be counted again.
 func (c *Connector) Consume(ctx context.Context, b pipeline.Batch) error {
 	tallies := make([]*tally, len(c.counters))
 	for i, counter := range c.counters {
@@ -54,11 +55,18 @@ func (c *Connector) Consume(ctx context.Context, b pipeline.Batch) error {
 	defer requests.Put(buf)
 	points := 0
 	*buf, points = c.appendCounts((*buf)[:0], b.Request, tallies)
-	if points == 0 {
-		return nil
+	if points > 0 {
+		if err := c.give(ctx, pipeline.Batch{Signal: pipeline.Metrics, Request: *buf, Items: points, Origin: b.Origin}); err != nil {
+			return err
+		}
 	}
-	counts := pipeline.Batch{Signal: pipeline.Metrics, Request: *buf, Items: points, Origin: b.Origin}
-	a := pipeline.Read(c.next.Consume(ctx, counts), points)
+	c.settings.Drop(pipeline.DropAggregated, b.Signal, b.Items, len(b.Request))
+	return nil
+}
+
+// give hands on the counts. Its answer is for the batch that was counted.
+func (c *Connector) give(ctx context.Context, counts pipeline.Batch) error {
+	a := pipeline.Read(c.next.Consume(ctx, counts), counts.Items)
 	switch {
 	case a.Refusal != nil:
 		return a.Refusal

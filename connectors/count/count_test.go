@@ -21,6 +21,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -38,16 +39,16 @@ func configOf(t testing.TB, text string) *Config {
 	return c
 }
 
-func connectorOf(t testing.TB, c *Config, s pipeline.Signal, next pipeline.Sink) pipeline.Sink {
+func connectorOf(t testing.TB, c *Config, s pipeline.Signal, next pipeline.Sink) (pipeline.Sink, *ledger.Ledger) {
 	t.Helper()
-	settings, _ := pipelinetest.Settings(t, pipeline.KindConnector, "count")
+	settings, l := pipelinetest.Settings(t, pipeline.KindConnector, "count")
 	settings.Signal = s
 	sink, err := New(settings, c, pipeline.OutputsTo(next, pipeline.Metrics))
 	if err != nil {
 		t.Fatal(err)
 	}
 	sink.(*Connector).now = func() time.Time { return time.Unix(9, 0) }
-	return sink
+	return sink, l
 }
 
 // fromJSON is OTLP/JSON as a batch.
@@ -135,11 +136,15 @@ func TestCases(t *testing.T) {
 					continue
 				}
 				var sink pipelinetest.Recorder
-				connector := connectorOf(t, c, s, &sink)
+				connector, l := connectorOf(t, c, s, &sink)
+				b := fromJSON(t, s, in)
 				for range 2 { // what is reused counts nothing twice
-					if err := connector.Consume(t.Context(), fromJSON(t, s, in)); err != nil {
+					if err := connector.Consume(t.Context(), b); err != nil {
 						t.Fatal(err)
 					}
+				}
+				if n := l.Unaccounted(); n != int64(2*b.Items) { // the test books no intake
+					t.Errorf("%d dropped as aggregated, want %d", n, 2*b.Items)
 				}
 				for _, b := range sink.Batches() {
 					if got := dump(t, b); got != part["want"] {
@@ -160,7 +165,7 @@ const oneLog = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringVa
 func TestTheAnswer(t *testing.T) {
 	answer := error(nil)
 	next := pipeline.SinkFunc(func(context.Context, pipeline.Batch) error { return answer })
-	connector := connectorOf(t, Default(), pipeline.Logs, next)
+	connector, _ := connectorOf(t, Default(), pipeline.Logs, next)
 	in := fromJSON(t, pipeline.Logs, oneLog)
 	if err := connector.Consume(t.Context(), in); err != nil {
 		t.Error(err)
@@ -178,7 +183,7 @@ func TestTheAnswer(t *testing.T) {
 // TestAFailedCondition rejects the batch, as in contrib.
 func TestAFailedCondition(t *testing.T) {
 	var sink pipelinetest.Counter
-	connector := connectorOf(t, configOf(t, `logs: {x: {conditions: ['HasPrefix(attributes["none"], "x")']}}`), pipeline.Logs, &sink)
+	connector, _ := connectorOf(t, configOf(t, `logs: {x: {conditions: ['HasPrefix(attributes["none"], "x")']}}`), pipeline.Logs, &sink)
 	if _, is := pipeline.AsRejected(connector.Consume(t.Context(), fromJSON(t, pipeline.Logs, oneLog))); !is || sink.Items.Load() != 0 {
 		t.Error("it was counted")
 	}
