@@ -47,6 +47,13 @@ func TestAttributes(t *testing.T) {
 		{"key": "bool", "converted_type": "int", "action": "convert"},
 		{"key": "nothing", "converted_type": "int", "action": "convert"},
 	}
+	// An attribute without a value is there; OTTL, which does what other actions need, takes it as absent.
+	valueless := []action{
+		{"key": "copy", "from_attribute": "empty", "action": "insert"},
+		{"key": "empty", "value": "x", "action": "insert"},
+		{"key": "empty", "value": "x", "action": "update"},
+		{"key": "str", "from_attribute": "str", "action": "upsert"},
+	}
 	for s, kind := range signals {
 		in := kind.make(t)
 		run := func(name string, config map[string]any) {
@@ -55,6 +62,9 @@ func TestAttributes(t *testing.T) {
 					t.Error("both refuse it")
 				}
 			})
+		}
+		for i, a := range valueless {
+			run(fmt.Sprint("without a value ", i), map[string]any{"actions": []any{a, valueless[(i+1)%len(valueless)]}})
 		}
 		for i, a := range actions {
 			run(fmt.Sprint(i, a["action"], a["key"]), map[string]any{"actions": []any{a}})
