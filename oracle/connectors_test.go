@@ -311,8 +311,13 @@ func TestRoutingTables(t *testing.T) {
 					return out
 				}
 				var table []any
+				seen := map[[2]string]bool{} // contrib ignores a condition that is there already
 				for range 1 + r.IntN(5) {
 					c := conditions[r.IntN(len(conditions))]
+					if seen[c] {
+						continue
+					}
+					seen[c] = true
 					table = append(table, map[string]any{"context": c[0], "condition": c[1], "pipelines": pipelines(), "action": []string{"move", "copy"}[r.IntN(2)]})
 				}
 				config := map[string]any{"table": table, "error_mode": []string{"ignore", "silent", "propagate"}[r.IntN(3)]}

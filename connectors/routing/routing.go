@@ -32,16 +32,16 @@ func New(s pipeline.Settings, c *Config, out pipeline.Outputs) (pipeline.Sink, e
 	var blocks []ottl.Block
 	var at []int // the route of each block
 	var errs []error
-	seen := map[string]int{}
+	moved := map[string]int{} // routes that move, by their condition
 	for i := range c.Table {
 		r := &c.Table[i]
 		path := fmt.Sprintf("table[%d]", i)
 		key := r.Context + " " + r.Condition + r.Statement
-		if first, again := seen[key]; again {
-			s.Log.Warn("a route has the condition of an earlier one and is ignored", "route", path, "earlier", fmt.Sprintf("table[%d]", first))
-			continue
+		if first, again := moved[key]; again {
+			s.Log.Warn("a route gets nothing, since an earlier one with the same condition moves it all; write action: copy there", "route", path, "earlier", fmt.Sprintf("table[%d]", first))
+		} else if r.Action != copies {
+			moved[key] = i
 		}
-		seen[key] = i
 		made := route{condition: -1, copies: r.Action == copies}
 		if r.Context == request {
 			h, err := r.header(path)

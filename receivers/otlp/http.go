@@ -79,6 +79,9 @@ func (h *httpServer) start(ctx context.Context) error {
 	if h.srv, err = h.set.Serve(ctx, spec); err != nil {
 		return err
 	}
+	if len(h.in.metadata) > 0 && !h.cfg.IncludeMetadata {
+		h.set.Log.Warn("the configuration asks for headers of requests, which are not kept; set protocols::http::include_metadata: true", "headers", h.in.metadata)
+	}
 	h.set.Log.Info("OTLP/HTTP listening", "address", h.srv.Addr().String())
 	return nil
 }
