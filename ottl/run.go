@@ -60,6 +60,7 @@ func (r *Run) release() {
 		}
 	}
 	r.record.end()
+	r.record.client = client{}
 	r.program, r.report, r.pass = nil, nil, nil
 }
 

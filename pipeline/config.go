@@ -62,6 +62,13 @@ type StorageUser interface {
 	StorageKey() (key, name string)
 }
 
+// An AnswerUser is a connector's configuration that chooses by the answers of pipelines. A queue on disk takes everything, so
+// none may be behind them.
+type AnswerUser interface {
+	// DecidedBy are the pipelines whose answers decide.
+	DecidedBy() []string
+}
+
 // MemoryLimit is the memory_limiter section. The zero value means the default budget: a quarter of the memory that
 // the process may use.
 type MemoryLimit struct {

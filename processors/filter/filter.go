@@ -38,6 +38,7 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	}
 	run := f.Start(p.report)
 	defer run.Done()
+	run.From(b.Origin.Peer, string(b.Origin.Metadata))
 	done, err := run.Over(b.Request)
 	if err != nil {
 		return pipeline.Reject(0, pipeline.DropInvalid, err)

@@ -39,6 +39,7 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	}
 	run := program.Start(p.report)
 	defer run.Done()
+	run.From(b.Origin.Peer, string(b.Origin.Metadata))
 	request, err := run.Over(b.Request)
 	if err != nil {
 		return pipeline.Reject(0, pipeline.DropInvalid, err)

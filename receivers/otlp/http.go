@@ -84,6 +84,9 @@ func (h *httpServer) start(ctx context.Context) error {
 	if h.srv, err = h.set.Serve(ctx, spec); err != nil {
 		return err
 	}
+	if len(h.in.metadata) > 0 && !h.cfg.IncludeMetadata {
+		h.set.Log.Warn("the configuration asks for headers of requests, which are not kept; set protocols::http::include_metadata: true", "headers", h.in.metadata)
+	}
 	h.set.Log.Info("OTLP/HTTP listening", "address", h.srv.Addr().String())
 	return nil
 }
@@ -131,15 +134,28 @@ func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 			write(w, failure(kind, http.StatusUnsupportedMediaType, "unknown Content-Type; use "+typeProtobuf+" or "+typeJSON))
 			return
 		}
-		items, err := h.receive(w, r, &request{sig: sig, kind: kind, peer: r.RemoteAddr})
+		from := pipeline.Origin{Peer: r.RemoteAddr}
+		if h.asks() {
+			var fits bool
+			if from.Metadata, fits = h.in.metadata.Of(r.Header.Values); !fits {
+				write(w, failure(kind, http.StatusRequestHeaderFieldsTooLarge, tooMuchMetadata))
+				return
+			}
+		}
+		items, err := h.receive(w, r, &request{sig: sig, kind: kind, from: from})
 		write(w, answer(kind, items, err))
 	}
 }
 
+const tooMuchMetadata = "the headers that the configuration asks for are longer than 8 KiB"
+
+// asks reports whether headers are to be kept.
+func (h *httpServer) asks() bool { return h.cfg.IncludeMetadata && len(h.in.metadata) > 0 }
+
 type request struct {
 	sig   wire.Signal
 	kind  string // typeProtobuf or typeJSON
-	peer  string
+	from  pipeline.Origin
 	lease pipeline.Reservation
 }
 
@@ -218,7 +234,7 @@ func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (item
 	if err := q.lease.Resize(len(body)); err != nil {
 		return 0, err
 	}
-	return h.in.take(ctx, q.sig, body, q.peer)
+	return h.in.take(ctx, q.sig, body, q.from)
 }
 
 // A normal JSON request needs at most hollowFactor times its size for transcoding. If one of nearly only empty elements
