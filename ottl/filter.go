@@ -13,6 +13,7 @@ import (
 type Filter struct {
 	signal wire.Signal
 	levels [contexts][]*block
+	trace  func(Step) // nil: nobody looks on
 }
 
 // CompileFilter compiles conditions, which stand in Conditions of the blocks; Statements are not looked at. All faults
@@ -77,7 +78,7 @@ var filterRuns = sync.Pool{New: func() any {
 // Start begins a run. Call Done when the result is no longer needed.
 func (f *Filter) Start(report Report) *FilterRun {
 	r := filterRuns.Get().(*FilterRun)
-	r.filter, r.report, r.err = f, report, nil
+	r.filter, r.report, r.err, r.trace = f, report, nil, f.trace
 	return r
 }
 

@@ -51,6 +51,7 @@ type Fault struct {
 type Program struct {
 	signal wire.Signal
 	passes []pass
+	trace  func(Step) // nil: nobody looks on
 }
 
 // A pass is blocks that one walk over the request runs.

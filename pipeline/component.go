@@ -66,6 +66,7 @@ type Component struct {
 	buildProcessor func(Settings, any, Sink) (Sink, error)
 	buildConnector func(Settings, any, Outputs) (Sink, error)
 	buildExporter  func(Settings, any) (Sink, error)
+	buildPlayer    func(Settings, any, Outputs) (Player, error)
 }
 
 // Way is a way through a connector: the signal that it takes, and the one that it gives.

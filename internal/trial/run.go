@@ -1,0 +1,271 @@
+package trial
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config"
+	"github.com/sluiceio/sluice/pipeline/config/read"
+	"github.com/sluiceio/sluice/pipeline/engine"
+	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/wire/otlpjson"
+)
+
+// Command is what a case takes from the command that runs it.
+type Command struct {
+	Components []pipeline.Component
+	Options    config.Options
+	Sources    read.Sources // of cases without a configuration
+}
+
+// Outcome is what came of a case.
+type Outcome struct {
+	Differences []string // none: it passed
+	Log         string   // what components logged
+	Took        time.Duration
+
+	texts map[string][]byte // of each wanted part, as it should be
+	stale []string          // the parts that differ
+}
+
+// The clock and the name of the machine of a case. Each input comes a quarter of a minute after the one before.
+var (
+	began = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	step  = 15 * time.Second
+)
+
+const host = "localhost"
+
+// Run runs a case. An error is about the case or its configuration.
+func (c *Case) Run(ctx context.Context, by Command) (*Outcome, error) {
+	start := time.Now()
+	cfg, _, err := config.Load(ctx, c.sources(by.Sources), by.Components, by.Options)
+	if err != nil {
+		return nil, err
+	}
+	var log bytes.Buffer
+	r, err := newRig(ctx, cfg, engine.TrialSettings{Log: slog.New(slog.NewTextHandler(&log, nil)), Watch: alone})
+	if err != nil {
+		return nil, err
+	}
+	for i, in := range c.inputs {
+		if err := c.give(ctx, r, in, began.Add(time.Duration(i)*step)); err != nil {
+			return nil, errors.Join(err, r.Stop(ctx))
+		}
+	}
+	if err := r.Stop(ctx); err != nil {
+		return nil, err
+	}
+	out := &Outcome{texts: map[string][]byte{}}
+	if err := c.compare(r, out); err != nil {
+		return nil, err
+	}
+	if n := r.Ledger().Unaccounted(); n != 0 {
+		out.Differences = append(out.Differences, fmt.Sprintf("%d items are unaccounted for, which is a bug in Sluice", n))
+	}
+	out.Log, out.Took = cfg.Redact(log.String()), time.Since(start)
+	return out, nil
+}
+
+// alone watches nothing; it makes the order in which branches are asked that of the configuration.
+func alone(_ engine.At, _ pipeline.Batch, on func() error) error { return on() }
+
+// give gives an input to its receiver.
+func (c *Case) give(ctx context.Context, r *rig, in part, at time.Time) error {
+	name, what, plays := strings.Cut(strings.TrimPrefix(in.name, inPrefix), " ")
+	if !plays {
+		var isJSON bool
+		if name, isJSON = strings.CutSuffix(name, jsonSuffix); !isJSON {
+			return c.fault(in.line-1, "name the input in/RECEIVER.json for OTLP/JSON, or in/RECEIVER SOURCE for what the receiver reads: a path for tail, a job for prometheus")
+		}
+	}
+	i := r.receivers[name]
+	if i == nil {
+		return c.fault(in.line-1, "no pipeline has a receiver %s; there is %s", name, names(r.receivers))
+	}
+	if plays {
+		err := i.play(ctx, pipeline.Played{What: strings.TrimSpace(what), Text: in.text, Time: at, Host: host})
+		return c.answer(in.line, err)
+	}
+	docs, err := documents(in.text)
+	for _, d := range docs {
+		var b pipeline.Batch
+		if b, err = d.batch(); err != nil {
+			break
+		}
+		if err := c.answer(in.line+d.line, i.inject(ctx, b)); err != nil {
+			return err
+		}
+	}
+	return c.within(in, err)
+}
+
+// answer is the fault of an input that was not taken. What is rejected is counted, and compared as a drop.
+func (c *Case) answer(line int, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, refused := pipeline.AsRefused(err); !refused {
+		if _, rejected := pipeline.AsRejected(err); rejected {
+			return nil
+		}
+	}
+	return c.fault(line, "%w", err)
+}
+
+// within is the fault of a part.
+func (c *Case) within(p part, err error) error {
+	var at lineError
+	if errors.As(err, &at) {
+		return c.fault(p.line+at.line, "%w", at.err)
+	}
+	if err != nil {
+		return c.fault(p.line, "%w", err)
+	}
+	return nil
+}
+
+// compare compares what was recorded with the wanted parts.
+func (c *Case) compare(r *rig, out *Outcome) error {
+	wanted := map[string]part{}
+	for _, w := range c.wants {
+		wanted[w.name] = w
+		if id := exporterOf(w.name); w.name != partDrop && r.exporters[id] == nil {
+			return c.fault(w.line-1, "no pipeline has an exporter %s; there is %s", id, names(r.exporters))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.exporters)) {
+		name := wantPrefix + id + jsonSuffix
+		if err := c.compareExporter(wanted[name], name, r.exporters[id], out); err != nil {
+			return err
+		}
+	}
+	c.compareDrops(wanted[partDrop], r, out)
+	return nil
+}
+
+func exporterOf(name string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(name, wantPrefix), jsonSuffix)
+}
+
+func (c *Case) compareExporter(w part, name string, e *recorder, out *Outcome) error {
+	docs, err := documents(standIns(w.text))
+	if err != nil {
+		return c.within(w, err)
+	}
+	want := map[pipeline.Signal][]recordOf{}
+	for _, d := range docs {
+		b, err := d.batch()
+		if err != nil {
+			return c.within(w, err)
+		}
+		want[d.signal] = append(want[d.signal], records(d.signal, b.Request, false)...)
+	}
+	differs := false
+	for _, signal := range pipeline.Signals {
+		lines := report(want[signal], records(signal, e.got[signal], false))
+		if len(lines) > 0 {
+			out.differ(c, w, name+": "+signal.String(), lines)
+			differs = true
+		}
+	}
+	if differs {
+		out.stale = append(out.stale, name)
+		out.texts[name] = e.text()
+	}
+	return nil
+}
+
+// text is what was recorded, for a wanted part.
+func (e *recorder) text() (out []byte) {
+	for _, signal := range pipeline.Signals {
+		if request := e.got[signal]; wire.Count(signal, request) > 0 {
+			out = append(layout(otlpjson.Append(nil, signal, request)), out...)
+		}
+	}
+	return out
+}
+
+// differ adds differences, with the line where the part begins.
+func (o *Outcome) differ(c *Case, w part, what string, lines []string) {
+	place := c.File
+	if w.line > 0 {
+		place = fmt.Sprintf("%s:%d", c.File, w.line)
+	}
+	o.Differences = append(o.Differences, fmt.Sprintf("%s: %s\n    %s", place, what, strings.Join(lines, "\n    ")))
+}
+
+func (c *Case) compareDrops(w part, r *rig, out *Outcome) {
+	var want, got []string
+	for line := range strings.Lines(string(w.text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			want = append(want, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	got = drops(r.Ledger())
+	var lines []string
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			lines = append(lines, "want "+line)
+		}
+	}
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			lines = append(lines, "got  "+line)
+		}
+	}
+	if len(lines) > 0 {
+		out.differ(c, w, partDrop, lines)
+		out.stale = append(out.stale, partDrop)
+		out.texts[partDrop] = []byte(strings.Join(append(got, ""), "\n"))
+	}
+}
+
+// drops lists what was dropped: component, pipeline (else signal), reason, items.
+func drops(l pipeline.Reader) (out []string) {
+	for _, s := range l.Read() {
+		where := s.Pipeline
+		if where == "" {
+			where = s.Signal.String()
+		}
+		for reason, n := range s.Dropped {
+			if n.Items > 0 {
+				out = append(out, fmt.Sprintf("%s %s %s %d", s.Component, where, reason, n.Items))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Update writes the wanted parts that differ into the file.
+func (c *Case) Update(o *Outcome) error {
+	for _, name := range o.stale {
+		text := o.texts[name]
+		at := slices.IndexFunc(c.text.Files, func(f txtar.File) bool { return f.Name == name })
+		switch {
+		case len(text) == 0 && at >= 0:
+			c.text.Files = slices.Delete(c.text.Files, at, at+1)
+		case at >= 0:
+			c.text.Files[at].Data = text
+		case len(text) > 0:
+			c.text.Files = append(c.text.Files, txtar.File{Name: name, Data: text})
+		}
+	}
+	info, err := os.Stat(c.File)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.File, txtar.Format(c.text), info.Mode())
+}
