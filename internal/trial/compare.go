@@ -24,20 +24,17 @@ func changes(from, to recordOf) []Change {
 }
 
 func differ(out []Change, field string, from, to any) []Change {
-	if a, is := from.(map[string]any); is {
-		if b, is := to.(map[string]any); is {
-			keys := maps.Clone(a)
-			maps.Copy(keys, b)
-			for _, key := range slices.Sorted(maps.Keys(keys)) {
-				out = differ(out, below(field, key), a[key], b[key])
-			}
-			return out
+	a, isA := from.(map[string]any)
+	b, isB := to.(map[string]any)
+	if (isA || from == nil) && (isB || to == nil) && (isA || isB) { // no map is as good as an empty one
+		keys := maps.Clone(a)
+		if keys == nil {
+			keys = map[string]any{}
 		}
-		if to == nil && field != "" && len(a) == 0 {
-			return out // an empty map is as good as none
+		maps.Copy(keys, b)
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			out = differ(out, below(field, key), a[key], b[key])
 		}
-	}
-	if b, is := to.(map[string]any); is && from == nil && len(b) == 0 {
 		return out
 	}
 	if a, is := from.([]any); is {
@@ -125,47 +122,80 @@ func (r recordOf) against(want recordOf) []Change {
 // mostRecords is how many records a report shows.
 const mostRecords = 5
 
-// report says how records differ from the wanted ones; empty when they do not. Records may be more or fewer: what is equal
-// at the beginning and at the end is left out.
+// report says how records differ from the wanted ones; empty when they do not.
 func report(want, got []recordOf) (lines []string) {
-	begin := 0
-	for begin < min(len(want), len(got)) && len(got[begin].against(want[begin])) == 0 {
-		begin++
-	}
-	end := 0
-	for end < min(len(want), len(got))-begin && len(got[len(got)-1-end].against(want[len(want)-1-end])) == 0 {
-		end++
-	}
 	shown := 0
-	for i := begin; i < max(len(want), len(got))-end; i++ {
-		var text []string
-		switch {
-		case i >= len(got)-end:
-			text = []string{fmt.Sprintf("record %d is missing: %s", i+1, want[i].title())}
-		case i >= len(want)-end:
-			text = []string{fmt.Sprintf("record %d is not wanted: %s", i+1, got[i].title())}
-		default:
-			text = differing(i, want[i], got[i])
+	say := func(text []string) {
+		if shown++; shown == mostRecords+1 {
+			lines = append(lines, "... and more")
 		}
-		if text == nil {
-			continue
+		if shown <= mostRecords {
+			lines = append(lines, text...)
 		}
-		if shown++; shown > mostRecords {
-			return append(lines, "... and more")
+	}
+	w, g := 0, 0
+	for _, m := range append(common(want, got), match{len(want), len(got)}) {
+		for ; w < m.want && g < m.got; w, g = w+1, g+1 {
+			say(differing(g, want[w], got[g]))
 		}
-		lines = append(lines, text...)
+		for ; w < m.want; w++ {
+			say([]string{fmt.Sprintf("missing: record %d of the wanted: %s", w+1, want[w].title())})
+		}
+		for ; g < m.got; g++ {
+			say([]string{fmt.Sprintf("not wanted: record %d: %s", g+1, got[g].title())})
+		}
+		w, g = m.want+1, m.got+1
 	}
 	return lines
 }
 
-func differing(i int, want, got recordOf) (lines []string) {
-	list := got.against(want)
-	if len(list) == 0 {
-		return nil
-	}
-	lines = []string{fmt.Sprintf("record %d: %s", i+1, got.title())}
-	for _, c := range list {
+func differing(i int, want, got recordOf) []string {
+	lines := []string{fmt.Sprintf("record %d: %s", i+1, got.title())}
+	for _, c := range got.against(want) {
 		lines = append(lines, fmt.Sprintf("    %s: want %s, got %s", c.Field, show(c.From), show(c.To)))
 	}
 	return lines
+}
+
+// A match is a wanted record and the one that is equal to it.
+type match struct{ want, got int }
+
+// mostCells bounds the table of common.
+const mostCells = 1 << 20
+
+// common is the longest list of equal records in both, in order. In lists too long for that, it is their equal beginning.
+func common(want, got []recordOf) (out []match) {
+	equal := func(w, g int) bool { return len(got[g].against(want[w])) == 0 }
+	begin := 0
+	for begin < min(len(want), len(got)) && equal(begin, begin) {
+		out = append(out, match{begin, begin})
+		begin++
+	}
+	n, m := len(want)-begin, len(got)-begin
+	if n*m > mostCells {
+		return out
+	}
+	same := make([]bool, n*m)
+	longest := make([]int, (n+1)*(m+1)) // from here to the ends
+	at := func(i, j int) *int { return &longest[i*(m+1)+j] }
+	for i := n - 1; i >= 0; i-- {
+		for j := m - 1; j >= 0; j-- {
+			*at(i, j) = max(*at(i+1, j), *at(i, j+1))
+			if same[i*m+j] = equal(begin+i, begin+j); same[i*m+j] {
+				*at(i, j) = *at(i+1, j+1) + 1
+			}
+		}
+	}
+	for i, j := 0, 0; i < n && j < m; {
+		switch {
+		case same[i*m+j]:
+			out = append(out, match{begin + i, begin + j})
+			i, j = i+1, j+1
+		case *at(i+1, j) >= *at(i, j+1):
+			i++
+		default:
+			j++
+		}
+	}
+	return out
 }

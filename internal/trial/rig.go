@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/sluiceio/sluice/internal/build"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/engine"
 	"github.com/sluiceio/sluice/receivers/otlp"
@@ -26,6 +25,9 @@ type rig struct {
 	exporters map[string]*recorder
 }
 
+// version is that of every build, so that cases outlive releases.
+const version = "test"
+
 func newRig(ctx context.Context, cfg *pipeline.Config, s engine.TrialSettings) (*rig, error) {
 	r := &rig{receivers: map[string]*injector{}, exporters: map[string]*recorder{}}
 	own := *cfg
@@ -33,7 +35,7 @@ func newRig(ctx context.Context, cfg *pipeline.Config, s engine.TrialSettings) (
 	for i := range own.Instances {
 		r.replace(&own.Instances[i])
 	}
-	r.cfg, s.Version = &own, build.Version()
+	r.cfg, s.Version = &own, version
 	var err error
 	r.Trial, err = engine.Try(ctx, r.cfg, s)
 	return r, err

@@ -22,11 +22,28 @@ import (
 	"github.com/sluiceio/sluice/wire/otlpjson"
 )
 
-// Command is what a case takes from the command that runs it.
-type Command struct {
+// A Runner runs cases, one after the other. It is what they take from the command.
+type Runner struct {
 	Components []pipeline.Component
 	Options    config.Options
 	Sources    read.Sources // of cases without a configuration
+
+	loaded map[string]*pipeline.Config // loading takes most of the time, and cases share configurations
+}
+
+func (r *Runner) load(ctx context.Context, s read.Sources, env map[string]string) (*pipeline.Config, error) {
+	key := fmt.Sprintf("%q %q %q %q", s.Embedded, s.Config, s.Set, env)
+	if cfg := r.loaded[key]; cfg != nil {
+		return cfg, nil
+	}
+	cfg, _, err := config.Load(ctx, s, r.Components, r.Options)
+	if err == nil {
+		if r.loaded == nil {
+			r.loaded = map[string]*pipeline.Config{}
+		}
+		r.loaded[key] = cfg
+	}
+	return cfg, err
 }
 
 // Outcome is what came of a case.
@@ -48,30 +65,30 @@ var (
 const host = "localhost"
 
 // Run runs a case. An error is about the case or its configuration.
-func (c *Case) Run(ctx context.Context, by Command) (*Outcome, error) {
+func (r *Runner) Run(ctx context.Context, c *Case) (*Outcome, error) {
 	start := time.Now()
-	cfg, _, err := config.Load(ctx, c.sources(by.Sources), by.Components, by.Options)
+	cfg, err := r.load(ctx, c.sources(r.Sources), c.env)
 	if err != nil {
 		return nil, err
 	}
 	var log bytes.Buffer
-	r, err := newRig(ctx, cfg, engine.TrialSettings{Log: slog.New(slog.NewTextHandler(&log, nil)), Watch: alone})
+	g, err := newRig(ctx, cfg, engine.TrialSettings{Log: slog.New(slog.NewTextHandler(&log, nil)), Watch: alone})
 	if err != nil {
 		return nil, err
 	}
 	for i, in := range c.inputs {
-		if err := c.give(ctx, r, in, began.Add(time.Duration(i)*step)); err != nil {
-			return nil, errors.Join(err, r.Stop(ctx))
+		if err := c.give(ctx, g, in, began.Add(time.Duration(i)*step)); err != nil {
+			return nil, errors.Join(err, g.Stop(ctx))
 		}
 	}
-	if err := r.Stop(ctx); err != nil {
+	if err := g.Stop(ctx); err != nil {
 		return nil, err
 	}
 	out := &Outcome{texts: map[string][]byte{}}
-	if err := c.compare(r, out); err != nil {
+	if err := c.compare(g, out); err != nil {
 		return nil, err
 	}
-	if n := r.Ledger().Unaccounted(); n != 0 {
+	if n := g.Ledger().Unaccounted(); n != 0 {
 		out.Differences = append(out.Differences, fmt.Sprintf("%d items are unaccounted for, which is a bug in Sluice", n))
 	}
 	out.Log, out.Took = cfg.Redact(log.String()), time.Since(start)

@@ -1,11 +1,11 @@
 package command
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"io"
 	"regexp"
 	"strings"
 	"time"
@@ -42,15 +42,15 @@ func (c *cli) runTests(cmd *cobra.Command, f testFlags, args []string) error {
 	if len(args) == 0 {
 		return errUsage{errors.New("name the cases: files, or folders with *.txtar"), cmd}
 	}
-	files, err := caseFiles(args, match)
+	files, err := trial.Find(args, match)
 	if err != nil {
 		return err
 	}
-	by := trial.Command{Components: c.Components, Options: c.Options, Sources: c.sources()}
-	by.Options.AllowIgnoredKeys = c.flags.allowIgnored
+	runner := &trial.Runner{Components: c.Components, Options: c.Options, Sources: c.sources()}
+	runner.Options.AllowIgnoredKeys = c.flags.allowIgnored
 	start, failed := time.Now(), 0
 	for _, file := range files {
-		if !c.runCase(cmd, f, by, file) {
+		if !c.runCase(cmd, f, runner, file) {
 			failed++
 		}
 	}
@@ -62,7 +62,7 @@ func (c *cli) runTests(cmd *cobra.Command, f testFlags, args []string) error {
 }
 
 // runCase reports whether a case passed.
-func (c *cli) runCase(cmd *cobra.Command, f testFlags, by trial.Command, file string) bool {
+func (c *cli) runCase(cmd *cobra.Command, f testFlags, runner *trial.Runner, file string) bool {
 	fail := func(text string) bool {
 		fmt.Fprintf(c.out, "FAIL %s\n    %s\n", file, strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n    "))
 		return false
@@ -71,7 +71,7 @@ func (c *cli) runCase(cmd *cobra.Command, f testFlags, by trial.Command, file st
 	if err != nil {
 		return fail(err.Error())
 	}
-	out, err := t.Run(cmd.Context(), by)
+	out, err := runner.Run(cmd.Context(), t)
 	if err != nil {
 		return fail(err.Error())
 	}
@@ -93,35 +93,56 @@ func (c *cli) runCase(cmd *cobra.Command, f testFlags, by trial.Command, file st
 	return true
 }
 
-// caseFiles are the files that are named, and those below folders.
-func caseFiles(args []string, match *regexp.Regexp) (files []string, err error) {
-	for _, arg := range args {
-		info, err := os.Stat(arg)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			files = append(files, arg)
-			continue
-		}
-		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && filepath.Ext(path) == ".txtar" {
-				files = append(files, path)
+func (c *cli) explain() *cobra.Command {
+	var receiver string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "explain [CONFIG] < RECORDS.json", Short: "say what a configuration does with a record: statements, drops, exporters",
+		Long: "Reads records as OTLP/JSON and follows each on its own: which conditions held, what each statement changed, by which\n" +
+			"processor it was dropped, which pipelines and exporters it reaches. Nothing is sent or stored. See docs/testing.md.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return errUsage{fmt.Errorf("unknown argument %q; the records come from the standard input", args[1]), cmd}
 			}
-			return err
-		})
-		if err != nil {
-			return nil, err
+			c.flags.config = append(c.flags.config, args...)
+			return c.explainRecords(cmd, receiver, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&receiver, "receiver", "", "the `RECEIVER` that the records come from (default: otlp, or the only one)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, a list with an object for each record")
+	return cmd
+}
+
+func (c *cli) explainRecords(cmd *cobra.Command, receiver string, asJSON bool) error {
+	cfg, warnings, err := c.load(cmd.Context())
+	for _, w := range warnings {
+		fmt.Fprintln(c.err, "warning:", w)
+	}
+	if err != nil {
+		return err
+	}
+	text, err := interruptible(cmd.Context(), func() ([]byte, error) { return io.ReadAll(cmd.InOrStdin()) })
+	if err != nil {
+		return err
+	}
+	explained, err := trial.Explain(cmd.Context(), cfg, receiver, text)
+	if err != nil {
+		return errors.New(cfg.Redact(err.Error()))
+	}
+	var out bytes.Buffer
+	if asJSON {
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false) // a secret would not be found in escapes
+		enc.SetIndent("", "  ")
+		err = enc.Encode(explained)
+	} else {
+		for i, e := range explained {
+			if i > 0 {
+				fmt.Fprintln(&out)
+			}
+			fmt.Fprint(&out, e.Text(i+1, len(explained)))
 		}
 	}
-	var chosen []string
-	for _, file := range files {
-		if match.MatchString(file) {
-			chosen = append(chosen, file)
-		}
-	}
-	if len(chosen) == 0 {
-		return nil, errors.New("there is no such case; a case is a file *.txtar")
-	}
-	return chosen, nil
+	fmt.Fprint(c.out, cfg.Redact(out.String()))
+	return err
 }
