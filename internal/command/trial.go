@@ -55,9 +55,9 @@ func (c *cli) runTests(cmd *cobra.Command, f testFlags, args []string) error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d cases failed", failed, len(files))
+		return fmt.Errorf("%d of %d case(s) failed", failed, len(files))
 	}
-	fmt.Fprintf(c.out, "ok  %d cases (%s)\n", len(files), time.Since(start).Round(time.Millisecond))
+	fmt.Fprintf(c.out, "ok  %d case(s) (%s)\n", len(files), time.Since(start).Round(time.Millisecond))
 	return nil
 }
 

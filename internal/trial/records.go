@@ -220,6 +220,9 @@ func show(v any) string {
 // title says which record it is, for a person.
 func (r recordOf) title() string {
 	if m, is := r["metric"].(map[string]any); is {
+		if r["attributes"] == nil {
+			return short(fmt.Sprint(m["name"]))
+		}
 		return short(fmt.Sprint(m["name"]) + " " + show(r["attributes"]))
 	}
 	for _, key := range []string{"body", "name"} {

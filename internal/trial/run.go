@@ -250,7 +250,8 @@ func (c *Case) compareDrops(w part, r *rig, out *Outcome) {
 }
 
 // drops lists what was dropped: component, pipeline (else signal), reason, items.
-func drops(l pipeline.Reader) (out []string) {
+func drops(l pipeline.Reader) []string {
+	out := []string{}
 	for _, s := range l.Read() {
 		where := s.Pipeline
 		if where == "" {
@@ -268,6 +269,9 @@ func drops(l pipeline.Reader) (out []string) {
 
 // Update writes the wanted parts that differ into the file.
 func (c *Case) Update(o *Outcome) error {
+	if len(o.stale) == 0 {
+		return errors.New(strings.Join(o.Differences, "\n")) // not of a part
+	}
 	for _, name := range o.stale {
 		text := o.texts[name]
 		at := slices.IndexFunc(c.text.Files, func(f txtar.File) bool { return f.Name == name })
