@@ -11,9 +11,9 @@ import (
 
 // A Filter is conditions for dropping what they hold for. It may run concurrently.
 type Filter struct {
+	trace  func(Step) // nil: nobody looks on
 	signal wire.Signal
 	levels [contexts][]*block
-	trace  func(Step) // nil: nobody looks on
 }
 
 // CompileFilter compiles conditions, which stand in Conditions of the blocks; Statements are not looked at. All faults

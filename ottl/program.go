@@ -49,9 +49,9 @@ type Fault struct {
 
 // Program is compiled blocks. It may run concurrently.
 type Program struct {
+	trace  func(Step) // nil: nobody looks on
 	signal wire.Signal
 	passes []pass
-	trace  func(Step) // nil: nobody looks on
 }
 
 // A pass is blocks that one walk over the request runs.

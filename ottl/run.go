@@ -54,6 +54,7 @@ func (r *Run) Done() {
 }
 
 func (r *Run) release() {
+	r.trace = nil
 	for i, b := range r.bufs[:] {
 		if b != nil {
 			requests.Put(b)
@@ -61,7 +62,7 @@ func (r *Run) release() {
 		}
 	}
 	r.record.end()
-	r.program, r.report, r.pass, r.trace = nil, nil, nil, nil
+	r.program, r.report, r.pass = nil, nil, nil
 }
 
 // buffer is the one that does not hold the request; it takes the next result.

@@ -91,6 +91,9 @@ func (r *Runner) Run(ctx context.Context, c *Case) (*Outcome, error) {
 	if n := g.Ledger().Unaccounted(); n != 0 {
 		out.Differences = append(out.Differences, fmt.Sprintf("%d items are unaccounted for, which is a bug in Sluice", n))
 	}
+	for i, text := range out.Differences {
+		out.Differences[i] = cfg.Redact(text)
+	}
 	out.Log, out.Took = cfg.Redact(log.String()), time.Since(start)
 	return out, nil
 }
