@@ -75,10 +75,10 @@ func Read(file string) (*Case, error) {
 			c.Config = append(c.Config, read.Text{Name: file, YAML: append(bytes.Repeat([]byte{'\n'}, p.line-1), p.text...)})
 		case strings.HasPrefix(p.name, inPrefix):
 			c.inputs = append(c.inputs, p)
-		case p.name == partDrop, strings.HasPrefix(p.name, wantPrefix) && strings.HasSuffix(p.name, jsonSuffix):
+		case p.name == partDrop, strings.HasPrefix(p.name, wantPrefix) && exporterOf(p.name) != "":
 			c.wants = append(c.wants, p)
 		default:
-			return nil, c.fault(p.line-1, "unknown part %q; the parts are config.yaml, in/RECEIVER.json, in/RECEIVER SOURCE, want/EXPORTER.json and want/drop", p.name)
+			return nil, c.fault(p.line-1, "unknown part %q; the parts are config.yaml, in/RECEIVER.json, in/RECEIVER SOURCE, want/EXPORTER.json, want/EXPORTER.series and want/drop", p.name)
 		}
 	}
 	if len(c.inputs) == 0 {

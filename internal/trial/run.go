@@ -166,8 +166,15 @@ func (c *Case) compare(r *rig, out *Outcome) error {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.exporters)) {
-		name := wantPrefix + id + jsonSuffix
-		if err := c.compareExporter(wanted[name], name, r.exporters[id], out); err != nil {
+		e, name := r.exporters[id], wantPrefix+id
+		signals := pipeline.Signals[:]
+		if w, has := wanted[name+seriesSuffix]; has {
+			if err := c.compareSeries(w, e, out); err != nil {
+				return err
+			}
+			signals = []pipeline.Signal{pipeline.Logs, pipeline.Traces}
+		}
+		if err := c.compareJSON(wanted[name+jsonSuffix], name+jsonSuffix, signals, e, out); err != nil {
 			return err
 		}
 	}
@@ -175,11 +182,33 @@ func (c *Case) compare(r *rig, out *Outcome) error {
 	return nil
 }
 
+// exporterOf is whose a wanted part is; empty for no exporter's.
 func exporterOf(name string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(name, wantPrefix), jsonSuffix)
+	name = strings.TrimPrefix(name, wantPrefix)
+	for _, suffix := range []string{jsonSuffix, seriesSuffix} {
+		if id, is := strings.CutSuffix(name, suffix); is {
+			return id
+		}
+	}
+	return ""
 }
 
-func (c *Case) compareExporter(w part, name string, e *recorder, out *Outcome) error {
+func (c *Case) compareSeries(w part, e *recorder, out *Outcome) error {
+	want, err := readSeries(w.text)
+	if err != nil {
+		return c.within(w, err)
+	}
+	got := seriesOf(e.got[pipeline.Metrics])
+	if lines := reportSeries(want, got); len(lines) > 0 {
+		out.differ(c, w, w.name, lines)
+		out.stale = append(out.stale, w.name)
+		got = append(slices.DeleteFunc(got, addedByScrapes), "")
+		out.texts[w.name] = []byte(strings.Join(got, "\n"))
+	}
+	return nil
+}
+
+func (c *Case) compareJSON(w part, name string, signals []pipeline.Signal, e *recorder, out *Outcome) error {
 	docs, err := documents(standIns(w.text))
 	if err != nil {
 		return c.within(w, err)
@@ -190,10 +219,13 @@ func (c *Case) compareExporter(w part, name string, e *recorder, out *Outcome) e
 		if err != nil {
 			return c.within(w, err)
 		}
+		if !slices.Contains(signals, d.signal) {
+			return c.fault(w.line+d.line, "the metrics of this exporter are wanted in a part %s, too; take one out", seriesSuffix)
+		}
 		want[d.signal] = append(want[d.signal], records(d.signal, b.Request, false)...)
 	}
 	differs := false
-	for _, signal := range pipeline.Signals {
+	for _, signal := range signals {
 		lines := report(want[signal], records(signal, e.got[signal], false))
 		if len(lines) > 0 {
 			out.differ(c, w, name+": "+signal.String(), lines)
@@ -202,14 +234,14 @@ func (c *Case) compareExporter(w part, name string, e *recorder, out *Outcome) e
 	}
 	if differs {
 		out.stale = append(out.stale, name)
-		out.texts[name] = e.text()
+		out.texts[name] = e.text(signals)
 	}
 	return nil
 }
 
 // text is what was recorded, for a wanted part.
-func (e *recorder) text() (out []byte) {
-	for _, signal := range pipeline.Signals {
+func (e *recorder) text(signals []pipeline.Signal) (out []byte) {
+	for _, signal := range signals {
 		if request := e.got[signal]; wire.Count(signal, request) > 0 {
 			out = append(layout(otlpjson.Append(nil, signal, request)), out...)
 		}
