@@ -11,6 +11,7 @@ import (
 
 // A Filter is conditions for dropping what they hold for. It may run concurrently.
 type Filter struct {
+	trace  func(Step) // nil: nobody looks on
 	signal wire.Signal
 	levels [contexts][]*block
 	client clientUse
@@ -82,7 +83,7 @@ var filterRuns = sync.Pool{New: func() any {
 // Start begins a run. Call Done when the result is no longer needed.
 func (f *Filter) Start(report Report) *FilterRun {
 	r := filterRuns.Get().(*FilterRun)
-	r.filter, r.report, r.err = f, report, nil
+	r.filter, r.report, r.err, r.trace = f, report, nil, f.trace
 	return r
 }
 

@@ -49,6 +49,7 @@ type Fault struct {
 
 // Program is compiled blocks. It may run concurrently.
 type Program struct {
+	trace  func(Step) // nil: nobody looks on
 	signal wire.Signal
 	passes []pass
 	client clientUse

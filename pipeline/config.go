@@ -11,6 +11,7 @@ type Config struct {
 	Instances []Instance // components that at least one pipeline names
 	Pipelines []PipelineConfig
 	Service   ServiceConfig
+	Redact    func(text string) string // hides the configuration's secrets in a text
 }
 
 // Instance is one configured component.

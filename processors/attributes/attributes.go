@@ -18,13 +18,14 @@ type Processor struct {
 }
 
 // New makes the processor.
-func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
+func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
 	p := &Processor{programs: map[pipeline.Signal]*ottl.Program{}, edit: c.plain(), next: next}
 	for _, signal := range pipeline.Signals {
 		program, err := c.program(signal)
 		if err != nil {
 			return nil, err
 		}
+		program.Trace(s.Trace)
 		p.programs[signal] = program
 	}
 	return p, nil

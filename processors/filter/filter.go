@@ -24,6 +24,7 @@ func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 			return nil, err
 		}
 		if f != nil {
+			f.Trace(s.Trace)
 			p.filters[signal] = f
 		}
 	}

@@ -24,6 +24,7 @@ func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 			return nil, err
 		}
 		if !program.Empty() {
+			program.Trace(s.Trace)
 			p.programs[signal] = program
 		}
 	}
