@@ -19,7 +19,10 @@ type Processor struct {
 
 // New makes the processor.
 func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	p := &Processor{programs: map[pipeline.Signal]*ottl.Program{}, edit: c.plain(), next: next}
+	p := &Processor{programs: map[pipeline.Signal]*ottl.Program{}, next: next}
+	if s.Trace == nil {
+		p.edit = c.plain()
+	}
 	for _, signal := range pipeline.Signals {
 		program, err := c.program(signal)
 		if err != nil {
