@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 )
 
@@ -14,6 +15,7 @@ import (
 var languageWays = []struct {
 	name, processors, order string
 	drops                   *regexp.Regexp // bodies; nil: none
+	routed                  bool           // by namespace, to two exporters; the logs of a request are of ten resources and two namespaces
 }{
 	{name: "no processor"},
 	{name: "`transform`: one `set`, one `delete_key`", order: "transform", processors: `  transform:
@@ -32,6 +34,14 @@ var languageWays = []struct {
       - {key: http.route, from_attribute: url.path, action: insert}
       - {key: url.path, action: delete}
 `},
+	{name: "`attributes` upsert and rename, `resource` upsert, `routing` by namespace to two exporters", order: "attributes, resource", processors: `  attributes:
+    actions:
+      - {key: environment, value: production, action: upsert}
+      - {key: http.route, from_attribute: url.path, action: insert}
+      - {key: url.path, action: delete}
+  resource:
+    attributes: [{key: deployment.environment.name, value: production, action: upsert}]
+`, routed: true},
 	{name: "`transform`: a condition that holds for none", order: "transform", processors: `  transform:
     log_statements:
       - context: log
@@ -47,11 +57,19 @@ func language(o options) (table, error) {
 		notes: []string{fmt.Sprintf("Median (min–max) of %d alternating runs of %d records each after warm-up; `sending_queue` off at the Collector; every log that came out counted.",
 			o.runs, o.logs)},
 	}
-	requests, err := logRequests()
+	same, err := logRequests()
+	if err != nil {
+		return t, err
+	}
+	mixed, err := namespaces(same)
 	if err != nil {
 		return t, err
 	}
 	for _, way := range languageWays {
+		requests := same
+		if way.routed {
+			requests = mixed
+		}
 		left, err := leftOf(requests, way.drops)
 		if err != nil {
 			return t, err
@@ -72,6 +90,9 @@ func language(o options) (table, error) {
 					return c
 				}
 				c = strings.Replace(c, "exporters:\n", "processors:\n"+way.processors+"exporters:\n", 1)
+				if way.routed {
+					c = routed(c)
+				}
 				return strings.Replace(c, "receivers: [otlp], exporters", "receivers: [otlp], processors: ["+way.order+"], exporters", 1)
 			}
 			subjects[i].left = left
@@ -110,4 +131,50 @@ func leftOf(requests [][]byte, dropped *regexp.Regexp) ([]int, error) {
 		}
 	}
 	return left, nil
+}
+
+// routed puts a routing connector between the processors and two equal exporters.
+func routed(config string) string {
+	_, exporter, _ := strings.Cut(config, "exporters:\n")
+	exporter, _, _ = strings.Cut(exporter, "service:\n")
+	config = strings.Replace(config, "service:\n", strings.Replace(exporter, "otlp_http:", "otlp_http/shop:", 1)+`connectors:
+  routing:
+    default_pipelines: [logs/other]
+    table:
+      - {context: resource, condition: 'attributes["k8s.namespace.name"] == "shop"', pipelines: [logs/shop]}
+service:
+`, 1)
+	return strings.Replace(config, "exporters: [otlp_http]", "exporters: [routing]", 1) + `    logs/shop: {receivers: [routing], exporters: [otlp_http/shop]}
+    logs/other: {receivers: [routing], exporters: [otlp_http]}
+`
+}
+
+// namespaces spreads the logs of each request over ten resources, whose namespaces are two by turns.
+func namespaces(requests [][]byte) ([][]byte, error) {
+	const resources = 10
+	var out [][]byte
+	for _, r := range requests {
+		q := plogotlp.NewExportRequest()
+		if err := q.UnmarshalProto(r); err != nil {
+			return nil, err
+		}
+		from := q.Logs().ResourceLogs().At(0)
+		records := from.ScopeLogs().At(0).LogRecords()
+		l := plog.NewLogs()
+		for i := range resources {
+			to := l.ResourceLogs().AppendEmpty()
+			from.Resource().CopyTo(to.Resource())
+			to.Resource().Attributes().PutStr("k8s.namespace.name", []string{"shop", "payments"}[i%2])
+			into := to.ScopeLogs().AppendEmpty().LogRecords()
+			for k := i * records.Len() / resources; k < (i+1)*records.Len()/resources; k++ {
+				records.At(k).CopyTo(into.AppendEmpty())
+			}
+		}
+		b, err := plogotlp.NewExportRequestFromLogs(l).MarshalProto()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	return out, nil
 }

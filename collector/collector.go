@@ -4,7 +4,10 @@ package collector
 import (
 	_ "embed"
 
+	"github.com/sluiceio/sluice/connectors/count"
+	"github.com/sluiceio/sluice/connectors/failover"
 	"github.com/sluiceio/sluice/connectors/forward"
+	"github.com/sluiceio/sluice/connectors/routing"
 	"github.com/sluiceio/sluice/exporters/debug"
 	"github.com/sluiceio/sluice/exporters/file"
 	"github.com/sluiceio/sluice/exporters/loki"
@@ -53,6 +56,9 @@ func Components() []pipeline.Component {
 		canary.Component(),
 
 		forward.Component(),
+		routing.Component(),
+		failover.Component(),
+		count.Component(),
 
 		store.Component(),
 		otlphttp.Component(),

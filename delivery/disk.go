@@ -289,7 +289,7 @@ func (d *disk) bury(it *queue.Item, q *queue.Queue, a *pipeline.Answer) {
 		case err != nil:
 		case rej.Ranges != nil:
 			q.Bury(b.CutRanges(nil, rej.Ranges), rej)
-		case n == it.Items:
+		default:
 			q.Bury(b, rej)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/delivery/payload"
+	"github.com/sluiceio/sluice/delivery/queue"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -231,6 +232,31 @@ func TestStoredAndRejected(t *testing.T) {
 	s.stop()
 	if s.dest.attempts() != n {
 		t.Error("it was sent again")
+	}
+}
+
+// TestACountWithoutItems: a destination that takes a part, and only says how many it does not take: the whole record is a dead letter
+// that says so.
+func TestACountWithoutItems(t *testing.T) {
+	s := newStored(t, func(context.Context, int, string) answer.Outcome {
+		return answer.Outcome{Code: "200", Items: 2, Reason: pipeline.DropRejected, Err: errors.New("two are too old")}
+	}).start()
+	if err := s.put("", "a", "b", "c"); err != nil {
+		t.Fatal(err)
+	}
+	s.empty()
+	if a := s.account(); a.Dropped[pipeline.DropRejected].Items != 2 || a.Delivered.Items != 1 {
+		t.Errorf("the books say %+v", a)
+	}
+	s.stop()
+	var letters []string
+	err := spool.Scan(filepath.Join(s.dir, "exporter_fake", "dead_letters"), func(e spool.Entry) error {
+		h, err := queue.ParseHeader(e.Header)
+		letters = append(letters, fmt.Sprintf("%d of %d: %s %s", h.Rejected, e.Count, h.Words, bodiesOf(string(e.Body))))
+		return err
+	})
+	if want := "[2 of 3: two are too old [a b c]]"; err != nil || fmt.Sprint(letters) != want {
+		t.Errorf("dead letters: %s, %v; want %s", letters, err, want)
 	}
 }
 

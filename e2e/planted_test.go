@@ -41,12 +41,22 @@ var planted = []struct {
 	},
 	{
 		name: "the cursor off by one", file: "spool/settle.go",
-		old: "	l.settled.add(seq, seq+1)\n	l.stats", new: "	l.settled.add(seq, seq+2)\n	l.stats",
+		old: "	l.settled.add(seq, seq+1)\n	l.unsettled", new: "	l.settled.add(seq, seq+2)\n	l.unsettled",
 		pkg: "./delivery/queue", run: "TestOnlyWhatIsSettledIsGone",
 	},
 	{
+		name: "a full disk does not note what is settled", file: "spool/settle.go",
+		old: "			l.noteLow(next)\n", new: "			_ = next\n",
+		pkg: "./spool", run: "TestFullDiskDrains",
+	},
+	{
+		name: "a lost segment counted without its items", file: "spool/cursor.go",
+		old: "		l.stats.Damaged.add(gone)\n", new: "		_ = gone\n",
+		pkg: "./spool", run: "TestLostSegmentsAreCountedInItems",
+	},
+	{
 		name: "dropped without counting", file: "delivery/queue/queue.go",
-		old: "		l.q.o.Books.Lost(why, l.signal, int(t.Count), int(t.Bytes))\n", new: "",
+		old: "		l.q.o.Books.Lost(why, l.signal, int(t.Count), int(t.Weight))\n", new: "",
 		pkg: "./delivery", run: "TestAFullQueue",
 	},
 	{
@@ -55,18 +65,18 @@ var planted = []struct {
 		pkg: "./delivery", run: "TestStoredAndRejected",
 	},
 	{
-		name: "a refused record forgotten", file: "delivery/queue/take.go",
-		old: "	l.back = slices.Insert(l.back, at, i)\n", new: "	_ = at\n",
-		pkg: "./delivery", run: "TestStoredThroughAnOutage",
+		name: "a refused record forgotten", file: "delivery/queue/seize.go",
+		old: "	*back = slices.Insert(*back, at, i)\n", new: "	_ = at\n",
+		pkg: "./delivery/queue", run: "TestBackIsNextInOrder",
 	},
 	{
 		name: "the refused rest of a record forgotten", file: "delivery/disk.go",
-		old: "	it.Back(&rest, a.Refusal.After, trouble)\n}\n\nfunc", new: "	_ = rest\n	it.Settle()\n}\n\nfunc",
+		old: "	it.Back(&rest, why)\n}\n\nfunc", new: "	_ = rest\n	it.Settle()\n}\n\nfunc",
 		pkg: "./delivery", run: "TestStoredPartlyRefused",
 	},
 	{
 		name: "401 taken for a rejection", file: "delivery/disk.go",
-		old: "	if a.Refusal == nil {\n		if it.MaybeSent", new: "	if a.Refusal == nil || a.Refusal.After == 0 {\n		if it.MaybeSent",
+		old: "	if a.Refusal == nil {\n		if it.Unanswered", new: "	if a.Refusal == nil || a.Refusal.After == 0 {\n		if it.Unanswered",
 		pkg: "./delivery", run: "TestAHeldLane",
 	},
 	{

@@ -24,6 +24,10 @@ func TestAttributes(t *testing.T) {
 		{"key": "copy", "from_attribute": "nothing", "action": "upsert"},
 		{"key": "copy", "from_attribute": "nothing", "default_value": "instead", "action": "upsert"},
 		{"key": "str", "from_attribute": "bool", "default_value": 3, "action": "update"},
+		{"key": "tenant", "from_context": "metadata.X-Tenant", "action": "insert"},
+		{"key": "str", "from_context": "metadata.x-tenant", "action": "update"},
+		{"key": "str", "from_context": "metadata.nothing", "action": "upsert"},
+		{"key": "client", "from_context": "client.address", "action": "upsert"},
 		{"key": "str", "action": "delete"},
 		{"key": "nothing", "action": "delete"},
 		{"pattern": "^secret", "action": "delete"},
@@ -43,6 +47,13 @@ func TestAttributes(t *testing.T) {
 		{"key": "bool", "converted_type": "int", "action": "convert"},
 		{"key": "nothing", "converted_type": "int", "action": "convert"},
 	}
+	// An attribute without a value is there; OTTL, which does what other actions need, takes it as absent.
+	valueless := []action{
+		{"key": "copy", "from_attribute": "empty", "action": "insert"},
+		{"key": "empty", "value": "x", "action": "insert"},
+		{"key": "empty", "value": "x", "action": "update"},
+		{"key": "str", "from_attribute": "str", "action": "upsert"},
+	}
 	for s, kind := range signals {
 		in := kind.make(t)
 		run := func(name string, config map[string]any) {
@@ -51,6 +62,9 @@ func TestAttributes(t *testing.T) {
 					t.Error("both refuse it")
 				}
 			})
+		}
+		for i, a := range valueless {
+			run(fmt.Sprint("without a value ", i), map[string]any{"actions": []any{a, valueless[(i+1)%len(valueless)]}})
 		}
 		for i, a := range actions {
 			run(fmt.Sprint(i, a["action"], a["key"]), map[string]any{"actions": []any{a}})

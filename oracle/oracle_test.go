@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumertest"
@@ -50,7 +52,9 @@ func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any
 		}
 	}
 	set := processortest.NewNopSettings(component.MustNewType(typ))
-	ctx := context.Background()
+	ctx := client.NewContext(context.Background(), client.Info{
+		Addr: &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 55}, Metadata: client.NewMetadata(headers),
+	})
 	switch in.signal {
 	case wire.Logs:
 		sink := &consumertest.LogsSink{}
@@ -133,7 +137,10 @@ func ours(t *testing.T, typ string, config map[string]any, in telemetry) (any, e
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Consume(t.Context(), pipeline.Batch{Signal: in.signal, Request: in.body, Items: in.items}); err != nil {
+	batch := pipeline.Batch{Signal: in.signal, Request: in.body, Items: in.items, Origin: pipeline.Origin{Peer: "10.1.2.3:55"}}
+	keys := (&pipeline.Config{Instances: []pipeline.Instance{{Config: cfg}}}).MetadataKeys()
+	batch.Origin.Metadata, _ = keys.Of(func(h string) []string { return headers[h] })
+	if err := p.Consume(t.Context(), batch); err != nil {
 		return "refused", nil
 	}
 	left := 0

@@ -19,6 +19,7 @@ type compiler struct {
 	faults   []*syntax.Fault
 	outside  bool // a statement sets the resource, scope or span around a record
 	metrics  slot // where the paths of the context Metric lead
+	client   *clientUse
 }
 
 func (c *compiler) fault(at int, format string, args ...any) {

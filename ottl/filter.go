@@ -11,8 +11,10 @@ import (
 
 // A Filter is conditions for dropping what they hold for. It may run concurrently.
 type Filter struct {
+	trace  func(Step) // nil: nobody looks on
 	signal wire.Signal
 	levels [contexts][]*block
+	client clientUse
 }
 
 // CompileFilter compiles conditions, which stand in Conditions of the blocks; Statements are not looked at. All faults
@@ -22,7 +24,7 @@ func CompileFilter(signal wire.Signal, blocks []Block) (*Filter, []Fault) {
 	var faults []Fault
 	for i, b := range blocks {
 		for j, text := range b.Conditions {
-			out, found := compileDrop(signal, b, text)
+			out, found := compileCondition(signal, b, text, &compiler{metrics: slotMetric, client: &f.client})
 			for _, x := range found {
 				faults = append(faults, Fault{Block: i, Condition: true, Index: j, Text: text, Err: x})
 			}
@@ -35,8 +37,8 @@ func CompileFilter(signal wire.Signal, blocks []Block) (*Filter, []Fault) {
 	return f, nil
 }
 
-// compileDrop compiles one condition. Without a context, each has that which its own paths name, as in contrib.
-func compileDrop(signal wire.Signal, b Block, text string) (*block, []error) {
+// compileCondition compiles one condition of a block. Without a context, each has that which its own paths name, as in contrib.
+func compileCondition(signal wire.Signal, b Block, text string, c *compiler) (*block, []error) {
 	out := &block{mode: b.Mode}
 	e, fault := syntax.ParseCondition(text)
 	if fault != nil {
@@ -46,7 +48,7 @@ func compileDrop(signal wire.Signal, b Block, text string) (*block, []error) {
 	if out.context, err = (parsed{conditions: []syntax.Expr{e}}).context(signal, b.Context); err != nil {
 		return out, []error{err}
 	}
-	c := &compiler{context: out.context, prefixed: b.Context == "", metrics: slotMetric}
+	c.context, c.prefixed = out.context, b.Context == ""
 	out.conditions = []*statement{{text: text, when: c.condition(e)}}
 	var errs []error
 	for _, f := range c.faults {
@@ -54,6 +56,9 @@ func compileDrop(signal wire.Signal, b Block, text string) (*block, []error) {
 	}
 	return out, errs
 }
+
+// MetadataKeys are the headers of requests that the conditions ask for.
+func (f *Filter) MetadataKeys() []string { return f.client.keys }
 
 // A FilterRun is one request on its way through a filter.
 type FilterRun struct {
@@ -63,9 +68,10 @@ type FilterRun struct {
 	resource, scope, metric verdict
 }
 
+// A verdict is what conditions about the message with the index at say.
 type verdict struct {
 	at   int
-	gone bool
+	hold bool
 }
 
 var filterRuns = sync.Pool{New: func() any {
@@ -77,7 +83,7 @@ var filterRuns = sync.Pool{New: func() any {
 // Start begins a run. Call Done when the result is no longer needed.
 func (f *Filter) Start(report Report) *FilterRun {
 	r := filterRuns.Get().(*FilterRun)
-	r.filter, r.report, r.err = f, report, nil
+	r.filter, r.report, r.err, r.trace = f, report, nil, f.trace
 	return r
 }
 
@@ -129,9 +135,9 @@ func (r *FilterRun) around(v *verdict, at int, blocks []*block) bool {
 		return false
 	}
 	if v.at != at {
-		v.at, v.gone = at, r.drops(blocks)
+		v.at, v.hold = at, r.drops(blocks)
 	}
-	return v.gone
+	return v.hold
 }
 
 func (r *FilterRun) drops(blocks []*block) bool {

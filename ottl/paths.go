@@ -181,6 +181,9 @@ func (c *compiler) path(p *syntax.Path) place {
 }
 
 func (c *compiler) resolve(p *syntax.Path) (slot, place) {
+	if p.Segments[0].Name == "otelcol" {
+		return 0, c.clientPath(p)
+	}
 	prefix, segments, own := c.prefixOf(p)
 	if own && c.prefixed {
 		c.fault(p.At(), "%s: write the context in front, such as %s.%s", segments[0].Name, c.context, segments[0].Name)

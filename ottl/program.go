@@ -49,8 +49,10 @@ type Fault struct {
 
 // Program is compiled blocks. It may run concurrently.
 type Program struct {
+	trace  func(Step) // nil: nobody looks on
 	signal wire.Signal
 	passes []pass
+	client clientUse
 }
 
 // A pass is blocks that one walk over the request runs.
@@ -110,7 +112,7 @@ func Compile(signal wire.Signal, blocks []Block) (*Program, []Fault) {
 	p := &Program{signal: signal}
 	var faults []Fault
 	for i, b := range blocks {
-		compiled, found := compileBlock(signal, b)
+		compiled, found := compileBlock(signal, b, &p.client)
 		for j := range found {
 			found[j].Block = i
 		}
@@ -122,6 +124,9 @@ func Compile(signal wire.Signal, blocks []Block) (*Program, []Fault) {
 	}
 	return p, nil
 }
+
+// MetadataKeys are the headers of requests that the statements ask for.
+func (p *Program) MetadataKeys() []string { return p.client.keys }
 
 // Empty reports whether there is nothing to run.
 func (p *Program) Empty() bool { return len(p.passes) == 0 }
@@ -145,7 +150,7 @@ type parsed struct {
 	statements []*syntax.Statement
 }
 
-func compileBlock(signal wire.Signal, b Block) (*block, []Fault) {
+func compileBlock(signal wire.Signal, b Block, client *clientUse) (*block, []Fault) {
 	var faults []Fault
 	add := func(condition bool, index int, text string, err error) {
 		faults = append(faults, Fault{Condition: condition, Index: index, Text: text, Err: err})
@@ -174,7 +179,7 @@ func compileBlock(signal wire.Signal, b Block) (*block, []Fault) {
 		return out, faults
 	}
 	each := func(condition bool, index int, text string, compile func(c *compiler, s *statement)) *statement {
-		c := &compiler{context: out.context, prefixed: b.Context == ""}
+		c := &compiler{context: out.context, prefixed: b.Context == "", client: client}
 		s := &statement{text: text}
 		compile(c, s)
 		for _, f := range c.faults {
@@ -238,6 +243,9 @@ func (t parsed) context(signal wire.Signal, name string) (Context, error) {
 		if seen[c.String()] {
 			return c, nil
 		}
+	}
+	if seen["otelcol"] {
+		return Resource, nil
 	}
 	return 0, fmt.Errorf("no path names its context; write one of %s in front of a path, such as %s.attributes", list(may), may[0])
 }

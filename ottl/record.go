@@ -30,6 +30,7 @@ type record struct {
 	eventIndex              int
 
 	headers headers
+	client  client
 
 	arena []byte // values made for the current record; it only grows, so that views stay valid
 	cache []byte // entries of the cache map

@@ -12,6 +12,7 @@ import (
 type Run struct {
 	program *Program
 	report  Report
+	trace   func(Step)
 	err     error
 
 	editor wire.Editor
@@ -42,7 +43,7 @@ var requests buffer.Scratch
 // Start begins a run. Call Done when the result is no longer needed.
 func (p *Program) Start(report Report) *Run {
 	r := runs.Get().(*Run)
-	r.program, r.report, r.err = p, report, nil
+	r.program, r.report, r.err, r.trace = p, report, nil, p.trace
 	return r
 }
 
@@ -53,6 +54,7 @@ func (r *Run) Done() {
 }
 
 func (r *Run) release() {
+	r.trace = nil
 	for i, b := range r.bufs[:] {
 		if b != nil {
 			requests.Put(b)
@@ -60,6 +62,7 @@ func (r *Run) release() {
 		}
 	}
 	r.record.end()
+	r.record.client = client{}
 	r.program, r.report, r.pass = nil, nil, nil
 }
 
@@ -209,20 +212,23 @@ func (r *Run) execute() {
 			continue
 		}
 		for _, s := range b.statements {
-			if err := s.run(&r.record); err != nil && r.failed(s, b.mode, err) {
+			if err := r.run(s); err != nil && r.failed(s, b.mode, err) {
 				return
 			}
 		}
 	}
 }
 
-func (s *statement) run(rec *record) error {
+func (r *Run) run(s *statement) error {
+	if r.trace != nil {
+		return r.traced(s)
+	}
 	if s.when != nil {
-		if ok, err := s.when(rec); err != nil || !ok {
+		if ok, err := s.when(&r.record); err != nil || !ok {
 			return err
 		}
 	}
-	return s.do(rec)
+	return s.do(&r.record)
 }
 
 // failed handles an error and reports whether the request ends.
@@ -241,6 +247,9 @@ func (r *Run) failed(s *statement, mode Mode, err error) bool {
 func (r *Run) holds(conditions []*statement, mode Mode) bool {
 	for _, s := range conditions {
 		ok, err := s.when(&r.record)
+		if r.trace != nil {
+			r.trace(Step{Text: s.text, Condition: true, Held: ok, Err: err})
+		}
 		if err != nil {
 			if r.failed(s, mode, err) {
 				return false

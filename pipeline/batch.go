@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/sluiceio/sluice/wire"
 )
@@ -50,13 +52,78 @@ func (b Batch) Remaining(err error) Batch {
 	return b.CutRanges(nil, a.Refused)
 }
 
-// Origin is where a batch came from, as proved by the connection. Batches of different tenants or routes are never
-// merged.
+// Origin is where a batch came from, as proved by the connection. Batches of different tenants, routes or metadata are
+// never merged.
 type Origin struct {
 	Tenant   string // from the authenticated identity; empty without one
 	Route    string // set by a routing processor; empty without one
 	Peer     string // address of the other side, host:port; empty for sources of our own
 	Identity string // the authenticated identity, for logs; empty without one
+	Metadata Metadata
+}
+
+// Metadata is what the configuration asks for of a request's headers: the body of an OTLP map of lists of texts, by header
+// in lower case. It is a text so that batches can be compared by it. Without a component that asks it is empty.
+type Metadata string
+
+// Values are the values of a header, whose name is in lower case.
+func (m Metadata) Values(header string) (out []string) {
+	v, _ := wire.Entries([]byte(m), wire.FieldMapValues<<3|wire.TypeBytes).Find(header)
+	for list := v.Array(); list.Next(); {
+		out = append(out, string(list.Value().Str()))
+	}
+	return out
+}
+
+// A MetadataUser is a component's configuration that asks for headers of requests.
+type MetadataUser interface {
+	// AsksMetadata are their names, in any case.
+	AsksMetadata() []string
+}
+
+// MetadataKeys are the headers that some component asks for, in lower case and in order.
+type MetadataKeys []string
+
+// MetadataKeys are the headers that components ask receivers for.
+func (c *Config) MetadataKeys() MetadataKeys {
+	var out MetadataKeys
+	for _, in := range c.Instances {
+		if user, is := in.Config.(MetadataUser); is {
+			for _, key := range user.AsksMetadata() {
+				out = append(out, strings.ToLower(key))
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// maxMetadata bounds what is kept of one request.
+const maxMetadata = 8 << 10
+
+// Of is what a request has of the headers. It returns false if that is more than 8 KiB.
+func (k MetadataKeys) Of(values func(header string) []string) (Metadata, bool) {
+	var b []byte
+	for _, header := range k {
+		all := values(header)
+		if len(all) == 0 {
+			continue
+		}
+		var entry, value, list, text int
+		b, entry = wire.BeginMessage(b, wire.FieldMapValues)
+		b = wire.AppendString(b, wire.FieldKeyValueKey, header)
+		b, value = wire.BeginMessage(b, wire.FieldKeyValueValue)
+		b, list = wire.BeginMessage(b, wire.FieldValueArray)
+		for _, v := range all {
+			b, text = wire.BeginMessage(b, wire.FieldArrayValues)
+			b = wire.EndMessage(wire.AppendString(b, wire.FieldValueString, strings.ToValidUTF8(v, "\uFFFD")), text)
+		}
+		b = wire.EndMessage(wire.EndMessage(wire.EndMessage(b, list), value), entry)
+		if len(b) > maxMetadata {
+			return "", false
+		}
+	}
+	return Metadata(b), true
 }
 
 // A Sink takes batches.

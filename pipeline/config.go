@@ -11,6 +11,7 @@ type Config struct {
 	Instances []Instance // components that at least one pipeline names
 	Pipelines []PipelineConfig
 	Service   ServiceConfig
+	Redact    func(text string) string // hides the configuration's secrets in a text
 }
 
 // Instance is one configured component.
@@ -60,6 +61,13 @@ type Storage struct {
 type StorageUser interface {
 	// StorageKey is the key that names it, and what is written there; empty for none.
 	StorageKey() (key, name string)
+}
+
+// An AnswerUser is a connector's configuration that chooses by the answers of pipelines. A queue on disk takes everything, so
+// none may be behind them.
+type AnswerUser interface {
+	// DecidedBy are the pipelines whose answers decide.
+	DecidedBy() []string
 }
 
 // MemoryLimit is the memory_limiter section. The zero value means the default budget: a quarter of the memory that

@@ -103,6 +103,7 @@ const (
 	DropFiltered   Reason = "filtered"   // a filter matched
 	DropAggregated Reason = "aggregated" // folded into other records
 	DropSampled    Reason = "sampled"
+	DropUnrouted   Reason = "unrouted" // no route matched, and there are no default pipelines
 
 	// The destination cannot take the record.
 	DropInvalid     Reason = "invalid"       // malformed, or outside what the destination can represent
@@ -130,7 +131,7 @@ const (
 
 // Reasons lists every reason.
 var Reasons = [...]Reason{
-	DropFiltered, DropAggregated, DropSampled,
+	DropFiltered, DropAggregated, DropSampled, DropUnrouted,
 	DropInvalid, DropTooLarge, DropTooOld, DropTooNew, DropDuplicate, DropOutOfOrder, DropUnsupported, DropRejected, DropUndivided,
 	DropBacklogFull, DropQueueOldest, DropQueueNewest, DropQueueAge, DropOperator, DropShutdown, DropRotatedUnread, DropTruncatedUnread, DropCorrupt, DropOverflow,
 }

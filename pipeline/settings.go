@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/internal/listen"
+	"github.com/sluiceio/sluice/ottl"
 )
 
 // Settings is what the engine gives every component. Tests use pipelinetest.Settings.
@@ -24,8 +25,10 @@ type Settings struct {
 
 	View View // what runs beside the component, for pages and reports
 
-	Books                       // the component's accounts in the ledger
-	Estates   *Estates          // for Leave and Inherit
+	Books            // the component's accounts in the ledger
+	Estates *Estates // for Leave and Inherit
+	// Trace is told of each statement that meets a record, for `sluice explain`; nil in a daemon.
+	Trace     func(ottl.Step)
 	Listeners *listen.Listeners // for Serve; they have the HTTP servers of earlier graphs
 }
 

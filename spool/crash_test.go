@@ -55,7 +55,7 @@ func payload(id uint64, size int) []byte {
 }
 
 func record(id uint64, size int) spool.Record {
-	return spool.Record{Header: binary.LittleEndian.AppendUint64(nil, id), Body: payload(id, size), Count: uint32(id%7 + 1), Time: int64(id)}
+	return spool.Record{Header: binary.LittleEndian.AppendUint64(nil, id), Body: payload(id, size), Count: uint32(id%7 + 1), Time: int64(id), Weight: 1000 + id}
 }
 
 // idOf checks that a record is what was put under its id.
@@ -230,6 +230,7 @@ func drain(t *testing.T, l *spool.Log) (ids map[uint64]bool, maybe map[uint64]bo
 		ids[id], maybe[id] = true, e.MaybeSent
 		total.Records++
 		total.Count += uint64(e.Count)
+		total.Weight += e.Weight
 		total.Bytes += uint64(56+len(e.Header)+len(e.Body)+7) &^ 7
 	}
 }

@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"hash/crc32"
+	"log/slog"
 	"slices"
 	"sort"
 )
@@ -90,7 +91,8 @@ func (s *spans) clip(seq Seq) {
 const (
 	cursorHead = 48
 	maxSpans   = 4096 // settled spans beyond these are delivered again after a restart
-	maxCursor  = cursorHead + 2*maxSpans*16 + 4
+	cursorSums = 3*32 + 4
+	maxCursor  = cursorHead + 2*maxSpans*16 + 4 + cursorSums
 )
 
 // A cursor is what must be known of a log beside its segments.
@@ -99,6 +101,9 @@ type cursor struct {
 	durable Seq   // every record below it was durable
 	settled spans // the first begins at 0
 	sent    spans // may have been handed to a reader
+
+	summed                    bool   // it has what follows; programs of before wrote none
+	written, unsettled, given Totals // ever written; of these not settled; see Log.GiveUp
 }
 
 func (c *cursor) append(b []byte) []byte {
@@ -120,7 +125,10 @@ func (c *cursor) append(b []byte) []byte {
 			b = le.AppendUint64(le.AppendUint64(b, uint64(s.from)), uint64(s.to))
 		}
 	}
-	return le.AppendUint32(b, crc32.Checksum(b[from:], castagnoli))
+	b = le.AppendUint32(b, crc32.Checksum(b[from:], castagnoli))
+	sums := len(b) - 4 // the sum of all before is summed up, too
+	b = appendTotals(appendTotals(appendTotals(b, c.written), c.unsettled), c.given)
+	return le.AppendUint32(b, crc32.Checksum(b[sums:], castagnoli))
 }
 
 // parseCursor reads a cursor; what follows it is no matter.
@@ -133,6 +141,7 @@ func parseCursor(b []byte) (*cursor, error) {
 	if uint64(len(b)) < size {
 		return nil, errDamaged
 	}
+	sums := b[size-4:]
 	if b = b[:size]; crc32.Checksum(b[:size-4], castagnoli) != le.Uint32(b[size-4:]) {
 		return nil, errDamaged
 	}
@@ -158,6 +167,9 @@ func parseCursor(b []byte) (*cursor, error) {
 	if len(c.settled) == 0 || c.settled[0].from != 0 {
 		return nil, errDamaged
 	}
+	if len(sums) >= 4+cursorSums && crc32.Checksum(sums[:cursorSums], castagnoli) == le.Uint32(sums[cursorSums:]) {
+		c.summed, c.written, c.unsettled, c.given = true, parseTotals(sums[4:]), parseTotals(sums[36:]), parseTotals(sums[68:])
+	}
 	return c, nil
 }
 
@@ -177,3 +189,66 @@ func readCursor(fsys FS, name string) (*cursor, error) {
 	}
 	return parseCursor(b)
 }
+
+// low is the number that all below are settled of, though the cursor may not say it: it could not be saved, or is lost, or a program
+// wrote it that kept no sums and removed files without saying so.
+func (r *recovery) low() (low Seq) {
+	if r.cur == nil || !r.cur.summed {
+		low = r.front
+		if len(r.l.segs) > 0 {
+			low = min(low, r.l.segs[0].first)
+		}
+		if low == maxSeq {
+			low = 0 // no file at all: the newest is always there, so this is a loss
+		}
+	}
+	for _, s := range r.l.segs {
+		if s.low {
+			low = max(low, s.first)
+		}
+	}
+	return low
+}
+
+// weigh finds out what was in records that are lost with all that would say it: what was ever written, less what was settled, less what
+// is there.
+func (r *recovery) weigh() {
+	l, there := r.l, r.l.stats.Unsettled
+	var settled Totals
+	known := false
+	if r.cur != nil && r.cur.summed {
+		l.written, settled, known = r.cur.written, r.cur.written.minus(r.cur.unsettled), true
+		l.given = r.cur.given
+	}
+	for i, s := range l.segs {
+		if !s.summed {
+			continue
+		}
+		if i == 0 && r.cur == nil {
+			settled, known = s.before, true
+		}
+		if s.low {
+			known = false // of what is behind it, the cursor's sums do not tell
+		}
+		all := s.before
+		all.add(s.total)
+		l.written = l.written.most(all)
+	}
+	l.written = l.written.most(there)
+	if known && r.unknown > 0 {
+		heads := l.stats.Damaged // of these a head was left
+		heads.Records -= r.unknown
+		gone := l.written.minus(settled).minus(there).minus(heads).minus(l.stats.Torn)
+		if n := gone.Records; n > r.unknown { // some were never durable: an average
+			gone.Count, gone.Bytes, gone.Weight = share(gone.Count, r.unknown, n), share(gone.Bytes, r.unknown, n), share(gone.Weight, r.unknown, n)
+		}
+		gone.Records = 0 // counted by their numbers
+		l.stats.Damaged.add(gone)
+	}
+	if d := l.stats.Damaged; d.Records > 0 || l.stats.DamagedBytes > 0 {
+		l.opt.Log.Warn("records are lost: files of this folder are damaged or missing", slog.String("directory", l.opt.Dir), slog.Uint64("records", d.Records),
+			slog.Uint64("items", d.Count), slog.Uint64("bytes", d.Bytes), slog.Uint64("damaged_bytes", l.stats.DamagedBytes))
+	}
+}
+
+func share(all, part, of uint64) uint64 { return uint64(float64(all) * float64(part) / float64(of)) }

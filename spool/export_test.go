@@ -9,7 +9,7 @@ import (
 // SetVersion changes the format version of a header or a cursor, and its checksum with it.
 func SetVersion(b []byte, v uint32) {
 	le.PutUint32(b[8:], v)
-	n := len(b) - 4
+	n := len(b) - 4 - cursorSums
 	if string(b[:8]) == string(headerMagic) {
 		n = 60
 	}

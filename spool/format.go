@@ -15,6 +15,10 @@ const (
 	headerSize = 64
 	headerCopy = 512  // where the second copy of the header stands, in a sector of its own
 	dataStart  = 1024 // where the first record stands
+	sumsAt     = 64   // where the sums stand, behind either copy of the header
+	sumsSize   = 64
+	lowAt      = 128 // where a segment says that all below it is settled
+	lowSize    = 24
 	headSize   = 56
 	footerSize = 64
 
@@ -30,6 +34,8 @@ var (
 	headerMagic = []byte("SLUICSEG")
 	footerMagic = []byte("SLUICEND")
 	cursorMagic = []byte("SLUICCUR")
+	sumsMagic   = []byte("SLUICSUM")
+	lowMagic    = []byte("SLUICLOW")
 	mark        = []byte{0xf1, 0x9c, 'r', 'e', 'c', 0xc5, 0x0d, 0xe7}
 )
 
@@ -89,6 +95,52 @@ func findHeader(b []byte) (h header, at int64, err error) {
 		}
 		return h, at, nil
 	}
+}
+
+// appendTotals and parseTotals are four numbers.
+func appendTotals(b []byte, t Totals) []byte {
+	for _, n := range []uint64{t.Records, t.Count, t.Bytes, t.Weight} {
+		b = le.AppendUint64(b, n)
+	}
+	return b
+}
+
+func parseTotals(b []byte) Totals {
+	return Totals{le.Uint64(b), le.Uint64(b[8:]), le.Uint64(b[16:]), le.Uint64(b[24:])}
+}
+
+// encodeSums is what was written to the log before the segment.
+func (h header) encodeSums(b []byte, before Totals) {
+	clear(b[:sumsSize])
+	copy(b, sumsMagic)
+	le.PutUint64(b[8:], h.salt)
+	appendTotals(b[:16], before)
+	le.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
+}
+
+// findSums reads either copy. Programs of before wrote none.
+func (h header) findSums(b []byte) (before Totals, ok bool) {
+	for _, at := range []int{sumsAt, headerCopy + sumsAt} {
+		if len(b) < at+sumsSize {
+			break
+		}
+		c := b[at:][:sumsSize]
+		if bytes.Equal(c[:8], sumsMagic) && le.Uint64(c[8:]) == h.salt && crc32.Checksum(c[:60], castagnoli) == le.Uint32(c[60:]) {
+			return parseTotals(c[16:]), true
+		}
+	}
+	return Totals{}, false
+}
+
+// encodeLow is the note that all below the segment is settled.
+func (h header) encodeLow() []byte {
+	b := append(make([]byte, 0, lowSize), lowMagic...)
+	b = le.AppendUint32(le.AppendUint64(b, h.salt), 0)
+	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+func (h header) hasLow(b []byte) bool {
+	return len(b) >= lowAt+lowSize && bytes.Equal(b[lowAt:][:lowSize], h.encodeLow())
 }
 
 // maxSeq leaves room for sums of sequence numbers.

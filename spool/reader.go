@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"time"
 )
 
 // A finder walks over the segments of an open log. It keeps one file open.
@@ -79,13 +80,17 @@ func (l *Log) lose(s *segment, file File, gone loss) {
 		t = gone.known
 	}
 	l.settled.add(gone.from, gone.to)
+	if l.settled.lacks(s.first, s.end) == 0 && file == nil {
+		t = s.total.minus(s.settled) // the footer says what was in it
+	}
 	s.settled.add(t)
 	l.unsettled(func(all *Totals) { all.sub(t) })
 	l.stats.Damaged.add(t)
 	l.changedLocked()
 	l.mu.Unlock()
 	if file == nil {
-		l.warn("a segment is missing", slog.String("file", segmentName(s.first)), slog.Uint64("records", n))
+		l.opt.Log.Warn("records are lost: a file is missing", slog.String("directory", l.opt.Dir), slog.String("file", segmentName(s.first)),
+			slog.Uint64("records", n), slog.Uint64("items", t.Count), slog.Uint64("bytes", t.Bytes))
 		return
 	}
 	bytes := l.keepAside(s.first, file, gone)
@@ -102,7 +107,17 @@ type Reader struct {
 	// Guarded by Log.mu.
 	pos, to             Seq
 	limit, want, saving Seq // handing out below limit is covered by the saved cursor; want is asked for, saving under way
+	ahead               Seq // how far want goes beyond pos
+	asked               time.Time
+	had                 Seq // pos at the last saving of the cursor
 }
+
+// A reader asks for leastAhead records at once, and for twice as many (up to Options.Ahead) when they do not last askEvery. When it
+// stands still, it gives back what it has not used: what stays is marked MaybeSent after a crash, though nobody had it.
+const (
+	leastAhead = 4
+	askEvery   = saveEvery
+)
 
 // NewReader reads from a sequence number (0: the oldest unsettled record), up to but not including to (0: no end).
 func (l *Log) NewReader(from, to Seq) *Reader {
@@ -215,10 +230,31 @@ func (r *Reader) await(ctx context.Context) (part, Seq, error) {
 
 // mayHandOut reports whether the saved cursor says that r.pos may have been handed out. It asks early for what comes next.
 func (r *Reader) mayHandOut() bool {
-	ahead := Seq(r.find.l.opt.Ahead)
-	if r.limit <= r.pos+ahead/2 && r.want <= r.limit && r.limit < r.to {
-		r.want = min(r.pos+ahead, r.to)
-		kick(r.find.l.saveNow)
+	l := r.find.l
+	if r.limit <= r.pos+r.ahead/2 && r.want <= r.limit && r.limit < r.to {
+		now := time.Now()
+		if now.Sub(r.asked) < askEvery {
+			r.ahead *= 2
+		}
+		r.ahead, r.asked = min(max(r.ahead, leastAhead), Seq(l.opt.Ahead)), now
+		r.want = min(r.pos+r.ahead, r.to)
+		kick(l.saveNow)
 	}
 	return r.pos < r.limit
+}
+
+// shrinkLocked gives back what a reader that stands still has not used. It reports whether there may be more to give back later.
+func (r *Reader) shrinkLocked() (later bool) {
+	idle := r.pos == r.had && time.Since(r.asked) >= askEvery
+	r.had = r.pos
+	least := min(leastAhead, Seq(r.find.l.opt.Ahead))
+	if r.want <= r.pos+least {
+		return false
+	}
+	if idle && r.want <= r.limit {
+		r.ahead, r.want = least, r.pos+least
+		r.limit = r.want
+		return false
+	}
+	return true
 }

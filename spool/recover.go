@@ -19,6 +19,7 @@ type recovery struct {
 	empty   []string // files without a byte: removed when the cursor has what their names say
 	durable Seq      // every record below it was durable once
 	losses  []segmentLoss
+	unknown uint64 // durable records that are lost with all that would say what they held
 }
 
 type segmentLoss struct {
@@ -74,6 +75,7 @@ func (l *Log) recover() error {
 	}
 	changed = r.account() || changed
 	r.settle()
+	r.weigh()
 	l.stats.AtOpen = l.stats.Unsettled
 	if changed {
 		if l.SaveCursor() == nil { // else damage is counted again after a crash
@@ -119,6 +121,8 @@ func loadHeader(f File, size int64) (*segment, error) {
 	}
 	s := &segment{header: h, seed: seed(h.salt), end: h.first, start: min(at, size), data: min(at, size), size: size, named: true}
 	s.hint = place{s.first, s.start}
+	s.before, s.summed = h.findSums(b)
+	s.low = h.hasLow(b)
 	return s, nil
 }
 
@@ -279,19 +283,15 @@ func (r *recovery) account() (changed bool) {
 		r.floor = max(r.floor, r.cur.next)
 	}
 	l.next = r.floor
-	end := r.front
 	if n := len(l.segs); n > 0 {
 		l.next = max(l.next, l.segs[n-1].end)
-		end = min(l.segs[0].first, end)
 	}
-	if end == maxSeq {
-		end = 0 // no file at all: the newest is always there, so this is a loss
-	}
-	l.settled.add(0, end)           // what is missing at the front is settled
+	end := r.low()
+	l.settled.add(0, end)
 	missing := func(from, to Seq) { // what was not durable may never have been written
 		n := l.settled.lacks(from, min(to, r.durable))
 		l.stats.Damaged.Records += n
-		changed = changed || n > 0
+		changed, r.unknown = changed || n > 0, r.unknown+n
 		l.settled.add(from, to)
 	}
 	lost := func(from, to Seq, known Totals) {
@@ -305,6 +305,7 @@ func (r *recovery) account() (changed bool) {
 		default:
 			l.stats.Damaged.Records += n
 			l.stats.Torn.Records += torn
+			r.unknown += n
 		}
 		l.settled.add(from, to)
 	}
@@ -324,9 +325,6 @@ func (r *recovery) account() (changed bool) {
 	}
 	missing(end, l.next)
 	l.durable = l.next
-	if d := l.stats.Damaged; d.Records > 0 || l.stats.DamagedBytes > 0 {
-		l.warn("damage was found", slog.Uint64("records", d.Records), slog.Uint64("bytes", l.stats.DamagedBytes))
-	}
 	return changed
 }
 

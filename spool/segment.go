@@ -18,6 +18,9 @@ type segment struct {
 	size    int64 // of the file, when it was opened
 	total   Totals
 	settled Totals
+	before  Totals // written to the log before it, lost ones included
+	summed  bool   // before is known
+	low     bool   // all below it is settled, whatever the cursor says
 	holes   uint64 // records that total does not have, because they were lost before it was closed
 	hint    place  // a record of it whose offset is known, not behind the first unsettled one
 

@@ -73,15 +73,31 @@ func (l *Log) changedLocked() {
 
 // DropOldest settles the oldest records that no reader has, until they are so many bytes or none is left, and says what they were.
 func (l *Log) DropOldest(bytes int64) Totals {
-	return l.drop(func(got Totals, _ head) bool { return got.Bytes < uint64(max(bytes, 0)) })
+	return l.drop(nil, func(got Totals, _ head) bool { return got.Bytes < uint64(max(bytes, 0)) })
 }
 
 // DropOlder settles the oldest records that no reader has, up to the first that is not older than t.
 func (l *Log) DropOlder(t time.Time) Totals {
-	return l.drop(func(_ Totals, h head) bool { return h.time < t.UnixNano() })
+	return l.drop(nil, func(_ Totals, h head) bool { return h.time < t.UnixNano() })
 }
 
-func (l *Log) drop(more func(Totals, head) bool) (got Totals) {
+// GiveUp settles all that no reader has. The cursor keeps how much that was until somebody asks GivenUp.
+func (l *Log) GiveUp() (got Totals) {
+	return l.drop(&l.given, func(Totals, head) bool { return true })
+}
+
+// GivenUp is what GiveUp settled since the last call of GivenUp, in other processes, too.
+func (l *Log) GivenUp() (t Totals) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t, l.given = l.given, (Totals{}); t.Records > 0 {
+		l.changedLocked()
+	}
+	return t
+}
+
+// drop adds what it settles to note, which l.mu guards; nil for none.
+func (l *Log) drop(note *Totals, more func(Totals, head) bool) (got Totals) {
 	f := newFinder(l)
 	defer f.close()
 	for pos := Seq(0); ; {
@@ -113,6 +129,9 @@ func (l *Log) drop(more func(Totals, head) bool) (got Totals) {
 		if _, has := l.inflight[pos]; !has && !l.settled.has(pos) {
 			l.settleLocked(pos, handed{st.at, st.size(), st.time, st.count, st.weight})
 			got.add(st.totals())
+			if note != nil {
+				note.add(st.totals())
+			}
 		}
 		l.mu.Unlock()
 	}
@@ -126,12 +145,17 @@ func (l *Log) SaveCursor() error {
 	l.unsaved = false
 	base := l.settled[0].to
 	l.sent.cut(base)
-	c := cursor{l.next, l.durable, l.settled, append(spans(nil), l.sent...)}
+	c := cursor{l.next, l.durable, l.settled, append(spans(nil), l.sent...), true, l.written, l.stats.Unsettled, l.given}
+	again := false
 	for _, r := range l.readers {
+		again = r.shrinkLocked() || again
 		r.saving = r.want
 		c.sent.add(r.pos, r.want)
 	}
 	l.image = c.append(l.image[:0])
+	if again {
+		l.changedLocked()
+	}
 	l.mu.Unlock()
 	err := l.writeCursor()
 	if err != nil && l.giveUpReserve() {
@@ -173,18 +197,21 @@ func (l *Log) writeCursor() error {
 }
 
 // unlink removes the segments below base. When the cursor could not be saved, one after the other, so that none is missing in the
-// middle: what is missing at the front is settled.
+// middle, and the next one says that it may be missing.
 func (l *Log) unlink(base Seq, saved bool) {
 	for {
 		l.mu.Lock()
 		ok := len(l.segs) > 1 && l.segs[0].f == nil && l.segs[0].end <= base
-		var s *segment
+		var s, next *segment
 		if ok {
-			s = l.segs[0]
+			s, next = l.segs[0], l.segs[1]
 		}
 		l.mu.Unlock()
 		if !ok {
 			return
+		}
+		if !saved {
+			l.noteLow(next)
 		}
 		if err := l.fs.Remove(l.path(segmentName(s.first))); err != nil && !notExist(err) {
 			l.trouble("remove a settled segment", err)
@@ -199,6 +226,21 @@ func (l *Log) unlink(base Seq, saved bool) {
 		if !saved && l.fs.SyncDir(l.opt.Dir) != nil {
 			return
 		}
+	}
+}
+
+// noteLow says in a segment that all below it is settled, in bytes that it has already: on a full disk the cursor cannot say it. Without
+// it, a crash before the next cursor counts these records as lost.
+func (l *Log) noteLow(s *segment) {
+	f, err := l.fs.Open(l.path(segmentName(s.first)), ModeWrite)
+	if err == nil {
+		if err = writeFull(f, s.encodeLow(), lowAt); err == nil {
+			err = f.Sync()
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		l.trouble("note what is settled", err)
 	}
 }
 

@@ -62,6 +62,11 @@ func (t *Totals) sub(u Totals) {
 // minus is what is left of t without u, never less than nothing.
 func (t Totals) minus(u Totals) Totals { t.sub(u); return t }
 
+// most has the larger of each number.
+func (t Totals) most(u Totals) Totals {
+	return Totals{max(t.Records, u.Records), max(t.Count, u.Count), max(t.Bytes, u.Bytes), max(t.Weight, u.Weight)}
+}
+
 // A Sum is what is unsettled in all logs that share it. To read it costs nothing.
 type Sum struct{ records, count, bytes, weight atomic.Uint64 }
 
@@ -188,7 +193,9 @@ type Log struct {
 	segs      []*segment // in order; at least the newest stays, whose name says which numbers were used
 	active    *segment
 	next      Seq
-	durable   Seq // all below it are durable or lost
+	durable   Seq    // all below it are durable or lost
+	given     Totals // see GiveUp
+	written   Totals // ever, lost ones included; less what is unsettled, it is what is settled
 	settled   spans
 	sent      spans // handed to readers, or perhaps handed to readers of an earlier process
 	lostSpans []failure

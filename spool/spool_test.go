@@ -144,7 +144,7 @@ func TestDrop(t *testing.T) {
 	next(t, r)
 	next(t, r)
 	got := l.DropOldest(300) // 176 bytes each
-	if got != (spool.Totals{Records: 2, Count: 4 + 5, Bytes: 352}) {
+	if got != (spool.Totals{Records: 2, Count: 4 + 5, Bytes: 352, Weight: 2007}) {
 		t.Errorf("dropped %+v", got)
 	}
 	if got := l.DropOlder(time.Unix(0, 11)); got.Records != 6 {

@@ -136,29 +136,41 @@ func settledIn(dir string) spans {
 // ScanUnsettled is Scan without the records that the cursor calls settled. lost is how many of the others cannot be read, as far as
 // numbers tell.
 func ScanUnsettled(dir string, yield func(Entry) error) (lost uint64, err error) {
-	settled := settledIn(dir)
+	settled, end := settledIn(dir), Seq(0)
 	err = segmentsIn(dir, func(f found, limit Seq) error {
 		if f.err != nil {
 			if first, _ := parseName(filepath.Base(f.name)); limit < maxSeq {
-				lost += settled.lacks(first, limit)
+				lost += settled.lacks(max(first, end), limit)
+				end = limit
 			} else if f.size > 0 {
 				lost++
 			}
 			return nil
+		}
+		if end > 0 || !frontSettled(dir, f) {
+			lost += settled.lacks(end, f.gap)
 		}
 		w := newWalker(f.file, f.seed, f.hint)
 		w.end, w.limit, w.hard = f.size, limit, true
 		if f.loadFooter(f.file, f.size, limit) {
 			w.end, w.limit, w.sure = f.data, f.end, f.end
 		}
-		return w.scan(func(gone loss) { lost += settled.lacks(gone.from, gone.to) }, func(st step, e Entry) error {
+		err := w.scan(func(gone loss) { lost += settled.lacks(gone.from, gone.to) }, func(st step, e Entry) error {
 			if settled.has(st.seq) {
 				return nil
 			}
 			return yield(e)
 		})
+		end = w.seq
+		return err
 	})
 	return lost, err
+}
+
+// frontSettled reports whether all that is missing in front of the first segment was settled, as far as one can know.
+func frontSettled(dir string, f found) bool {
+	cur, err := readCursor(OS{}, filepath.Join(dir, "cursor"))
+	return err != nil || cur == nil || !cur.summed || f.low
 }
 
 // Unsettled adds up what is neither settled nor known to be lost, without taking the lock, and says when the oldest was stored. It
@@ -218,7 +230,7 @@ func Verify(dir string, progress func(done, total int64)) ([]Damage, error) {
 		if _, bad := readCursor(OS{}, filepath.Join(dir, "cursor")); bad != nil {
 			out = append(out, Damage{File: filepath.Join(dir, "cursor"), Kind: "cursor"})
 		}
-		end := Seq(0)
+		end, settled := Seq(0), settledIn(dir)
 		err = segmentsIn(dir, func(f found, limit Seq) error {
 			if f.err != nil {
 				kind := "unreadable"
@@ -227,8 +239,8 @@ func Verify(dir string, progress func(done, total int64)) ([]Damage, error) {
 				}
 				out = append(out, Damage{File: f.name, Bytes: f.size, Kind: kind})
 			} else {
-				if end > 0 && f.gap > end {
-					out = append(out, Damage{File: f.name, Records: uint64(f.gap - end), Kind: "gap"})
+				if n := settled.lacks(end, f.gap); n > 0 && (end > 0 || !frontSettled(dir, f)) {
+					out = append(out, Damage{File: f.name, Records: n, Kind: "gap"})
 				}
 				out = append(out, verify(f, limit)...)
 				end = f.end

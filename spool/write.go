@@ -55,6 +55,7 @@ func (l *Log) Put(r Record) (Seq, error) {
 	s.end++
 	s.total.add(h.totals())
 	l.next++
+	l.written.add(h.totals())
 	l.unsettled(func(all *Totals) { all.add(h.totals()) })
 	l.stats.Appended++
 	if l.opt.NoSync {
@@ -138,6 +139,7 @@ func (l *Log) newSegment(now time.Time) (*segment, error) {
 	if n := len(l.segs); n > 0 {
 		s.gap = l.segs[n-1].end
 	}
+	s.before, s.summed = l.written, true
 	l.mu.Unlock()
 	s.created, s.salt = now.UnixNano(), rand.Uint64()
 	s.seed, s.data, s.alloc = seed(s.salt), dataStart, dataStart
@@ -151,6 +153,8 @@ func (l *Log) newSegment(now time.Time) (*segment, error) {
 		var b [dataStart]byte
 		s.header.encode(b[:])
 		s.header.encode(b[headerCopy:])
+		s.encodeSums(b[sumsAt:], s.before)
+		s.encodeSums(b[headerCopy+sumsAt:], s.before)
 		if err = writeFull(f, b[:], 0); err == nil {
 			l.mu.Lock()
 			defer l.mu.Unlock()

@@ -18,6 +18,7 @@ type header struct {
 	route    string
 	// Of dead letters.
 	reason, words string
+	rejected      int // so many of the items were rejected, and nobody knows which; 0 for all
 }
 
 const (
@@ -28,6 +29,7 @@ const (
 	fieldRoute
 	fieldReason
 	fieldWords
+	fieldRejected
 )
 
 var errHeader = errors.New("the header of a stored record cannot be read")
@@ -40,6 +42,9 @@ func (h *header) append(dst []byte) []byte {
 		if text != "" {
 			dst = wire.AppendString(dst, fieldTenant+i, text)
 		}
+	}
+	if h.rejected > 0 {
+		dst = wire.AppendUint(dst, fieldRejected, uint64(h.rejected))
 	}
 	return dst
 }
@@ -68,6 +73,9 @@ func parseHeader(b []byte) (h header, err error) {
 		case field == fieldRaw && typ == protowire.VarintType:
 			v, _ := protowire.ConsumeVarint(b)
 			h.raw = int(min(v, 1<<40))
+		case field == fieldRejected && typ == protowire.VarintType:
+			v, _ := protowire.ConsumeVarint(b)
+			h.rejected = int(min(v, 1<<32))
 		}
 		b = b[size:]
 	}

@@ -13,8 +13,9 @@ const (
 	maxWords   = 1 << 10
 )
 
-// Bury keeps what was rejected in the end, with the destination's words. The oldest letters make room for new ones: they
-// were counted as dropped already.
+// Bury keeps what was rejected in the end, with the destination's words. If it rejected a count of which nobody says which
+// items it means, all of b is kept, with that count. The oldest letters make room for new ones: they were counted as dropped
+// already.
 func (q *Queue) Bury(b pipeline.Batch, why *pipeline.Rejected) {
 	if q.letters == nil || b.Items == 0 {
 		return
@@ -26,6 +27,9 @@ func (q *Queue) Bury(b pipeline.Batch, why *pipeline.Rejected) {
 	h := header{
 		signal: b.Signal, encoding: q.o.Compressor.Encoding(), raw: len(b.Request), tenant: b.Origin.Tenant, route: b.Origin.Route,
 		reason: string(why.Reason), words: words[:min(len(words), maxWords)],
+	}
+	if n := why.Len(); why.Ranges == nil && n < b.Items {
+		h.rejected = n
 	}
 	body := q.o.Compressor.Compress(b.Request)
 	defer body.Release()

@@ -121,6 +121,7 @@ type lane struct {
 	reading  bool      // fetchLate has one that is in spans no more
 	came     time.Time // when the last batch was put
 	damaged  spool.Totals
+	given    spool.Totals // up by an operator, before this start
 }
 
 // Open opens the queue in o.Dir, or makes it. What is in it is booked as restored.
@@ -152,16 +153,25 @@ func Open(o Options) (*Queue, error) {
 		}
 	}
 	q.restored()
+	for _, l := range q.order {
+		l.bookDamage()
+		if t := l.given; t.Records > 0 {
+			l.lost(pipeline.DropOperator, t)
+			o.Log.Warn("`queue drop` gave up records of this queue while no daemon ran; they count as dropped now", "lane", l.name, "records", t.Records, "items", t.Count)
+		}
+	}
 	q.running.Go(q.tick)
 	return q, nil
 }
 
-// restored books what is stored at the start, with what Open found damaged: bookDamage takes that out again.
+// restored books what is stored at the start, with what Open found damaged, and what an operator gave up meanwhile: both are
+// booked as lost then.
 func (q *Queue) restored() {
 	var held [len(pipeline.Signals) + 1]pipeline.Amount
 	for _, l := range q.order {
 		t := l.log.Stats()
-		held[l.signal].Add(int(t.AtOpen.Count+t.Damaged.Count), int(t.AtOpen.Weight+t.Damaged.Weight))
+		l.given = l.log.GivenUp()
+		held[l.signal].Add(int(t.AtOpen.Count+t.Damaged.Count+l.given.Count), int(t.AtOpen.Weight+t.Damaged.Weight+l.given.Weight))
 	}
 	for _, sig := range pipeline.Signals {
 		q.o.Books.Restored(sig, held[sig])

@@ -3,6 +3,7 @@ package queue
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/spool"
 	"github.com/sluiceio/sluice/spool/spooltest"
 )
 
@@ -339,6 +341,62 @@ func TestOnlyWhatIsSettledIsGone(t *testing.T) {
 	q = open(t, fs)
 	if got, _ := drain(t, q); fmt.Sprint(got) != "[<1> <2> <3>]" {
 		t.Errorf("%q are left, want the last three", got)
+	}
+	_ = q.Close()
+}
+
+// TestGivenUpWhileNobodyRan: what `queue drop` took from a stopped daemon was stored at its next start, and is dropped by the
+// operator, once; the books close.
+func TestGivenUpWhileNobodyRan(t *testing.T) {
+	fs := spooltest.NewFS()
+	q := open(t, fs)
+	for i := range 3 {
+		if err := q.Put(t.Context(), batchOf(fmt.Sprintf("<%d>", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = q.Close()
+	log, err := spool.Open(spool.Options{Dir: "q/logs", FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := log.GiveUp(); got.Count != 3 || log.Close() != nil {
+		t.Errorf("gave up %+v", got)
+	}
+	for _, want := range []int64{3, 0} {
+		s, l := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
+		_ = openFor(t, fs, s).Close()
+		for _, a := range l.Read() {
+			if a.Signal == pipeline.Logs && (a.StoredAtStart.Items != want || a.Stored.Items != 0 || a.Dropped[pipeline.DropOperator].Items != want) {
+				t.Errorf("stored at the start %+v, stored %+v, dropped %v, want %d", a.StoredAtStart, a.Stored, a.Dropped, want)
+			}
+		}
+		if n := l.Unaccounted(); n != 0 {
+			t.Errorf("%d unaccounted for", n)
+		}
+	}
+}
+
+// TestFewAreMarkedInAnOutage: a kill while nothing is taken marks what was handed out (one record, and two read ahead), and four more.
+func TestFewAreMarkedInAnOutage(t *testing.T) {
+	fs := spooltest.NewFS()
+	q := open(t, fs)
+	for i := range 300 {
+		if err := q.Put(t.Context(), batchOf(fmt.Sprintf("<%d>", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	it, err := q.Take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	it.Back(nil, pipeline.Refuse(time.Hour, errors.New("away")))
+	time.Sleep(500 * time.Millisecond)
+	killed := fs.Kill()
+	_ = q.Close()
+	q = open(t, killed)
+	if got, maybe := drain(t, q); len(got) < 10 || maybe < 1 || maybe > 7 {
+		t.Errorf("%d came, %d of them perhaps twice", len(got), maybe)
 	}
 	_ = q.Close()
 }

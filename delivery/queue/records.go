@@ -16,12 +16,13 @@ type Header struct {
 	Tenant, Route string
 	// Of dead letters.
 	Reason, Words string
+	Rejected      int // so many of the items were rejected, and nobody knows which: the others were taken. 0 for all
 }
 
 // ParseHeader reads the header of a record of a lane, or of a dead letter.
 func ParseHeader(b []byte) (Header, error) {
 	h, err := parseHeader(b)
-	return Header{h.signal, h.encoding, h.raw, h.tenant, h.route, h.reason, h.words}, err
+	return Header{h.signal, h.encoding, h.raw, h.tenant, h.route, h.reason, h.words, h.rejected}, err
 }
 
 // maxRequest bounds what a header makes us inflate.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -98,9 +99,7 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	if ctx.Err() != nil {
 		return pipeline.Withdrawn(ctx)
 	}
-	record := e.encode(b)
-	defer record.Release()
-	upTo, err := e.write(record.B)
+	upTo, err := e.record(b)
 	if err == nil && e.config.Fsync {
 		err = e.sync(upTo)
 	}
@@ -116,20 +115,49 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 
 const lengthSize = 4
 
-func (e *Exporter) encode(b pipeline.Batch) *buffer.Buffer {
+// record writes a request. upTo is the bytes written since start.
+func (e *Exporter) record(b pipeline.Batch) (upTo int64, err error) {
 	if e.config.Format == formatProto {
 		r := e.pool.Get(lengthSize + len(b.Request))
+		defer r.Release()
 		r.B = binary.BigEndian.AppendUint32(r.B, uint32(len(b.Request)))
 		r.B = append(r.B, b.Request...)
-		return r
+		return e.write(len(r.B), func(w io.Writer) error { return all(w, r.B) })
 	}
-	r := e.pool.Get(2 * len(b.Request))
-	r.B = append(otlpjson.Append(r.B, b.Signal, b.Request), '\n')
-	return r
+	r := e.pool.Get(min(2*len(b.Request), otlpjson.PieceBytes))
+	defer r.Release()
+	size := 0
+	r.B = otlpjson.AppendPieces(r.B, b.Signal, b.Request, func(piece []byte) []byte {
+		size += len(piece)
+		return piece[:0]
+	})
+	r.B = append(r.B, '\n')
+	if size == 0 {
+		return e.write(len(r.B), func(w io.Writer) error { return all(w, r.B) })
+	}
+	// Too large to be held: made again, in pieces.
+	return e.write(size+len(r.B), func(w io.Writer) (err error) {
+		r.B = otlpjson.AppendPieces(r.B[:0], b.Signal, b.Request, func(piece []byte) []byte {
+			if err == nil {
+				err = all(w, piece)
+			}
+			return piece[:0]
+		})
+		r.B = append(r.B, '\n')
+		if err == nil {
+			err = all(w, r.B)
+		}
+		return err
+	})
 }
 
-// write appends a whole record or nothing. upTo is the bytes written since start.
-func (e *Exporter) write(record []byte) (upTo int64, err error) {
+func all(w io.Writer, b []byte) error {
+	_, err := w.Write(b)
+	return err
+}
+
+// write appends a whole record of so many bytes or nothing. upTo is the bytes written since start.
+func (e *Exporter) write(size int, record func(io.Writer) error) (upTo int64, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.file == nil {
@@ -138,17 +166,17 @@ func (e *Exporter) write(record []byte) (upTo int64, err error) {
 	if err := e.followLocked(); err != nil {
 		return 0, err
 	}
-	if r := e.config.Rotation.Get(); r != nil && e.size > 0 && e.size+int64(len(record)) > int64(r.MaxMegabytes)<<20 {
+	if r := e.config.Rotation.Get(); r != nil && e.size > 0 && e.size+int64(size) > int64(r.MaxMegabytes)<<20 {
 		if err := e.rotateLocked(r); err != nil {
 			return 0, err
 		}
 	}
-	if _, err := e.file.Write(record); err != nil {
+	if err := record(e.file); err != nil {
 		// A full disk leaves half a record: remove it.
 		return 0, errors.Join(fmt.Errorf("cannot write: %w", err), e.file.Truncate(e.size))
 	}
-	e.size += int64(len(record))
-	e.written += int64(len(record))
+	e.size += int64(size)
+	e.written += int64(size)
 	return e.written, nil
 }
 

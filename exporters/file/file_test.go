@@ -2,13 +2,16 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +25,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
+	"github.com/sluiceio/sluice/wire/otlpjson"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -334,5 +338,38 @@ func TestTheFileIsFollowed(t *testing.T) {
 	}
 	if _, again := pipeline.AsRefused(put("five")); !again {
 		t.Error("without its folder the record was taken")
+	}
+}
+
+// TestHollowRequests: empty records become many times their bytes of JSON, which are not held in memory.
+func TestHollowRequests(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	e := start(t, "path: "+path)
+	const n = 2 << 20
+	spans := wire.AppendBytes(nil, 2, bytes.Repeat(wire.AppendBytes(nil, 2, nil), n))
+	b := pipeline.Batch{Signal: pipeline.Traces, Request: wire.AppendBytes(nil, 1, spans), Items: n}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := e.Consume(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 16<<20 {
+		t.Errorf("%d MiB were allocated", got>>20)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, _ := f.Stat()
+	if want := int64(otlpjson.Size(b.Signal, b.Request)) + 1; info.Size() != want || want < 12*n {
+		t.Errorf("the file has %d bytes, want %d", info.Size(), want)
+	}
+	if err := e.Consume(t.Context(), record(t, "x")); err != nil {
+		t.Fatal(err)
+	}
+	if got := lines(t, path); len(got) != 2 || !json.Valid([]byte(got[0])) {
+		t.Errorf("%d lines", len(got))
 	}
 }

@@ -53,8 +53,20 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	return e.Exporter.Consume(ctx, b)
 }
 
+// A request of nearly only empty elements may become many times its bytes of JSON. Above maxText it is halved.
+const (
+	maxText = 16 << 20
+	usual   = 4  // how much JSON others make, at most
+	hollow  = 16 // and these
+)
+
 // Encode implements delivery.Destination.
 func (e *Exporter) Encode(b pipeline.Batch) (delivery.Requests, error) {
+	if !e.carries && b.Items > 1 && len(b.Request) > maxText/hollow {
+		if n := otlpjson.Size(b.Signal, b.Request); n > max(maxText, usual*len(b.Request)) {
+			return delivery.Requests{}, pipeline.Reject(0, pipeline.DropTooLarge, fmt.Errorf("%d bytes of OTLP would be %d bytes of JSON", len(b.Request), n))
+		}
+	}
 	return delivery.One(b, e.payload), nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -293,5 +294,26 @@ func TestJSON(t *testing.T) {
 		if again, _ := read.MarshalProto(); !bytes.Equal(again, body) {
 			t.Errorf("%s: another request arrived", typ)
 		}
+	}
+}
+
+// TestHollowJSON: a request whose text would be many times its bytes arrives in several.
+func TestHollowJSON(t *testing.T) {
+	const n = 2 << 20
+	var mu sync.Mutex
+	var largest, spans int
+	srv := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		got := inflated(t, r)
+		mu.Lock()
+		defer mu.Unlock()
+		largest, spans = max(largest, len(got)), spans+bytes.Count(got, []byte(`{"status":{}}`))
+	})
+	sink := start(t, func(c *Config) { c.Endpoint, c.Compression, c.Encoding = srv.URL, "gzip", "json" })
+	body := wire.AppendBytes(nil, 1, wire.AppendBytes(nil, 2, bytes.Repeat(wire.AppendBytes(nil, 2, nil), n)))
+	if err := sink.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Traces, Request: body, Items: n}); err != nil {
+		t.Fatal(err)
+	}
+	if spans != n || largest > maxText {
+		t.Errorf("%d of %d spans arrived, %d bytes at once", spans, n, largest)
 	}
 }

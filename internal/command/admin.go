@@ -30,6 +30,7 @@ type order struct {
 	Folders []string // of lanes or dead letters, absolute
 	To      string   // for replay
 	Headers []string // NAME=VALUE
+	Partial bool     // for replay
 }
 
 // said is a line of the answer. The last one has Done.

@@ -114,7 +114,7 @@ func (c *cli) root() *cobra.Command {
 		root.AddCommand(c.up())
 	}
 	c.flags.register(root.PersistentFlags())
-	root.AddCommand(c.validate(), c.components(), c.printConfig(), c.queue(), c.status(), &cobra.Command{
+	root.AddCommand(c.validate(), c.components(), c.printConfig(), c.queue(), c.status(), c.test(), c.explain(), &cobra.Command{
 		Use: "version", Short: "say which build this is", Args: noArguments,
 		Run: func(*cobra.Command, []string) { fmt.Fprintln(c.out, build.Line(c.Name)) },
 	})

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -238,6 +239,30 @@ func TestQueueReplay(t *testing.T) {
 	}
 	if s, err := queue.Summarize(dir); err != nil || s.Stored.Records != 1 || s.Letters.Records != 0 {
 		t.Errorf("left: %+v, %v", s, err)
+	}
+}
+
+// TestReplayOfAPart: a dead letter of which the destination took a part is sent only when it is asked for.
+func TestReplayOfAPart(t *testing.T) {
+	q, dir := openQueue(t, t.TempDir())
+	b := aLog("x")
+	b.Request, b.Items = append(b.Request, aLog("y").Request...), 2
+	q.Bury(b, &pipeline.Rejected{Reason: pipeline.DropRejected, Count: 1, Err: errors.New("one of them")})
+	q.Close()
+	posts := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { posts++ }))
+	defer srv.Close()
+	letters := filepath.Join(dir, "dead_letters")
+	_, out, _ := sluice(t, "queue", "inspect", letters)
+	want(t, out, "1 of the items were rejected")
+	args := []string{"queue", "replay", letters, "--to", srv.URL, "--confirm"}
+	code, out, errs := sluice(t, args...)
+	if code != ExitFailure || posts != 1 {
+		t.Errorf("exit code %d, %d posts: %s%s", code, posts, out, errs)
+	}
+	want(t, errs, "1 of its 2 items were rejected", "--partial")
+	if code, out, errs = sluice(t, append(args, "--partial")...); code != 0 || posts != 2 {
+		t.Errorf("exit code %d, %d posts: %s%s", code, posts, out, errs)
 	}
 }
 

@@ -86,6 +86,9 @@ func describe(e spool.Entry) string {
 	if h.Encoding != "" {
 		text += fmt.Sprintf(", %s of %s", printable(h.Encoding), size(uint64(h.Size)))
 	}
+	if h.Rejected > 0 {
+		text += fmt.Sprintf(", %d of the items were rejected (which ones is unknown) and the others taken", h.Rejected)
+	}
 	for _, f := range []struct{ name, value string }{{"tenant", h.Tenant}, {"route", h.Route}, {"reason", h.Reason}, {"words", h.Words}} {
 		if f.value != "" {
 			text += fmt.Sprintf(", %s %q", f.name, f.value)

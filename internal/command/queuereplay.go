@@ -34,6 +34,7 @@ type replay struct {
 	to      string
 	headers []string
 	confirm bool
+	partial bool
 
 	out, err io.Writer
 	client   http.Client
@@ -50,7 +51,7 @@ func (c *cli) queueReplay() *cobra.Command {
 	r := &replay{out: c.out, err: c.err, pause: time.Second}
 	cmd := &cobra.Command{
 		Use: "replay DIR --to URL --confirm", Short: "send a queue, or dead letters, to an OTLP/HTTP endpoint", Args: oneFolder,
-		Long: "Send the unsettled records of a queue, a lane or the folder dead_letters to an OTLP/HTTP endpoint, in gzip, and settle each\nwhen the answer is 2xx. A record that is rejected stays; when the endpoint does not answer, the command ends, and can be repeated.\nThe tenant of a record goes into " + tenantHeader + ".",
+		Long: "Send the unsettled records of a queue, a lane or the folder dead_letters to an OTLP/HTTP endpoint, in gzip, and settle each\nwhen the answer is 2xx. A record that is rejected stays; when the endpoint does not answer, the command ends, and can be repeated.\nThe tenant of a record goes into " + tenantHeader + ". A dead letter of which the destination took a part stays, unless --partial sends all of it.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := r.readHeaders(); err != nil {
 				return errUsage{err, cmd}
@@ -67,7 +68,7 @@ func (c *cli) queueReplay() *cobra.Command {
 			}
 			o, err := c.open(dirs)
 			if errors.Is(err, spool.ErrLocked) {
-				err = c.askDaemon(cmd.Context(), "replay", order{Folders: dirs, To: r.to, Headers: r.headers}, err)
+				err = c.askDaemon(cmd.Context(), "replay", order{Folders: dirs, To: r.to, Headers: r.headers, Partial: r.partial}, err)
 			} else if err == nil {
 				err = r.logs(cmd.Context(), o)
 			}
@@ -77,6 +78,7 @@ func (c *cli) queueReplay() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&r.to, "to", "", "`URL` of the endpoint, as http://host:4318")
 	cmd.Flags().StringArrayVar(&r.headers, "header", nil, "also send `NAME=VALUE`; VALUE may be @FILE, which keeps secrets out of the command line; repeatable")
+	cmd.Flags().BoolVar(&r.partial, "partial", false, "also send dead letters of which the destination took a part: that part arrives twice")
 	cmd.Flags().BoolVar(&r.confirm, "confirm", false, "really send")
 	return cmd
 }
@@ -228,6 +230,9 @@ func (r *replay) entry(ctx context.Context, e spool.Entry) (kept, err error) {
 	h, err := queue.ParseHeader(e.Header)
 	if err != nil {
 		return err, nil
+	}
+	if h.Rejected > 0 && !r.partial {
+		return fmt.Errorf("%d of its %d items were rejected, which ones is unknown, and the others taken; --partial sends all of them", h.Rejected, e.Count), nil
 	}
 	req, err := h.Request(e.Body)
 	if err != nil {

@@ -35,6 +35,7 @@ var floors = [][]string{
 	{"store/logs/search", "store/logs/logstest", "store/traces/tracestest", "store/metrics/metricstest"},
 	{"store/metrics", "store/logs", "store/traces", "api"},
 	{"store"},
+	{"internal/trial"},
 	{"internal/command"},
 	{"agent", "collector"},
 	{"internal/allinone"},

@@ -36,10 +36,12 @@ func Load(ctx context.Context, src read.Sources, components []pipeline.Component
 		options:      o,
 	}
 	cfg := l.load()
-	warnings, faults := found.Finish(append(l.Secrets, l.Hidden...))
+	secrets := append(l.Secrets, l.Hidden...)
+	warnings, faults := found.Finish(secrets)
 	if len(faults) > 0 {
 		return nil, warnings, faults
 	}
+	cfg.Redact = read.Redactor(secrets).Replace
 	return cfg, warnings, nil
 }
 

@@ -40,6 +40,7 @@ func (l *loader) readPipelines(pipelines map[string]pipelineKeys) {
 	}
 	l.checkConnectors()
 	l.checkCycles()
+	l.checkAnswers()
 	l.memoryLimit()
 }
 

@@ -37,7 +37,7 @@ func (g *graph) connector(in pipeline.Instance, sig pipeline.Signal, exporters m
 	}
 	for to, branches := range ends {
 		if branches != nil {
-			out = out.With(pipeline.Signal(to), fanOutTo(key, branches, g.host.settled))
+			out = out.With(pipeline.Signal(to), fanOutTo(key, branches, g.host))
 		}
 	}
 	out = out.Choosing(pipelines, func(chosen ...pipeline.ID) (pipeline.Sink, error) { return g.choose(key, chosen, pipelines, all) })
@@ -46,7 +46,7 @@ func (g *graph) connector(in pipeline.Instance, sig pipeline.Signal, exporters m
 		return head{}, fmt.Errorf("%s: connector %s: %w", in.Place, in.ID, err)
 	}
 	g.inner = append([]node{newNode(name, sig.String(), sink)}, g.inner...)
-	h := head{sink: own.Entrance(sink), accounts: []*ledger.Account{own}}
+	h := head{sink: own.Entrance(g.watched(At{Kind: pipeline.KindConnector, ID: in.ID}, sink)), accounts: []*ledger.Account{own}}
 	g.joined[key] = h
 	return h, nil
 }
@@ -66,5 +66,5 @@ func (g *graph) choose(connector string, chosen, pipelines []pipeline.ID, heads 
 	if branches == nil {
 		return nil, errors.New("no pipeline is named; name at least one")
 	}
-	return fanOutTo(fmt.Sprint(connector, chosen), branches, g.host.settled), nil
+	return fanOutTo(fmt.Sprint(connector, chosen), branches, g.host), nil
 }

@@ -36,7 +36,7 @@ func TestFanOutTellsTheBestOfTheRejections(t *testing.T) {
 		})
 	}
 	for _, branches := range [][]pipeline.Sink{{reject(10), reject(3)}, {reject(3), reject(10)}, {reject(0), reject(3)}} {
-		rej, never := pipeline.AsRejected(fanOutTo("f", heads(branches...), newSettled()).Consume(t.Context(), batchOf(10)))
+		rej, never := pipeline.AsRejected(fanOutTo("f", heads(branches...), host{settled: newSettled()}).Consume(t.Context(), batchOf(10)))
 		if !never || rej.Count != 3 {
 			t.Errorf("got %+v, want 3 items rejected", rej)
 		}

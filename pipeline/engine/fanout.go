@@ -15,13 +15,14 @@ type fanOut struct {
 	name     string // the same over reloads, and of no other fan-out of the graph
 	branches []head
 	settled  *settled
+	inTurn   bool // one branch after the other
 }
 
-func fanOutTo(name string, branches []head, m *settled) pipeline.Sink {
+func fanOutTo(name string, branches []head, h host) pipeline.Sink {
 	if len(branches) == 1 {
 		return branches[0].sink
 	}
-	return &fanOut{name: name, branches: branches, settled: m}
+	return &fanOut{name: name, branches: branches, settled: h.settled, inTurn: h.watch != nil}
 }
 
 // branch is the name of a branch in the memory. An exporter that two fan-outs share is two branches: it is to get a record
@@ -34,12 +35,13 @@ func (f *fanOut) Consume(ctx context.Context, b pipeline.Batch) error {
 	ask := func(i int) {
 		answers[i], known[i] = f.settled.offer(f.branch(i), b, func(b pipeline.Batch) error { return f.branches[i].sink.Consume(ctx, b) })
 	}
-	var wg sync.WaitGroup
-	for i := range f.branches[1:] {
-		wg.Go(func() { ask(i + 1) })
+	if f.inTurn {
+		for i := range f.branches {
+			ask(i)
+		}
+	} else {
+		f.together(ask)
 	}
-	ask(0)
-	wg.Wait()
 	all := allOf(answers, b.Items)
 	if all.Refusal != nil {
 		for i, a := range answers {
@@ -50,6 +52,15 @@ func (f *fanOut) Consume(ctx context.Context, b pipeline.Batch) error {
 		}
 	}
 	return all.Err()
+}
+
+func (f *fanOut) together(ask func(branch int)) {
+	var wg sync.WaitGroup
+	for i := range f.branches[1:] {
+		wg.Go(func() { ask(i + 1) })
+	}
+	ask(0)
+	wg.Wait()
 }
 
 func allOf(answers []pipeline.Answer, items int) pipeline.Answer {

@@ -88,7 +88,7 @@ func TestFanOutGivesNothingTwice(t *testing.T) {
 			return pipeline.Reject(0, pipeline.DropRejected, errors.New("never"))
 		}}
 		h := heads(good, away, bad)
-		f := fanOutTo("f", h, newSettled())
+		f := fanOutTo("f", h, host{settled: newSettled()})
 		b := logsOf([]string{"a", "b", "c"}, []string{"d", "e"})
 		for range 10 {
 			err := f.Consume(t.Context(), b)
@@ -118,7 +118,7 @@ func TestFanOutGivesNothingTwice(t *testing.T) {
 	}
 	t.Run("equal records have an entry each", func(t *testing.T) {
 		good, away := &branchOf{answer: takes}, &branchOf{answer: busyUntil(3)}
-		f := fanOutTo("f", heads(good, away), newSettled())
+		f := fanOutTo("f", heads(good, away), host{settled: newSettled()})
 		for range 4 { // twice refused, twice repeated
 			_ = f.Consume(t.Context(), logsOf([]string{"tick"}))
 		}
@@ -128,7 +128,7 @@ func TestFanOutGivesNothingTwice(t *testing.T) {
 	})
 	t.Run("tenants", func(t *testing.T) {
 		good, away := &branchOf{answer: takes}, &branchOf{answer: busyUntil(100)}
-		f := fanOutTo("f", heads(good, away), newSettled())
+		f := fanOutTo("f", heads(good, away), host{settled: newSettled()})
 		for _, tenant := range []string{"a", "b"} {
 			b := logsOf([]string{"x"})
 			b.Origin.Tenant = tenant
@@ -142,7 +142,7 @@ func TestFanOutGivesNothingTwice(t *testing.T) {
 		good, away := &branchOf{answer: takes}, &branchOf{answer: busyUntil(100)}
 		h, m := heads(good, away), newSettled()
 		for _, name := range []string{"one", "other"} {
-			_ = fanOutTo(name, h, m).Consume(t.Context(), logsOf([]string{"x"}))
+			_ = fanOutTo(name, h, host{settled: m}).Consume(t.Context(), logsOf([]string{"x"}))
 		}
 		if len(good.got) != 2 {
 			t.Errorf("%d delivered, want one from each", len(good.got))
@@ -152,7 +152,7 @@ func TestFanOutGivesNothingTwice(t *testing.T) {
 		reject := func(int, pipeline.Batch) error {
 			return pipeline.Reject(1, pipeline.DropRejected, errors.New("a"))
 		}
-		all := fanOutTo("f", heads(&branchOf{answer: reject}, &branchOf{answer: reject}), newSettled())
+		all := fanOutTo("f", heads(&branchOf{answer: reject}, &branchOf{answer: reject}), host{settled: newSettled()})
 		if _, never := pipeline.AsRejected(all.Consume(t.Context(), logsOf([]string{"x"}))); !never {
 			t.Error("rejected by every branch is rejected")
 		}
@@ -161,7 +161,7 @@ func TestFanOutGivesNothingTwice(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newSettled()
 			good, away := &branchOf{answer: takes}, &branchOf{answer: busyUntil(1 << 30)}
-			f := fanOutTo("f", heads(good, away), m)
+			f := fanOutTo("f", heads(good, away), host{settled: m})
 			for i := range uint64(settledMost + 100) {
 				m.add(&settledPart{keys: [2]settledKey{{i}, {i}}, at: time.Now()})
 			}
@@ -209,7 +209,7 @@ func TestFanOutItemByItem(t *testing.T) {
 			g.Reject(pipeline.Rejected{Reason: pipeline.DropTooOld, Err: old, Ranges: pipeline.Ranges{{From: 1, To: 6}}})
 		}),
 	)
-	a := pipeline.Read(fanOutTo("f", h, newSettled()).Consume(t.Context(), batchOf(10)), 10)
+	a := pipeline.Read(fanOutTo("f", h, host{settled: newSettled()}).Consume(t.Context(), batchOf(10)), 10)
 	if !slices.Equal(a.Refused, pipeline.Ranges{{From: 0, To: 2}}) || len(a.Rejected) != 1 || !slices.Equal(a.Rejected[0].Ranges, pipeline.Ranges{{From: 4, To: 6}}) {
 		t.Errorf("refused %v, rejected %+v; want 0-2 and 4-6", a.Refused, a.Rejected)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/internal/listen"
+	"github.com/sluiceio/sluice/ottl"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
 )
@@ -60,6 +61,8 @@ type host struct {
 	log       *slog.Logger
 	dataDir   string
 	version   string
+	watch     Watch // of a Trial, else nil
+	trace     func(ottl.Step)
 }
 
 // build builds every component. It opens no port and starts nothing.
@@ -142,12 +145,14 @@ func (g *graph) pipeline(p pipeline.PipelineConfig, exporters map[pipeline.ID]pi
 		if !ok {
 			return head{}, fmt.Errorf("%s: pipeline %s names exporter %s, which is not configured", p.Place, p.ID, id)
 		}
+		sink = g.watched(At{pipeline.KindExporter, id, p.ID}, sink)
 		ends = append(ends, g.enter(pipeline.KindExporter, ledger.Key{Component: instanceKey(pipeline.KindExporter, id), Signal: p.Signal}, sink))
 	}
 	h, err := g.processorChain(p, g.fan(p.ID.String(), ends))
 	if err != nil {
 		return head{}, err
 	}
+	h.sink = g.watched(At{Pipeline: p.ID}, h.sink)
 	g.heads[p.ID] = h
 	return h, nil
 }
@@ -168,7 +173,7 @@ func (g *graph) processorChain(p pipeline.PipelineConfig, h head) (head, error) 
 			continue // a processor that has nothing to do here is not in the way
 		}
 		key := ledger.Key{Component: instanceKey(pipeline.KindProcessor, id), Pipeline: p.ID.String(), Signal: p.Signal}
-		next := g.enter(pipeline.KindProcessor, key, sink)
+		next := g.enter(pipeline.KindProcessor, key, g.watched(At{pipeline.KindProcessor, id, p.ID}, sink))
 		g.link(next.accounts[0], h)
 		h = next
 		chain = append([]node{newNode(key.Component, key.Pipeline, sink)}, chain...)
@@ -212,7 +217,7 @@ func (g *graph) fan(name string, ends []head) head {
 	for _, e := range ends {
 		h.accounts = append(h.accounts, e.accounts...)
 	}
-	h.sink = fanOutTo(name, ends, g.host.settled)
+	h.sink = fanOutTo(name, ends, g.host)
 	return h
 }
 
@@ -251,6 +256,7 @@ func (g *graph) settings(in pipeline.Instance, inPipeline string, sig pipeline.S
 		ID: in.ID, Kind: kind, Signal: sig, DataDir: componentDir(g.host.dataDir, name), Version: g.host.version,
 		Log: log, Metrics: reg, Budget: g.host.budget, Listen: g.host.listeners.For(log, in.Place.String(), in.Embedded),
 		View: view, Books: ledger.NewBooks(name, accounts...), Listeners: g.host.listeners, Estates: g.host.estates,
+		Trace: g.host.trace,
 	}
 }
 

@@ -7,22 +7,28 @@ import (
 
 	"github.com/sluiceio/sluice/ottl"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
 )
 
 // Processor is the attributes processor of one pipeline.
 type Processor struct {
 	programs map[pipeline.Signal]*ottl.Program
+	edit     *wire.AttributeEdit // in place of the programs, where they do no more
 	next     pipeline.Sink
 }
 
 // New makes the processor.
-func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
+func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
 	p := &Processor{programs: map[pipeline.Signal]*ottl.Program{}, next: next}
+	if s.Trace == nil {
+		p.edit = c.plain()
+	}
 	for _, signal := range pipeline.Signals {
 		program, err := c.program(signal)
 		if err != nil {
 			return nil, err
 		}
+		program.Trace(s.Trace)
 		p.programs[signal] = program
 	}
 	return p, nil
@@ -31,8 +37,12 @@ func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 // Consume changes the batch and hands it on. Its items stay the same and in order, so the answer of next is the answer
 // for b.
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
+	if p.edit != nil {
+		return p.edited(ctx, b)
+	}
 	run := p.programs[b.Signal].Start(func(string, error, int64) {})
 	defer run.Done()
+	run.From(b.Origin.Peer, string(b.Origin.Metadata))
 	request, err := run.Over(b.Request)
 	if err != nil {
 		return pipeline.Reject(0, pipeline.DropInvalid, err)

@@ -32,6 +32,8 @@ type Action struct {
 	// FromAttribute copies another attribute's value; if it is absent, DefaultValue counts, else nothing is done.
 	FromAttribute string `mapstructure:"from_attribute"`
 	DefaultValue  any    `mapstructure:"default_value"`
+	// FromContext copies what came with the request: metadata.HEADER or client.address.
+	FromContext string `mapstructure:"from_context"`
 	// Pattern is a regular expression: of extract with a named group for each new attribute, of delete for keys.
 	Pattern string `mapstructure:"pattern"`
 	// ConvertedType is int, double or string.
@@ -116,7 +118,8 @@ func (a *Action) statements() (list, faults []string) {
 	action := strings.ToLower(a.Action)
 	sets := slices.Contains([]string{"insert", "update", "upsert"}, action)
 	fault(a.Key == "" && !(action == "delete" && a.Pattern != ""), `"key" is missing; write the attribute's name`)
-	fault(!sets && (a.Value != nil || a.FromAttribute != "" || a.DefaultValue != nil), "%q uses neither value, from_attribute nor default_value", action)
+	fault(!sets && (a.Value != nil || a.FromAttribute != "" || a.DefaultValue != nil || a.FromContext != ""),
+		"%q uses neither value, from_attribute, from_context nor default_value", action)
 	fault(action != "convert" && a.ConvertedType != "", `"converted_type" is used by convert only`)
 	fault(sets && a.Pattern != "", `"pattern" is used by extract and delete only`)
 	_, err := regexp.Compile(a.Pattern)
@@ -124,7 +127,13 @@ func (a *Action) statements() (list, faults []string) {
 	p := path(a.Key)
 	switch {
 	case sets:
-		fault((a.Value == nil) == (a.FromAttribute == ""), `write one of "value" and "from_attribute"`)
+		sources := 0
+		for _, given := range []bool{a.Value != nil, a.FromAttribute != "", a.FromContext != ""} {
+			if given {
+				sources++
+			}
+		}
+		fault(sources != 1, `write one of "value", "from_attribute" and "from_context"`)
 		if len(faults) > 0 {
 			return nil, faults
 		}
@@ -183,6 +192,12 @@ func (a *Action) setting(action, p string) (list, faults []string) {
 		return list, nil
 	}
 	from := path(a.FromAttribute)
+	if a.FromContext != "" {
+		var fault string
+		if from, fault = ottl.FromContext(a.FromContext); fault != "" {
+			return nil, []string{fault}
+		}
+	}
 	if a.DefaultValue != nil {
 		text, _ := literal(a.DefaultValue)
 		add(text, from+" == nil")
@@ -217,6 +232,14 @@ func literal(v any) (text string, ok bool) {
 // Component describes the processor.
 func Component() pipeline.Component {
 	return pipeline.Processor("attributes", Default, New, pipeline.Signals[:]...).
-		WithDoc("inserts, changes, removes, hashes and extracts attributes of records, on the encoded bytes").
-		WithUnsupported(map[string]string{"actions::*::from_context": "what came with the connection is not known here; remove the key"})
+		WithDoc("inserts, changes, removes, hashes and extracts attributes of records, on the encoded bytes")
+}
+
+// AsksMetadata implements pipeline.MetadataUser.
+func (c *Config) AsksMetadata() []string {
+	program, err := c.program(pipeline.Logs)
+	if err != nil {
+		return nil
+	}
+	return program.MetadataKeys()
 }

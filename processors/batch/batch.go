@@ -29,7 +29,10 @@ type Processor struct {
 }
 
 // key is what must be equal to merge.
-type key struct{ tenant, route string }
+type key struct {
+	tenant, route string
+	metadata      pipeline.Metadata
+}
 
 type keyState struct {
 	outstanding int
@@ -51,12 +54,15 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	return p.one(ctx, b)
 }
 
-// newKey makes the state of a key, and drops idle ones. p.mu must be held.
+// newKey makes the state of a key, and drops idle ones. It is nil when there are too many. p.mu must be held.
 func (p *Processor) newKey(k key) *keyState {
 	for other, st := range p.keys {
 		if st.outstanding == 0 && st.open == nil && time.Since(st.used) > keyIdle {
 			delete(p.keys, other)
 		}
+	}
+	if most := p.config.MetadataCardinalityLimit; most > 0 && len(p.keys) >= most {
+		return nil
 	}
 	st := &keyState{peers: newPeers()}
 	p.keys[k] = st
@@ -66,11 +72,14 @@ func (p *Processor) newKey(k key) *keyState {
 const keyIdle = time.Minute
 
 func (p *Processor) one(ctx context.Context, b pipeline.Batch) error {
-	k := key{b.Origin.Tenant, b.Origin.Route}
+	k := key{b.Origin.Tenant, b.Origin.Route, b.Origin.Metadata}
 	p.mu.Lock()
 	st := p.keys[k]
 	if st == nil {
-		st = p.newKey(k)
+		if st = p.newKey(k); st == nil {
+			p.mu.Unlock()
+			return p.next.Consume(ctx, b)
+		}
 	}
 	st.used = time.Now()
 	from := st.peers.arrive(b.Origin.Peer)

@@ -411,3 +411,42 @@ func TestNobodySeesForeignBytes(t *testing.T) {
 		t.Errorf("%d items acknowledged, only %d served", acked.Load(), served.Load())
 	}
 }
+
+// TestMetadataIsKeptApart: requests with different metadata are not merged, and beyond the limit a request passes alone.
+func TestMetadataIsKeptApart(t *testing.T) {
+	sink := &pipelinetest.Recorder{Answer: func(context.Context, pipeline.Batch) error {
+		time.Sleep(5 * time.Millisecond)
+		return nil
+	}}
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "batch")
+	c := Default()
+	c.MaxInFlight, c.MetadataKeys, c.MetadataCardinalityLimit = 1, []string{"X-Tenant"}, 3
+	p, err := New(s, c, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	for i := range 60 {
+		callers.Go(func() {
+			keys := pipeline.MetadataKeys{"x-tenant"}
+			b := pipeline.Batch{Signal: pipeline.Logs, Request: []byte(strings.Repeat("x", i%6+1)), Items: 1}
+			b.Origin.Metadata, _ = keys.Of(func(string) []string { return []string{fmt.Sprint("tenant ", i%6)} })
+			if err := p.Consume(t.Context(), b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait()
+	for _, b := range sink.Batches() {
+		tenant := b.Origin.Metadata.Values("x-tenant")
+		if len(tenant) != 1 || string(b.Request) != strings.Repeat("x", b.Items*int(tenant[0][7]-'0'+1)) {
+			t.Errorf("%d items of %v in one batch of %d bytes", b.Items, tenant, len(b.Request))
+		}
+	}
+	if n := len(sink.Batches()); sink.Items() != 60 || n == 60 {
+		t.Errorf("%d items in %d batches", sink.Items(), n)
+	}
+	if n := len(p.(*Processor).keys); n > 3 {
+		t.Errorf("%d values are kept apart", n)
+	}
+}

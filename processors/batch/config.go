@@ -3,12 +3,13 @@ package batch
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// Config has the Collector's first three keys, and our own.
+// Config has the Collector's keys, and our own.
 type Config struct {
 	// Timeout is the longest wait for other clients.
 	Timeout time.Duration `mapstructure:"timeout"`
@@ -16,6 +17,12 @@ type Config struct {
 	SendBatchSize int `mapstructure:"send_batch_size"`
 	// SendBatchMaxSize is the maximum items of a request; larger ones are split. 0 means no limit.
 	SendBatchMaxSize int `mapstructure:"send_batch_max_size"`
+	// MetadataKeys are headers of requests: what came with different values is not merged. What other components ask for is
+	// kept apart, too.
+	MetadataKeys []string `mapstructure:"metadata_keys"`
+	// MetadataCardinalityLimit bounds how many different values are merged, each among its own; what comes with further
+	// ones passes alone. 0 means no limit.
+	MetadataCardinalityLimit int `mapstructure:"metadata_cardinality_limit"`
 	// MaxInFlight is how many requests may be out before callers are merged even though nobody else is expected.
 	MaxInFlight int `mapstructure:"max_in_flight"`
 	// MaxBytes limits the OTLP size of a merged request. The default is below gRPC's default limit of 4 MiB. A
@@ -25,12 +32,22 @@ type Config struct {
 
 // Default is the Collector's, with eight requests in flight.
 func Default() *Config {
-	return &Config{Timeout: 200 * time.Millisecond, SendBatchSize: 8192, MaxInFlight: 8, MaxBytes: 3 << 20}
+	return &Config{Timeout: 200 * time.Millisecond, SendBatchSize: 8192, MaxInFlight: 8, MaxBytes: 3 << 20, MetadataCardinalityLimit: 1000}
 }
 
 // Validate reports every fault by its key.
 func (c *Config) Validate() error {
 	var errs []error
+	seen := map[string]bool{}
+	for _, key := range c.MetadataKeys {
+		if key = strings.ToLower(key); seen[key] {
+			errs = append(errs, fmt.Errorf(`"metadata_keys" names %q twice; take one out`, key))
+		}
+		seen[key] = true
+	}
+	if c.MetadataCardinalityLimit < 0 {
+		errs = append(errs, fmt.Errorf(`"metadata_cardinality_limit" is %d; write 0 or a positive number`, c.MetadataCardinalityLimit))
+	}
 	if c.Timeout < 0 {
 		errs = append(errs, fmt.Errorf(`"timeout" is %s; write 0 or a positive duration such as 200ms`, c.Timeout))
 	}
@@ -49,12 +66,11 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// AsksMetadata implements pipeline.MetadataUser.
+func (c *Config) AsksMetadata() []string { return c.MetadataKeys }
+
 // Component describes the processor.
 func Component() pipeline.Component {
 	return pipeline.Processor("batch", Default, New, pipeline.Signals[:]...).
-		WithDoc("merges requests of many clients; nothing is acknowledged early, and a lone client never waits").
-		WithUnsupported(map[string]string{
-			"metadata_keys":              "not supported; remove the key",
-			"metadata_cardinality_limit": "remove the key; it belongs to metadata_keys",
-		})
+		WithDoc("merges requests of many clients; nothing is acknowledged early, and a lone client never waits")
 }

@@ -116,7 +116,7 @@ func (w *pending) merged() pipeline.Batch {
 	if len(w.callers) == 1 {
 		b.Origin = w.callers[0].origin
 	} else {
-		b.Origin = pipeline.Origin{Tenant: w.origin.Tenant, Route: w.origin.Route}
+		b.Origin = pipeline.Origin{Tenant: w.origin.Tenant, Route: w.origin.Route, Metadata: w.origin.Metadata}
 	}
 	return b
 }

@@ -154,6 +154,16 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// AsksMetadata implements pipeline.MetadataUser.
+func (c *Config) AsksMetadata() (keys []string) {
+	for _, s := range pipeline.Signals {
+		if f, err := c.filter(s); err == nil && f != nil {
+			keys = append(keys, f.MetadataKeys()...)
+		}
+	}
+	return keys
+}
+
 // Component describes the processor.
 func Component() pipeline.Component {
 	const instead = "write a condition in OTTL under metrics::datapoint"

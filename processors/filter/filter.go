@@ -24,6 +24,7 @@ func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 			return nil, err
 		}
 		if f != nil {
+			f.Trace(s.Trace)
 			p.filters[signal] = f
 		}
 	}
@@ -38,6 +39,7 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	}
 	run := f.Start(p.report)
 	defer run.Done()
+	run.From(b.Origin.Peer, string(b.Origin.Metadata))
 	done, err := run.Over(b.Request)
 	if err != nil {
 		return pipeline.Reject(0, pipeline.DropInvalid, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sluiceio/sluice/ottl"
 	"github.com/sluiceio/sluice/pipeline"
 )
 
@@ -24,6 +25,8 @@ type Action struct {
 	Value any `mapstructure:"value"`
 	// FromAttribute copies another resource attribute's value; if it is absent nothing is done.
 	FromAttribute string `mapstructure:"from_attribute"`
+	// FromContext copies what came with the request: metadata.HEADER or client.address. If it is absent nothing is done.
+	FromContext string `mapstructure:"from_context"`
 }
 
 const (
@@ -58,12 +61,23 @@ func (a Action) faults() (out []string) {
 	}
 	switch a.Action {
 	case actionDelete:
-		if a.Value != nil || a.FromAttribute != "" {
-			out = append(out, `"delete" takes neither "value" nor "from_attribute"; remove them`)
+		if a.Value != nil || a.FromAttribute != "" || a.FromContext != "" {
+			out = append(out, `"delete" takes neither "value", "from_attribute" nor "from_context"; remove them`)
 		}
 	case actionInsert, actionUpdate, actionUpsert:
-		if (a.Value == nil) == (a.FromAttribute == "") {
-			out = append(out, `write exactly one of "value" and "from_attribute"`)
+		sources := 0
+		for _, given := range []bool{a.Value != nil, a.FromAttribute != "", a.FromContext != ""} {
+			if given {
+				sources++
+			}
+		}
+		if sources != 1 {
+			out = append(out, `write exactly one of "value", "from_attribute" and "from_context"`)
+		}
+		if a.FromContext != "" {
+			if _, fault := ottl.FromContext(a.FromContext); fault != "" {
+				out = append(out, `"from_context" `+fault)
+			}
 		}
 	default:
 		out = append(out, fmt.Sprintf(`"action" is %q; write insert, update, upsert or delete`, a.Action))
@@ -79,6 +93,16 @@ func (a Action) faults() (out []string) {
 	return out
 }
 
+// AsksMetadata implements pipeline.MetadataUser.
+func (c *Config) AsksMetadata() (keys []string) {
+	for _, a := range c.Attributes {
+		if header, is := strings.CutPrefix(a.FromContext, metadataPrefix); is {
+			keys = append(keys, header)
+		}
+	}
+	return keys
+}
+
 // Component describes the processor.
 func Component() pipeline.Component {
 	return pipeline.Processor("resource", Default, New, pipeline.Signals[:]...).
@@ -86,7 +110,6 @@ func Component() pipeline.Component {
 		WithUnsupported(map[string]string{
 			"attributes::*::pattern":        "name the key to delete in full",
 			"attributes::*::converted_type": "write the value in the type you want with upsert",
-			"attributes::*::from_context":   "the connection's metadata cannot be copied yet; remove the action",
 			"attributes::*::default_value":  "put an insert action after this one",
 		})
 }

@@ -11,13 +11,14 @@ import (
 type action struct {
 	key            []byte
 	from           string
+	context        string // what of the request value is made of
 	insert, update bool
 	remove         bool
 	value          []byte
 }
 
 func compile(a Action) action {
-	c := action{key: []byte(a.Key), from: a.FromAttribute}
+	c := action{key: []byte(a.Key), from: a.FromAttribute, context: a.FromContext}
 	switch a.Action {
 	case actionInsert:
 		c.insert = true

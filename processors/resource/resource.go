@@ -14,6 +14,7 @@ import (
 // Processor is the resource processor.
 type Processor struct {
 	actions []action
+	asks    bool // whether an action copies what came with the request
 	next    pipeline.Sink
 	cache   cache
 }
@@ -23,6 +24,7 @@ func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 	p := &Processor{next: next, cache: cache{done: map[string]verdict{}}}
 	for _, a := range c.Attributes {
 		p.actions = append(p.actions, compile(a))
+		p.asks = p.asks || a.FromContext != ""
 	}
 	return p, nil
 }
@@ -34,7 +36,11 @@ var requests buffer.Scratch
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	buf := requests.Get()
 	defer requests.Put(buf)
-	out, changed := wire.EditResources(*buf, b.Request, p.replace)
+	replace := p.replace
+	if p.asks {
+		replace = replaceOf(p.actions, b.Origin)
+	}
+	out, changed := wire.EditResources(*buf, b.Request, replace)
 	if changed {
 		*buf = out
 		b.Request = out

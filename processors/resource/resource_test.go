@@ -199,3 +199,41 @@ func BenchmarkConsume(b *testing.B) {
 		}
 	}
 }
+
+// TestFromContext: what came with each request, never what came with another one.
+func TestFromContext(t *testing.T) {
+	c := &Config{Attributes: []Action{
+		{Key: "tenant", Action: actionUpsert, FromContext: "metadata.X-Tenant"},
+		{Key: "client", Action: actionInsert, FromContext: "client.address"},
+	}}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "resource")
+	sink := &pipelinetest.Recorder{}
+	p, err := New(s, c, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := (&pipeline.Config{Instances: []pipeline.Instance{{Config: c}}}).MetadataKeys()
+	for _, tenants := range [][]string{{"acme", "second"}, nil, {"other"}} {
+		b := pipeline.Batch{Signal: wire.Logs, Request: request(nil), Items: 1, Origin: pipeline.Origin{Peer: "[::1]:55"}}
+		b.Origin.Metadata, _ = keys.Of(func(string) []string { return tenants })
+		if err := p.Consume(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"tenant = \"acme;second\"\nclient = \"::1\"\n", "client = \"::1\"\n", "tenant = \"other\"\nclient = \"::1\"\n"} {
+		res := sink.Batches()[i].Request.Resources()
+		res.Next()
+		if got := dump(res.Resource()); got != want {
+			t.Errorf("request %d: got\n%swant\n%s", i, got, want)
+		}
+	}
+	for _, bad := range []string{"auth.subject", "metadata.", "header.x"} {
+		c.Attributes[0].FromContext = bad
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), bad) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}

@@ -105,6 +105,16 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// AsksMetadata implements pipeline.MetadataUser.
+func (c *Config) AsksMetadata() (keys []string) {
+	for _, s := range pipeline.Signals {
+		if p, err := c.program(s); err == nil {
+			keys = append(keys, p.MetadataKeys()...)
+		}
+	}
+	return keys
+}
+
 // Component describes the processor.
 func Component() pipeline.Component {
 	return pipeline.Processor("transform", Default, New, pipeline.Signals[:]...).

@@ -24,6 +24,7 @@ func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 			return nil, err
 		}
 		if !program.Empty() {
+			program.Trace(s.Trace)
 			p.programs[signal] = program
 		}
 	}
@@ -39,6 +40,7 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	}
 	run := program.Start(p.report)
 	defer run.Done()
+	run.From(b.Origin.Peer, string(b.Origin.Metadata))
 	request, err := run.Over(b.Request)
 	if err != nil {
 		return pipeline.Reject(0, pipeline.DropInvalid, err)

@@ -41,6 +41,7 @@ func newGRPC(s pipeline.Settings, cfg *Config, in *intake) *grpcServer {
 		MaxStreams:  orDefault(int(g.cfg.MaxConcurrentStreams), defaultStreams),
 		ReadBuffer:  min(max(orDefault(g.cfg.ReadBufferSize, defaultReadBuffer), minReadBuffer), maxReadBuffer),
 		CallTimeout: cfg.RequestTimeout, Patience: cfg.patience, Keepalive: keepaliveOf(&g.cfg),
+		Metadata: in.metadata,
 	}
 	for path, sig := range exportServices {
 		g.opt.Handlers[path] = func(ctx context.Context, c grpcserver.Call) ([]byte, error) { return g.export(ctx, sig, c) }
@@ -124,12 +125,19 @@ func (g *grpcServer) export(ctx context.Context, sig wire.Signal, c grpcserver.C
 	if id, named := parseID(c.RequestID()); named {
 		k = g.in.seen.Load().key(id, sig, c.Received())
 	}
+	from := pipeline.Origin{Peer: c.Peer()}
+	if len(g.in.metadata) > 0 {
+		var fits bool
+		if from.Metadata, fits = g.in.metadata.Of(c.Metadata); !fits {
+			return nil, errInvalid{errors.New(tooMuchMetadata)}
+		}
+	}
 	rejected, err := g.in.run(ctx, k, func(ctx context.Context) (int, error) {
 		message, err := c.Message()
 		if err != nil {
 			return 0, err
 		}
-		return g.in.take(ctx, sig, message, c.Peer())
+		return g.in.take(ctx, sig, message, from)
 	})
 	text, is := partialOf(err)
 	if err != nil && !is {

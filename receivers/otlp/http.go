@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sluiceio/sluice/internal/inflate"
 	"github.com/sluiceio/sluice/internal/listen"
+	"github.com/sluiceio/sluice/internal/listen/http1"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -30,11 +32,14 @@ type httpServer struct {
 	srv *listen.Serving
 
 	routes map[string]http.HandlerFunc // by path
+	life   context.Context             // ends when stop has waited long enough
+	end    context.CancelFunc
 	bodies bodies
 }
 
 func newHTTP(s pipeline.Settings, cfg *Config, in *intake) *httpServer {
 	h := &httpServer{cfg: *cfg.Protocols.HTTP.Get(), set: s, in: in}
+	h.life, h.end = context.WithCancel(context.Background())
 	h.bodies.open, h.bodies.patience = map[*body]struct{}{}, cfg.patience
 	if h.cfg.MaxRequestBodySize <= 0 {
 		h.cfg.MaxRequestBodySize = defaultMaxBody // as in the Collector
@@ -79,6 +84,9 @@ func (h *httpServer) start(ctx context.Context) error {
 	if h.srv, err = h.set.Serve(ctx, spec); err != nil {
 		return err
 	}
+	if len(h.in.metadata) > 0 && !h.cfg.IncludeMetadata {
+		h.set.Log.Warn("the configuration asks for headers of requests, which are not kept; set protocols::http::include_metadata: true", "headers", h.in.metadata)
+	}
 	h.set.Log.Info("OTLP/HTTP listening", "address", h.srv.Addr().String())
 	return nil
 }
@@ -98,7 +106,9 @@ func (h *httpServer) plain() bool {
 
 // stop lets running requests finish until ctx ends, then cuts them off.
 func (h *httpServer) stop(ctx context.Context) {
+	defer h.end()
 	if h.srv != nil {
+		defer context.AfterFunc(ctx, h.end)()
 		h.bodies.stop()
 		h.srv.Stop(ctx)
 	}
@@ -124,15 +134,28 @@ func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 			write(w, failure(kind, http.StatusUnsupportedMediaType, "unknown Content-Type; use "+typeProtobuf+" or "+typeJSON))
 			return
 		}
-		items, err := h.receive(w, r, &request{sig: sig, kind: kind, peer: r.RemoteAddr})
+		from := pipeline.Origin{Peer: r.RemoteAddr}
+		if h.asks() {
+			var fits bool
+			if from.Metadata, fits = h.in.metadata.Of(r.Header.Values); !fits {
+				write(w, failure(kind, http.StatusRequestHeaderFieldsTooLarge, tooMuchMetadata))
+				return
+			}
+		}
+		items, err := h.receive(w, r, &request{sig: sig, kind: kind, from: from})
 		write(w, answer(kind, items, err))
 	}
 }
 
+const tooMuchMetadata = "the headers that the configuration asks for are longer than 8 KiB"
+
+// asks reports whether headers are to be kept.
+func (h *httpServer) asks() bool { return h.cfg.IncludeMetadata && len(h.in.metadata) > 0 }
+
 type request struct {
 	sig   wire.Signal
 	kind  string // typeProtobuf or typeJSON
-	peer  string
+	from  pipeline.Origin
 	lease pipeline.Reservation
 }
 
@@ -173,7 +196,20 @@ func (h *httpServer) receive(w http.ResponseWriter, r *http.Request, q *request)
 	if named {
 		k = requestKey{id, sum.hash.Sum64(), uint32(sum.length), q.sig}
 	}
-	return h.in.run(r.Context(), k, func(ctx context.Context) (int, error) { return h.deliver(ctx, q, body) })
+	ctx, done := h.outlive(r)
+	defer done()
+	return h.in.run(ctx, k, func(ctx context.Context) (int, error) { return h.deliver(ctx, q, body) })
+}
+
+// outlive is the request's context, but a client that has closed its side of the connection may wait for the answer a moment.
+func (h *httpServer) outlive(r *http.Request) (context.Context, func()) {
+	if r.ProtoMajor > 1 { // whose streams say what is meant
+		return r.Context(), func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	left := context.AfterFunc(r.Context(), func() { time.AfterFunc(http1.HalfClosedTime, cancel) })
+	ended := context.AfterFunc(h.life, cancel)
+	return ctx, func() { left(); ended(); cancel() }
 }
 
 func isCompressed(encoding string) bool { return encoding != "" && encoding != "identity" }
@@ -198,7 +234,7 @@ func (h *httpServer) deliver(ctx context.Context, q *request, body []byte) (item
 	if err := q.lease.Resize(len(body)); err != nil {
 		return 0, err
 	}
-	return h.in.take(ctx, q.sig, body, q.peer)
+	return h.in.take(ctx, q.sig, body, q.from)
 }
 
 // A normal JSON request needs at most hollowFactor times its size for transcoding. If one of nearly only empty elements

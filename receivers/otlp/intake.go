@@ -24,6 +24,8 @@ type intake struct {
 	invalid  prometheus.Counter
 	repeated prometheus.Counter
 
+	metadata pipeline.MetadataKeys // the headers that the configuration asks for
+
 	seen atomic.Pointer[repeats]
 	life context.Context // ends when Stop has waited long enough
 	end  context.CancelFunc
@@ -31,7 +33,7 @@ type intake struct {
 
 func newIntake(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*intake, error) {
 	in := &intake{
-		set: s, out: out, budget: s.Budget, timeout: cfg.RequestTimeout,
+		set: s, out: out, budget: s.Budget, timeout: cfg.RequestTimeout, metadata: s.View.Config.MetadataKeys(),
 		repaired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_receiver_repaired_strings_total",
 			Help: "Strings that were not UTF-8 and went on with U+FFFD in place of the bad bytes.",
@@ -79,7 +81,7 @@ func (in *intake) notOTLP(cause error) error {
 
 // take checks a protobuf body and passes it on. It returns the number of rejected items; if others were accepted, the error
 // is a partial.
-func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer string) (int, error) {
+func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, from pipeline.Origin) (int, error) {
 	sink := in.out.For(sig)
 	if sink == nil {
 		return 0, errNoPipeline{sig}
@@ -95,7 +97,7 @@ func (in *intake) take(ctx context.Context, sig wire.Signal, body []byte, peer s
 		return 0, nil // a client's probe
 	}
 	err = sink.Consume(ctx, pipeline.Batch{
-		Signal: sig, Request: req, Items: info.Items, Origin: pipeline.Origin{Peer: peer},
+		Signal: sig, Request: req, Items: info.Items, Origin: from,
 	})
 	if err == nil {
 		return 0, nil

@@ -62,6 +62,23 @@ func transcode(sig wire.Signal, body []byte, end int) ([]byte, error) {
 	return req.MarshalProto()
 }
 
+// FromJSON makes a canonical request of one OTLP/JSON document.
+func FromJSON(sig wire.Signal, body []byte) (wire.Request, error) {
+	if len(bytes.TrimLeft(body, jsonSpace)) == 0 {
+		return nil, errors.New("cannot read OTLP/JSON: there is no document")
+	}
+	found, err := scan(body)
+	if err != nil {
+		return nil, err
+	}
+	proto, err := transcode(sig, body, found.end)
+	if err != nil {
+		return nil, err
+	}
+	request, _, err := wire.Check(sig, proto, wire.Limits{})
+	return request, err
+}
+
 // checkOne refuses more than one value: the parser ignores the rest, which would be lost with a 200. It also refuses null,
 // which the parser takes for an empty object.
 func checkOne(body []byte, end int) error {

@@ -3,6 +3,7 @@ package otlp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -166,5 +167,45 @@ func TestStopDoesNotWaitForBodies(t *testing.T) {
 	body.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if text, _ := io.ReadAll(body); !strings.Contains(string(text), " 503 ") || !strings.Contains(string(text), "Retry-After: 1\r\n") {
 		t.Errorf("HTTP answered %q", text)
+	}
+}
+
+// TestAClientThatSendsNoMore gets its answer, over both servers: it closed its side, and listens.
+func TestAClientThatSendsNoMore(t *testing.T) {
+	for name, header := range map[string]string{"plain": "", "net/http": "Transfer-Encoding: chunked\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			delivered := make(chan error, 1)
+			sink := pipeline.SinkFunc(func(ctx context.Context, _ pipeline.Batch) error {
+				select {
+				case <-time.After(200 * time.Millisecond):
+					delivered <- nil
+					return nil
+				case <-ctx.Done():
+					delivered <- ctx.Err()
+					return pipeline.Withdrawn(ctx)
+				}
+			})
+			c, err := net.Dial("tcp", strings.TrimPrefix(start(t, sink, nil).http, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			body := `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}}]}]}]}`
+			length := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+			if header != "" {
+				length = fmt.Sprintf("%s\r\n%x\r\n%s\r\n0\r\n\r\n", header, len(body), body)
+			}
+			fmt.Fprintf(c, "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n%s", length)
+			if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(c)
+			if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK") {
+				t.Errorf("the answer is %q, %v", answer, err)
+			}
+			if err := <-delivered; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
+	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -40,7 +41,7 @@ func BenchmarkTake(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := srv.take(b.Context(), wire.Logs, body, ""); err != nil {
+		if _, err := srv.take(b.Context(), wire.Logs, body, pipeline.Origin{}); err != nil {
 			b.Fatal(err)
 		}
 	}

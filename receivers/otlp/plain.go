@@ -54,6 +54,13 @@ func (p *plain) Take(h http1.Head) http1.Exchange {
 	if kind == "" {
 		return nil
 	}
+	from := pipeline.Origin{Peer: h.Peer}
+	if p.h.asks() {
+		head, fits := h, false // h itself stays off the heap
+		if from.Metadata, fits = p.h.in.metadata.Of(head.Values); !fits {
+			return nil
+		}
+	}
 	lease, err := p.h.in.budget.Reserve(0)
 	if err != nil {
 		return nil
@@ -62,7 +69,7 @@ func (p *plain) Take(h http1.Head) http1.Exchange {
 	if !ok {
 		x = &exchange{p: p}
 	}
-	x.request, x.encoding = request{sig: sig, kind: kind, peer: h.Peer, lease: lease}, encoding
+	x.request, x.encoding = request{sig: sig, kind: kind, from: from, lease: lease}, encoding
 	x.id, x.named = parseID(h.RequestID)
 	return x
 }

@@ -98,7 +98,7 @@ func emptyReplacement(rule any, path string) []string {
 
 // Component describes the receiver to the engine.
 func Component() pipeline.Component {
-	return pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+	c := pipeline.Receiver("prometheus", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
 		return New(s, c, out)
 	}, pipeline.Metrics).
 		WithDoc("Prometheus targets: scrape_configs, relabelling and service discovery as in Prometheus").
@@ -111,4 +111,5 @@ func Component() pipeline.Component {
 			"start_time_metric_regex": "take it out; no start time is made up",
 			"ignore_metadata":         "take it out",
 		})
+	return pipeline.WithPlayer(c, newPlayer)
 }

@@ -118,12 +118,13 @@ func (l *loop) scrape(at time.Time) {
 	r.out.Put(res.Items, res.Size, l.state.AppendRequest)
 	r.metrics.add(&res)
 	l.note(res.Err)
-	if res.Duplicates > 0 {
-		r.settings.Drop(pipeline.DropDuplicate, pipeline.Metrics, res.Duplicates, 0)
-	}
-	if res.OutOfBounds > 0 {
-		r.settings.Drop(pipeline.DropTooNew, pipeline.Metrics, res.OutOfBounds, 0)
-	}
+	book(r.settings, &res)
+}
+
+// book counts the samples of a body that are not sent.
+func book(s pipeline.Settings, res *template.Result) {
+	s.Drop(pipeline.DropDuplicate, pipeline.Metrics, res.Duplicates, 0)
+	s.Drop(pipeline.DropTooNew, pipeline.Metrics, res.OutOfBounds, 0)
 }
 
 func (l *loop) note(err error) {

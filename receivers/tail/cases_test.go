@@ -144,6 +144,22 @@ func (w *world) step(line string) error {
 		}
 		arg = s
 		w.append(name, strings.Repeat(text(), count))
+	case "edit": // puts another file with its content and more in its place, as sed -i does
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.WriteFile(path+".swp", append(b, text()...), 0o644), os.Rename(path+".swp", path))
+	case "save": // truncates it and writes its content again, and more, as some editors do
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.Truncate(path, 0); err != nil {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+		w.append(name, string(b)+text())
 	case "rename":
 		return os.Rename(path, w.path(arg))
 	case "copy":

@@ -128,7 +128,8 @@ const (
 
 // Component describes the receiver to the engine.
 func Component() pipeline.Component {
-	return pipeline.Receiver("tail", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
+	c := pipeline.Receiver("tail", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
 		return New(s, c, out)
 	}, pipeline.Logs).WithDoc("Log files: plain and Kubernetes container logs, with rotation, checkpoint after delivery").Replaying()
+	return pipeline.WithPlayer(c, newPlayer)
 }

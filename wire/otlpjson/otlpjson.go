@@ -15,19 +15,40 @@ import (
 // Append appends a request as OTLP/JSON, byte for byte as pdata's marshaler: fields in the order of the tables,
 // absent and zero ones omitted, 64-bit integers as strings, ids in hex. Unknown fields are omitted.
 func Append(dst []byte, s wire.Signal, r wire.Request) []byte {
+	return AppendPieces(dst, s, r, nil)
+}
+
+// PieceBytes is from what size on AppendPieces gives away what it has.
+const PieceBytes = 4 << 20
+
+// AppendPieces is Append for a text that may be too large for memory: an empty message of two bytes may become fifty. flush gets the
+// text each time that dst has PieceBytes, between two elements of a list, and returns an empty slice to go on with; what is left is
+// returned.
+func AppendPieces(dst []byte, s wire.Signal, r wire.Request, flush func([]byte) []byte) []byte {
+	e := encoder{flush}
 	switch s {
 	case wire.Metrics:
-		return appendMessage(dst, metricsRequest, r)
+		return e.appendMessage(dst, metricsRequest, r)
 	case wire.Logs:
-		return appendMessage(dst, logsRequest, r)
+		return e.appendMessage(dst, logsRequest, r)
 	case wire.Traces:
-		return appendMessage(dst, tracesRequest, r)
+		return e.appendMessage(dst, tracesRequest, r)
 	}
 	return append(dst, "{}"...)
 }
 
+// Size is how many bytes Append makes.
+func Size(s wire.Signal, r wire.Request) (n int) {
+	return len(AppendPieces(make([]byte, 0, PieceBytes+PieceBytes/4), s, r, func(b []byte) []byte {
+		n += len(b)
+		return b[:0]
+	})) + n
+}
+
+type encoder struct{ flush func([]byte) []byte }
+
 // appendMessage finds the present fields first, then looks each up.
-func appendMessage(dst []byte, m message, body []byte) []byte {
+func (e encoder) appendMessage(dst []byte, m message, body []byte) []byte {
 	var present uint32
 	for f := wire.MessageFields(body); f.Next(); {
 		if n := f.Number(); n < 32 {
@@ -35,28 +56,29 @@ func appendMessage(dst []byte, m message, body []byte) []byte {
 		}
 	}
 	dst = append(dst, '{')
-	start := len(dst)
+	more := false
 	for _, row := range messages[m] {
 		if present&(1<<row.number) == 0 && row.when != always {
 			continue
 		}
 		mark := len(dst)
-		if mark > start {
+		if more {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, '"')
 		dst = append(dst, row.name...)
 		dst = append(dst, '"', ':')
 		var written bool
-		if dst, written = appendField(dst, row, body); !written {
-			dst = dst[:mark]
+		if dst, written = e.appendField(dst, row, body); !written {
+			dst = dst[:mark] // nothing of it was flushed: a list with an element is written
 		}
+		more = more || written
 	}
 	return append(dst, '}')
 }
 
 // appendField writes the value of a row and reports whether there is one.
-func appendField(dst []byte, row row, body []byte) (_ []byte, written bool) {
+func (e encoder) appendField(dst []byte, row row, body []byte) (_ []byte, written bool) {
 	many := row.when == repeated
 	if many {
 		dst = append(dst, '[')
@@ -66,13 +88,16 @@ func appendField(dst []byte, row row, body []byte) (_ []byte, written bool) {
 			continue
 		}
 		if !many {
-			return appendValue(dst, row, payload(f.Framed()))
+			return e.appendValue(dst, row, payload(f.Framed()))
 		}
 		if written {
 			dst = append(dst, ',')
 		}
-		dst, _ = appendValue(dst, row, payload(f.Framed()))
+		dst, _ = e.appendValue(dst, row, payload(f.Framed()))
 		written = true
+		if e.flush != nil && len(dst) >= PieceBytes {
+			dst = e.flush(dst)
+		}
 	}
 	if many {
 		return append(dst, ']'), written
@@ -92,11 +117,11 @@ func payload(framed []byte) []byte {
 }
 
 // appendValue writes a value and reports whether to keep it: not if it is zero, unless the row says so.
-func appendValue(dst []byte, row row, b []byte) (_ []byte, written bool) {
+func (e encoder) appendValue(dst []byte, row row, b []byte) (_ []byte, written bool) {
 	keep := row.when != nonzero
 	switch row.kind {
 	case kindMessage:
-		return appendMessage(dst, row.sub, b), true
+		return e.appendMessage(dst, row.sub, b), true
 	case kindString:
 		return appendString(dst, b), keep || len(b) > 0
 	case kindID:

@@ -1,6 +1,7 @@
 package otlpjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"testing"
@@ -233,6 +234,30 @@ func TestJSONIsWhatPdataWrites(t *testing.T) {
 				t.Errorf("%s is not JSON", s)
 			}
 		}
+	}
+}
+
+// TestPieces together are the whole, and none is much larger than its bound.
+func TestPieces(t *testing.T) {
+	record := wire.AppendBytes(nil, 2, nil) // an empty span
+	spans := wire.AppendBytes(nil, 2, bytes.Repeat(record, 300_000))
+	body := append(traces(), wire.AppendBytes(nil, 1, append(spans, spans...))...)
+	r, _, err := wire.Check(wire.Traces, body, wire.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	pieces := 0
+	last := AppendPieces(nil, wire.Traces, r, func(b []byte) []byte {
+		if pieces++; len(b) > PieceBytes+1<<10 {
+			t.Errorf("a piece of %d bytes", len(b))
+		}
+		got = append(got, b...)
+		return b[:0]
+	})
+	got = append(got, last...)
+	if want := Append(nil, wire.Traces, r); !bytes.Equal(got, want) || pieces < 2 || Size(wire.Traces, r) != len(want) {
+		t.Errorf("%d bytes in %d pieces, want %d, said %d; a request of %d", len(got), pieces, len(want), Size(wire.Traces, r), len(body))
 	}
 }
 

@@ -1,12 +1,14 @@
-// Command otelcol is a peer: a Collector with its otlp receiver and exporters, and contrib's filelog receiver, file storage and processors.
+// Command otelcol is a peer: a Collector with its otlp receiver and exporters, and contrib's filelog receiver, file storage, processors and routing connector.
 package main
 
 import (
 	"log"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/routingconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/component"
@@ -14,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
+	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/otlpexporter"
 	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
@@ -50,7 +53,11 @@ func factories() (f otelcol.Factories, err error) {
 		return f, err
 	}
 	f.Processors, err = otelcol.MakeFactoryMap[processor.Factory](
-		batchprocessor.NewFactory(), transformprocessor.NewFactory(), filterprocessor.NewFactory(), attributesprocessor.NewFactory())
+		batchprocessor.NewFactory(), transformprocessor.NewFactory(), filterprocessor.NewFactory(), attributesprocessor.NewFactory(), resourceprocessor.NewFactory())
+	if err != nil {
+		return f, err
+	}
+	f.Connectors, err = otelcol.MakeFactoryMap[connector.Factory](routingconnector.NewFactory())
 	if err != nil {
 		return f, err
 	}

@@ -76,6 +76,9 @@ func (c *conn) serve() net.Conn {
 	if errors.Is(err, errForeign) {
 		return c.handOver()
 	}
+	if errors.Is(err, io.EOF) {
+		c.halfClosed()
+	}
 	c.cancel()
 	c.serves <- struct{}{} // behind the last handler
 	if errors.Is(err, errLeft) {

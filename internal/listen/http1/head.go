@@ -11,6 +11,20 @@ type Head struct {
 	Peer     string // address of the client
 	// RequestID is the first value of Sluice-Request-Id, the name that a sender of ours gives a request; may be empty.
 	RequestID []byte
+
+	fields []byte // all header lines, which are sound
+}
+
+// Values are the values of a header, as they came.
+func (h *Head) Values(header string) (out []string) {
+	for rest := h.fields; len(rest) > 0; {
+		var line []byte
+		line, rest = cutLine(rest)
+		if name, value, _ := cutField(line); len(name) == len(header) && bytes.EqualFold(name, []byte(header)) {
+			out = append(out, string(value))
+		}
+	}
+	return out
 }
 
 // maxHead is the largest head that is not left to net/http, the smallest read buffer of a connection.
@@ -55,6 +69,7 @@ func parse(b []byte) (h Head, n int, v verdict) {
 	}
 	n, h.Length = end+4, -1
 	fields = fields[:end+2-len(line)-2]
+	h.fields = fields
 	hosts, types, encodings, ids := 0, 0, 0, 0
 	for len(fields) > 0 {
 		line, fields = cutLine(fields)

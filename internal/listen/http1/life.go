@@ -17,7 +17,23 @@ type life struct {
 const (
 	stopGrace  = time.Second            // for a body that is on its way at a stop
 	lingerTime = 500 * time.Millisecond // for the peer to read what we wrote last
+
+	// HalfClosedTime is how long a request goes on when its client has closed the connection towards us. It may wait for the answer all
+	// the same, or be gone: TCP does not tell.
+	HalfClosedTime = time.Second
 )
+
+// halfClosed waits a moment for a running request.
+func (c *conn) halfClosed() {
+	t := time.NewTimer(HalfClosedTime)
+	defer t.Stop()
+	select {
+	case c.serves <- struct{}{}:
+		<-c.serves
+	case <-t.C:
+	case <-c.ctx.Done():
+	}
+}
 
 func (c *conn) begin(p phase) {
 	now := time.Now()

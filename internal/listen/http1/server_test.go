@@ -132,7 +132,8 @@ func TestIdleIsCountedFromTheAnswer(t *testing.T) {
 	})
 }
 
-// TestAClientThatLeavesEndsItsRequest: its context at once, its turn when the handler returned.
+// TestAClientThatLeavesEndsItsRequest: its context after a moment, in which it may only have said that it sends no more; its
+// turn when the handler returned.
 func TestAClientThatLeavesEndsItsRequest(t *testing.T) {
 	inTime(t, func(t *testing.T, b *bench) {
 		var ended time.Duration
@@ -149,8 +150,9 @@ func TestAClientThatLeavesEndsItsRequest(t *testing.T) {
 			t.Error("the request is not inside")
 		}
 		c.Close()
+		time.Sleep(HalfClosedTime)
 		synctest.Wait()
-		if ended != 3*time.Second || b.inside.Load() != 0 {
+		if ended != 3*time.Second+HalfClosedTime || b.inside.Load() != 0 {
 			t.Errorf("the handler ended after %s, %d are inside", ended, b.inside.Load())
 		}
 		var fault error
@@ -161,6 +163,7 @@ func TestAClientThatLeavesEndsItsRequest(t *testing.T) {
 		c = b.dial()
 		c.say(post("/a", 10, "x"))
 		c.Close()
+		time.Sleep(HalfClosedTime)
 		synctest.Wait()
 		if fault == nil || fault.Error() != "unexpected EOF" {
 			t.Errorf("the handler was told %v", fault)

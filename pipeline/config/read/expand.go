@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/provider/envprovider"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.opentelemetry.io/collector/confmap/xconfmap"
@@ -45,7 +44,7 @@ func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken 
 			res.Tree.Place.File = l.name
 		}
 	}
-	x := expander{ctx: ctx, Report: r}
+	x := expander{ctx: ctx, Report: r, lookup: src.lookup}
 	x.check(res.Tree, res.Tree, nil)
 	res.Hidden = x.hidden
 
@@ -66,7 +65,7 @@ func Resolve(ctx context.Context, src Sources, r *Report) (res Resolved, broken 
 		return res, true
 	}
 	res.Raw = xconfmap.ToStringMapRaw(conf)
-	keepText(res.Tree, res.Raw)
+	x.keepText(res.Tree, res.Raw)
 	return res, false
 }
 
@@ -78,12 +77,13 @@ var wholeVariable = regexp.MustCompile(`^\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?
 
 // keepText keeps the text of a variable like "a: b" beside its value: the resolver makes a map of it, but a label
 // or header wants the text.
-func keepText(n *Node, value any) any {
+func (x *expander) keepText(n *Node, value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		if n.value != nil && n.value.Kind == yaml.ScalarNode {
 			if m := wholeVariable.FindStringSubmatch(n.value.Value); m != nil {
-				text := cmp.Or(os.Getenv(m[1]), m[2])
+				value, _ := x.lookup(m[1])
+				text := cmp.Or(value, m[2])
 				if !strings.ContainsAny(text, "\n") && !strings.HasPrefix(strings.TrimSpace(text), "{") {
 					return xconfmap.ExpandedValue{Value: v, Original: text}
 				}
@@ -92,13 +92,13 @@ func keepText(n *Node, value any) any {
 		}
 		for _, kid := range n.Kids {
 			if item, is := v[kid.Key]; is {
-				v[kid.Key] = keepText(kid, item)
+				v[kid.Key] = x.keepText(kid, item)
 			}
 		}
 	case []any:
 		for i := range v {
 			if kid := n.Child(strconv.Itoa(i)); kid != nil {
-				v[i] = keepText(kid, v[i])
+				v[i] = x.keepText(kid, v[i])
 			}
 		}
 	}
@@ -112,6 +112,7 @@ var errCircle = errors.New("a value expands to itself")
 type expander struct {
 	ctx    context.Context
 	Report *Report
+	lookup func(name string) (value string, set bool)
 	unset  []string // variables that the last resolve found unset
 	hidden []string
 }
@@ -134,7 +135,7 @@ func (x *expander) check(root, n *Node, path []string) {
 	refs, skipped := references(v.Value)
 	x.hide(refs)
 	err := errCircle
-	if round := (&circles{map[string]bool{}, map[string]bool{}}); !round.in(v.Value) {
+	if round := (&circles{x.content, map[string]bool{}, map[string]bool{}}); !round.in(v.Value) {
 		_, err = x.Resolve([]map[string]any{{"value": v.Value}})
 	}
 	if err != nil {
@@ -162,7 +163,7 @@ func (x *expander) hide(refs []string) {
 		if !found || strings.HasPrefix(name, "-") {
 			scheme, name = "env", scheme
 		}
-		text := strings.TrimSpace(content(uri))
+		text := strings.TrimSpace(x.content(uri))
 		if scheme == "file" && !strings.Contains(text, "\n") || scheme == "env" && IsSecretName(name) {
 			x.hidden = append(x.hidden, text)
 		}
@@ -175,9 +176,7 @@ func (x *expander) Resolve(values []map[string]any) (*confmap.Conf, error) {
 		DefaultScheme: "env",
 		ProviderFactories: []confmap.ProviderFactory{
 			confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return layerProvider{values} }),
-			confmap.NewProviderFactory(func(s confmap.ProviderSettings) confmap.Provider {
-				return envProvider{envprovider.NewFactory().Create(s), &x.unset}
-			}),
+			confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return envProvider{x} }),
 			fileprovider.NewFactory(),
 			yamlprovider.NewFactory(),
 		},
@@ -214,19 +213,32 @@ func (p layerProvider) Retrieve(_ context.Context, uri string, _ confmap.Watcher
 func (layerProvider) Scheme() string                 { return layerScheme }
 func (layerProvider) Shutdown(context.Context) error { return nil }
 
-// envProvider is the Collector's, and remembers unset variables without a default.
-type envProvider struct {
-	confmap.Provider
-	unset *[]string
+// envProvider is as the Collector's, over the variables of the sources; it remembers unset ones without a default.
+type envProvider struct{ x *expander }
+
+// variableName is what the Collector allows.
+var variableName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+func (p envProvider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	name, fallback, defaulted := strings.Cut(strings.TrimPrefix(uri, "env:"), ":-")
+	if !variableName.MatchString(name) {
+		return nil, fmt.Errorf("environment variable %q has invalid name", name)
+	}
+	value, set := p.x.lookup(name)
+	switch {
+	case set:
+	case !defaulted:
+		p.x.unset = append(p.x.unset, name)
+	case fallback == "":
+		return confmap.NewRetrieved("") // of an empty YAML text it would make nil
+	default:
+		value = fallback
+	}
+	return confmap.NewRetrievedFromYAML([]byte(value))
 }
 
-func (p envProvider) Retrieve(ctx context.Context, uri string, w confmap.WatcherFunc) (*confmap.Retrieved, error) {
-	name := strings.TrimPrefix(uri, "env:")
-	if _, set := os.LookupEnv(name); !set && !strings.Contains(name, ":-") {
-		*p.unset = append(*p.unset, name)
-	}
-	return p.Provider.Retrieve(ctx, uri, w)
-}
+func (envProvider) Scheme() string                 { return "env" }
+func (envProvider) Shutdown(context.Context) error { return nil }
 
 // references lists the unescaped ${...} of a value, innermost if nested. skipped are those after an escaped one,
 // where the Collector stops.
@@ -258,6 +270,7 @@ func references(value string) (refs, skipped []string) {
 // circles finds values that refer to themselves through variables and files. The Collector's resolver would follow
 // them a thousand times, doubling each time if a variable names itself twice.
 type circles struct {
+	content     func(uri string) string
 	open, clean map[string]bool
 }
 
@@ -272,7 +285,7 @@ func (c *circles) in(value string) bool {
 			continue
 		}
 		c.open[uri] = true
-		if c.in(content(uri)) {
+		if c.in(c.content(uri)) {
 			return true
 		}
 		delete(c.open, uri)
@@ -282,7 +295,7 @@ func (c *circles) in(value string) bool {
 }
 
 // content is what a reference expands to; empty if the resolver will refuse it.
-func content(uri string) string {
+func (x *expander) content(uri string) string {
 	scheme, rest, found := strings.Cut(uri, ":")
 	if !found || strings.HasPrefix(rest, "-") && scheme != "env" {
 		scheme, rest = "env", uri
@@ -290,7 +303,7 @@ func content(uri string) string {
 	switch scheme {
 	case "env":
 		name, fallback, _ := strings.Cut(rest, ":-")
-		if value, set := os.LookupEnv(name); set {
+		if value, set := x.lookup(name); set {
 			return value
 		}
 		return fallback

@@ -28,6 +28,15 @@ type Sources struct {
 	Embedded []Text   // what comes with the command; leave it empty when the user's files stand alone
 	Config   []string // --config: a path, or file:PATH, env:NAME, yaml:TEXT
 	Set      []string // --set: key.path=value, the value being YAML
+	// Env looks up environment variables; nil: those of the process.
+	Env func(name string) (value string, set bool)
+}
+
+func (s Sources) lookup(name string) (string, bool) {
+	if s.Env != nil {
+		return s.Env(name)
+	}
+	return os.LookupEnv(name)
 }
 
 // Text is configuration built into the binary.
@@ -78,7 +87,7 @@ func readLayers(src Sources, r *Report) []*layer {
 		add(&layer{name: t.Name, text: string(t.YAML), embedded: true}, nil)
 	}
 	for _, uri := range src.Config {
-		add(readURI(uri))
+		add(readURI(uri, src.lookup))
 	}
 	for _, s := range src.Set {
 		add(readSet(s))
@@ -88,7 +97,7 @@ func readLayers(src Sources, r *Report) []*layer {
 
 // readURI reads the source of a --config. It replaces the Collector's providers, so that positions and values come
 // from the same bytes.
-func readURI(uri string) (*layer, error) {
+func readURI(uri string, lookup func(string) (string, bool)) (*layer, error) {
 	scheme, rest, found := strings.Cut(uri, ":")
 	switch {
 	case !found || len(scheme) < 2 || strings.ContainsAny(scheme, `/\.`):
@@ -100,7 +109,7 @@ func readURI(uri string) (*layer, error) {
 	case scheme == "env":
 		name, fallback, defaulted := strings.Cut(rest, ":-")
 		l := &layer{name: "env:" + name}
-		value, set := os.LookupEnv(name)
+		value, set := lookup(name)
 		switch {
 		case set:
 			l.text = value

@@ -2,6 +2,7 @@ package grpcserver
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type head struct {
 
 	method, path, contentType, encoding, timeout, requestID string
 
+	metadata []hpack.HeaderField // of Options.Metadata
+
 	regular   bool // a regular field was seen
 	malformed bool // RFC 9113, 8.2 and 8.3: a proxy in front may read it differently
 }
@@ -41,6 +44,9 @@ func (c *conn) field(f hpack.HeaderField) {
 		h.regular = true
 	} else if h.regular {
 		h.malformed = true
+	}
+	if slices.Contains(c.srv.opt.Metadata, f.Name) {
+		h.metadata = append(h.metadata, f)
 	}
 	switch f.Name {
 	case ":method":
@@ -189,7 +195,7 @@ func (c *conn) begin() {
 
 // newStream returns the stream of a call, or why it is refused.
 func (c *conn) newStream(h *head) (*stream, error) {
-	st := &stream{c: c, id: h.id, began: time.Now(), window: streamWindow, requestID: h.requestID}
+	st := &stream{c: c, id: h.id, began: time.Now(), window: streamWindow, requestID: h.requestID, metadata: h.metadata}
 	st.lease, _ = c.srv.opt.Budget.Reserve(0)
 	var known bool
 	if st.handler, known = c.srv.opt.Handlers[h.path]; !known {

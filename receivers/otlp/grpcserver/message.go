@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/codes"
 
 	"github.com/sluiceio/sluice/internal/conns"
@@ -23,7 +24,8 @@ type stream struct {
 	began    time.Time
 	// requestID is Call's.
 	requestID string
-	timeout   time.Duration // the client's; 0: none
+	metadata  []hpack.HeaderField // of Options.Metadata
+	timeout   time.Duration       // the client's; 0: none
 
 	// Owned by the reading goroutine while the message arrives, then by the worker.
 	prefix   [5]byte    // compressed flag and length

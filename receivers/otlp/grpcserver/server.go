@@ -34,6 +34,8 @@ type Call interface {
 	Peer() string
 	// RequestID is the metadata sluice-request-id, the name that a sender of ours gives a request; may be empty.
 	RequestID() string
+	// Metadata is the values of a key of Options.Metadata.
+	Metadata(key string) []string
 }
 
 // Options configure a Server. A duration of 0 means "never".
@@ -44,6 +46,7 @@ type Options struct {
 	Log      *slog.Logger        // debug, and panics of handlers
 	TLS      *tls.Config         // nil: plain text
 	NotHTTP2 string              // answer to HTTP/1 clients, a sentence
+	Metadata []string            // keys, in lower case, whose values are kept for the handler
 
 	MaxMessage  int           // inflated size in bytes
 	MaxStreams  int           // concurrent calls per connection

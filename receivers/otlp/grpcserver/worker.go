@@ -47,6 +47,16 @@ func (st *stream) Peer() string { return st.c.peer }
 // RequestID implements Call.
 func (st *stream) RequestID() string { return st.requestID }
 
+// Metadata implements Call.
+func (st *stream) Metadata(key string) (values []string) {
+	for _, f := range st.metadata {
+		if f.Name == key {
+			values = append(values, f.Value)
+		}
+	}
+	return values
+}
+
 // Message implements Call.
 func (st *stream) Message() ([]byte, error) {
 	if st.prefix[0] != 0 {

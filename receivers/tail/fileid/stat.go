@@ -40,6 +40,7 @@ type Stat struct {
 	Size     int64
 	Modified int64  // of the content, ns since 1970
 	Links    uint64 // 0: deleted, reachable only through open descriptors
+	Changed  int64  // when the metadata was changed last: of a deleted file, when it was deleted; 0 if unknown
 }
 
 // Regular reports whether it is a regular file.

@@ -11,7 +11,7 @@ import (
 
 // statx returns birth times. ok is false if the kernel or a seccomp profile lacks it.
 func statx(path string, f *os.File) (s Stat, ok bool, err error) {
-	const want = unix.STATX_TYPE | unix.STATX_MODE | unix.STATX_INO | unix.STATX_SIZE | unix.STATX_MTIME | unix.STATX_NLINK | unix.STATX_BTIME
+	const want = unix.STATX_TYPE | unix.STATX_MODE | unix.STATX_INO | unix.STATX_SIZE | unix.STATX_MTIME | unix.STATX_NLINK | unix.STATX_BTIME | unix.STATX_CTIME
 	var x unix.Statx_t
 	if f != nil {
 		conn, cerr := f.SyscallConn()
@@ -36,6 +36,7 @@ func statx(path string, f *os.File) (s Stat, ok bool, err error) {
 		Size:     int64(x.Size),
 		Modified: nanos(x.Mtime),
 		Links:    uint64(x.Nlink),
+		Changed:  nanos(x.Ctime),
 	}
 	if x.Mask&unix.STATX_BTIME != 0 {
 		s.Birth = nanos(x.Btime)

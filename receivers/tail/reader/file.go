@@ -31,6 +31,7 @@ type File struct {
 	name    atomic.Value  // string: current name
 	another atomic.Bool   // the content was replaced; not resolved yet
 	giveUp  atomic.Bool   // count the rest as lost and close
+	yield   atomic.Bool   // see Yield
 
 	succession
 

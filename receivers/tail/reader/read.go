@@ -73,6 +73,10 @@ func (r *Reader) read(f *File, h *os.File) {
 				f.grew = now // the heir waits for them
 			}
 		}
+		if err == nil && !more && f.deleted.Load() && f.yield.Load() {
+			f.keep = true
+			return
+		}
 		still := now.Sub(f.grew)
 		// A reload hands over a deleted file only while it is open.
 		held := f.deleted.Load() && f.Outstanding() && !r.crowded.Load()
@@ -148,7 +152,7 @@ func (r *Reader) close(f *File, h *os.File) {
 		return
 	}
 	if h != nil {
-		if s, err := fileid.StatFile(h); err != nil || s.Links == 0 {
+		if s, err := fileid.StatFile(h); err != nil || s.Links == 0 && !f.yield.Load() {
 			keep = false
 		}
 		if keep {

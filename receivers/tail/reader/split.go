@@ -2,6 +2,7 @@ package reader
 
 import (
 	"errors"
+	"os"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
@@ -67,4 +68,43 @@ func (r *Reader) Orphan(f *File) {
 	if f.lines.Open() {
 		r.Lose(pipeline.DropTruncatedUnread, 1, 0)
 	}
+}
+
+// An editor (vim, sed -i) puts another file in the place of a log, with the same content and perhaps more. It is read on.
+
+// Yield asks the reader of a deleted file to end as soon as it has read all, and to keep the file open.
+func (f *File) Yield() {
+	f.yield.Store(true)
+	f.nudge()
+}
+
+// TakeYield reports whether Yield was called, and undoes it.
+func (f *File) TakeYield() bool { return f.yield.Swap(false) }
+
+// GoesOn reports whether h begins with all of f's content, so that it can be read from where f was. Nobody may be reading f. A
+// short content alone does not tell: a program may write the same when it starts anew, so h must have been there before f went.
+func (r *Reader) GoesOn(f *File, h *os.File, s fileid.Stat) bool {
+	old := r.parked.take(f)
+	if old == nil {
+		e := f.Content()
+		return e.Fingerprint.Full() && e.Size <= s.Size
+	}
+	was, err := fileid.StatFile(old)
+	older := s.Birth != 0 && s.Birth <= was.Changed
+	if err != nil || was.Links > 0 || was.Size > s.Size || !fileid.Begins(old, h, was.Size) || was.Size < fileid.FingerprintMax && !older {
+		r.parked.park(f, old)
+		return false
+	}
+	old.Close()
+	r.open.Add(-1)
+	return true
+}
+
+// Replace makes f the file of another stat at its path. Nobody may be reading it.
+func (f *File) Replace(s fileid.Stat) {
+	f.Move(s, f.Name())
+	f.deleted.Store(false)
+	f.rotated.Store(false)
+	f.yield.Store(false)
+	f.count(s.Size)
 }

@@ -51,6 +51,9 @@ func (t *Tracker) resolve() {
 		if f == nil || f.File != rw.now {
 			f = &file{File: rw.now} // forgotten meanwhile
 		}
+		if done, wait := t.regain(f, rw); done || wait {
+			continue
+		}
 		if t.rehome(f, rw) {
 			rw.now.Resolved()
 			t.checkpoint.Changed()
@@ -92,7 +95,7 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 		return false
 	}
 	t.mu.Lock()
-	t.rewrites = slices.DeleteFunc(t.rewrites, func(x rewrite) bool { return x == rw })
+	t.forgetRewrite(rw)
 	if c != nil {
 		old.Move(c.stat, c.name)
 	}
@@ -132,6 +135,11 @@ func (t *Tracker) rehome(f *file, rw rewrite) bool {
 	}
 	t.truncated(f.Name(), unread, records)
 	return true
+}
+
+// forgetRewrite: t.mu is held.
+func (t *Tracker) forgetRewrite(rw rewrite) {
+	t.rewrites = slices.DeleteFunc(t.rewrites, func(x rewrite) bool { return x == rw })
 }
 
 // searchOnceBegun arranges a search for f's copies made since a listing. Until a reader has seen the first bytes of f,

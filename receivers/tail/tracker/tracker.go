@@ -76,6 +76,7 @@ type file struct {
 	in     *finder.Folder // the same, of its folder
 	older  *finder.Folder // the previous one, until since
 	since  time.Time
+	yields int           // last listing in which it was to make room for a file with its content
 	missed int           // listing after which it counts as gone; 0: present
 	due    time.Time     // next look while nobody reads it
 	pause  time.Duration // delay to the look after that
@@ -196,7 +197,7 @@ func (t *Tracker) take(ctx context.Context, files []finder.File, fresh bool) boo
 			if t.appear(found, fresh, false) {
 				later = append(later, found)
 			}
-			if f != nil {
+			if f != nil && f.Key != found.Stat.Key {
 				t.rotated(f)
 			}
 		}
@@ -241,9 +242,14 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 		b := c.begin(found.Path)
 		var of *file
 		e, known := t.claim(c)
+		if !known && t.first && before == nil {
+			e, known = t.editedBefore(c)
+		}
 		switch {
 		case known:
 			b = c.resume(e)
+		case t.replaces(c, before):
+			return false
 		case fresh && t.cfg.StartAtEnd:
 			b.Offset = lastLineEnd(c.h, c.stat.Size)
 		case !last && (len(fileid.Originals(filepath.Base(found.Path))) > 0 || t.first && t.checkpoint.Existed() && record.IsPodLog(found.Path)):
@@ -286,7 +292,10 @@ func (t *Tracker) lookAround(now time.Time) (waiting bool) {
 			t.moveIn(f, saved)
 			continue
 		}
-		if f.Rewritten() || now.Before(f.due) {
+		if f.Rewritten() || now.Before(f.due) || f.yields == t.round {
+			continue
+		}
+		if f.TakeYield() && t.reader.Rescue(f.File) {
 			continue
 		}
 		if t.isSaved(f) && f.Done() {

@@ -47,7 +47,7 @@ func (s *Searcher) lines(ctx context.Context, q logql.LineQuery, p plan) ([]logq
 	}
 	readers := make([]lineReader, engine.Workers())
 	for i := range readers {
-		readers[i].rows.newest = !q.Forward
+		readers[i].rows.newest, readers[i].rows.wants = !q.Forward, c.wants
 	}
 	width := max((q.To-q.From)/firstWindows, int64(time.Second))
 	for from, to := q.From, q.To; from <= to; width *= 2 {
@@ -82,7 +82,7 @@ type lineReader struct {
 
 func (r *lineReader) read(c *lineCollector, b *logstorage.DataBlock) error {
 	return r.rows.each(b, func(ns int64, row *logql.Row) error {
-		if !c.wants(ns) || !c.plan.rest.Process(row) {
+		if !c.plan.rest.Process(row) {
 			return nil
 		}
 		if c.query.Categorize {

@@ -14,7 +14,8 @@ import (
 // A rowReader turns blocks into rows for package logql. Each worker has one.
 type rowReader struct {
 	row     logql.Row
-	newest  bool // read each block from its end
+	newest  bool                // read each block from its end
+	wants   func(ns int64) bool // whether a row of that time is read; nil: all
 	times   []int64
 	streams map[string][]logql.Label // by the text of the field _stream
 	columns []logstorage.BlockColumn // of structured metadata, in the current block
@@ -51,6 +52,9 @@ func (r *rowReader) each(b *logstorage.DataBlock, f func(ns int64, row *logql.Ro
 		i := n
 		if r.newest {
 			i = len(r.times) - 1 - n
+		}
+		if r.wants != nil && !r.wants(r.times[i]) {
+			continue // before its stream is parsed: with many streams that is most of the work
 		}
 		if s := at(streams, i); !known || s != last {
 			stream, last, known = r.stream(s), s, true

@@ -1,0 +1,73 @@
+package tail
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/finder"
+	"github.com/sluiceio/sluice/receivers/tail/record"
+)
+
+// player makes records of the content of files that are not there.
+type player struct {
+	settings         pipeline.Settings
+	cfg              *Config
+	next             pipeline.Sink
+	include, exclude []finder.Glob
+}
+
+func newPlayer(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*player, error) {
+	p := &player{settings: s, cfg: cfg, next: out.For(pipeline.Logs)}
+	var err error
+	if p.include, err = finder.ParseGlobs(cfg.Include); err != nil {
+		return nil, err
+	}
+	p.exclude, err = finder.ParseGlobs(cfg.Exclude)
+	return p, err
+}
+
+// Play makes records of a whole file, What being its path.
+func (p *player) Play(ctx context.Context, in pipeline.Played) error {
+	matches := func(globs []finder.Glob) bool {
+		return slices.ContainsFunc(globs, func(g finder.Glob) bool { return g.Match(in.What) })
+	}
+	if !matches(p.include) {
+		return fmt.Errorf(`"include" of %s does not match %s`, p.settings.ID, in.What)
+	}
+	if matches(p.exclude) {
+		return nil
+	}
+	lines := record.NewLines(p.cfg.MaxLineBytes, record.NewAttributes())
+	switch {
+	case p.cfg.Format == record.FormatCRI, p.cfg.Format == record.FormatAuto && record.IsPodLog(in.What):
+		lines.SetCRI()
+	case p.cfg.Format == record.FormatAuto:
+		lines.SetAuto()
+	}
+	envelope := record.Origin{Host: in.Host, Service: p.cfg.ServiceName, Attributes: p.cfg.Attributes, Version: p.settings.Version}.Envelope(in.What)
+	pool := record.NewPool(p.cfg.MaxBatchBytes)
+	for rest, at := in.Text, 0; ; {
+		batch := pool.Get(envelope)
+		lines.To(batch, uint64(in.Time.UnixNano()))
+		used, full := lines.Take(rest, int64(at))
+		rest, at = rest[used:], at+used
+		if !full {
+			if tail := bytes.TrimSuffix(rest, []byte{'\n'}); len(tail) > 0 {
+				lines.Line(tail, int64(at))
+			}
+			lines.FinishAll()
+		}
+		if batch.Items() > 0 {
+			batch.Seal(envelope)
+			if err := p.next.Consume(ctx, pipeline.Batch{Signal: pipeline.Logs, Request: batch.Request(), Items: batch.Items()}); err != nil {
+				return err
+			}
+		}
+		if !full {
+			return nil
+		}
+	}
+}
