@@ -103,6 +103,14 @@ func holdProcessor(t *testing.T, c pipeline.Component, config any, seed uint64) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if starter, is := p.(pipeline.Starter); is {
+		if err := starter.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if stopper, is := p.(pipeline.Stopper); is {
+			defer stopper.Stop(context.Background())
+		}
+	}
 	bs, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, "batch")
 	cfg := batch.Default()
 	cfg.MaxInFlight = 1
