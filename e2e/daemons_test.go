@@ -218,6 +218,7 @@ func (d *twoDaemons) sdk(t *testing.T, httpPort, grpcPort int) {
 // TestTwoDaemons: agent and collector as two processes; metrics go to Prometheus' remote-write handler, logs to a Loki-like
 // sink, traces to a foreign OTLP endpoint. Numbered samples and lines are complete, and an SDK program's data arrives.
 func TestTwoDaemons(t *testing.T) {
+	t.Parallel()
 	prom, loki, traces, target := newPromSink(t), newLokiSink(t), newOTLPSink(t), newCounterTarget(t)
 	d := startTwo(t, prom.port, loki.port, traces.port, target.port)
 	w := writeLines(t, d.dir+"/logs/app.log", "app", linesPerSecond, rotateEvery)

@@ -75,6 +75,7 @@ func (n *names) answer(question []byte) []byte {
 // TestDestinationByName (F42): the name does not exist at the start, then it does; it moves to another address while the old
 // one dies; the server is silent for a while. Nothing is restarted, and nothing is lost.
 func TestDestinationByName(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("a resolv.conf of its own needs root")
 	}

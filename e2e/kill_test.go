@@ -24,6 +24,7 @@ const doublesPerKill = 2 * linesPerSecond
 // TestKillTheAgent kills the agent repeatedly while numbered lines are written and rotated. The oracle is a foreign OTLP
 // endpoint. No line may be missing.
 func TestKillTheAgent(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sink := newOTLPSink(t)
 	p := ports(t, 1)
@@ -63,6 +64,7 @@ service:
 // TestKillUp kills `sluice up` and its store while numbered lines are written and rotated. The oracle is its query API,
 // asked for every line after the last start.
 func TestKillUp(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := ports(t, 2)
 	cfg := file(t, dir, "up.yaml", `receivers:

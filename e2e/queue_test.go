@@ -122,6 +122,7 @@ func TestADeadDestinationHoldsNobody(t *testing.T) {
 // answered 200 arrives at both. Repeated is what a client sends again because it had no answer, and what was on the wire or
 // settled within the last saving of the cursor (100 ms).
 func TestKillTheCollector(t *testing.T) {
+	t.Parallel()
 	kills := 6
 	if n, err := strconv.Atoi(os.Getenv("SLUICE_KILLS")); err == nil {
 		kills = n

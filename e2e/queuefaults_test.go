@@ -99,6 +99,7 @@ func numberedPoint(client, n int, base time.Time) []byte {
 // TestKillBeforePrometheus kills the collector again and again in front of Prometheus' own write handler, which also comes
 // and goes: every sample that was answered 200 is stored, and none is booked as dropped although it is there.
 func TestKillBeforePrometheus(t *testing.T) {
+	t.Parallel()
 	kills := 5
 	if n, err := strconv.Atoi(os.Getenv("SLUICE_KILLS")); err == nil {
 		kills = n / 4

@@ -43,6 +43,7 @@ func counters(t testing.TB, metrics int) map[string]float64 {
 // TestDuplicatesAreCountedOverAReload: a fan-out to a working and a dead destination, and a request that is split and partly
 // refused. Deliveries without acknowledgement are counted, and no counter falls when SIGHUP replaces the components.
 func TestDuplicatesAreCountedOverAReload(t *testing.T) {
+	t.Parallel()
 	const n, part = 300, 100
 	dir := t.TempDir()
 	alive, partly := newOTLPSink(t), newOTLPSink(t)

@@ -75,6 +75,7 @@ func (p *deafProxy) join(in, out net.Conn) {
 // while the collector works on them. The agent sends them again, from a queue on disk or for callers that come again.
 // Each record arrives once.
 func TestAnAnswerThatIsLostDoublesNothing(t *testing.T) {
+	t.Parallel()
 	const queued = "sending_queue: {storage: file_storage, sizer: bytes, queue_size: 1000000000}"
 	for _, c := range []struct {
 		name, protocol, queue, within string
@@ -86,6 +87,7 @@ func TestAnAnswerThatIsLostDoublesNothing(t *testing.T) {
 		{"gRPC without a queue", "grpc", "compression: gzip", "700ms", 100 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			sink := newOTLPSink(t)
 			sink.wait.Store(int64(c.wait))

@@ -40,6 +40,7 @@ func strace(t *testing.T, p *process, calls, inject string) (detach func()) {
 // TestKilledAtASystemCall (F02): SIGKILL at the n-th write, fsync, rename, ... of any thread. Every record that was answered
 // arrives, and the next start is quick.
 func TestKilledAtASystemCall(t *testing.T) {
+	t.Parallel()
 	counts := []int{2}
 	if os.Getenv("SLUICE_FAULTS") != "" {
 		counts = []int{1, 2, 3, 5, 8, 13, 21, 50, 100}
@@ -162,6 +163,7 @@ func TestNoInodes(t *testing.T) {
 
 // TestNoDescriptors (F20): the process may open no more files for a while. What is open goes on; afterwards all does.
 func TestNoDescriptors(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	a, b := newOTLPSink(t), newOTLPSink(t)
 	b.status.Store(503)

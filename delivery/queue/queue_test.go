@@ -62,13 +62,17 @@ func batchOf(text string) pipeline.Batch {
 	return pipeline.Batch{Signal: pipeline.Logs, Request: []byte(text), Items: 1}
 }
 
-// drain takes everything that a queue has.
+// drain takes everything that a queue has, and looks whether anything is behind that.
 func drain(t testing.TB, q *Queue) (texts []string, maybe int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
 	for {
+		patience := 20 * time.Millisecond
+		if q.Status().Items > 0 {
+			patience = 10 * time.Second
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		it, err := q.Take(ctx)
+		cancel()
 		if err != nil {
 			return texts, maybe
 		}
