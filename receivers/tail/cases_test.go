@@ -40,6 +40,7 @@ func TestCases(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(path), ".txtar")
 		for _, linger := range []time.Duration{0, Default().Linger} {
 			t.Run(fmt.Sprintf("%s/linger=%s", name, linger), func(t *testing.T) {
+				t.Parallel()
 				synctest.Test(t, func(t *testing.T) { runCase(t, archive, linger) })
 			})
 		}

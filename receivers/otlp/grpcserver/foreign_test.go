@@ -154,7 +154,7 @@ func TestManyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for c := range 4 {
 		conn := dialGRPC(t, addr)
-		for i := range 100 {
+		for i := range 40 {
 			wg.Go(func() {
 				for k := range 4 {
 					in := make([]byte, (i*971+k*7919)%30_000)
