@@ -76,7 +76,7 @@ func (j *jsonText) value(depth int) ([]byte, error) {
 	}
 	f, err := strconv.ParseFloat(string(j.b[start:j.pos]), 64)
 	if err != nil {
-		return nil, err
+		return nil, errNotDouble
 	}
 	return j.r.any(doubleValue(f))
 }

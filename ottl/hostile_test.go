@@ -1,0 +1,54 @@
+package ottl
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluiceio/sluice/wire"
+)
+
+// failing is the error of a statement over records whose attribute "password" is "hunter2".
+func failing(t *testing.T, statement string) string {
+	t.Helper()
+	p, faults := Compile(wire.Logs, []Block{{Context: "log", Statements: []string{statement}, Mode: Propagate}})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	run := p.Start(nil)
+	defer run.Done()
+	_, err := run.Over(sample(1))
+	if err == nil {
+		t.Fatalf("%s: no error", statement)
+	}
+	return err.Error()
+}
+
+func TestErrorsDoNotShowValues(t *testing.T) {
+	for _, statement := range []string{
+		`set(severity_number, Double(attributes["password"]))`,
+		`set(time, Time(attributes["password"], "%Y"))`,
+		`set(time, Now() + Duration(attributes["password"]))`,
+		`set(attributes["x"], true) where IsMatch("a", Concat(["(", attributes["password"]], ""))`,
+		`set(attributes["x"], ParseJSON(attributes["password"]))`,
+		`set(attributes["x"], ParseKeyValue(attributes["password"]))`,
+		`merge_maps(attributes, ExtractPatterns(attributes["password"], Concat(["(", attributes["password"]], "")), "upsert")`,
+	} {
+		if err := failing(t, statement); strings.Contains(err, "hunter") {
+			t.Errorf("%s: %s", statement, err)
+		}
+	}
+}
+
+// TestTimesOutOfRange: a time that nanoseconds since 1970 cannot hold is an error and not another time.
+func TestTimesOutOfRange(t *testing.T) {
+	for _, statement := range []string{
+		`set(time, Time("0001-01-01", "%Y-%m-%d"))`,
+		`set(time, Time("9999-12-31", "%Y-%m-%d"))`,
+		`set(time, Unix(253402300799))`,
+		`set(time, Unix(9223372036854775807))`,
+	} {
+		if err := failing(t, statement); !strings.Contains(err, "outside") {
+			t.Errorf("%s: %s", statement, err)
+		}
+	}
+}
