@@ -4,6 +4,7 @@ package prometheus
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
@@ -28,8 +29,8 @@ type Exporter struct {
 	settings pipeline.Settings
 	cfg      Config
 	srv      *listen.Serving
-	buffers  sync.Pool // *[]byte
-	dropped  throttle.Line
+	buffers  sync.Pool    // *[]byte
+	dropped  *slog.Logger // of data points: a line for each reason and minute
 	counters counters
 	stop     context.CancelFunc
 	sweeper  sync.WaitGroup
@@ -51,7 +52,10 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	p.AddMetricSuffixes = c.AddMetricSuffixes
 	p.ExternalLabels = c.ConstLabels
 	p.CheckHistograms = true
-	e := &Exporter{settings: s, cfg: *c, translator: prom.New(p), table: newTable(c.Namespace, c.MaxSeries)}
+	e := &Exporter{
+		settings: s, cfg: *c, dropped: throttle.Logger(s.Log, 1),
+		translator: prom.New(p), table: newTable(c.Namespace, c.MaxSeries),
+	}
 	e.buffers.New = func() any { b := make([]byte, 0, 2*chunk); return &b }
 	if err := e.register(); err != nil {
 		return nil, err
@@ -80,9 +84,7 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 		}
 		gone += points
 		e.settings.Drop(why, b.Signal, points, share(points))
-		if skipped, due := e.dropped.Now(); due {
-			e.settings.Log.Warn("data points were dropped", "why", words, "metric", metric, "points", points, "suppressed", skipped)
-		}
+		e.dropped.Warn("data points were dropped", "reason", words, "metric", metric, "points", points)
 	}
 	report.EachRefused(func(w prom.Why, points int, metric string) {
 		why := pipeline.DropUnsupported

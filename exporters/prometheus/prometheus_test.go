@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -392,6 +393,27 @@ func TestWhatIsNotHeldIsCounted(t *testing.T) {
 	}
 	if n := books.Unaccounted(); n != 0 {
 		t.Errorf("%d items unaccounted for", n)
+	}
+}
+
+// TestEachReasonIsLogged: one cause does not hide another.
+func TestEachReasonIsLogged(t *testing.T) {
+	var out bytes.Buffer
+	s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "prometheus")
+	s.Log = slog.New(slog.NewTextHandler(&out, nil))
+	sink, err := New(s, Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	delta := aGauge("d", 1, time.Now())
+	delta.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	delta.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().AppendEmpty()
+	for range 3 {
+		consume(t, sink.(*Exporter), aGauge("", 1, time.Now()))
+		consume(t, sink.(*Exporter), delta)
+	}
+	if text := out.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "delta temporality") {
+		t.Errorf("logged:\n%s", text)
 	}
 }
 

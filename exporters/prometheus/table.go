@@ -162,7 +162,6 @@ func (t *table) add(s *prom.Sample) (uint32, outcome) {
 	*k = series{labels: slices.Clone(s.Labels), family: f, time: s.Time}
 	metric := string(s.Labels.Get(nameLabel))
 	k.suffix = strings.TrimPrefix(metric, name)
-	k.head = string(appendLabels([]byte(t.named(metric)), s.Labels, ""))
 	skip := ""
 	switch f.typ {
 	case "histogram", "gaugehistogram":
@@ -171,6 +170,11 @@ func (t *table) add(s *prom.Sample) (uint32, outcome) {
 		skip = "quantile"
 	}
 	k.group = string(appendLabels(nil, s.Labels, skip))
+	own := "" // the sum and count of a histogram have no le, whatever attributes it has
+	if k.suffix == "_sum" || k.suffix == "_count" {
+		own = skip
+	}
+	k.head = string(appendLabels([]byte(t.named(metric)), s.Labels, own))
 	if skip != "" {
 		k.bound, _ = strconv.ParseFloat(string(s.Labels.Get(skip)), 64)
 	}
