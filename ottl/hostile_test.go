@@ -1,8 +1,10 @@
 package ottl
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluiceio/sluice/wire"
 )
@@ -49,6 +51,38 @@ func TestTimesOutOfRange(t *testing.T) {
 	} {
 		if err := failing(t, statement); !strings.Contains(err, "outside") {
 			t.Errorf("%s: %s", statement, err)
+		}
+	}
+}
+
+// TestManyKeys: what a statement costs grows with the keys and not with their square.
+func TestManyKeys(t *testing.T) {
+	const n = 50_000
+	resource, mark := wire.BeginMessage(nil, wire.FieldRequestResource)
+	scope, inner := wire.BeginMessage(resource, wire.FieldResourceXScope)
+	record, item := wire.BeginMessage(scope, wire.FieldScopeXItem)
+	var pairs strings.Builder
+	for i := range n {
+		key := fmt.Sprintf("k%d", i)
+		record = wire.AppendStringAttribute(record, wire.FieldLogAttributes, key, "v")
+		fmt.Fprintf(&pairs, "p%s=v ", key)
+	}
+	record = wire.AppendStringAttribute(record, wire.FieldLogAttributes, "pairs", strings.TrimSpace(pairs.String()))
+	request := wire.Request(wire.EndMessage(wire.EndMessage(wire.EndMessage(record, item), inner), mark))
+	for _, statement := range []string{
+		`merge_maps(attributes, attributes, "upsert")`,
+		`merge_maps(attributes, ParseKeyValue(attributes["pairs"]), "insert")`,
+		`replace_all_patterns(attributes, "key", "k", "K")`,
+		`replace_all_patterns(attributes, "key", "k.*", "same")`,
+	} {
+		begun := time.Now()
+		run := compiled(t, statement).Start(nil)
+		if _, err := run.Over(request); err != nil {
+			t.Error(err)
+		}
+		run.Done()
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("%s: %s", statement, took)
 		}
 	}
 }
