@@ -86,3 +86,24 @@ func TestManyKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsTooLargeReplacesNothing: neither a value that is there, nor by an empty one.
+func TestWhatIsTooLargeReplacesNothing(t *testing.T) {
+	defer func(n int) { maxSize = n }(maxSize)
+	maxSize = 20
+	deep := strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1)
+	for _, value := range []string{`Concat([attributes["password"], "012345678901234567890"], "")`, deep} {
+		for _, target := range []string{`attributes["password"]`, `attributes["new"]`, "body", `attributes["m"]`, `cache["x"]`} {
+			p, faults := Compile(wire.Logs, []Block{{Context: "log", Statements: []string{`set(cache["x"], "there")`, "set(" + target + ", " + value + ")"}, Mode: Silent}})
+			if len(faults) > 0 {
+				t.Fatal(faults)
+			}
+			in := sample(1)
+			run := p.Start(nil)
+			if out, err := run.Over(in); err != nil || string(out) != string(in) {
+				t.Errorf("set(%s, %.30s): changed, error %v", target, value, err)
+			}
+			run.Done()
+		}
+	}
+}
