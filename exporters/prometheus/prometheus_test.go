@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -414,6 +415,35 @@ func TestEachReasonIsLogged(t *testing.T) {
 	}
 	if text := out.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "delta temporality") {
 		t.Errorf("logged:\n%s", text)
+	}
+}
+
+// TestAStalledScraperDoesNotHoldUpAStop, which in a reload would refuse all data meanwhile.
+func TestAStalledScraperDoesNotHoldUpAStop(t *testing.T) {
+	e, _ := newExporter(t, nil)
+	for i := range 200 {
+		consume(t, e, aGauge(fmt.Sprintf("m%d", i), 1, time.Now(), "long", strings.Repeat("x", 200_000)))
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", e.srv.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := e.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
 
