@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/prom"
 )
 
 // Config has the keys of the Collector's prometheus exporter.
@@ -30,6 +31,8 @@ type Config struct {
 	EnableOpenMetrics bool `mapstructure:"enable_open_metrics"`
 	// AddMetricSuffixes adds unit and type to names of OpenTelemetry metrics. Scraped metrics keep their names.
 	AddMetricSuffixes bool `mapstructure:"add_metric_suffixes"`
+	// TranslationStrategy is UnderscoreEscapingWithSuffixes or ...WithoutSuffixes; if set, AddMetricSuffixes is not asked.
+	TranslationStrategy prom.Strategy `mapstructure:"translation_strategy"`
 	// MaxSeries limits the series; more are dropped as overflow.
 	MaxSeries int `mapstructure:"max_series"`
 }
@@ -79,7 +82,7 @@ func (c *Config) Validate() error {
 	if c.MaxSeries < 1 {
 		errs = append(errs, fmt.Errorf(`"max_series" is %d; write at least 1`, c.MaxSeries))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.TranslationStrategy.Check())...)
 }
 
 // Component describes the exporter to the engine.
@@ -91,7 +94,6 @@ func Component() pipeline.Component {
 			"auth":                   noExtension,
 			"middlewares":            noExtension,
 			"without_scope_info":     "scope labels are not written; remove the key",
-			"translation_strategy":   `names are UnderscoreEscapingWithSuffixes; write "add_metric_suffixes: false" for names without suffixes`,
 			"compression_algorithms": "remove the key",
 		})
 }

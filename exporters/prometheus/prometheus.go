@@ -50,7 +50,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	p.PromoteResourceAttributes = nil // the Collector promotes none
 	p.PromoteAll = c.ResourceToTelemetry.Enabled && !c.ResourceToTelemetry.ExcludeServiceAttributes
 	p.PromoteAllButService = c.ResourceToTelemetry.Enabled && c.ResourceToTelemetry.ExcludeServiceAttributes
-	p.AddMetricSuffixes = c.AddMetricSuffixes
+	p.AddMetricSuffixes = c.TranslationStrategy.Suffixes(c.AddMetricSuffixes)
 	p.ExternalLabels = c.ConstLabels
 	p.CheckHistograms = true
 	e := &Exporter{
@@ -179,7 +179,7 @@ type names struct {
 }
 
 func namesOf(c Config) names {
-	return names{c.Namespace, c.ConstLabels, c.ResourceToTelemetry, c.AddMetricSuffixes}
+	return names{c.Namespace, c.ConstLabels, c.ResourceToTelemetry, c.TranslationStrategy.Suffixes(c.AddMetricSuffixes)}
 }
 
 func (n names) same(c Config) bool { return reflect.DeepEqual(n, namesOf(c)) }

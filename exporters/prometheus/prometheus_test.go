@@ -31,6 +31,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/wire/prom"
 )
 
 var update = flag.Bool("update", false, "write what is exposed into the cases")
@@ -106,13 +107,14 @@ func TestCases(t *testing.T) {
 					Timestamps  bool              `yaml:"send_timestamps"`
 					OpenMetrics bool              `yaml:"enable_open_metrics"`
 					Suffixes    *bool             `yaml:"add_metric_suffixes"`
+					Strategy    prom.Strategy     `yaml:"translation_strategy"`
 					Resource    bool              `yaml:"resource"`
 				}
 				if err := yaml.Unmarshal(sections["config"], &keys); err != nil {
 					t.Fatal(err)
 				}
 				c.Namespace, c.ConstLabels, c.SendTimestamps, c.EnableOpenMetrics = keys.Namespace, keys.ConstLabels, keys.Timestamps, keys.OpenMetrics
-				c.ResourceToTelemetry.Enabled = keys.Resource
+				c.ResourceToTelemetry.Enabled, c.TranslationStrategy = keys.Resource, keys.Strategy
 				if keys.Suffixes != nil {
 					c.AddMetricSuffixes = *keys.Suffixes
 				}
@@ -530,8 +532,9 @@ func TestScrapesBesideBatches(t *testing.T) {
 func TestValidate(t *testing.T) {
 	c := Default()
 	c.Namespace, c.ConstLabels, c.MetricExpiration, c.MaxSeries = "1-", map[string]string{"a-b": "x"}, 0, 0
+	c.TranslationStrategy = "NoTranslation"
 	err := c.Validate()
-	for _, key := range []string{"endpoint", "namespace", "const_labels", "metric_expiration", "max_series"} {
+	for _, key := range []string{"translation_strategy", "endpoint", "namespace", "const_labels", "metric_expiration", "max_series"} {
 		if err == nil || !strings.Contains(err.Error(), `"`+key+`"`) {
 			t.Errorf("nothing about %s in %v", key, err)
 		}
