@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -363,6 +364,46 @@ func TestExpiry(t *testing.T) {
 	exposes(t, e, "")
 	consume(t, e, aGauge("seen", 2, now.Add(time.Second)))
 	exposes(t, e, "# TYPE seen gauge\nseen 2\n")
+}
+
+// TestManySeriesEndAtOnce: a stale marker finds its series without a search, in any order and beside what else removes.
+func TestManySeriesEndAtOnce(t *testing.T) {
+	const n = 100
+	for _, c := range []struct{ families, members int }{{1, n}, {n, 1}, {n / 10, 10}} {
+		e, _ := newExporter(t, nil)
+		now := time.Now()
+		each := func(f func(name, k string, i int)) {
+			for i := range c.families * c.members {
+				f(fmt.Sprintf("m%02d", i%c.families), strconv.Itoa(i), i)
+			}
+		}
+		each(func(name, k string, _ int) { consume(t, e, aGauge(name, 1, now, "k", k)) })
+		e.mu.Lock()
+		for i := range e.table.series {
+			if i%7 == 3 {
+				e.table.series[i].seen = 1
+			}
+		}
+		e.table.expire(2)
+		e.mu.Unlock()
+		scrape(e, acceptText)
+		left := 0
+		each(func(name, k string, i int) {
+			if i%3 == 0 {
+				left++
+				consume(t, e, aGauge(name, 1, now.Add(time.Second), "k", k))
+				return
+			}
+			end := aGauge(name, 1, now.Add(time.Second), "k", k)
+			p := end.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().At(0)
+			p.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
+			consume(t, e, end)
+		})
+		text, _ := scrape(e, acceptText)
+		if lines := strings.Count(string(text), "{"); lines != left || e.table.live != left {
+			t.Errorf("%d lines, %d live, want %d", lines, e.table.live, left)
+		}
+	}
 }
 
 // TestWhatIsNotHeldIsCounted: too many series, a name of two types, delta temporality.
