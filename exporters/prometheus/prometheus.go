@@ -53,9 +53,13 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	p.AddMetricSuffixes = c.TranslationStrategy.Suffixes(c.AddMetricSuffixes)
 	p.ExternalLabels = c.ConstLabels
 	p.CheckHistograms = true
+	namespace, err := c.namespace()
+	if err != nil {
+		return nil, err
+	}
 	e := &Exporter{
 		settings: s, cfg: *c, dropped: throttle.Logger(s.Log, 1),
-		translator: prom.New(p), table: newTable(c.Namespace, c.MaxSeries),
+		translator: prom.New(p), table: newTable(namespace, c.MaxSeries),
 	}
 	e.buffers.New = func() any { b := make([]byte, 0, 2*chunk); return &b }
 	if err := e.register(); err != nil {

@@ -572,10 +572,10 @@ func TestScrapesBesideBatches(t *testing.T) {
 // TestValidate names each key.
 func TestValidate(t *testing.T) {
 	c := Default()
-	c.Namespace, c.ConstLabels, c.MetricExpiration, c.MaxSeries = "1-", map[string]string{"a-b": "x"}, 0, 0
-	c.TranslationStrategy = "NoTranslation"
+	c.Namespace, c.ConstLabels, c.MetricExpiration, c.MaxSeries = "---", map[string]string{"a-b": "x"}, 0, 0
+	c.TranslationStrategy, c.WithoutScopeInfo = "NoTranslation", false
 	err := c.Validate()
-	for _, key := range []string{"translation_strategy", "endpoint", "namespace", "const_labels", "metric_expiration", "max_series"} {
+	for _, key := range []string{"translation_strategy", "without_scope_info", "endpoint", "namespace", "const_labels", "metric_expiration", "max_series"} {
 		if err == nil || !strings.Contains(err.Error(), `"`+key+`"`) {
 			t.Errorf("nothing about %s in %v", key, err)
 		}
