@@ -97,7 +97,7 @@ func (c *Config) namespace() (string, error) {
 	if c.Namespace == "" {
 		return "", nil
 	}
-	return (&otlptranslator.LabelNamer{}).Build(c.Namespace)
+	return (&otlptranslator.LabelNamer{PreserveMultipleUnderscores: true}).Build(c.Namespace)
 }
 
 // Component describes the exporter to the engine.
