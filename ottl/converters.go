@@ -219,7 +219,10 @@ func concat(c call) getter {
 
 var nilText = []byte("<nil>")
 
-var errNotNumber = errors.New("a number is made of an integer, a double, a bool or a string")
+var (
+	errNotNumber = errors.New("a number is made of an integer, a double, a bool or a string")
+	errNotDouble = errors.New("the text is no number, or too large for a double")
+)
 
 func toInt(c call) getter {
 	x := c.args[0].expression
@@ -262,7 +265,10 @@ func toDouble(c call) getter {
 			return doubleValue(float64(v.n)), nil
 		case kindString:
 			f, err := strconv.ParseFloat(string(v.b), 64)
-			return doubleValue(f), err
+			if err != nil {
+				return value{}, errNotDouble
+			}
+			return doubleValue(f), nil
 		}
 		return value{}, errNotNumber
 	}

@@ -221,17 +221,37 @@ func mergeMaps(c call) action {
 		if err != nil {
 			return err
 		}
-		plain := r.plainMap(m)
-		mark := len(r.arena)
-		merged := r.keep(wire.AppendBytes(r.arena, wire.FieldValueMap, plain), mark)
+		x := &r.keys
+		x.reset()
+		for c := m.entries(); c.Next(); {
+			x.add(indexed{key: c.Key(), entry: c.Bytes()})
+		}
 		for c := from.entries(); c.Next(); {
-			if _, have := fromWire(wire.ParseValue(merged)).get(c.Key()); have && !update || !have && !insert {
+			i := x.find(c.Key())
+			if i >= 0 && !update || i < 0 && !insert {
 				continue
 			}
-			if merged, err = r.putEntry(wire.ParseValue(merged).Payload(), c.Key(), nil, fromWire(c.Value())); err != nil {
+			body, err := r.any(fromWire(c.Value()))
+			if err != nil {
 				return err
 			}
+			if body == nil {
+				body = []byte{}
+			}
+			if i < 0 {
+				x.add(indexed{key: c.Key(), body: body})
+			} else {
+				x.items[i].body = body
+			}
 		}
-		return target.place.set(r, fromWire(wire.ParseValue(merged)))
+		mark, out := len(r.arena), r.arena
+		for i := range x.items {
+			if e := &x.items[i]; e.body == nil {
+				out = wire.AppendBytes(out, wire.FieldMapValues, e.entry)
+			} else {
+				out = appendEntry(out, entryTag, e.entry, e.key, e.body)
+			}
+		}
+		return target.place.set(r, mapValue(r.keep(out, mark)))
 	}
 }

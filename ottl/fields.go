@@ -257,6 +257,9 @@ func attribute(s slot, keys []key) place {
 }
 
 func (r *record) setAttribute(it *wire.Item, name string, rest []key, v value) error {
+	if err := v.bounded(); err != nil {
+		return err // what is there stays
+	}
 	old, have := wire.Value{}, false
 	if len(rest) > 0 || v.kind > kindSlice { // what is there now matters only then
 		old, have = it.Attribute(name)

@@ -70,35 +70,22 @@ func (r *record) rewriteKeys(target *argument, edit func(*record, *entry) error)
 	if err != nil {
 		return err
 	}
-	out, changed, i := r.build[:0], false, 0
-	for c := m.entries(); c.Next(); i++ {
-		last, lastAt, again, j := c.Bytes(), i, false, 0
-		for o := m.entries(); o.Next(); j++ {
-			if !bytes.Equal(o.Key(), c.Key()) {
-				continue
-			}
-			again = again || j < i
-			if j > i {
-				last, lastAt = o.Bytes(), j
-			}
+	x, changed := &r.keys, false
+	x.reset()
+	for c := m.entries(); c.Next(); {
+		if i := x.find(c.Key()); i >= 0 {
+			x.items[i].entry, changed = c.Bytes(), true
+		} else {
+			x.add(indexed{key: c.Key(), entry: c.Bytes()})
 		}
-		changed = changed || again || lastAt != i
-		if !again {
-			out = wire.AppendBytes(out, int(m.tag>>3), last)
-		}
+	}
+	out := r.build[:0]
+	for i := range x.items {
+		out = wire.AppendBytes(out, int(m.tag>>3), x.items[i].entry)
 	}
 	r.build = out
 	if !changed {
 		return nil
 	}
 	return r.setMap(target, out, m.tag)
-}
-
-// plainMap is the KeyValueList body of a map.
-func (r *record) plainMap(m value) []byte {
-	mark, out := len(r.arena), r.arena
-	for c := m.entries(); c.Next(); {
-		out = wire.AppendBytes(out, wire.FieldMapValues, c.Bytes())
-	}
-	return r.keep(out, mark)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -76,7 +75,7 @@ func (j *jsonText) value(depth int) ([]byte, error) {
 	}
 	f, err := strconv.ParseFloat(string(j.b[start:j.pos]), 64)
 	if err != nil {
-		return nil, err
+		return nil, errNotDouble
 	}
 	return j.r.any(doubleValue(f))
 }
@@ -170,8 +169,12 @@ func (r *record) object(keys, bodies [][]byte) []byte {
 // texts is a map of strings; the last of equal keys counts.
 func (r *record) texts(keys, values []string) value {
 	var k, b [][]byte
+	last := make(map[string]int, len(keys))
+	for i, name := range keys {
+		last[name] = i
+	}
 	for i := range keys {
-		if slices.Contains(keys[i+1:], keys[i]) {
+		if last[keys[i]] != i {
 			continue
 		}
 		body, _ := r.any(textValue([]byte(strings.ToValidUTF8(values[i], "\uFFFD"))))

@@ -2,6 +2,7 @@ package ottl
 
 import (
 	"bytes"
+	"errors"
 	"regexp"
 	"regexp/syntax"
 	"strings"
@@ -106,8 +107,14 @@ func (p patterns) of(r *record) (*pattern, error) {
 	if v.kind != kindString {
 		return nil, v.must(kindString)
 	}
-	return p.made(string(v.b))
+	made, err := p.made(string(v.b))
+	if err != nil {
+		return nil, errNotPattern
+	}
+	return made, nil
 }
+
+var errNotPattern = errors.New("the text is no pattern")
 
 // newGlob makes a pattern of a glob: * any text, ? one character, [ab] [a-z] [!a] classes, {a,b} alternatives.
 func newGlob(text string) (*pattern, error) {

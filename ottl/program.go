@@ -217,6 +217,9 @@ func (t parsed) context(signal wire.Signal, name string) (Context, error) {
 	may := ContextsOf(signal)
 	if name != "" {
 		c, ok := ParseContext(name)
+		if name == "exemplar" || name == "profile" || name == "profilesample" {
+			return 0, fmt.Errorf("the context %q is not supported; write one of %s, or remove the block", name, list(may))
+		}
 		if !ok || !slices.Contains(may, c) {
 			return 0, fmt.Errorf("the context %q is not one of %s; write one of %s", name, signal, list(may))
 		}

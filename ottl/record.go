@@ -38,6 +38,7 @@ type record struct {
 
 	// of the running editor
 	entry       entry
+	keys        keyIndex
 	pattern     *pattern
 	replacement []byte
 	input       []byte // of a converter that is an argument

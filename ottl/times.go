@@ -7,6 +7,21 @@ import (
 	"time"
 )
 
+// Errors of text do not show it: they are logged and answered, and it may be a secret.
+var (
+	errNotTime     = errors.New("the text is not a time of this format")
+	errNotDuration = errors.New(`the text is not a duration, such as "1h30m"`)
+	errTimeRange   = errors.New("the time is outside of the years 1678 to 2261")
+)
+
+// madeTime is a time in nanoseconds since 1970, in which not every time fits.
+func madeTime(t time.Time) (value, error) {
+	if y := t.Year(); y < 1678 || y > 2261 {
+		return value{}, errTimeRange
+	}
+	return timeValue(t), nil
+}
+
 func unix(c call) getter {
 	seconds, ns := c.args[0].expression, c.args[1]
 	return func(r *record) (value, error) {
@@ -20,7 +35,7 @@ func unix(c call) getter {
 				return value{}, err
 			}
 		}
-		return timeValue(time.Unix(s, n)), nil
+		return madeTime(time.Unix(s, n))
 	}
 }
 
@@ -49,7 +64,10 @@ func duration(c call) getter {
 			return value{}, err
 		}
 		d, err := time.ParseDuration(string(b))
-		return value{n: uint64(d), kind: kindDuration}, err
+		if err != nil {
+			return value{}, errNotDuration
+		}
+		return value{n: uint64(d), kind: kindDuration}, nil
 	}
 }
 
@@ -148,9 +166,9 @@ func parseTime(c call) getter {
 		}
 		t, err := time.ParseInLocation(layout, string(b), zone)
 		if err != nil {
-			return value{}, err
+			return value{}, errNotTime
 		}
-		return timeValue(withYear(t)), nil
+		return madeTime(withYear(t))
 	}
 }
 

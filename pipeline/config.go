@@ -70,6 +70,12 @@ type AnswerUser interface {
 	DecidedBy() []string
 }
 
+// A SignalUser is a component's configuration that may have no place for a signal of its component.
+type SignalUser interface {
+	// CheckSignal says what a pipeline of the signal lacks.
+	CheckSignal(Signal) error
+}
+
 // MemoryLimit is the memory_limiter section. The zero value means the default budget: a quarter of the memory that
 // the process may use.
 type MemoryLimit struct {

@@ -45,11 +45,6 @@ func DefaultClient() confighttp.ClientConfig {
 	return c
 }
 
-// Validate reports every fault, with its key.
-func (c *Config) Validate() error {
-	return errors.Join(CheckURL("endpoint", c.Endpoint), CheckClient(&c.ClientConfig), c.Config.Validate())
-}
-
 // CheckURL validates the URL under a key.
 func CheckURL(key, value string) error {
 	u, err := url.Parse(value)

@@ -67,7 +67,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(`"labels" has %q, which is not a label name; write letters, digits and _`, name))
 		}
 	}
-	return errors.Join(append(errs, c.Config.Validate())...)
+	return errors.Join(append(errs, httpclient.CheckURL("endpoint", c.Endpoint), httpclient.CheckClient(&c.ClientConfig), c.Config.Config.Validate())...)
 }
 
 // target adds the push API's path if the endpoint has none.

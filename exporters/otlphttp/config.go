@@ -58,6 +58,14 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, httpclient.CheckClient(&c.ClientConfig), c.Config.Config.Validate())...)
 }
 
+// CheckSignal implements pipeline.SignalUser.
+func (c *Config) CheckSignal(s pipeline.Signal) error {
+	if u, err := c.target(s); u == nil && err == nil {
+		return fmt.Errorf(`has neither "endpoint" nor "%s_endpoint"; write one, or take it out of this pipeline`, s)
+	}
+	return nil
+}
+
 func (c *Config) target(s pipeline.Signal) (*url.URL, error) {
 	whole := map[pipeline.Signal]string{
 		pipeline.Metrics: c.MetricsEndpoint, pipeline.Logs: c.LogsEndpoint, pipeline.Traces: c.TracesEndpoint,

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/confmap"
+
 	"github.com/sluiceio/sluice/delivery/credential"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -130,5 +132,14 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 	if err := Default().Validate(); err == nil || !strings.Contains(err.Error(), `"endpoint"`) {
 		t.Errorf("without an endpoint: %v", err)
+	}
+}
+
+// TestOneSignalIsEnough validates as a file is validated: with the structs that the configuration embeds.
+func TestOneSignalIsEnough(t *testing.T) {
+	c := Default()
+	c.MetricsEndpoint = "http://localhost:9090/api/v1/otlp/v1/metrics"
+	if err := confmap.Validate(c); err != nil {
+		t.Error(err)
 	}
 }

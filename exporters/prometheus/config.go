@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/collector/config/confighttp"
 
 	"github.com/sluiceio/sluice/internal/listen"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire/prom"
 )
 
 // Config has the keys of the Collector's prometheus exporter.
@@ -30,6 +32,10 @@ type Config struct {
 	EnableOpenMetrics bool `mapstructure:"enable_open_metrics"`
 	// AddMetricSuffixes adds unit and type to names of OpenTelemetry metrics. Scraped metrics keep their names.
 	AddMetricSuffixes bool `mapstructure:"add_metric_suffixes"`
+	// TranslationStrategy is UnderscoreEscapingWithSuffixes or ...WithoutSuffixes; if set, AddMetricSuffixes is not asked.
+	TranslationStrategy prom.Strategy `mapstructure:"translation_strategy"`
+	// WithoutScopeInfo is true: the scope's labels are not supported.
+	WithoutScopeInfo bool `mapstructure:"without_scope_info"`
 	// MaxSeries limits the series; more are dropped as overflow.
 	MaxSeries int `mapstructure:"max_series"`
 }
@@ -49,7 +55,8 @@ const (
 // Default has no endpoint: the Collector has none, either.
 func Default() *Config {
 	c := &Config{
-		ServerConfig: confighttp.NewDefaultServerConfig(), MetricExpiration: defaultExpiration, AddMetricSuffixes: true, MaxSeries: defaultMaxSeries,
+		ServerConfig: confighttp.NewDefaultServerConfig(), MetricExpiration: defaultExpiration, AddMetricSuffixes: true,
+		WithoutScopeInfo: true, MaxSeries: defaultMaxSeries,
 	}
 	c.ReadHeaderTimeout = defaultTimeout
 	return c
@@ -65,8 +72,11 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(`"endpoint": %w`, err))
 		}
 	}
-	if c.Namespace != "" && !model.LegacyValidation.IsValidMetricName(c.Namespace) {
+	if _, err := c.namespace(); err != nil {
 		errs = append(errs, fmt.Errorf(`"namespace" is %q; write letters, digits and _, not beginning with a digit`, c.Namespace))
+	}
+	if !c.WithoutScopeInfo {
+		errs = append(errs, errors.New(`"without_scope_info" is false; scope labels are not supported, remove the key`))
 	}
 	for name := range c.ConstLabels {
 		if !model.LegacyValidation.IsValidLabelName(name) || name == nameLabel {
@@ -79,7 +89,15 @@ func (c *Config) Validate() error {
 	if c.MaxSeries < 1 {
 		errs = append(errs, fmt.Errorf(`"max_series" is %d; write at least 1`, c.MaxSeries))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.TranslationStrategy.Check())...)
+}
+
+// namespace is the key with other characters as underscores, as in the Collector.
+func (c *Config) namespace() (string, error) {
+	if c.Namespace == "" {
+		return "", nil
+	}
+	return (&otlptranslator.LabelNamer{PreserveMultipleUnderscores: true}).Build(c.Namespace)
 }
 
 // Component describes the exporter to the engine.
@@ -90,8 +108,6 @@ func Component() pipeline.Component {
 		WithUnsupported(map[string]string{
 			"auth":                   noExtension,
 			"middlewares":            noExtension,
-			"without_scope_info":     "scope labels are not written; remove the key",
-			"translation_strategy":   `names are UnderscoreEscapingWithSuffixes; write "add_metric_suffixes: false" for names without suffixes`,
 			"compression_algorithms": "remove the key",
 		})
 }

@@ -4,6 +4,7 @@ package prometheus
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
@@ -28,9 +29,10 @@ type Exporter struct {
 	settings pipeline.Settings
 	cfg      Config
 	srv      *listen.Serving
-	buffers  sync.Pool // *[]byte
-	dropped  throttle.Line
+	buffers  sync.Pool    // *[]byte
+	dropped  *slog.Logger // of data points: a line for each reason and minute
 	counters counters
+	scrapes  scrapes
 	stop     context.CancelFunc
 	sweeper  sync.WaitGroup
 
@@ -48,10 +50,17 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	p.PromoteResourceAttributes = nil // the Collector promotes none
 	p.PromoteAll = c.ResourceToTelemetry.Enabled && !c.ResourceToTelemetry.ExcludeServiceAttributes
 	p.PromoteAllButService = c.ResourceToTelemetry.Enabled && c.ResourceToTelemetry.ExcludeServiceAttributes
-	p.AddMetricSuffixes = c.AddMetricSuffixes
+	p.AddMetricSuffixes = c.TranslationStrategy.Suffixes(c.AddMetricSuffixes)
 	p.ExternalLabels = c.ConstLabels
 	p.CheckHistograms = true
-	e := &Exporter{settings: s, cfg: *c, translator: prom.New(p), table: newTable(c.Namespace, c.MaxSeries)}
+	namespace, err := c.namespace()
+	if err != nil {
+		return nil, err
+	}
+	e := &Exporter{
+		settings: s, cfg: *c, dropped: throttle.Logger(s.Log, 1),
+		translator: prom.New(p), table: newTable(namespace, c.MaxSeries),
+	}
 	e.buffers.New = func() any { b := make([]byte, 0, 2*chunk); return &b }
 	if err := e.register(); err != nil {
 		return nil, err
@@ -80,9 +89,7 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 		}
 		gone += points
 		e.settings.Drop(why, b.Signal, points, share(points))
-		if skipped, due := e.dropped.Now(); due {
-			e.settings.Log.Warn("data points were dropped", "why", words, "metric", metric, "points", points, "suppressed", skipped)
-		}
+		e.dropped.Warn("data points were dropped", "reason", words, "metric", metric, "points", points)
 	}
 	report.EachRefused(func(w prom.Why, points int, metric string) {
 		why := pipeline.DropUnsupported
@@ -113,7 +120,7 @@ func (e *Exporter) Start(ctx context.Context) error {
 		return fmt.Errorf("BUG: the compression of answers: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", compress(http.HandlerFunc(e.serve)))
+	mux.Handle("GET /metrics", e.scrapes.watch(compress(http.HandlerFunc(e.serve)), e.cfg.WriteTimeout))
 	cfg := e.cfg.ServerConfig
 	srv, err := cfg.ToServer(ctx, nil, component.TelemetrySettings{
 		Logger: zap.NewNop(), TracerProvider: tracenoop.NewTracerProvider(), MeterProvider: metricnoop.NewMeterProvider(),
@@ -148,6 +155,7 @@ func (e *Exporter) Start(ctx context.Context) error {
 // Stop ends the endpoint.
 func (e *Exporter) Stop(ctx context.Context) error {
 	if e.srv != nil {
+		e.scrapes.stop()
 		e.srv.Stop(ctx)
 		e.stop()
 		e.sweeper.Wait()
@@ -175,7 +183,7 @@ type names struct {
 }
 
 func namesOf(c Config) names {
-	return names{c.Namespace, c.ConstLabels, c.ResourceToTelemetry, c.AddMetricSuffixes}
+	return names{c.Namespace, c.ConstLabels, c.ResourceToTelemetry, c.TranslationStrategy.Suffixes(c.AddMetricSuffixes)}
 }
 
 func (n names) same(c Config) bool { return reflect.DeepEqual(n, namesOf(c)) }

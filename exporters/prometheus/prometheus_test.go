@@ -6,12 +6,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +32,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
+	"github.com/sluiceio/sluice/wire/prom"
 )
 
 var update = flag.Bool("update", false, "write what is exposed into the cases")
@@ -104,13 +108,14 @@ func TestCases(t *testing.T) {
 					Timestamps  bool              `yaml:"send_timestamps"`
 					OpenMetrics bool              `yaml:"enable_open_metrics"`
 					Suffixes    *bool             `yaml:"add_metric_suffixes"`
+					Strategy    prom.Strategy     `yaml:"translation_strategy"`
 					Resource    bool              `yaml:"resource"`
 				}
 				if err := yaml.Unmarshal(sections["config"], &keys); err != nil {
 					t.Fatal(err)
 				}
 				c.Namespace, c.ConstLabels, c.SendTimestamps, c.EnableOpenMetrics = keys.Namespace, keys.ConstLabels, keys.Timestamps, keys.OpenMetrics
-				c.ResourceToTelemetry.Enabled = keys.Resource
+				c.ResourceToTelemetry.Enabled, c.TranslationStrategy = keys.Resource, keys.Strategy
 				if keys.Suffixes != nil {
 					c.AddMetricSuffixes = *keys.Suffixes
 				}
@@ -361,6 +366,46 @@ func TestExpiry(t *testing.T) {
 	exposes(t, e, "# TYPE seen gauge\nseen 2\n")
 }
 
+// TestManySeriesEndAtOnce: a stale marker finds its series without a search, in any order and beside what else removes.
+func TestManySeriesEndAtOnce(t *testing.T) {
+	const n = 100
+	for _, c := range []struct{ families, members int }{{1, n}, {n, 1}, {n / 10, 10}} {
+		e, _ := newExporter(t, nil)
+		now := time.Now()
+		each := func(f func(name, k string, i int)) {
+			for i := range c.families * c.members {
+				f(fmt.Sprintf("m%02d", i%c.families), strconv.Itoa(i), i)
+			}
+		}
+		each(func(name, k string, _ int) { consume(t, e, aGauge(name, 1, now, "k", k)) })
+		e.mu.Lock()
+		for i := range e.table.series {
+			if i%7 == 3 {
+				e.table.series[i].seen = 1
+			}
+		}
+		e.table.expire(2)
+		e.mu.Unlock()
+		scrape(e, acceptText)
+		left := 0
+		each(func(name, k string, i int) {
+			if i%3 == 0 {
+				left++
+				consume(t, e, aGauge(name, 1, now.Add(time.Second), "k", k))
+				return
+			}
+			end := aGauge(name, 1, now.Add(time.Second), "k", k)
+			p := end.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().At(0)
+			p.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
+			consume(t, e, end)
+		})
+		text, _ := scrape(e, acceptText)
+		if lines := strings.Count(string(text), "{"); lines != left || e.table.live != left {
+			t.Errorf("%d lines, %d live, want %d", lines, e.table.live, left)
+		}
+	}
+}
+
 // TestWhatIsNotHeldIsCounted: too many series, a name of two types, delta temporality.
 func TestWhatIsNotHeldIsCounted(t *testing.T) {
 	e, books := newExporter(t, func(c *Config) { c.MaxSeries = 2 })
@@ -392,6 +437,56 @@ func TestWhatIsNotHeldIsCounted(t *testing.T) {
 	}
 	if n := books.Unaccounted(); n != 0 {
 		t.Errorf("%d items unaccounted for", n)
+	}
+}
+
+// TestEachReasonIsLogged: one cause does not hide another.
+func TestEachReasonIsLogged(t *testing.T) {
+	var out bytes.Buffer
+	s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "prometheus")
+	s.Log = slog.New(slog.NewTextHandler(&out, nil))
+	sink, err := New(s, Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	delta := aGauge("d", 1, time.Now())
+	delta.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	delta.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().AppendEmpty()
+	for range 3 {
+		consume(t, sink.(*Exporter), aGauge("", 1, time.Now()))
+		consume(t, sink.(*Exporter), delta)
+	}
+	if text := out.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "delta temporality") {
+		t.Errorf("logged:\n%s", text)
+	}
+}
+
+// TestAStalledScraperDoesNotHoldUpAStop, which in a reload would refuse all data meanwhile.
+func TestAStalledScraperDoesNotHoldUpAStop(t *testing.T) {
+	e, _ := newExporter(t, nil)
+	for i := range 200 {
+		consume(t, e, aGauge(fmt.Sprintf("m%d", i), 1, time.Now(), "long", strings.Repeat("x", 200_000)))
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", e.srv.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := e.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
 
@@ -477,9 +572,10 @@ func TestScrapesBesideBatches(t *testing.T) {
 // TestValidate names each key.
 func TestValidate(t *testing.T) {
 	c := Default()
-	c.Namespace, c.ConstLabels, c.MetricExpiration, c.MaxSeries = "1-", map[string]string{"a-b": "x"}, 0, 0
+	c.Namespace, c.ConstLabels, c.MetricExpiration, c.MaxSeries = "---", map[string]string{"a-b": "x"}, 0, 0
+	c.TranslationStrategy, c.WithoutScopeInfo = "NoTranslation", false
 	err := c.Validate()
-	for _, key := range []string{"endpoint", "namespace", "const_labels", "metric_expiration", "max_series"} {
+	for _, key := range []string{"translation_strategy", "without_scope_info", "endpoint", "namespace", "const_labels", "metric_expiration", "max_series"} {
 		if err == nil || !strings.Contains(err.Error(), `"`+key+`"`) {
 			t.Errorf("nothing about %s in %v", key, err)
 		}

@@ -27,6 +27,7 @@ type table struct {
 type series struct {
 	labels   prom.Labels // with the name; nil when the index is free
 	family   *family
+	at       int    // among the family's members
 	head     string // the line up to the value: name{label="value",...}
 	group    string // the labels without name, le and quantile: members of one histogram or summary have the same
 	suffix   string // of the name, after the family's
@@ -53,6 +54,7 @@ type exemplar struct {
 }
 
 type family struct {
+	key                   string // in families
 	name, typ, help, unit string
 	members               []uint32
 	unsorted              bool
@@ -148,8 +150,8 @@ func (t *table) add(s *prom.Sample) (uint32, outcome) {
 		return 0, conflict
 	}
 	if f == nil {
-		f = &family{name: t.named(name), typ: s.Family.Type, help: s.Family.Help, unit: s.Family.Unit}
-		t.families[strings.Clone(name)] = f
+		f = &family{key: strings.Clone(name), name: t.named(name), typ: s.Family.Type, help: s.Family.Help, unit: s.Family.Unit}
+		t.families[f.key] = f
 	}
 	i := uint32(len(t.series))
 	if n := len(t.free); n > 0 {
@@ -159,10 +161,9 @@ func (t *table) add(s *prom.Sample) (uint32, outcome) {
 		t.series = append(t.series, series{})
 	}
 	k := &t.series[i]
-	*k = series{labels: slices.Clone(s.Labels), family: f, time: s.Time}
+	*k = series{labels: slices.Clone(s.Labels), family: f, at: len(f.members), time: s.Time}
 	metric := string(s.Labels.Get(nameLabel))
 	k.suffix = strings.TrimPrefix(metric, name)
-	k.head = string(appendLabels([]byte(t.named(metric)), s.Labels, ""))
 	skip := ""
 	switch f.typ {
 	case "histogram", "gaugehistogram":
@@ -171,6 +172,11 @@ func (t *table) add(s *prom.Sample) (uint32, outcome) {
 		skip = "quantile"
 	}
 	k.group = string(appendLabels(nil, s.Labels, skip))
+	own := "" // the sum and count of a histogram have no le, whatever attributes it has
+	if k.suffix == "_sum" || k.suffix == "_count" {
+		own = skip
+	}
+	k.head = string(appendLabels([]byte(t.named(metric)), s.Labels, own))
 	if skip != "" {
 		k.bound, _ = strconv.ParseFloat(string(s.Labels.Get(skip)), 64)
 	}
@@ -189,14 +195,17 @@ func (t *table) named(name string) string {
 	return t.namespace + name
 }
 
+// remove takes a series out; the family's last member takes its place.
 func (t *table) remove(i uint32) {
-	k := &t.series[i]
-	f := k.family
-	if at := slices.Index(f.members, i); at >= 0 {
-		f.members = slices.Delete(f.members, at, at+1)
-	}
+	at, f := t.series[i].at, t.series[i].family
+	last := len(f.members) - 1
+	f.members[at] = f.members[last]
+	t.series[f.members[at]].at = at
+	f.members, f.unsorted = f.members[:last], true
 	t.forget(i)
-	t.sweepFamily(f)
+	if last == 0 {
+		delete(t.families, f.key)
+	}
 }
 
 func (t *table) forget(i uint32) {
@@ -206,20 +215,10 @@ func (t *table) forget(i uint32) {
 	t.live--
 }
 
-func (t *table) sweepFamily(f *family) {
-	if len(f.members) == 0 {
-		for name, g := range t.families {
-			if g == f {
-				delete(t.families, name)
-				return
-			}
-		}
-	}
-}
-
 // expire removes the series without a sample since a time, and returns how many of them nobody scraped since their last one.
 func (t *table) expire(before int64) (unscraped int) {
 	for name, f := range t.families {
+		all := len(f.members)
 		f.members = slices.DeleteFunc(f.members, func(i uint32) bool {
 			k := &t.series[i]
 			if k.seen >= before {
@@ -231,8 +230,12 @@ func (t *table) expire(before int64) (unscraped int) {
 			t.forget(i)
 			return true
 		})
-		if len(f.members) == 0 {
+		switch len(f.members) {
+		case all:
+		case 0:
 			delete(t.families, name)
+		default:
+			t.number(f)
 		}
 	}
 	return unscraped
@@ -258,6 +261,14 @@ func (t *table) order(f *family) {
 		x, y := &t.series[a], &t.series[b]
 		return cmp.Or(strings.Compare(x.group, y.group), rank(x)-rank(y), cmp.Compare(x.bound, y.bound), strings.Compare(x.head, y.head))
 	})
+	t.number(f)
+}
+
+// number tells the members where they stand.
+func (t *table) number(f *family) {
+	for at, i := range f.members {
+		t.series[i].at = at
+	}
 }
 
 func rank(k *series) int {

@@ -33,6 +33,10 @@ type Config struct {
 	ExternalLabels map[string]string `mapstructure:"external_labels"`
 	// AddMetricSuffixes adds unit and type to names of OpenTelemetry metrics. Scraped metrics keep their names.
 	AddMetricSuffixes bool `mapstructure:"add_metric_suffixes"`
+	// TranslationStrategy is UnderscoreEscapingWithSuffixes or ...WithoutSuffixes; if set, AddMetricSuffixes is not asked.
+	TranslationStrategy prom.Strategy `mapstructure:"translation_strategy"`
+	// DisableScopeInfo is true: the scope's labels are not supported.
+	DisableScopeInfo bool `mapstructure:"disable_scope_info"`
 	// PromoteResourceAttributes become labels of every series of the resource.
 	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
 	// ResourceToTelemetry turns all resource attributes into labels.
@@ -118,6 +122,7 @@ func Default() *Config {
 		Queue:        queueDefaults(),
 
 		AddMetricSuffixes:         p.AddMetricSuffixes,
+		DisableScopeInfo:          true,
 		PromoteResourceAttributes: p.PromoteResourceAttributes,
 		TargetInfo:                TargetInfo{Enabled: p.TargetInfo},
 		MaxBatchSizeBytes:         defaultMaxBytes,
@@ -137,6 +142,9 @@ func (c *Config) Validate() error {
 	var errs []error
 	if c.Compression.IsCompressed() && c.Compression != "snappy" {
 		errs = append(errs, fmt.Errorf(`"compression" is %q; remote write is always snappy, remove the key`, c.Compression))
+	}
+	if !c.DisableScopeInfo {
+		errs = append(errs, errors.New(`"disable_scope_info" is false; scope labels are not supported, remove the key`))
 	}
 	if c.ProtobufMessage != messageV1 {
 		errs = append(errs, fmt.Errorf(`"protobuf_message" is %q; only %s is supported`, c.ProtobufMessage, messageV1))
@@ -167,7 +175,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(`"external_labels" has %q, which is not a label name; write letters, digits and _`, name))
 		}
 	}
-	return errors.Join(append(errs, httpclient.CheckURL("endpoint", c.Endpoint), httpclient.CheckClient(&c.ClientConfig), c.Retry.Validate(), c.Credentials.Validate())...)
+	return errors.Join(append(errs, c.TranslationStrategy.Check(), httpclient.CheckURL("endpoint", c.Endpoint), httpclient.CheckClient(&c.ClientConfig), c.Retry.Validate(), c.Credentials.Validate())...)
 }
 
 func (c *Config) shards() int {
@@ -201,7 +209,5 @@ func Component() pipeline.Component {
 			"sending_queue":         `write "remote_write_queue"`,
 			"namespace":             "rename metrics where they are made",
 			"export_created_metric": "start times are not exported; remove the key",
-			"translation_strategy":  `names are UnderscoreEscapingWithSuffixes; write "add_metric_suffixes: false" for names without suffixes`,
-			"disable_scope_info":    "scope labels are not written; remove the key",
 		})
 }

@@ -68,7 +68,7 @@ func newEncoder(c *Config) *encoder {
 	p.PromoteResourceAttributes = c.PromoteResourceAttributes
 	p.PromoteAll = c.ResourceToTelemetry.Enabled && !c.ResourceToTelemetry.ExcludeServiceAttributes
 	p.PromoteAllButService = c.ResourceToTelemetry.Enabled && c.ResourceToTelemetry.ExcludeServiceAttributes
-	p.AddMetricSuffixes = c.AddMetricSuffixes
+	p.AddMetricSuffixes = c.TranslationStrategy.Suffixes(c.AddMetricSuffixes)
 	p.TargetInfo = c.TargetInfo.Enabled
 	p.ExternalLabels = c.ExternalLabels
 	return &encoder{

@@ -2,6 +2,8 @@
 package remotewrite
 
 import (
+	"log/slog"
+
 	"github.com/sluiceio/sluice/delivery"
 	"github.com/sluiceio/sluice/delivery/divide"
 	"github.com/sluiceio/sluice/delivery/httpclient"
@@ -14,14 +16,13 @@ import (
 // Exporter is the component.
 type Exporter struct {
 	httpclient.Exporter
-	settings pipeline.Settings
-	encoder  *encoder
-	refused  throttle.Line
+	encoder *encoder
+	refused *slog.Logger // of data points: a line for each reason and minute
 }
 
 // New makes the exporter; it connects with the first request.
 func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
-	e := &Exporter{settings: s, encoder: newEncoder(c)}
+	e := &Exporter{refused: throttle.Logger(s.Log, 1), encoder: newEncoder(c)}
 	err := e.Init(s, c.client(), httpclient.Protocol{
 		Encoding: "snappy", Header: map[string]string{"X-Prometheus-Remote-Write-Version": "0.1.0"},
 	}, e)
@@ -58,10 +59,7 @@ func (e *Exporter) drop(b pipeline.Batch, report *prom.Report) {
 			why = pipeline.DropInvalid
 		}
 		e.Drop(why, b.Signal, points, share(len(b.Request), points, b.Items))
-		if skipped, due := e.refused.Now(); due {
-			e.settings.Log.Warn("data points that Prometheus cannot represent were dropped",
-				"why", w.String(), "metric", metric, "points", points, "suppressed", skipped)
-		}
+		e.refused.Warn("data points that Prometheus cannot represent were dropped", "reason", w.String(), "metric", metric, "points", points)
 	})
 }
 

@@ -122,6 +122,11 @@ func (l *loader) ref(spot read.At, p *pipeline.PipelineConfig, kind pipeline.Kin
 		signals, verb = d.Component.Gives(), "gives"
 	}
 	if d.Component.Type == "" || slices.Contains(signals, p.Signal) {
+		if user, is := d.Config.(pipeline.SignalUser); is && !d.faulty {
+			if err := user.CheckSignal(p.Signal); err != nil {
+				l.Fault(spot, "%s %s", id, err)
+			}
+		}
 		return
 	}
 	var names []string

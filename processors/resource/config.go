@@ -3,6 +3,7 @@ package resource
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/sluiceio/sluice/ottl"
@@ -27,6 +28,8 @@ type Action struct {
 	FromAttribute string `mapstructure:"from_attribute"`
 	// FromContext copies what came with the request: metadata.HEADER or client.address. If it is absent nothing is done.
 	FromContext string `mapstructure:"from_context"`
+	// Pattern is a regular expression; delete removes the attributes whose names it matches, too.
+	Pattern string `mapstructure:"pattern"`
 }
 
 const (
@@ -56,7 +59,7 @@ func (c *Config) Validate() error {
 }
 
 func (a Action) faults() (out []string) {
-	if a.Key == "" {
+	if a.Key == "" && (a.Action != actionDelete || a.Pattern == "") {
 		out = append(out, `"key" is missing; write the attribute's name`)
 	}
 	switch a.Action {
@@ -81,6 +84,11 @@ func (a Action) faults() (out []string) {
 		}
 	default:
 		out = append(out, fmt.Sprintf(`"action" is %q; write insert, update, upsert or delete`, a.Action))
+	}
+	if a.Pattern != "" && a.Action != actionDelete {
+		out = append(out, `"pattern" is used by delete only; remove it`)
+	} else if _, err := regexp.Compile(a.Pattern); err != nil {
+		out = append(out, fmt.Sprintf(`"pattern" is no regular expression: %v`, err))
 	}
 	switch a.Value.(type) {
 	case nil, string, bool, int, int64, float64:
@@ -108,7 +116,6 @@ func Component() pipeline.Component {
 	return pipeline.Processor("resource", Default, New, pipeline.Signals[:]...).
 		WithDoc("inserts, updates and deletes resource attributes, once per resource and not per record").
 		WithUnsupported(map[string]string{
-			"attributes::*::pattern":        "name the key to delete in full",
 			"attributes::*::converted_type": "write the value in the type you want with upsert",
 			"attributes::*::default_value":  "put an insert action after this one",
 		})

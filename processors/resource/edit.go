@@ -2,6 +2,7 @@ package resource
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 
 	"github.com/sluiceio/sluice/wire"
@@ -14,6 +15,7 @@ type action struct {
 	context        string // what of the request value is made of
 	insert, update bool
 	remove         bool
+	pattern        *regexp.Regexp // of remove; nil: none
 	value          []byte
 }
 
@@ -28,6 +30,9 @@ func compile(a Action) action {
 		c.insert, c.update = true, true
 	case actionDelete:
 		c.remove = true
+		if a.Pattern != "" {
+			c.pattern = regexp.MustCompile(a.Pattern)
+		}
 	}
 	const f = wire.FieldResourceAttributes
 	switch v := a.Value.(type) {
@@ -72,7 +77,12 @@ func (a *action) apply(resource []byte) ([]byte, bool) {
 	out := make([]byte, 0, len(resource)+len(value))
 	found, changed := false, false
 	for f := wire.MessageFields(resource); f.Next(); {
-		if found || f.Number() != wire.FieldResourceAttributes || !a.names(f.Body()) {
+		attribute := f.Number() == wire.FieldResourceAttributes
+		if attribute && a.matches(f.Body()) {
+			changed = true
+			continue
+		}
+		if found || !attribute || !a.names(f.Body()) {
 			out = append(out, f.Framed()...)
 			continue
 		}
@@ -96,6 +106,14 @@ func (a *action) apply(resource []byte) ([]byte, bool) {
 func (a *action) names(keyValue []byte) bool {
 	key, _ := wire.ParseKeyValue(keyValue)
 	return bytes.Equal(key, a.key)
+}
+
+func (a *action) matches(keyValue []byte) bool {
+	if a.pattern == nil {
+		return false
+	}
+	key, _ := wire.ParseKeyValue(keyValue)
+	return a.pattern.Match(key)
 }
 
 // copyValue is a KeyValue field named key with another attribute's value; nil if that is absent.

@@ -90,7 +90,7 @@ func TestCases(t *testing.T) {
 			for _, a := range raw.Attributes {
 				text := func(key string) string { s, _ := a[key].(string); return s }
 				cfg.Attributes = append(cfg.Attributes, Action{
-					Key: text("key"), Action: text("action"), Value: a["value"], FromAttribute: text("from_attribute"),
+					Key: text("key"), Action: text("action"), Value: a["value"], FromAttribute: text("from_attribute"), Pattern: text("pattern"),
 				})
 			}
 			if err := cfg.Validate(); err != nil {
