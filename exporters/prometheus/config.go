@@ -34,7 +34,7 @@ type Config struct {
 	AddMetricSuffixes bool `mapstructure:"add_metric_suffixes"`
 	// TranslationStrategy is UnderscoreEscapingWithSuffixes or ...WithoutSuffixes; if set, AddMetricSuffixes is not asked.
 	TranslationStrategy prom.Strategy `mapstructure:"translation_strategy"`
-	// WithoutScopeInfo is true: the scope's labels are not supported.
+	// WithoutScopeInfo leaves the labels otel_scope_* out. Then series that differ in their scope only are one.
 	WithoutScopeInfo bool `mapstructure:"without_scope_info"`
 	// MaxSeries limits the series; more are dropped as overflow.
 	MaxSeries int `mapstructure:"max_series"`
@@ -56,7 +56,7 @@ const (
 func Default() *Config {
 	c := &Config{
 		ServerConfig: confighttp.NewDefaultServerConfig(), MetricExpiration: defaultExpiration, AddMetricSuffixes: true,
-		WithoutScopeInfo: true, MaxSeries: defaultMaxSeries,
+		MaxSeries: defaultMaxSeries,
 	}
 	c.ReadHeaderTimeout = defaultTimeout
 	return c
@@ -74,9 +74,6 @@ func (c *Config) Validate() error {
 	}
 	if _, err := c.namespace(); err != nil {
 		errs = append(errs, fmt.Errorf(`"namespace" is %q; write letters, digits and _, not beginning with a digit`, c.Namespace))
-	}
-	if !c.WithoutScopeInfo {
-		errs = append(errs, errors.New(`"without_scope_info" is false; scope labels are not supported, remove the key`))
 	}
 	for name := range c.ConstLabels {
 		if !model.LegacyValidation.IsValidLabelName(name) || name == nameLabel {

@@ -40,7 +40,7 @@ type Exporter struct {
 	translator *prom.Translator
 	table      *table
 	now        int64
-	lost       [3]int // data points of the batch, by outcome
+	lost       [4]int // data points of the batch, by outcome
 	point      int    // the last one that was counted in lost
 }
 
@@ -51,6 +51,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	p.PromoteAll = c.ResourceToTelemetry.Enabled && !c.ResourceToTelemetry.ExcludeServiceAttributes
 	p.PromoteAllButService = c.ResourceToTelemetry.Enabled && c.ResourceToTelemetry.ExcludeServiceAttributes
 	p.AddMetricSuffixes = c.TranslationStrategy.Suffixes(c.AddMetricSuffixes)
+	p.ScopeInfo = !c.WithoutScopeInfo
 	p.ExternalLabels = c.ConstLabels
 	p.CheckHistograms = true
 	namespace, err := c.namespace()
@@ -74,7 +75,7 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 		return pipeline.Withdrawn(ctx)
 	}
 	e.mu.Lock()
-	e.now, e.lost, e.point = time.Now().Unix(), [3]int{}, -1
+	e.now, e.lost, e.point = time.Now().Unix(), [4]int{}, -1
 	report, err := e.translator.Walk(b.Request, e)
 	lost := e.lost
 	e.mu.Unlock()
@@ -100,6 +101,8 @@ func (e *Exporter) Consume(ctx context.Context, b pipeline.Batch) error {
 	})
 	drop(pipeline.DropOverflow, lost[overflow], fmt.Sprintf(`there are "max_series", %d, already`, e.cfg.MaxSeries), "")
 	drop(pipeline.DropInvalid, lost[conflict], "another metric has the name and another type", "")
+	drop(pipeline.DropDuplicate, lost[repeated], "another source has the same series with another value at the same time; "+
+		"let labels tell them apart: resource_to_telemetry_conversion, or without_scope_info: false", "")
 	e.settings.Delivered(b.Signal, b.Items-gone, len(b.Request)-share(gone))
 	return nil
 }

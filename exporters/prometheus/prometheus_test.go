@@ -328,6 +328,40 @@ func exposes(t *testing.T, e *Exporter, want string) {
 }
 
 // TestTheLastSampleCounts, by time; a stale marker ends the series.
+// TestScopesAreApart: series that differ in their scope only are two, unless the configuration says otherwise; then the second
+// one is not lost in silence.
+func TestScopesAreApart(t *testing.T) {
+	now := time.Now()
+	m := aGauge("depth", 1, now)
+	other := m.ResourceMetrics().At(0).ScopeMetrics().AppendEmpty()
+	aGauge("depth", 2, now).ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().CopyTo(other.Metrics())
+	other.Scope().SetName("lib2")
+	other.Scope().SetVersion("v2")
+	other.Scope().Attributes().PutStr("a.b", "c")
+	other.SetSchemaUrl("https://example.com/1")
+
+	e, _ := newExporter(t, func(*Config) {})
+	consume(t, e, m)
+	consume(t, e, m) // sent again
+	body := string(first(scrape(e, acceptText)))
+	for _, want := range []string{"depth 1\n", `depth{otel_scope_a_b="c",otel_scope_name="lib2",otel_scope_schema_url="https://example.com/1",otel_scope_version="v2"} 2`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q in\n%s", want, body)
+		}
+	}
+	e, books := newExporter(t, func(c *Config) { c.WithoutScopeInfo = true })
+	consume(t, e, m)
+	for _, s := range books.Read() {
+		if s.Signal == pipeline.Metrics && s.Dropped[pipeline.DropDuplicate].Items != 1 {
+			t.Errorf("dropped: %v", s.Dropped)
+		}
+	}
+	if books.Unaccounted() != 0 {
+		t.Errorf("%d unaccounted for", books.Unaccounted())
+	}
+	exposes(t, e, "# TYPE depth gauge\ndepth 1\n")
+}
+
 func TestTheLastSampleCounts(t *testing.T) {
 	e, _ := newExporter(t, nil)
 	now := time.Now()
@@ -573,9 +607,9 @@ func TestScrapesBesideBatches(t *testing.T) {
 func TestValidate(t *testing.T) {
 	c := Default()
 	c.Namespace, c.ConstLabels, c.MetricExpiration, c.MaxSeries = "---", map[string]string{"a-b": "x"}, 0, 0
-	c.TranslationStrategy, c.WithoutScopeInfo = "NoTranslation", false
+	c.TranslationStrategy = "NoTranslation"
 	err := c.Validate()
-	for _, key := range []string{"translation_strategy", "without_scope_info", "endpoint", "namespace", "const_labels", "metric_expiration", "max_series"} {
+	for _, key := range []string{"translation_strategy", "endpoint", "namespace", "const_labels", "metric_expiration", "max_series"} {
 		if err == nil || !strings.Contains(err.Error(), `"`+key+`"`) {
 			t.Errorf("nothing about %s in %v", key, err)
 		}

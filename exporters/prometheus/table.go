@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +76,7 @@ const (
 	kept outcome = iota
 	overflow
 	conflict // another type has the family's name
+	repeated // the series has another value at the same time
 )
 
 // put stores a sample, unless a later one is there. The slot of a series is its index, a hint: indices are used again.
@@ -98,8 +100,11 @@ func (t *table) put(s *prom.Sample, now int64) outcome {
 		t.remove(i)
 		return kept
 	}
-	if s.Time < k.time {
+	switch {
+	case s.Time < k.time:
 		return kept
+	case s.Time == k.time && s.Time > 0 && k.seen > 0 && s.Histogram == nil && math.Float64bits(s.Value) != math.Float64bits(k.value):
+		return repeated
 	}
 	k.value, k.time, k.seen, k.exposed = s.Value, s.Time, now, false
 	if s.Histogram != nil {

@@ -35,7 +35,8 @@ type Config struct {
 	AddMetricSuffixes bool `mapstructure:"add_metric_suffixes"`
 	// TranslationStrategy is UnderscoreEscapingWithSuffixes or ...WithoutSuffixes; if set, AddMetricSuffixes is not asked.
 	TranslationStrategy prom.Strategy `mapstructure:"translation_strategy"`
-	// DisableScopeInfo is true: the scope's labels are not supported.
+	// DisableScopeInfo leaves the labels otel_scope_* out, as Prometheus' OTLP endpoint does; true by default, unlike in the
+	// Collector.
 	DisableScopeInfo bool `mapstructure:"disable_scope_info"`
 	// PromoteResourceAttributes become labels of every series of the resource.
 	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
@@ -142,9 +143,6 @@ func (c *Config) Validate() error {
 	var errs []error
 	if c.Compression.IsCompressed() && c.Compression != "snappy" {
 		errs = append(errs, fmt.Errorf(`"compression" is %q; remote write is always snappy, remove the key`, c.Compression))
-	}
-	if !c.DisableScopeInfo {
-		errs = append(errs, errors.New(`"disable_scope_info" is false; scope labels are not supported, remove the key`))
 	}
 	if c.ProtobufMessage != messageV1 {
 		errs = append(errs, fmt.Errorf(`"protobuf_message" is %q; only %s is supported`, c.ProtobufMessage, messageV1))

@@ -70,6 +70,7 @@ func newEncoder(c *Config) *encoder {
 	p.PromoteAllButService = c.ResourceToTelemetry.Enabled && c.ResourceToTelemetry.ExcludeServiceAttributes
 	p.AddMetricSuffixes = c.TranslationStrategy.Suffixes(c.AddMetricSuffixes)
 	p.TargetInfo = c.TargetInfo.Enabled
+	p.ScopeInfo = !c.DisableScopeInfo
 	p.ExternalLabels = c.ExternalLabels
 	return &encoder{
 		shards: c.shards(), maxBytes: c.MaxBatchSizeBytes, maxArena: maxArena, flushAt: flushArena, metadata: c.SendMetadata, seed: maphash.MakeSeed(),

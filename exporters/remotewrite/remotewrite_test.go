@@ -345,7 +345,7 @@ func TestABadPartCostsOnlyItself(t *testing.T) {
 func TestConfigNamesEveryFault(t *testing.T) {
 	c := Default()
 	c.Compression, c.ProtobufMessage, c.MaxBatchSizeBytes, c.MaxBatchRequestParallelism = "zstd", "v3", 1, -1
-	c.Queue, c.DisableScopeInfo, c.TranslationStrategy = Queue{Enabled: true}, false, "NoTranslation"
+	c.Queue, c.TranslationStrategy = Queue{Enabled: true}, "NoTranslation"
 	c.ExternalLabels = map[string]string{"a-b": "c"}
 	err := c.Validate()
 	if err == nil {
@@ -353,7 +353,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 	for _, key := range []string{
 		"endpoint", "compression", "protobuf_message", "remote_write_queue::queue_size", "remote_write_queue::num_consumers",
-		"max_batch_request_parallelism", "max_batch_size_bytes", "external_labels", "disable_scope_info", "translation_strategy",
+		"max_batch_request_parallelism", "max_batch_size_bytes", "external_labels", "translation_strategy",
 	} {
 		if !strings.Contains(err.Error(), `"`+key+`"`) {
 			t.Errorf("nothing is said about %q in %v", key, err)

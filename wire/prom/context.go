@@ -16,10 +16,11 @@ type resource struct {
 	lost          uint64 // the translator's, when it was written
 }
 
-// scope is what an InstrumentationScope contributes to verbatim series.
+// scope is what an InstrumentationScope contributes to verbatim series, or, with its resource, to translated ones.
 type scope struct {
 	id            uint64
 	job, instance string
+	labels        labelSet
 }
 
 // metric is what a Metric contributes to its series.
@@ -34,8 +35,10 @@ type metric struct {
 // place is the position of the walk. The resource and scope are looked up only when needed.
 type place struct {
 	resourceBody, scopeBody []byte
+	schema                  []byte // the scope's
 	resource                *resource
-	scope                   *scope
+	scope                   *scope // of verbatim series
+	within                  *scope // of translated ones
 	metric                  *metric
 	in                      parent // of the points of the metric
 }
@@ -54,7 +57,28 @@ func (t *Translator) enter(m *wire.Metric) {
 	if at.resource == nil {
 		at.resource = t.resource(at.resourceBody)
 	}
-	at.in = parent{at.metric.id, at.resource.id}
+	if !t.cfg.ScopeInfo {
+		at.in = parent{at.metric.id, at.resource.id}
+		return
+	}
+	if at.within == nil {
+		at.within = t.scopeWithin(at.resource)
+	}
+	at.in = parent{at.metric.id, at.within.id}
+}
+
+// scopeWithin is the current scope, as it is for the series of a resource.
+func (t *Translator) scopeWithin(r *resource) *scope {
+	t.key = wire.AppendVarint(t.key[:0], uint64(len(t.at.schema)))
+	t.key = append(append(t.key, t.at.schema...), t.at.scopeBody...)
+	in := parent{r.id, 0}
+	i, ok := t.scopes.get(in, t.key)
+	if !ok {
+		s := t.learnScope()
+		t.budget.room()
+		i = t.scopes.put(in, t.key, s, 64+64*len(s.labels))
+	}
+	return t.scopes.cur.entries[i].value
 }
 
 func (t *Translator) resource(body []byte) *resource {

@@ -29,6 +29,8 @@ type Config struct {
 	AddMetricSuffixes bool
 	// TargetInfo writes a target_info series per resource, with the attributes that are not promoted.
 	TargetInfo bool
+	// ScopeInfo adds the labels otel_scope_name, otel_scope_version, otel_scope_schema_url and otel_scope_<attribute>.
+	ScopeInfo bool
 	// ExternalLabels are added to series that lack them.
 	ExternalLabels map[string]string
 	// CheckHistograms refuses classic histograms that contradict themselves.

@@ -54,6 +54,24 @@ func (t *Translator) learnResource(body []byte) *resource {
 	return r
 }
 
+const scopePrefix = "otel_scope_"
+
+// learnScope makes the labels of the current scope.
+// https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#instrumentation-scope-1
+func (t *Translator) learnScope() *scope {
+	s := &scope{id: t.nextID()}
+	in := wire.ParseScope(t.at.scopeBody)
+	for a := in.Attributes(); a.Next(); {
+		if name, err := t.labelName.Build(scopePrefix + string(a.Key())); err == nil {
+			s.labels.set(name, t.string(a.Value()))
+		}
+	}
+	s.labels.set(scopePrefix+"name", string(in.Name))
+	s.labels.set(scopePrefix+"version", string(in.Version))
+	s.labels.set(scopePrefix+"schema_url", string(t.at.schema))
+	return s
+}
+
 // promotes reports whether a resource attribute becomes a label of every series.
 func (t *Translator) promotes(key string) bool {
 	switch {
@@ -145,6 +163,11 @@ func (t *Translator) learnLabels(attributes wire.Attributes) Why {
 	t.collect(attributes, nameLabel)
 	if why := t.join(); why != 0 {
 		return why
+	}
+	if t.at.within != nil {
+		for _, p := range t.at.within.labels {
+			t.set.set(p.name, p.value)
+		}
 	}
 	for _, p := range r.promoted {
 		t.set.setAbsent(p.name, p.value)

@@ -33,7 +33,10 @@ func (t *Translator) walkResource(rs *wire.Resources) error {
 	t.at = place{resourceBody: rs.Resource()}
 	t.earliest, t.latest = math.MaxUint64, 0
 	for ss := rs.Scopes(); ss.Next(); {
-		t.at.scopeBody, t.at.scope = ss.Scope(), nil
+		t.at.scopeBody, t.at.scope, t.at.within = ss.Scope(), nil, nil
+		if t.cfg.ScopeInfo {
+			t.at.schema = ss.SchemaURL()
+		}
 		for ms := ss.Items(); ms.Next(); {
 			m := wire.ParseMetric(ms.Bytes())
 			t.enter(&m)
