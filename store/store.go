@@ -48,6 +48,7 @@ type Exporter struct {
 	dir      string
 	lock     io.Closer
 	srv      *listen.Serving
+	answers  listen.Answers
 
 	parts   map[pipeline.Signal]part
 	folders map[pipeline.Signal]string
@@ -174,7 +175,7 @@ func (e *Exporter) serve(ctx context.Context) error {
 	}
 	srv, err := e.settings.Serve(ctx, listen.HTTP{
 		Network: "tcp", Address: e.cfg.Endpoint,
-		Server: &http.Server{Handler: compress(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
+		Server: &http.Server{Handler: e.answers.Watch(compress(mux), 0), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute},
 	})
 	if err != nil {
 		return err
@@ -224,6 +225,7 @@ func (e *Exporter) serveReady(w http.ResponseWriter, _ *http.Request) {
 // Stop waits for queries before it closes the stores.
 func (e *Exporter) Stop(ctx context.Context) error {
 	if e.srv != nil {
+		e.answers.Stop()
 		e.srv.Stop(ctx)
 	}
 	return e.close()

@@ -32,7 +32,7 @@ type Exporter struct {
 	buffers  sync.Pool    // *[]byte
 	dropped  *slog.Logger // of data points: a line for each reason and minute
 	counters counters
-	scrapes  scrapes
+	scrapes  listen.Answers
 	stop     context.CancelFunc
 	sweeper  sync.WaitGroup
 
@@ -123,7 +123,7 @@ func (e *Exporter) Start(ctx context.Context) error {
 		return fmt.Errorf("BUG: the compression of answers: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", e.scrapes.watch(compress(http.HandlerFunc(e.serve)), e.cfg.WriteTimeout))
+	mux.Handle("GET /metrics", e.scrapes.Watch(compress(http.HandlerFunc(e.serve)), e.cfg.WriteTimeout))
 	cfg := e.cfg.ServerConfig
 	srv, err := cfg.ToServer(ctx, nil, component.TelemetrySettings{
 		Logger: zap.NewNop(), TracerProvider: tracenoop.NewTracerProvider(), MeterProvider: metricnoop.NewMeterProvider(),
@@ -158,7 +158,7 @@ func (e *Exporter) Start(ctx context.Context) error {
 // Stop ends the endpoint.
 func (e *Exporter) Stop(ctx context.Context) error {
 	if e.srv != nil {
-		e.scrapes.stop()
+		e.scrapes.Stop()
 		e.srv.Stop(ctx)
 		e.stop()
 		e.sweeper.Wait()
