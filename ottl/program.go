@@ -14,7 +14,7 @@ import (
 // A Mode says what an error of a statement does.
 type Mode uint8
 
-// The modes. Ignore goes on and reports, Silent goes on, Propagate ends the request.
+// The modes. Ignore goes on and reports, Silent goes on, Propagate reports and ends the request.
 const (
 	Ignore Mode = iota
 	Silent

@@ -235,6 +235,7 @@ func (r *Run) run(s *statement) error {
 func (r *Run) failed(s *statement, mode Mode, err error) bool {
 	switch mode {
 	case Propagate:
+		s.fail(err, r.report)
 		r.err = fmt.Errorf("statement %s: %w", s.text, err)
 		return true
 	case Ignore:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,10 +116,12 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestPropagateRejects: an error in the mode propagate rejects the batch, and nothing of it goes on.
+// TestPropagateRejects: an error in the mode propagate rejects the batch, nothing of it goes on, and the log says it.
 func TestPropagateRejects(t *testing.T) {
 	sink := &pipelinetest.Recorder{}
 	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "transform")
+	var log bytes.Buffer
+	s.Log = slog.New(slog.NewTextHandler(&log, nil))
 	p, err := New(s, configOf(t, "error_mode: propagate\nlog_statements: ['set(log.time, log.body)']"), sink)
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +131,9 @@ func TestPropagateRejects(t *testing.T) {
 	var rejected *pipeline.Rejected
 	if !errors.As(err, &rejected) || !strings.Contains(err.Error(), "set(log.time, log.body)") || sink.Items() != 0 {
 		t.Errorf("got %v and %d items", err, sink.Items())
+	}
+	if !strings.Contains(log.String(), "a statement failed") {
+		t.Errorf("the log is %q", log.String())
 	}
 }
 
