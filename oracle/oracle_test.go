@@ -12,6 +12,7 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
@@ -27,6 +28,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	ourattributes "github.com/sluiceio/sluice/processors/attributes"
 	"github.com/sluiceio/sluice/processors/filter"
+	"github.com/sluiceio/sluice/processors/probabilisticsampler"
 	"github.com/sluiceio/sluice/processors/transform"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -41,7 +43,8 @@ type telemetry struct {
 // contrib runs contrib's processor and returns what comes out, as comparable JSON.
 func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any, error) {
 	t.Helper()
-	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory(), "attributes": attributesprocessor.NewFactory()}[typ]
+	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory(), "attributes": attributesprocessor.NewFactory(),
+		"probabilistic_sampler": probabilisticsamplerprocessor.NewFactory()}[typ]
 	cfg := factory.CreateDefaultConfig()
 	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
 		return nil, err
@@ -123,6 +126,8 @@ func ours(t *testing.T, typ string, config map[string]any, in telemetry) (any, e
 		c = filter.Component()
 	case "attributes":
 		c = ourattributes.Component()
+	case "probabilistic_sampler":
+		c = probabilisticsampler.Component()
 	}
 	cfg := c.Default()
 	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
