@@ -25,6 +25,7 @@ import (
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
+	"github.com/sluiceio/sluice/processors/probabilisticsampler"
 	"github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/processors/resourcedetection"
 	"github.com/sluiceio/sluice/processors/transform"
@@ -57,6 +58,7 @@ func Components() []pipeline.Component {
 		filter.Component(),
 		transform.Component(),
 		attributes.Component(),
+		probabilisticsampler.Component(),
 		batch.Component(),
 		canary.Component(),
 

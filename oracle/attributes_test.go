@@ -106,3 +106,22 @@ func TestAttributesOfSome(t *testing.T) {
 		}
 	}
 }
+
+// TestResourceActions: the processor resource with the actions of attributes.
+func TestResourceActions(t *testing.T) {
+	for _, list := range [][]any{
+		{map[string]any{"key": "str", "action": "hash"}, map[string]any{"key": "nothing", "action": "hash"}},
+		{map[string]any{"key": "str", "action": "extract", "pattern": `(?P<method>[A-Z]+) (?P<path>\S+)`}},
+		{map[string]any{"key": "number", "action": "convert", "converted_type": "int"}, map[string]any{"key": "int", "action": "convert", "converted_type": "string"}},
+		{map[string]any{"key": "new", "action": "insert", "from_attribute": "nothing", "default_value": "x"}},
+		{map[string]any{"action": "delete", "pattern": `^s`}, map[string]any{"key": "map", "action": "delete", "pattern": "list"}},
+		{map[string]any{"key": "new", "action": "upsert", "from_attribute": "map"}, map[string]any{"key": "str", "action": "update", "value": 7}},
+		{map[string]any{"key": "tenant", "action": "upsert", "from_context": "metadata.x-tenant"}, map[string]any{"key": "peer", "action": "insert", "from_context": "client.address"}},
+	} {
+		for _, in := range []telemetry{logs(t), traces(t), metrics(t)} {
+			if !same(t, "resource", map[string]any{"attributes": list}, in) {
+				t.Errorf("both refuse %v", list)
+			}
+		}
+	}
+}

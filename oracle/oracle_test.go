@@ -13,6 +13,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
@@ -29,6 +30,7 @@ import (
 	ourattributes "github.com/sluiceio/sluice/processors/attributes"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
+	ourresource "github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/processors/transform"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -44,7 +46,7 @@ type telemetry struct {
 func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any, error) {
 	t.Helper()
 	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory(), "attributes": attributesprocessor.NewFactory(),
-		"probabilistic_sampler": probabilisticsamplerprocessor.NewFactory()}[typ]
+		"probabilistic_sampler": probabilisticsamplerprocessor.NewFactory(), "resource": resourceprocessor.NewFactory()}[typ]
 	cfg := factory.CreateDefaultConfig()
 	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
 		return nil, err
@@ -126,6 +128,8 @@ func ours(t *testing.T, typ string, config map[string]any, in telemetry) (any, e
 		c = filter.Component()
 	case "attributes":
 		c = ourattributes.Component()
+	case "resource":
+		c = ourresource.Component()
 	case "probabilistic_sampler":
 		c = probabilisticsampler.Component()
 	}

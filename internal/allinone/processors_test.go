@@ -16,6 +16,7 @@ import (
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
+	"github.com/sluiceio/sluice/processors/probabilisticsampler"
 	"github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/processors/resourcedetection"
 	"github.com/sluiceio/sluice/processors/transform"
@@ -31,6 +32,11 @@ var configurations = map[string]func() any{
 		return c
 	},
 	"resource_detection": func() any { c := resourcedetection.Default(); c.Detectors = []string{"system"}; return c },
+	"probabilistic_sampler": func() any {
+		c := probabilisticsampler.Default()
+		c.SamplingPercentage, c.FailClosed = 50, false // the records have no trace ID
+		return c
+	},
 	"filter": func() any {
 		c := filter.Default()
 		c.Logs.LogRecord = []string{`IsMatch(body, "7$")`}

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/sluiceio/sluice/ottl"
+	"github.com/sluiceio/sluice/ottl/actions"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -20,8 +21,8 @@ type Processor struct {
 // New makes the processor.
 func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
 	p := &Processor{programs: map[pipeline.Signal]*ottl.Program{}, next: next}
-	if s.Trace == nil {
-		p.edit = c.plain()
+	if s.Trace == nil && c.Include == nil && c.Exclude == nil {
+		p.edit = actions.Plain(c.Actions)
 	}
 	for _, signal := range pipeline.Signals {
 		program, err := c.program(signal)

@@ -58,12 +58,12 @@ func (r *run) log(x *wire.Item) {
 		return
 	}
 	if it.newRand {
-		x.SetAttribute(logRandomness, wire.StringValue(it.randomness.RValue()))
+		x.SetAttribute(logRandomness, wire.StringValue(appendRandomness(r.text[:0], it.randomness)))
 	}
 	if it.cleared {
 		x.DeleteAttribute(logThreshold)
 	}
 	if !it.hasThreshold || !sampling.ThresholdLessThan(threshold, it.threshold) {
-		x.SetAttribute(logThreshold, wire.StringValue(threshold.TValue()))
+		x.SetAttribute(logThreshold, wire.StringValue(r.textOf(threshold)))
 	}
 }

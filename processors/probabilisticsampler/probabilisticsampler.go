@@ -8,6 +8,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/sampling"
+
 	"github.com/sluiceio/sluice/internal/buffer"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
@@ -37,7 +39,9 @@ type run struct {
 	sampler           *sampler
 	editor            wire.Editor
 	editSpan, editLog func(*wire.Item)
-	text              []byte
+	text, frame       []byte
+	threshold         sampling.Threshold // that textOf was asked for last
+	thresholdText     string
 }
 
 // requests are the buffers of changed requests.

@@ -41,6 +41,12 @@ func (r *run) span(x *wire.Item) {
 	if !it.writes {
 		return
 	}
+	if len(s.TraceState) == 0 {
+		r.text = r.appendState(r.text[:0], &it, threshold)
+		r.frame = wire.AppendBytes(r.frame[:0], wire.FieldSpanTraceState, r.text)
+		x.SetField(r.frame)
+		return
+	}
 	otel := state.OTelValue()
 	if it.newRand {
 		otel.SetRValue(it.randomness)
@@ -55,6 +61,31 @@ func (r *run) span(x *wire.Item) {
 	}
 	r.text = wire.AppendString(r.text[:0], wire.FieldSpanTraceState, w.String())
 	x.SetField(r.text)
+}
+
+// appendState appends the trace state of a span that has none.
+func (r *run) appendState(dst []byte, it *item, threshold sampling.Threshold) []byte {
+	dst = append(dst, "ot="...)
+	if it.newRand {
+		dst = append(appendRandomness(append(dst, "rv:"...), it.randomness), ';')
+	}
+	return append(append(dst, "th:"...), r.textOf(threshold)...)
+}
+
+// appendRandomness appends 14 hexadecimal digits.
+func appendRandomness(dst []byte, rnd sampling.Randomness) []byte {
+	for shift := 52; shift >= 0; shift -= 4 {
+		dst = append(dst, "0123456789abcdef"[rnd.Unsigned()>>shift&15])
+	}
+	return dst
+}
+
+// textOf is a threshold's text; most are the same.
+func (r *run) textOf(th sampling.Threshold) string {
+	if th != r.threshold || r.thresholdText == "" {
+		r.threshold, r.thresholdText = th, th.TValue()
+	}
+	return r.thresholdText
 }
 
 // number is what a priority says: below 0 for nothing.

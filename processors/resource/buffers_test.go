@@ -14,7 +14,7 @@ import (
 func inserting(t *testing.T, next pipeline.Sink) pipeline.Sink {
 	t.Helper()
 	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "resource")
-	p, err := New(s, &Config{Attributes: []Action{{Key: "host", Action: actionInsert, Value: "a"}}}, next)
+	p, err := New(s, &Config{Attributes: []Action{{Key: "host", Action: "insert", Value: "a"}}}, next)
 	if err != nil {
 		t.Fatal(err)
 	}

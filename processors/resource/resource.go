@@ -7,24 +7,33 @@ import (
 	"sync"
 
 	"github.com/sluiceio/sluice/internal/buffer"
+	"github.com/sluiceio/sluice/ottl"
+	"github.com/sluiceio/sluice/ottl/actions"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
 
 // Processor is the resource processor.
 type Processor struct {
-	actions []action
-	asks    bool // whether an action copies what came with the request
-	next    pipeline.Sink
-	cache   cache
+	edit     *wire.AttributeEdit // nil if an action needs OTTL
+	programs map[pipeline.Signal]*ottl.Program
+	next     pipeline.Sink
+	cache    cache
 }
 
 // New makes the processor.
-func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	p := &Processor{next: next, cache: cache{done: map[string]verdict{}}}
-	for _, a := range c.Attributes {
-		p.actions = append(p.actions, compile(a))
-		p.asks = p.asks || a.FromContext != ""
+func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
+	p := &Processor{next: next, cache: cache{done: map[string]verdict{}}, programs: map[pipeline.Signal]*ottl.Program{}}
+	if s.Trace == nil {
+		p.edit = actions.Plain(c.Attributes)
+	}
+	for _, signal := range pipeline.Signals {
+		program, err := c.program(signal)
+		if err != nil {
+			return nil, err
+		}
+		program.Trace(s.Trace)
+		p.programs[signal] = program
 	}
 	return p, nil
 }
@@ -34,17 +43,29 @@ var requests buffer.Scratch
 
 // Consume changes the resources and hands the batch on.
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
+	if p.edit == nil {
+		return p.program(ctx, b)
+	}
 	buf := requests.Get()
 	defer requests.Put(buf)
-	replace := p.replace
-	if p.asks {
-		replace = replaceOf(p.actions, b.Origin)
-	}
-	out, changed := wire.EditResources(*buf, b.Request, replace)
+	out, changed := wire.EditResources(*buf, b.Request, p.replace)
 	if changed {
 		*buf = out
 		b.Request = out
 	}
+	return p.next.Consume(ctx, b)
+}
+
+// program changes the resources by OTTL.
+func (p *Processor) program(ctx context.Context, b pipeline.Batch) error {
+	run := p.programs[b.Signal].Start(nil)
+	defer run.Done()
+	run.From(b.Origin.Peer, string(b.Origin.Metadata))
+	request, err := run.Over(b.Request)
+	if err != nil {
+		return pipeline.Reject(0, pipeline.DropInvalid, err)
+	}
+	b.Request = request
 	return p.next.Consume(ctx, b)
 }
 
@@ -54,7 +75,7 @@ func (p *Processor) replace(dst, resource []byte) ([]byte, bool) {
 	if v, ok := p.cache.get(resource); ok {
 		return append(dst, v.bytes...), v.changed
 	}
-	out, changed := edit(resource, p.actions)
+	out, changed := p.edit.AppendResource(nil, resource)
 	p.cache.put(resource, verdict{out, changed})
 	return append(dst, out...), changed
 }

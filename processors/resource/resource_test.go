@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/tools/txtar"
 
+	"github.com/sluiceio/sluice/ottl/actions"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	"github.com/sluiceio/sluice/wire"
@@ -43,7 +44,7 @@ func parse(t *testing.T, text string) []byte {
 		if err := yaml.Unmarshal([]byte(value), &v); err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, compile(Action{Key: key, Action: actionInsert, Value: v}).value...)
+		out, _ = actions.Plain([]Action{{Key: key, Action: "insert", Value: v}}).AppendResource(nil, out)
 	}
 	return out
 }
@@ -91,6 +92,7 @@ func TestCases(t *testing.T) {
 				text := func(key string) string { s, _ := a[key].(string); return s }
 				cfg.Attributes = append(cfg.Attributes, Action{
 					Key: text("key"), Action: text("action"), Value: a["value"], FromAttribute: text("from_attribute"), Pattern: text("pattern"),
+					DefaultValue: a["default_value"], ConvertedType: text("converted_type"),
 				})
 			}
 			if err := cfg.Validate(); err != nil {
@@ -139,7 +141,7 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	res = wire.AppendString(res, 99, "from the future")
 	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "resource")
 	sink := &pipelinetest.Recorder{}
-	p, err := New(s, &Config{Attributes: []Action{{Key: "a", Action: actionDelete}, {Key: "b", Action: actionInsert, Value: 2}}}, sink)
+	p, err := New(s, &Config{Attributes: []Action{{Key: "a", Action: "delete"}, {Key: "b", Action: "insert", Value: 2}}}, sink)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,17 +166,18 @@ func FuzzCacheAgainstEdit(f *testing.F) {
 		if key == "" || strings.ContainsRune(key, 0) {
 			return
 		}
-		actions := []action{
-			compile(Action{Key: key, Action: actionUpsert, Value: value}),
-			compile(Action{Key: "a", Action: actionDelete}),
-			compile(Action{Key: "c", Action: actionInsert, FromAttribute: key}),
+		edit := actions.Plain([]Action{
+			{Key: key, Action: "upsert", Value: value}, {Key: "a", Action: "delete"}, {Key: "c", Action: "insert", FromAttribute: key},
+		})
+		if edit == nil {
+			return
 		}
-		p := &Processor{actions: actions, cache: cache{done: map[string]verdict{}}}
+		p := &Processor{edit: edit, cache: cache{done: map[string]verdict{}}}
 		for i := range keys {
 			res := wire.AppendStringAttribute(nil, wire.FieldResourceAttributes, string(keys[:i]), value)
 			for range 2 {
 				got, gotChanged := p.replace(nil, res)
-				want, wantChanged := edit(res, actions)
+				want, wantChanged := edit.AppendResource(nil, res)
 				if gotChanged != wantChanged || !bytes.Equal(got, want) {
 					t.Fatalf("cache: %x %v, edit: %x %v", got, gotChanged, want, wantChanged)
 				}
@@ -185,7 +188,7 @@ func FuzzCacheAgainstEdit(f *testing.F) {
 
 func BenchmarkConsume(b *testing.B) {
 	s, _ := pipelinetest.Settings(b, pipeline.KindProcessor, "resource")
-	cfg := &Config{Attributes: []Action{{Key: "deployment.environment.name", Action: actionUpsert, Value: "prod"}}}
+	cfg := &Config{Attributes: []Action{{Key: "deployment.environment.name", Action: "upsert", Value: "prod"}}}
 	p, err := New(s, cfg, &pipelinetest.Counter{})
 	if err != nil {
 		b.Fatal(err)
@@ -203,8 +206,8 @@ func BenchmarkConsume(b *testing.B) {
 // TestFromContext: what came with each request, never what came with another one.
 func TestFromContext(t *testing.T) {
 	c := &Config{Attributes: []Action{
-		{Key: "tenant", Action: actionUpsert, FromContext: "metadata.X-Tenant"},
-		{Key: "client", Action: actionInsert, FromContext: "client.address"},
+		{Key: "tenant", Action: "upsert", FromContext: "metadata.X-Tenant"},
+		{Key: "client", Action: "insert", FromContext: "client.address"},
 	}}
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
