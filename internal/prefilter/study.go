@@ -17,6 +17,7 @@ type finding struct {
 	whole bool      // and each of texts matches wherever it stands
 	texts [][]class // if exact
 	need  [][]class // if not: each match contains one of these; nil if nothing is known
+	again bool      // and is one or more of need, one behind the other
 }
 
 var nothing = finding{exact: true, whole: true, texts: [][]class{{}}}
@@ -46,9 +47,9 @@ func look(x *syntax.Regexp) finding {
 	case syntax.OpPlus:
 		in := look(x.Sub[0])
 		if in.exact {
-			in.need = in.texts
+			return finding{need: in.texts, again: true}
 		}
-		return finding{need: in.need}
+		return finding{need: in.need, again: in.again}
 	}
 	return finding{}
 }
@@ -57,17 +58,6 @@ func look(x *syntax.Regexp) finding {
 func concat(parts []*syntax.Regexp) finding {
 	c := sum{finding: nothing}
 	for _, x := range parts {
-		for x.Op == syntax.OpCapture {
-			x = x.Sub[0]
-		}
-		if x.Op == syntax.OpPlus { // at least one, at either end of what may be more
-			if in := look(x.Sub[0]); in.exact {
-				c.add(in)
-				c.end()
-				c.texts = in.texts
-				continue
-			}
-		}
 		c.add(look(x))
 	}
 	return c.done()
@@ -94,6 +84,10 @@ type sum struct {
 // add takes the next tree.
 func (c *sum) add(in finding) {
 	switch {
+	case in.again: // begins and ends with one
+		c.add(finding{exact: true, texts: in.need})
+		c.end()
+		c.texts = in.need
 	case !in.exact:
 		c.end()
 		c.better(in.need)
