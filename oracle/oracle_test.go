@@ -11,6 +11,7 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
@@ -25,6 +26,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	ourattributes "github.com/sluiceio/sluice/processors/attributes"
 	"github.com/sluiceio/sluice/processors/filter"
+	"github.com/sluiceio/sluice/processors/redaction"
 	"github.com/sluiceio/sluice/processors/transform"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -39,7 +41,7 @@ type telemetry struct {
 // contrib runs contrib's processor and returns what comes out, as comparable JSON.
 func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any, error) {
 	t.Helper()
-	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory(), "attributes": attributesprocessor.NewFactory()}[typ]
+	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory(), "attributes": attributesprocessor.NewFactory(), "redaction": redactionprocessor.NewFactory()}[typ]
 	cfg := factory.CreateDefaultConfig()
 	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
 		return nil, err
@@ -108,51 +110,15 @@ func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any
 	return decodeMetrics(t, out), nil
 }
 
-// ours runs our processor.
+// ours runs our processor and returns what comes out, as contrib.
 func ours(t *testing.T, typ string, config map[string]any, in telemetry) (any, error) {
 	t.Helper()
-	var c pipeline.Component
-	switch typ {
-	case "transform":
-		c = transform.Component()
-	case "filter":
-		c = filter.Component()
-	case "attributes":
-		c = ourattributes.Component()
-	}
-	cfg := c.Default()
-	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
-		return nil, err
-	}
-	if err := cfg.(interface{ Validate() error }).Validate(); err != nil {
-		return nil, err
-	}
-	sink := &pipelinetest.Recorder{}
-	s, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, typ)
-	p, err := c.NewProcessor(s, cfg, sink)
+	out, err := through(t, typ, config, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Consume(t.Context(), pipeline.Batch{Signal: in.signal, Request: in.body, Items: in.items}); err != nil {
+	if out == nil {
 		return "refused", nil
-	}
-	left := 0
-	for _, b := range sink.Batches() {
-		left += b.Items
-		if n := wire.Count(in.signal, b.Request); n != b.Items {
-			t.Errorf("%d items handed on, %d said", n, b.Items)
-		}
-	}
-	if n := ledger.Unaccounted(); n != int64(in.items-left) { // the test books no intake, so that drops stand alone
-		t.Errorf("%d dropped, want %d", n, in.items-left)
-	}
-	var out []byte
-	for _, b := range sink.Batches() {
-		out = append(out, b.Request...)
-	}
-	checked, _, err := wire.Check(in.signal, out, wire.Limits{})
-	if err != nil || string(checked) != string(out) {
-		t.Errorf("the result is not canonical OTLP: %v", err)
 	}
 	switch in.signal {
 	case wire.Logs:
@@ -173,6 +139,57 @@ func ours(t *testing.T, typ string, config map[string]any, in telemetry) (any, e
 		t.Fatal(err)
 	}
 	return decodeMetrics(t, md), nil
+}
+
+// through is the request behind our processor, nil if it is refused.
+func through(t *testing.T, typ string, config map[string]any, in telemetry) ([]byte, error) {
+	t.Helper()
+	var c pipeline.Component
+	switch typ {
+	case "transform":
+		c = transform.Component()
+	case "filter":
+		c = filter.Component()
+	case "attributes":
+		c = ourattributes.Component()
+	case "redaction":
+		c = redaction.Component()
+	}
+	cfg := c.Default()
+	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
+		return nil, err
+	}
+	if err := cfg.(interface{ Validate() error }).Validate(); err != nil {
+		return nil, err
+	}
+	sink := &pipelinetest.Recorder{}
+	s, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, typ)
+	p, err := c.NewProcessor(s, cfg, sink)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Consume(t.Context(), pipeline.Batch{Signal: in.signal, Request: in.body, Items: in.items}); err != nil {
+		return nil, nil
+	}
+	left := 0
+	for _, b := range sink.Batches() {
+		left += b.Items
+		if n := wire.Count(in.signal, b.Request); n != b.Items {
+			t.Errorf("%d items handed on, %d said", n, b.Items)
+		}
+	}
+	if n := ledger.Unaccounted(); n != int64(in.items-left) { // the test books no intake, so that drops stand alone
+		t.Errorf("%d dropped, want %d", n, in.items-left)
+	}
+	out := []byte{}
+	for _, b := range sink.Batches() {
+		out = append(out, b.Request...)
+	}
+	checked, _, err := wire.Check(in.signal, out, wire.Limits{})
+	if err != nil || string(checked) != string(out) {
+		t.Errorf("the result is not canonical OTLP: %v", err)
+	}
+	return out, nil
 }
 
 func decodeLogs(t *testing.T, l plog.Logs) any {
