@@ -22,6 +22,7 @@ import (
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
+	"github.com/sluiceio/sluice/processors/redaction"
 	"github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/processors/transform"
 	canaryreceiver "github.com/sluiceio/sluice/receivers/canary"
@@ -52,6 +53,7 @@ func Components() []pipeline.Component {
 		filter.Component(),
 		transform.Component(),
 		attributes.Component(),
+		redaction.Component(),
 		batch.Component(),
 		canary.Component(),
 

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/sluiceio/sluice/wire"
 )
 
 // redactions are configurations of one key each, which TestRedaction also puts together.
@@ -78,6 +82,51 @@ func TestRedactionTwice(t *testing.T) {
 			}
 			same(t, "redaction", map[string]any{"allowed_keys": []any{"str"}, "summary": "info"}, in)
 		})
+	}
+}
+
+// TestRedactionOfOddLogs: bodies of maps and lists in each other, without a body, and keys that occur twice.
+func TestRedactionOfOddLogs(t *testing.T) {
+	ld := plog.NewLogs()
+	records := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for i := range 6 {
+		body := records.AppendEmpty().Body()
+		switch i {
+		case 0:
+			attributes(body.SetEmptyMap(), i)
+			body.Map().PutStr("", "9")
+			body.Map().PutEmptySlice("lists").AppendEmpty().SetEmptySlice().AppendEmpty().SetStr("12")
+			attributes(body.Map().PutEmptyMap("").PutEmptyMap(""), i+1)
+		case 1:
+			attributes(body.SetEmptySlice().AppendEmpty().SetEmptyMap(), i)
+			body.Slice().AppendEmpty().SetEmptySlice().AppendEmpty().SetStr("token=abc 12")
+			attributes(body.Slice().AppendEmpty().SetEmptyMap().PutEmptySlice("in").AppendEmpty().SetEmptyMap(), i)
+		case 2:
+			body.SetEmptyBytes().FromRaw([]byte{1, 2, 3})
+		case 3:
+			body.SetStr("shop\n12\n\nGET")
+		case 4:
+			body.SetEmptyMap()
+		}
+	}
+	b, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+	odd, twice := checked(t, wire.Logs, b, err, records.Len()), repeated(t)
+	for i, c := range redactions {
+		for k, d := range redactions {
+			for _, in := range []telemetry{odd, twice} {
+				config := map[string]any{"allow_all_keys": i%2 == 0, "blocked_values": []any{"[1-4]"}, "summary": "debug"}
+				for _, m := range []map[string]any{c, d} {
+					for key, v := range m {
+						config[key] = v
+					}
+				}
+				t.Run(fmt.Sprint(i, k), func(t *testing.T) {
+					if !same(t, "redaction", config, in) {
+						t.Error("both refuse it")
+					}
+				})
+			}
+		}
 	}
 }
 

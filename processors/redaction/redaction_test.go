@@ -242,9 +242,13 @@ var configurations = map[string]func(*Config){
 	"patterns": func(c *Config) {
 		c.BlockedValues = []string{`[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`, `\b\d{3}-\d{2}-\d{4}\b`, `4[0-9]{12}(?:[0-9]{3})?`}
 	},
-	"rules":   func(c *Config) { c.Rules = ruleNames() },
-	"keys":    func(c *Config) { c.BlockedKeyPatterns, c.HashFunction, c.Summary = []string{"^client\\."}, "sha1", "info" },
-	"allowed": func(c *Config) { c.AllowAllKeys, c.AllowedKeys = false, []string{"url.path", "request.id", "service.name"} },
+	"rules": func(c *Config) { c.Rules = ruleNames() },
+	"keys": func(c *Config) {
+		c.BlockedKeyPatterns, c.HashFunction, c.Summary = []string{"^client\\."}, "sha1", "info"
+	},
+	"allowed": func(c *Config) {
+		c.AllowAllKeys, c.AllowedKeys = false, []string{"url.path", "request.id", "service.name"}
+	},
 }
 
 // TestRecordsDoNotAllocate: nothing for each record in the steady state.

@@ -7,6 +7,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/component"
@@ -50,7 +51,8 @@ func factories() (f otelcol.Factories, err error) {
 		return f, err
 	}
 	f.Processors, err = otelcol.MakeFactoryMap[processor.Factory](
-		batchprocessor.NewFactory(), transformprocessor.NewFactory(), filterprocessor.NewFactory(), attributesprocessor.NewFactory())
+		batchprocessor.NewFactory(), transformprocessor.NewFactory(), filterprocessor.NewFactory(), attributesprocessor.NewFactory(),
+		redactionprocessor.NewFactory())
 	if err != nil {
 		return f, err
 	}
