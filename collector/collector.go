@@ -26,6 +26,7 @@ import (
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
+	"github.com/sluiceio/sluice/processors/redaction"
 	"github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/processors/resourcedetection"
 	"github.com/sluiceio/sluice/processors/transform"
@@ -54,6 +55,7 @@ func Components() []pipeline.Component {
 		transform.Component(),
 		attributes.Component(),
 		probabilisticsampler.Component(),
+		redaction.Component(),
 		batch.Component(),
 		canary.Component(),
 

@@ -13,6 +13,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"go.opentelemetry.io/collector/client"
@@ -30,6 +31,7 @@ import (
 	ourattributes "github.com/sluiceio/sluice/processors/attributes"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
+	"github.com/sluiceio/sluice/processors/redaction"
 	ourresource "github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/processors/transform"
 	"github.com/sluiceio/sluice/wire"
@@ -46,7 +48,7 @@ type telemetry struct {
 func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any, error) {
 	t.Helper()
 	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory(), "attributes": attributesprocessor.NewFactory(),
-		"probabilistic_sampler": probabilisticsamplerprocessor.NewFactory(), "resource": resourceprocessor.NewFactory()}[typ]
+		"probabilistic_sampler": probabilisticsamplerprocessor.NewFactory(), "resource": resourceprocessor.NewFactory(), "redaction": redactionprocessor.NewFactory()}[typ]
 	cfg := factory.CreateDefaultConfig()
 	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
 		return nil, err
@@ -117,58 +119,15 @@ func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any
 	return decodeMetrics(t, out), nil
 }
 
-// ours runs our processor.
+// ours runs our processor and returns what comes out, as contrib.
 func ours(t *testing.T, typ string, config map[string]any, in telemetry) (any, error) {
 	t.Helper()
-	var c pipeline.Component
-	switch typ {
-	case "transform":
-		c = transform.Component()
-	case "filter":
-		c = filter.Component()
-	case "attributes":
-		c = ourattributes.Component()
-	case "resource":
-		c = ourresource.Component()
-	case "probabilistic_sampler":
-		c = probabilisticsampler.Component()
-	}
-	cfg := c.Default()
-	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
-		return nil, err
-	}
-	if err := cfg.(interface{ Validate() error }).Validate(); err != nil {
-		return nil, err
-	}
-	sink := &pipelinetest.Recorder{}
-	s, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, typ)
-	p, err := c.NewProcessor(s, cfg, sink)
+	out, err := through(t, typ, config, in)
 	if err != nil {
 		return nil, err
 	}
-	batch := pipeline.Batch{Signal: in.signal, Request: in.body, Items: in.items, Origin: pipeline.Origin{Peer: "10.1.2.3:55"}}
-	keys := (&pipeline.Config{Instances: []pipeline.Instance{{Config: cfg}}}).MetadataKeys()
-	batch.Origin.Metadata, _ = keys.Of(func(h string) []string { return headers[h] })
-	if err := p.Consume(t.Context(), batch); err != nil {
+	if out == nil {
 		return "refused", nil
-	}
-	left := 0
-	for _, b := range sink.Batches() {
-		left += b.Items
-		if n := wire.Count(in.signal, b.Request); n != b.Items {
-			t.Errorf("%d items handed on, %d said", n, b.Items)
-		}
-	}
-	if n := ledger.Unaccounted(); n != int64(in.items-left) { // the test books no intake, so that drops stand alone
-		t.Errorf("%d dropped, want %d", n, in.items-left)
-	}
-	var out []byte
-	for _, b := range sink.Batches() {
-		out = append(out, b.Request...)
-	}
-	checked, _, err := wire.Check(in.signal, out, wire.Limits{})
-	if err != nil || string(checked) != string(out) {
-		t.Errorf("the result is not canonical OTLP: %v", err)
 	}
 	switch in.signal {
 	case wire.Logs:
@@ -189,6 +148,64 @@ func ours(t *testing.T, typ string, config map[string]any, in telemetry) (any, e
 		t.Fatal(err)
 	}
 	return decodeMetrics(t, md), nil
+}
+
+// through is the request behind our processor, nil if it is refused.
+func through(t *testing.T, typ string, config map[string]any, in telemetry) ([]byte, error) {
+	t.Helper()
+	var c pipeline.Component
+	switch typ {
+	case "transform":
+		c = transform.Component()
+	case "filter":
+		c = filter.Component()
+	case "attributes":
+		c = ourattributes.Component()
+	case "resource":
+		c = ourresource.Component()
+	case "probabilistic_sampler":
+		c = probabilisticsampler.Component()
+	case "redaction":
+		c = redaction.Component()
+	}
+	cfg := c.Default()
+	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
+		return nil, err
+	}
+	if err := cfg.(interface{ Validate() error }).Validate(); err != nil {
+		return nil, err
+	}
+	sink := &pipelinetest.Recorder{}
+	s, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, typ)
+	p, err := c.NewProcessor(s, cfg, sink)
+	if err != nil {
+		return nil, err
+	}
+	batch := pipeline.Batch{Signal: in.signal, Request: in.body, Items: in.items, Origin: pipeline.Origin{Peer: "10.1.2.3:55"}}
+	keys := (&pipeline.Config{Instances: []pipeline.Instance{{Config: cfg}}}).MetadataKeys()
+	batch.Origin.Metadata, _ = keys.Of(func(h string) []string { return headers[h] })
+	if err := p.Consume(t.Context(), batch); err != nil {
+		return nil, nil
+	}
+	left := 0
+	for _, b := range sink.Batches() {
+		left += b.Items
+		if n := wire.Count(in.signal, b.Request); n != b.Items {
+			t.Errorf("%d items handed on, %d said", n, b.Items)
+		}
+	}
+	if n := ledger.Unaccounted(); n != int64(in.items-left) { // the test books no intake, so that drops stand alone
+		t.Errorf("%d dropped, want %d", n, in.items-left)
+	}
+	out := []byte{}
+	for _, b := range sink.Batches() {
+		out = append(out, b.Request...)
+	}
+	checked, _, err := wire.Check(in.signal, out, wire.Limits{})
+	if err != nil || string(checked) != string(out) {
+		t.Errorf("the result is not canonical OTLP: %v", err)
+	}
+	return out, nil
 }
 
 func decodeLogs(t *testing.T, l plog.Logs) any {

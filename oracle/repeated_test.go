@@ -6,8 +6,9 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
-// TestRepeatedKeys: the first is read, set and deleted, as in pdata.
-func TestRepeatedKeys(t *testing.T) {
+// repeated is a log whose attributes have keys twice.
+func repeated(t *testing.T) telemetry {
+	t.Helper()
 	b, rl := wire.BeginMessage(nil, wire.FieldRequestResource)
 	b, sl := wire.BeginMessage(b, wire.FieldResourceXScope)
 	b, rec := wire.BeginMessage(b, wire.FieldScopeXItem)
@@ -15,7 +16,12 @@ func TestRepeatedKeys(t *testing.T) {
 		b = wire.AppendStringAttribute(b, wire.FieldLogAttributes, kv[:1], kv[1:])
 	}
 	b = wire.EndMessage(wire.EndMessage(wire.EndMessage(b, rec), sl), rl)
-	in := checked(t, wire.Logs, b, nil, 1)
+	return checked(t, wire.Logs, b, nil, 1)
+}
+
+// TestRepeatedKeys: the first is read, set and deleted, as in pdata.
+func TestRepeatedKeys(t *testing.T) {
+	in := repeated(t)
 	for _, s := range []string{
 		`set(attributes["a"], "x")`, `delete_key(attributes, "c")`, `delete_matching_keys(attributes, "a|b")`, `keep_keys(attributes, ["a"])`,
 		`set(attributes["x"], attributes["b"])`, `set(attributes["n"], Len(attributes))`, `replace_all_patterns(attributes, "value", "[0-9]", "n")`,

@@ -55,17 +55,25 @@ func BenchmarkProgram(b *testing.B) {
 
 func BenchmarkFilter(b *testing.B) {
 	request := sample(1000)
-	f, faults := CompileFilter(wire.Logs, []Block{{Context: "log", Conditions: []string{`IsMatch(body, "^GET .* 200")`}}})
-	if len(faults) > 0 {
-		b.Fatal(faults)
+	for name, condition := range map[string]string{
+		"expression":  `IsMatch(body, "^GET .* 200")`,
+		"alternation": `IsMatch(body, "error|timeout|refused")`,
+		"some case":   `IsMatch(body, "(?i)timeout|refused")`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			f, faults := CompileFilter(wire.Logs, []Block{{Context: "log", Conditions: []string{condition}}})
+			if len(faults) > 0 {
+				b.Fatal(faults)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				run := f.Start(nil)
+				if _, err := run.Over(request); err != nil {
+					b.Fatal(err)
+				}
+				run.Done()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/record")
+		})
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		run := f.Start(nil)
-		if _, err := run.Over(request); err != nil {
-			b.Fatal(err)
-		}
-		run.Done()
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/record")
 }

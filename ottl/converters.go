@@ -72,7 +72,7 @@ func isMatch(c call) getter {
 			return value{}, err
 		}
 		b, ok, err := r.text(v)
-		return boolValue(ok && re.match(b)), err
+		return boolValue(ok && re.Match(b)), err
 	}
 }
 

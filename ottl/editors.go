@@ -102,7 +102,7 @@ func dropFirst(r *record, e *entry) error {
 func matchingKeys(c call, drop bool) action {
 	target, of := &c.args[0], c.pattern(c.args[1], newPattern)
 	edit := func(r *record, e *entry) error {
-		e.drop = r.pattern.match(e.key) == drop
+		e.drop = r.pattern.Match(e.key) == drop
 		return nil
 	}
 	return func(r *record) (err error) {

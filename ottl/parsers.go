@@ -185,7 +185,7 @@ func (r *record) texts(keys, values []string) value {
 
 func extractPatterns(c call) getter {
 	x, of := c.args[0].expression, c.pattern(c.args[1], newPattern)
-	if of.fixed != nil && len(groups(of.fixed.re)) == 0 {
+	if of.fixed != nil && len(groups(of.fixed.Regexp)) == 0 {
 		c.fault(c.args[1].at, "the pattern has no named group; write (?P<name>...)")
 	}
 	return func(r *record) (value, error) {
@@ -193,7 +193,7 @@ func extractPatterns(c call) getter {
 		if err != nil {
 			return value{}, err
 		}
-		names := groups(re.re)
+		names := groups(re.Regexp)
 		if len(names) == 0 {
 			return value{}, errNoGroup
 		}
@@ -202,9 +202,9 @@ func extractPatterns(c call) getter {
 			return value{}, err
 		}
 		var keys, values []string
-		if re.need == nil || strings.Contains(string(b), string(re.need)) {
-			if m := re.re.FindSubmatch(b); m != nil {
-				for i, name := range re.re.SubexpNames() {
+		if re.May(b) {
+			if m := re.Regexp.FindSubmatch(b); m != nil {
+				for i, name := range re.Regexp.SubexpNames() {
 					if name != "" {
 						keys, values = append(keys, name), append(values, string(m[i]))
 					}

@@ -1,82 +1,17 @@
 package ottl
 
 import (
-	"bytes"
 	"errors"
 	"regexp"
-	"regexp/syntax"
 	"strings"
+
+	"github.com/sluiceio/sluice/internal/prefilter"
 )
 
-// A pattern is a regular expression and what it certainly needs, which is looked for first.
-type pattern struct {
-	re   *regexp.Regexp
-	need []byte // every match contains it; nil for nothing
-	// alone says that need decides by itself: everything that contains it matches, or with from and to what begins or
-	// ends so.
-	alone, from, to bool
-}
+// A pattern is a regular expression that is fast on texts without a match.
+type pattern = prefilter.Pattern
 
-func newPattern(text string) (*pattern, error) {
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, err
-	}
-	p := &pattern{re: re}
-	if tree, err := syntax.Parse(text, syntax.Perl); err == nil {
-		p.study(tree.Simplify())
-	}
-	return p, nil
-}
-
-func (p *pattern) study(tree *syntax.Regexp) {
-	parts := []*syntax.Regexp{tree}
-	if tree.Op == syntax.OpConcat {
-		parts = tree.Sub
-	}
-	for _, x := range parts {
-		for x.Op == syntax.OpCapture || x.Op == syntax.OpPlus {
-			x = x.Sub[0]
-		}
-		if x.Op == syntax.OpLiteral && x.Flags&syntax.FoldCase == 0 && len(string(x.Rune)) > len(p.need) {
-			p.need = []byte(string(x.Rune))
-		}
-	}
-	// Around a literal, .* may stand at either end, since nothing is asked of the rest of the line.
-	if len(parts) > 0 && parts[0].Op == syntax.OpBeginText {
-		p.from, parts = true, parts[1:]
-	} else if len(parts) > 1 && anything(parts[0]) {
-		parts = parts[1:]
-	}
-	if n := len(parts); n > 0 && parts[n-1].Op == syntax.OpEndText {
-		p.to, parts = true, parts[:n-1]
-	} else if n > 1 && anything(parts[n-1]) {
-		parts = parts[:n-1]
-	}
-	p.alone = len(parts) == 1 && parts[0].Op == syntax.OpLiteral && parts[0].Flags&syntax.FoldCase == 0
-}
-
-func anything(x *syntax.Regexp) bool {
-	return x.Op == syntax.OpStar && (x.Sub[0].Op == syntax.OpAnyCharNotNL || x.Sub[0].Op == syntax.OpAnyChar)
-}
-
-func (p *pattern) match(b []byte) bool {
-	if p.alone {
-		switch {
-		case p.from && p.to:
-			return bytes.Equal(b, p.need)
-		case p.from:
-			return bytes.HasPrefix(b, p.need)
-		case p.to:
-			return bytes.HasSuffix(b, p.need)
-		}
-		return bytes.Contains(b, p.need)
-	}
-	if p.need != nil && !bytes.Contains(b, p.need) {
-		return false
-	}
-	return p.re.Match(b)
-}
+func newPattern(text string) (*pattern, error) { return prefilter.Compile(text) }
 
 // A source of patterns: one literal, or what an expression gives.
 type patterns struct {

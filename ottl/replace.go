@@ -25,12 +25,12 @@ func (c call) replacer(function, format int) replacer {
 // all replaces every match in a text.
 func (p replacer) all(r *record, re *pattern, text, by []byte) ([]byte, error) {
 	if p.apply == nil {
-		return re.re.ReplaceAll(text, by), nil
+		return re.Regexp.ReplaceAll(text, by), nil
 	}
 	var out []byte
 	end := 0
-	for _, m := range re.re.FindAllSubmatchIndex(text, -1) {
-		b, err := p.one(r, re.re.Expand(nil, by, text, m))
+	for _, m := range re.Regexp.FindAllSubmatchIndex(text, -1) {
+		b, err := p.one(r, re.Regexp.Expand(nil, by, text, m))
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +79,7 @@ func replacePattern(c call) action {
 			return err
 		}
 		re, err := of.of(r)
-		if err != nil || !re.match(v.b) {
+		if err != nil || !re.Match(v.b) {
 			return err
 		}
 		out, err := to.all(r, re, v.b, replacement)
@@ -105,7 +105,7 @@ func replaceMatch(c call) action {
 		if err != nil {
 			return err
 		}
-		if replacement, err = to.one(r, replacement); err != nil || v.kind != kindString || !glob.match(v.b) {
+		if replacement, err = to.one(r, replacement); err != nil || v.kind != kindString || !glob.Match(v.b) {
 			return err
 		}
 		return target.place.set(r, textValue(replacement))
@@ -119,7 +119,7 @@ func replaceAllPatterns(c call) action {
 		c.fault(c.args[1].at, "the mode is %q; write key or value", mode)
 	}
 	keys := func(r *record, e *entry) error {
-		if !r.pattern.match(e.key) {
+		if !r.pattern.Match(e.key) {
 			return nil
 		}
 		out, err := to.all(r, r.pattern, e.key, r.replacement)
@@ -129,7 +129,7 @@ func replaceAllPatterns(c call) action {
 	}
 	values := func(r *record, e *entry) error {
 		s := e.val.Str()
-		if e.val.Kind() != wire.ValueString || !r.pattern.match(s) {
+		if e.val.Kind() != wire.ValueString || !r.pattern.Match(s) {
 			return nil
 		}
 		out, err := to.all(r, r.pattern, s, r.replacement)
@@ -160,7 +160,7 @@ func replaceAllPatterns(c call) action {
 func replaceAllMatches(c call) action {
 	target, of, by, to := &c.args[0], c.pattern(c.args[1], newGlob), c.args[2].expression, c.replacer(3, 4)
 	edit := func(r *record, e *entry) (err error) {
-		if e.val.Kind() == wire.ValueString && r.pattern.match(e.val.Str()) {
+		if e.val.Kind() == wire.ValueString && r.pattern.Match(e.val.Str()) {
 			e.body, err = r.any(textValue(r.replacement))
 		}
 		return err

@@ -160,23 +160,6 @@ func TestBlocksShareAPassOnlyIfNoRecordSeesAnother(t *testing.T) {
 	}
 }
 
-// TestPatternsStudyWhatTheyNeed: the shortcut says what the regular expression says.
-func TestPatternsStudyWhatTheyNeed(t *testing.T) {
-	texts := []string{"", "abc", "xabc", "abcx", "xabcx", "a\nabc", "ABC", "ab", "aabbc", "abc\n", "\nabc", "x\nabc\ny"}
-	for _, re := range []string{"abc", "^abc", "abc$", "^abc$", ".*abc.*", "^.*abc", "abc.*$", ".*", "", "(abc)", "(?i)abc", "a+bc", "a(bc)?",
-		"^(abc|x)", "(?s).*abc", "(?m)^abc$", "abc|x", "\\.abc", "a[b]c", "(?:abc)+", "^a.*c$", "(?P<n>ab)c"} {
-		p, err := newPattern(re)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range texts {
-			if got, want := p.match([]byte(s)), p.re.MatchString(s); got != want {
-				t.Errorf("%q on %q: %v, want %v (%+v)", re, s, got, want, p)
-			}
-		}
-	}
-}
-
 // TestNearest: what is spelled alike is named.
 func TestNearest(t *testing.T) {
 	_, faults := Compile(wire.Logs, []Block{{Statements: []string{`delet_key(log.attributes, "a")`, `set(log.attributes["a"], Substr(log.body, 0, 1))`}}})

@@ -17,6 +17,7 @@ import (
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
+	"github.com/sluiceio/sluice/processors/redaction"
 	"github.com/sluiceio/sluice/processors/resource"
 	"github.com/sluiceio/sluice/processors/resourcedetection"
 	"github.com/sluiceio/sluice/processors/transform"
@@ -51,6 +52,11 @@ var configurations = map[string]func() any{
 		c := transform.Default()
 		c.LogStatements = []any{`set(log.attributes["long"], resource.attributes["long"]) where IsMatch(log.body, "[02468]$")`,
 			`set(resource.attributes["last"], log.body)`}
+		return c
+	},
+	"redaction": func() any {
+		c := redaction.Default()
+		c.AllowedKeys, c.BlockedKeyPatterns, c.HashFunction, c.Summary = []string{"long"}, []string{"^long$"}, "md5", "debug"
 		return c
 	},
 	"canary": func() any { return canary.Default() },

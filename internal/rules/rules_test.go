@@ -18,7 +18,7 @@ const module = "github.com/sluiceio/sluice/"
 // floors are the folders from the ground up. A package imports only from floors below its own, and from below its
 // own folder.
 var floors = [][]string{
-	{"wire", "ottl/syntax", "spool", "internal/backoff", "internal/build", "internal/poison", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
+	{"wire", "ottl/syntax", "spool", "internal/backoff", "internal/build", "internal/poison", "internal/prefilter", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
 	{"wire/prom", "wire/loki", "wire/template", "wire/otlpjson", "internal/buffer"},
 	{"internal/conns", "ottl"},
 	{"internal/listen"},

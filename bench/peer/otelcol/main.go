@@ -8,6 +8,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
@@ -53,7 +54,8 @@ func factories() (f otelcol.Factories, err error) {
 		return f, err
 	}
 	f.Processors, err = otelcol.MakeFactoryMap[processor.Factory](
-		batchprocessor.NewFactory(), transformprocessor.NewFactory(), filterprocessor.NewFactory(), attributesprocessor.NewFactory(), resourceprocessor.NewFactory())
+		batchprocessor.NewFactory(), transformprocessor.NewFactory(), filterprocessor.NewFactory(), attributesprocessor.NewFactory(), resourceprocessor.NewFactory(),
+		redactionprocessor.NewFactory())
 	if err != nil {
 		return f, err
 	}
