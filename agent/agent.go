@@ -24,6 +24,7 @@ import (
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
+	"github.com/sluiceio/sluice/processors/groupbyattrs"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
 	"github.com/sluiceio/sluice/processors/redaction"
@@ -59,6 +60,7 @@ func Components() []pipeline.Component {
 		filter.Component(),
 		transform.Component(),
 		attributes.Component(),
+		groupbyattrs.Component(),
 		probabilisticsampler.Component(),
 		redaction.Component(),
 		batch.Component(),

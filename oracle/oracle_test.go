@@ -12,6 +12,7 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/groupbyattrsprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
@@ -30,6 +31,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
 	ourattributes "github.com/sluiceio/sluice/processors/attributes"
 	"github.com/sluiceio/sluice/processors/filter"
+	"github.com/sluiceio/sluice/processors/groupbyattrs"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
 	"github.com/sluiceio/sluice/processors/redaction"
 	ourresource "github.com/sluiceio/sluice/processors/resource"
@@ -48,7 +50,8 @@ type telemetry struct {
 func contrib(t *testing.T, typ string, config map[string]any, in telemetry) (any, error) {
 	t.Helper()
 	factory := map[string]processor.Factory{"transform": transformprocessor.NewFactory(), "filter": filterprocessor.NewFactory(), "attributes": attributesprocessor.NewFactory(),
-		"probabilistic_sampler": probabilisticsamplerprocessor.NewFactory(), "resource": resourceprocessor.NewFactory(), "redaction": redactionprocessor.NewFactory()}[typ]
+		"probabilistic_sampler": probabilisticsamplerprocessor.NewFactory(), "resource": resourceprocessor.NewFactory(), "redaction": redactionprocessor.NewFactory(),
+		"groupbyattrs": groupbyattrsprocessor.NewFactory()}[typ]
 	cfg := factory.CreateDefaultConfig()
 	if err := confmap.NewFromStringMap(config).Unmarshal(cfg); err != nil {
 		return nil, err
@@ -165,6 +168,8 @@ func through(t *testing.T, typ string, config map[string]any, in telemetry) ([]b
 		c = ourresource.Component()
 	case "probabilistic_sampler":
 		c = probabilisticsampler.Component()
+	case "groupbyattrs":
+		c = groupbyattrs.Component()
 	case "redaction":
 		c = redaction.Component()
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sluiceio/sluice/processors/batch"
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
+	"github.com/sluiceio/sluice/processors/groupbyattrs"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
 	"github.com/sluiceio/sluice/processors/redaction"
@@ -38,6 +39,7 @@ var configurations = map[string]func() any{
 		c.SamplingPercentage, c.FailClosed = 50, false // the records have no trace ID
 		return c
 	},
+	"groupbyattrs": func() any { c := groupbyattrs.Default(); c.Keys = []string{"digit"}; return c },
 	"filter": func() any {
 		c := filter.Default()
 		c.Logs.LogRecord = []string{`IsMatch(body, "7$")`}
@@ -186,7 +188,8 @@ func numbered(first, n int) pipeline.Batch {
 		b, rec = wire.BeginMessage(b, wire.FieldScopeXItem)
 		b, body = wire.BeginMessage(b, wire.FieldLogBody)
 		b = wire.AppendString(b, wire.FieldValueString, strconv.Itoa(first+i))
-		b = wire.EndMessage(wire.EndMessage(b, body), rec)
+		b = wire.AppendStringAttribute(wire.EndMessage(b, body), wire.FieldLogAttributes, "digit", strconv.Itoa((first+i)%3))
+		b = wire.EndMessage(b, rec)
 	}
 	return pipeline.Batch{Signal: pipeline.Logs, Request: wire.EndMessage(wire.EndMessage(b, scope), res), Items: n}
 }

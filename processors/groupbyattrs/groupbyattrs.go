@@ -1,0 +1,51 @@
+// Package groupbyattrs moves attributes of records to their resource, and brings the records of equal resources, scopes and
+// metrics together. The records' bytes are copied; a request in which nothing is to be moved passes as it came.
+package groupbyattrs
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sluiceio/sluice/internal/buffer"
+	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/wire"
+)
+
+// Processor is the processor of one pipeline.
+type Processor struct {
+	keys []string
+	next pipeline.Sink
+	runs sync.Pool // *run
+}
+
+// New makes the processor.
+func New(_ pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
+	p := &Processor{keys: c.Keys, next: next}
+	p.runs.New = func() any { return newRun(p.keys) }
+	return p, nil
+}
+
+// requests are the buffers of changed requests.
+var requests buffer.Scratch
+
+// Consume hands on the records in their new order. Each keeps its own fate.
+func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
+	r := p.runs.Get().(*run)
+	defer p.runs.Put(r)
+	r.collect(b.Signal, b.Request)
+	if !r.changes() {
+		return p.next.Consume(ctx, b)
+	}
+	buf := requests.Get()
+	defer requests.Put(buf)
+	request, order := r.build((*buf)[:0])
+	*buf = request
+	changed := b
+	changed.Request = request
+	return pipeline.HandOn(ctx, p.next, changed, b.Items, order)
+}
+
+// fields are where a signal has the attributes of its items.
+var fields = map[wire.Signal]int{wire.Logs: wire.FieldLogAttributes, wire.Traces: wire.FieldSpanAttributes}
+
+var _ pipeline.Sink = (*Processor)(nil)
