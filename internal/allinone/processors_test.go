@@ -16,6 +16,7 @@ import (
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/groupbyattrs"
+	"github.com/sluiceio/sluice/processors/limit"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
 	"github.com/sluiceio/sluice/processors/redaction"
@@ -40,6 +41,11 @@ var configurations = map[string]func() any{
 		return c
 	},
 	"groupbyattrs": func() any { c := groupbyattrs.Default(); c.Keys = []string{"digit"}; return c },
+	"limit": func() any {
+		c := limit.Default()
+		c.By, c.RecordsPerSecond = "long", 1e9
+		return c
+	},
 	"filter": func() any {
 		c := filter.Default()
 		c.Logs.LogRecord = []string{`IsMatch(body, "7$")`}

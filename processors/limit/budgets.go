@@ -1,0 +1,107 @@
+package limit
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	nameNone  = "(none)" // of resources without the attribute
+	nameOther = "other"  // of the values beyond max_values
+)
+
+// budgets are those of all values. They outlive a reload.
+type budgets struct {
+	mu     sync.Mutex
+	values map[string]*account
+}
+
+// account is the budget of a value.
+type account struct {
+	name           string
+	budget         Budget
+	records, bytes float64 // what may be sent now; below 0 after a batch that was larger
+	at             time.Time
+	series         *series
+	over           [2]int64 // items since the start: refused, dropped
+}
+
+// account finds the budget of a value. b.mu must be held.
+func (b *budgets) account(c *Config, value []byte, now time.Time) *account {
+	if len(value) == 0 {
+		value = []byte(nameNone)
+	}
+	a, is := b.values[string(value)]
+	if !is {
+		name := string(value)
+		if len(b.values) >= c.MaxValues && name != nameOther && !b.forget(c, now) {
+			return b.account(c, []byte(nameOther), now)
+		}
+		a = &account{name: name, at: now}
+		a.set(c.budget(name))
+		a.records, a.bytes = a.budget.RecordsPerSecond*c.Burst.Seconds(), a.budget.BytesPerSecond*c.Burst.Seconds()
+		b.values[name] = a
+	}
+	a.refill(c, now)
+	return a
+}
+
+// forget makes room by an account that sent nothing for a while.
+func (b *budgets) forget(c *Config, now time.Time) bool {
+	for value, a := range b.values {
+		if now.Sub(a.at) > max(c.SeriesWindow, c.Burst) {
+			delete(b.values, value)
+			return true
+		}
+	}
+	return false
+}
+
+// follow gives the accounts the budgets of another configuration.
+func (b *budgets) follow(c *Config) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for value, a := range b.values {
+		a.set(c.budget(value))
+	}
+}
+
+func (a *account) set(b Budget) {
+	if b.ActiveSeries != a.budget.ActiveSeries {
+		a.series = nil
+		if b.ActiveSeries > 0 {
+			a.series = newSeries(b.ActiveSeries)
+		}
+	}
+	a.budget = b
+}
+
+func (a *account) refill(c *Config, now time.Time) {
+	seconds := max(now.Sub(a.at).Seconds(), 0)
+	a.at = now
+	fill := func(have *float64, rate float64) {
+		*have = min(*have+seconds*rate, rate*c.Burst.Seconds())
+	}
+	fill(&a.records, a.budget.RecordsPerSecond)
+	fill(&a.bytes, a.budget.BytesPerSecond)
+	if a.series != nil {
+		a.series.turn(now.UnixNano(), int64(c.SeriesWindow/2))
+	}
+}
+
+// wait is how long nothing may be sent, 0 if something may.
+func (a *account) wait() time.Duration {
+	var longest time.Duration
+	for _, x := range [...][2]float64{{a.records, a.budget.RecordsPerSecond}, {a.bytes, a.budget.BytesPerSecond}} {
+		if have, rate := x[0], x[1]; rate > 0 && have <= 0 {
+			longest = max(longest, time.Duration((1-have)/rate*float64(time.Second)), time.Millisecond)
+		}
+	}
+	return longest
+}
+
+// take books what is sent.
+func (a *account) take(records, bytes int) {
+	a.records -= float64(records)
+	a.bytes -= float64(bytes)
+}
