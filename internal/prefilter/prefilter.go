@@ -56,8 +56,8 @@ func (p *Pattern) study(tree *syntax.Regexp) {
 	}
 	found := concat(parts)
 	need := found.need
-	if found.exact {
-		need, p.decides = found.texts, found.whole
+	if found.exact && found.whole {
+		need, p.decides = found.texts, true
 	}
 	if !p.decides && worth(need) == 0 {
 		return

@@ -96,3 +96,16 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+// TestNeedsAreFew: each text that is looked for costs a pass.
+func TestNeedsAreFew(t *testing.T) {
+	for e, most := range map[string]int{`\b(?:4\d{3}|5[1-5]\d{2})(?:[ -]?\d{4}){3}\b`: 4, `error|timeout|refused`: 3, `\b(?:a|b|c)-?(?:d|e|f)-?secret=(?:x|y|z)\b`: 3} {
+		p, err := Compile(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(p.needs); n == 0 || n > most {
+			t.Errorf("%s looks for %d texts", e, n)
+		}
+	}
+}
