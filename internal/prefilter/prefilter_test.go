@@ -109,3 +109,20 @@ func TestNeedsAreFew(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkCompile(b *testing.B) {
+	for _, e := range []string{"error|timeout|refused", `[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`, `\b(?:4\d{3}|5[1-5]\d{2})(?:[ -]?\d{4}){3}\b`} {
+		b.Run(e, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Compile(e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(e+"/regexp", func(b *testing.B) {
+			for b.Loop() {
+				regexp.MustCompile(e)
+			}
+		})
+	}
+}

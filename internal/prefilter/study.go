@@ -2,6 +2,7 @@ package prefilter
 
 import (
 	"math"
+	"math/bits"
 	"regexp/syntax"
 	"slices"
 	"unicode"
@@ -214,11 +215,11 @@ const enough = 20
 func worth(need [][]class) float64 {
 	least := math.Inf(1)
 	for _, text := range need {
-		bits := 0.0
+		rare := 0.0
 		for i := range text {
-			bits -= math.Log2(min(share(&text[i]), 1))
+			rare -= math.Log2(min(share(&text[i]), 1))
 		}
-		least = min(least, bits, enough)
+		least = min(least, rare, enough)
 	}
 	if need == nil {
 		return 0
@@ -228,19 +229,18 @@ func worth(need [][]class) float64 {
 
 // share is about how much of the bytes of logs are of a class.
 func share(c *class) (sum float64) {
-	for i := range 256 {
-		if !c.has(byte(i)) {
-			continue
-		}
-		switch b := byte(i); {
-		case b >= 'a' && b <= 'z', b >= '0' && b <= '9':
-			sum += 1. / 48
-		case b == ' ' || b == '.' || b == '-' || b == '/' || b == ':' || b == '=' || b == '_' || b == '"' || b == ',':
-			sum += 1. / 50
-		case b >= 'A' && b <= 'Z':
-			sum += 1. / 200
-		default:
-			sum += 1. / 1000
+	for i, word := range c {
+		for ; word != 0; word &= word - 1 {
+			switch b := byte(64*i + bits.TrailingZeros64(word)); {
+			case b >= 'a' && b <= 'z', b >= '0' && b <= '9':
+				sum += 1. / 48
+			case b == ' ' || b == '.' || b == '-' || b == '/' || b == ':' || b == '=' || b == '_' || b == '"' || b == ',':
+				sum += 1. / 50
+			case b >= 'A' && b <= 'Z':
+				sum += 1. / 200
+			default:
+				sum += 1. / 1000
+			}
 		}
 	}
 	return sum
