@@ -61,7 +61,7 @@ var converters = map[string]function{
 }
 
 func isMatch(c call) getter {
-	x, of := c.args[0].expression, c.pattern(c.args[1], newPattern)
+	x, of := c.args[0].expression, c.pattern(c.args[1], asItIs)
 	return func(r *record) (value, error) {
 		re, err := of.of(r)
 		if err != nil {

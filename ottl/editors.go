@@ -100,7 +100,7 @@ func dropFirst(r *record, e *entry) error {
 }
 
 func matchingKeys(c call, drop bool) action {
-	target, of := &c.args[0], c.pattern(c.args[1], newPattern)
+	target, of := &c.args[0], c.pattern(c.args[1], asItIs)
 	edit := func(r *record, e *entry) error {
 		e.drop = r.pattern.Match(e.key) == drop
 		return nil

@@ -184,7 +184,7 @@ func (r *record) texts(keys, values []string) value {
 }
 
 func extractPatterns(c call) getter {
-	x, of := c.args[0].expression, c.pattern(c.args[1], newPattern)
+	x, of := c.args[0].expression, c.pattern(c.args[1], asItIs)
 	if of.fixed != nil && len(groups(of.fixed.Regexp)) == 0 {
 		c.fault(c.args[1].at, "the pattern has no named group; write (?P<name>...)")
 	}

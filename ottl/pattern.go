@@ -11,20 +11,18 @@ import (
 // A pattern is a regular expression that is fast on texts without a match.
 type pattern = prefilter.Pattern
 
-func newPattern(text string) (*pattern, error) { return prefilter.Compile(text) }
-
 // A source of patterns: one literal, or what an expression gives.
 type patterns struct {
 	fixed *pattern
 	get   getter
-	made  func(string) (*pattern, error)
+	made  func(string) string // the expression for a text
 }
 
-func (c call) pattern(a argument, made func(string) (*pattern, error)) patterns {
+func (c call) pattern(a argument, made func(string) string) patterns {
 	out := patterns{get: a.get, made: made}
 	if a.literal {
 		var err error
-		if out.fixed, err = made(string(a.val.b)); err != nil {
+		if out.fixed, err = prefilter.Compile(made(string(a.val.b))); err != nil {
 			c.fault(a.at, "this pattern cannot be used: %v", err)
 		}
 	}
@@ -42,7 +40,7 @@ func (p patterns) of(r *record) (*pattern, error) {
 	if v.kind != kindString {
 		return nil, v.must(kindString)
 	}
-	made, err := p.made(string(v.b))
+	made, err := prefilter.Once(p.made(string(v.b)))
 	if err != nil {
 		return nil, errNotPattern
 	}
@@ -51,8 +49,11 @@ func (p patterns) of(r *record) (*pattern, error) {
 
 var errNotPattern = errors.New("the text is no pattern")
 
-// newGlob makes a pattern of a glob: * any text, ? one character, [ab] [a-z] [!a] classes, {a,b} alternatives.
-func newGlob(text string) (*pattern, error) {
+// asItIs is for what is an expression already.
+func asItIs(text string) string { return text }
+
+// globbed is the expression for a glob: * any text, ? one character, [ab] [a-z] [!a] classes, {a,b} alternatives.
+func globbed(text string) string {
 	var b strings.Builder
 	b.WriteString(`\A(?s:`)
 	depth := 0
@@ -95,5 +96,5 @@ func newGlob(text string) (*pattern, error) {
 		}
 	}
 	b.WriteString(`)\z`)
-	return newPattern(b.String())
+	return b.String()
 }

@@ -68,7 +68,7 @@ func (p replacer) one(r *record, by []byte) ([]byte, error) {
 }
 
 func replacePattern(c call) action {
-	target, of, by, to := &c.args[0], c.pattern(c.args[1], newPattern), c.args[2].expression, c.replacer(3, 4)
+	target, of, by, to := &c.args[0], c.pattern(c.args[1], asItIs), c.args[2].expression, c.replacer(3, 4)
 	return func(r *record) error {
 		v, err := target.get(r)
 		if err != nil || v.kind == kindNil {
@@ -91,7 +91,7 @@ func replacePattern(c call) action {
 }
 
 func replaceMatch(c call) action {
-	target, of, by, to := &c.args[0], c.pattern(c.args[1], newGlob), c.args[2].expression, c.replacer(3, 4)
+	target, of, by, to := &c.args[0], c.pattern(c.args[1], globbed), c.args[2].expression, c.replacer(3, 4)
 	return func(r *record) error {
 		glob, err := of.of(r)
 		if err != nil {
@@ -113,7 +113,7 @@ func replaceMatch(c call) action {
 }
 
 func replaceAllPatterns(c call) action {
-	target, mode, of, by := &c.args[0], c.args[1].text, c.pattern(c.args[2], newPattern), c.args[3].expression
+	target, mode, of, by := &c.args[0], c.args[1].text, c.pattern(c.args[2], asItIs), c.args[3].expression
 	to := c.replacer(4, 5)
 	if mode != "key" && mode != "value" {
 		c.fault(c.args[1].at, "the mode is %q; write key or value", mode)
@@ -158,7 +158,7 @@ func replaceAllPatterns(c call) action {
 }
 
 func replaceAllMatches(c call) action {
-	target, of, by, to := &c.args[0], c.pattern(c.args[1], newGlob), c.args[2].expression, c.replacer(3, 4)
+	target, of, by, to := &c.args[0], c.pattern(c.args[1], globbed), c.args[2].expression, c.replacer(3, 4)
 	edit := func(r *record, e *entry) (err error) {
 		if e.val.Kind() == wire.ValueString && r.pattern.Match(e.val.Str()) {
 			e.body, err = r.any(textValue(r.replacement))

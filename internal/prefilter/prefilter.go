@@ -30,6 +30,12 @@ func Compile(text string) (*Pattern, error) {
 	return p, nil
 }
 
+// Once is Compile for an expression that is used for one text: finding out what it needs takes longer.
+func Once(text string) (*Pattern, error) {
+	re, err := regexp.Compile(text)
+	return &Pattern{Regexp: re}, err
+}
+
 // study finds out what the tree needs.
 func (p *Pattern) study(tree *syntax.Regexp) {
 	parts := []*syntax.Regexp{tree}
@@ -56,8 +62,8 @@ func (p *Pattern) study(tree *syntax.Regexp) {
 	}
 	found := concat(parts)
 	need := found.need
-	if found.exact {
-		need, p.decides = found.texts, found.whole
+	if found.exact && found.whole {
+		need, p.decides = found.texts, true
 	}
 	if !p.decides && worth(need) == 0 {
 		return

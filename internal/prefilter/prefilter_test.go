@@ -96,3 +96,33 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+// TestNeedsAreFew: each text that is looked for costs a pass.
+func TestNeedsAreFew(t *testing.T) {
+	for e, most := range map[string]int{`\b(?:4\d{3}|5[1-5]\d{2})(?:[ -]?\d{4}){3}\b`: 4, `error|timeout|refused`: 3, `\b(?:a|b|c)-?(?:d|e|f)-?secret=(?:x|y|z)\b`: 3} {
+		p, err := Compile(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(p.needs); n == 0 || n > most {
+			t.Errorf("%s looks for %d texts", e, n)
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for _, e := range []string{"error|timeout|refused", `[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`, `\b(?:4\d{3}|5[1-5]\d{2})(?:[ -]?\d{4}){3}\b`} {
+		b.Run(e, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Compile(e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(e+"/regexp", func(b *testing.B) {
+			for b.Loop() {
+				regexp.MustCompile(e)
+			}
+		})
+	}
+}

@@ -1,6 +1,9 @@
 package prefilter
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // A class is a set of bytes.
 type class [4]uint64
@@ -10,15 +13,14 @@ func (c *class) has(b byte) bool { return c[b>>6]>>(b&63)&1 != 0 }
 
 // single returns the only byte of the class.
 func (c *class) single() (b byte, ok bool) {
-	for i := range 256 {
-		if c.has(byte(i)) {
-			if ok {
-				return 0, false
-			}
-			b, ok = byte(i), true
+	n := 0
+	for i, word := range c {
+		n += bits.OnesCount64(word)
+		if word != 0 {
+			b = byte(64*i + bits.TrailingZeros64(word))
 		}
 	}
-	return b, ok
+	return b, n == 1
 }
 
 // A sequence is searched for in texts: a byte of each class, in order.

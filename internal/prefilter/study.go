@@ -2,6 +2,7 @@ package prefilter
 
 import (
 	"math"
+	"math/bits"
 	"regexp/syntax"
 	"slices"
 	"unicode"
@@ -15,9 +16,9 @@ const maxTexts, maxBytes = 24, 32
 type finding struct {
 	exact bool      // each match is one of texts
 	whole bool      // and each of texts matches wherever it stands
-	texts [][]class // if exact
-	need  [][]class // if not: each match contains one of these; nil if nothing is known
-	again bool      // and is one or more of need, one behind the other
+	again bool      // each match is one or more of texts, one behind the other
+	texts [][]class // if exact or again
+	need  [][]class // each match contains one of these, which are the best to look for; nil if nothing is known
 }
 
 var nothing = finding{exact: true, whole: true, texts: [][]class{{}}}
@@ -41,15 +42,11 @@ func look(x *syntax.Regexp) finding {
 		return alternate(x.Sub)
 	case syntax.OpQuest:
 		if in := look(x.Sub[0]); in.exact {
-			in.texts = append([][]class{{}}, in.texts...)
-			return in
+			return finding{exact: true, whole: in.whole, texts: append([][]class{{}}, in.texts...)}
 		}
 	case syntax.OpPlus:
 		in := look(x.Sub[0])
-		if in.exact {
-			return finding{need: in.texts, again: true}
-		}
-		return finding{need: in.need, again: in.again}
+		return finding{again: in.exact || in.again, texts: in.texts, need: in.need}
 	}
 	return finding{}
 }
@@ -57,9 +54,7 @@ func look(x *syntax.Regexp) finding {
 // concat finds out about trees one after the other.
 func concat(parts []*syntax.Regexp) finding {
 	c := sum{finding: nothing}
-	for _, x := range parts {
-		c.add(look(x))
-	}
+	c.walk(parts)
 	return c.done()
 }
 
@@ -81,20 +76,35 @@ type sum struct {
 	finding
 }
 
+// walk adds trees in order. Those in each other are taken apart, since a part of them may do.
+func (c *sum) walk(parts []*syntax.Regexp) {
+	for _, x := range parts {
+		switch x.Op {
+		case syntax.OpConcat, syntax.OpCapture:
+			c.walk(x.Sub)
+		default:
+			c.add(look(x))
+		}
+	}
+}
+
 // add takes the next tree.
 func (c *sum) add(in finding) {
 	switch {
 	case in.again: // begins and ends with one
-		c.add(finding{exact: true, texts: in.need})
+		c.add(finding{exact: true, texts: in.texts, need: in.need})
 		c.end()
-		c.texts = in.need
+		c.texts = in.texts
 	case !in.exact:
 		c.end()
 		c.better(in.need)
 	case !fits(c.texts, in.texts):
 		c.end()
+		c.better(in.need)
 		c.texts = in.texts
 	default:
+		c.better(c.texts)
+		c.better(in.need)
 		c.texts = product(c.texts, in.texts)
 		c.whole = c.whole && in.whole
 	}
@@ -107,13 +117,14 @@ func (c *sum) end() {
 }
 
 func (c *sum) better(need [][]class) {
-	if worth(need) > worth(c.need) {
+	if worth(need) >= worth(c.need) { // the later is the longer
 		c.need = need
 	}
 }
 
 func (c *sum) done() finding {
 	if c.exact {
+		c.better(c.texts)
 		return c.finding
 	}
 	c.end()
@@ -142,23 +153,23 @@ func product(a, b [][]class) (out [][]class) {
 // alternate finds out about trees of which one matches.
 func alternate(parts []*syntax.Regexp) finding {
 	out := finding{exact: true, whole: true}
-	var all [][]class
+	known := true
 	for _, x := range parts {
 		in := look(x)
-		out.exact, out.whole = out.exact && in.exact, out.whole && in.whole
-		if in.exact {
-			in.need = in.texts
-		}
-		if in.need == nil || len(all)+len(in.need) > maxTexts {
+		out.exact, out.whole, known = out.exact && in.exact, out.whole && in.whole, known && in.need != nil
+		out.texts, out.need = append(out.texts, in.texts...), append(out.need, in.need...)
+		known = known && len(out.need) <= maxTexts
+		if out.exact = out.exact && len(out.texts) <= maxTexts; !out.exact && !known {
 			return finding{}
 		}
-		all = append(all, in.need...)
 	}
-	if out.exact {
-		out.texts = all
-		return out
+	if !known {
+		out.need = nil
 	}
-	return finding{need: all}
+	if !out.exact {
+		out.texts = nil
+	}
+	return out
 }
 
 // runes finds out about a class of runes, given as pairs of the first and the last. Those of one byte make a class of bytes,
@@ -192,18 +203,23 @@ func runes(ranges []rune) finding {
 	if out.texts == nil {
 		return finding{} // matches nothing
 	}
+	out.need = out.texts
 	return out
 }
 
-// worth says how much a need tells: about how many bits its commonest text is away from what logs contain anyway.
+// enough is a worth beyond which a text is as good as never there.
+const enough = 20
+
+// worth says how much a need tells: about how many bits its commonest text is away from what logs contain anyway, less what
+// it costs to look for several.
 func worth(need [][]class) float64 {
 	least := math.Inf(1)
 	for _, text := range need {
-		bits := 0.0
+		rare := 0.0
 		for i := range text {
-			bits -= math.Log2(min(share(&text[i]), 1))
+			rare -= math.Log2(min(share(&text[i]), 1))
 		}
-		least = min(least, bits)
+		least = min(least, rare, enough)
 	}
 	if need == nil {
 		return 0
@@ -213,19 +229,18 @@ func worth(need [][]class) float64 {
 
 // share is about how much of the bytes of logs are of a class.
 func share(c *class) (sum float64) {
-	for i := range 256 {
-		if !c.has(byte(i)) {
-			continue
-		}
-		switch b := byte(i); {
-		case b >= 'a' && b <= 'z', b >= '0' && b <= '9':
-			sum += 1. / 48
-		case b == ' ' || b == '.' || b == '-' || b == '/' || b == ':' || b == '=' || b == '_' || b == '"' || b == ',':
-			sum += 1. / 50
-		case b >= 'A' && b <= 'Z':
-			sum += 1. / 200
-		default:
-			sum += 1. / 1000
+	for i, word := range c {
+		for ; word != 0; word &= word - 1 {
+			switch b := byte(64*i + bits.TrailingZeros64(word)); {
+			case b >= 'a' && b <= 'z', b >= '0' && b <= '9':
+				sum += 1. / 48
+			case b == ' ' || b == '.' || b == '-' || b == '/' || b == ':' || b == '=' || b == '_' || b == '"' || b == ',':
+				sum += 1. / 50
+			case b >= 'A' && b <= 'Z':
+				sum += 1. / 200
+			default:
+				sum += 1. / 1000
+			}
 		}
 	}
 	return sum

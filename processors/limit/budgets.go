@@ -12,9 +12,13 @@ const (
 
 // budgets are those of all values. They outlive a reload.
 type budgets struct {
+	metrics metrics
+
 	mu     sync.Mutex
 	values map[string]*account
 }
+
+func newBudgets() *budgets { return &budgets{metrics: newMetrics(), values: map[string]*account{}} }
 
 // account is the budget of a value.
 type account struct {
@@ -23,7 +27,6 @@ type account struct {
 	records, bytes float64 // what may be sent now; below 0 after a batch that was larger
 	at             time.Time
 	series         *series
-	over           [2]int64 // items since the start: refused, dropped
 }
 
 // account finds the budget of a value. b.mu must be held.
@@ -51,6 +54,7 @@ func (b *budgets) forget(c *Config, now time.Time) bool {
 	for value, a := range b.values {
 		if now.Sub(a.at) > max(c.SeriesWindow, c.Burst) {
 			delete(b.values, value)
+			b.metrics.forget(value)
 			return true
 		}
 	}

@@ -32,7 +32,7 @@ var seed = maphash.MakeSeed()
 
 // New makes the processor.
 func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	p := &Processor{settings: s, cfg: *c, log: throttle.Logger(s.Log, 1), budgets: &budgets{values: map[string]*account{}}, next: next}
+	p := &Processor{settings: s, cfg: *c, log: throttle.Logger(s.Log, 1), budgets: newBudgets(), next: next}
 	p.runs.New = func() any { return &run{p: p} }
 	return p, s.Metrics.Register(p)
 }
@@ -230,11 +230,7 @@ func (r *run) put(a *account, items int, passes bool) {
 		to = -1
 		r.over += items
 		r.beyond = append(r.beyond, pipeline.Range{From: r.index, To: r.index + items})
-		kind := 0
-		if r.p.cfg.OnLimit == onLimitDrop {
-			kind = 1
-		}
-		a.over[kind] += int64(items)
+		r.p.budgets.metrics.over.WithLabelValues(a.name, r.p.cfg.OnLimit).Add(float64(items))
 	} else if n := len(r.order); n > 0 && r.order[n-1].From+r.order[n-1].N == r.index {
 		r.order[n-1].N += items
 	} else {

@@ -76,7 +76,7 @@ func (c *Config) Validate() error {
 
 // Component describes the processor.
 func Component() pipeline.Component {
-	const instead = "not supported; mask with blocked_values, or with transform and replace_pattern"
+	const instead = "mask with blocked_values, or with transform and replace_pattern"
 	return pipeline.Processor("redaction", Default, New, pipeline.Signals[:]...).
 		WithDoc("removes attributes that are not allowed, and masks values by key, pattern or ready-made rule").
 		WithUnsupported(map[string]string{"url_sanitizer": instead, "db_sanitizer": instead})

