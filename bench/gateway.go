@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -16,7 +17,8 @@ type subject struct {
 	binary func(options) string
 	config func(in, out ports, encoding, protocol string) string
 	args   []string
-	left   []int // by request, how many of its records come out; nil: all
+	signal string // traces or metrics; logs if empty
+	left   []int  // by request, how many of its records come out; nil: all
 }
 
 // arrives is how many records come out of the first n of requests, sent in turn.
@@ -147,7 +149,7 @@ func gatewayRun(o options, s subject, protocol, codec string, requests [][]byte,
 	defer p.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	port, send := in.http, httpSender(in.http, codec)
+	port, send := in.http, httpSender(in.http, "/v1/"+cmp.Or(s.signal, "logs"), codec)
 	if protocol == "gRPC" {
 		var closeConn func() error
 		if send, closeConn, err = grpcSender(in.grpc, codec); err != nil {

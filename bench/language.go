@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 var languageWays = []struct {
 	name, processors, order string
 	drops                   *regexp.Regexp // bodies; nil: none
+	signal                  string         // traces or metrics; logs if empty
 	routed                  bool           // by namespace, to two exporters; the logs of a request are of ten resources and two namespaces
 }{
 	{name: "no processor"},
@@ -50,6 +52,23 @@ var languageWays = []struct {
     allow_all_keys: true
     blocked_values: ['[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}', '\b\d{3}-\d{2}-\d{4}\b', '\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b']
 `},
+	{name: "spans: `transform` on attributes with `where`", order: "transform", signal: "traces", processors: `  transform:
+    trace_statements:
+      - context: span
+        statements:
+          - set(attributes["http.route"], "/api/v1/orders") where IsMatch(attributes["url.path"], "^/api/v1/orders/")
+          - delete_key(attributes, "user_agent.original")
+`},
+	{name: "points: `filter` by metric name and datapoint attribute", order: "filter", signal: "metrics", processors: `  filter:
+    metrics:
+      metric: ['name == "` + droppedMetric + `"']
+      datapoint: ['attributes["state"] == "` + droppedState + `"']
+`},
+	{name: "`transform`: a condition that reads no record and does not hold", order: "transform", processors: `  transform:
+    log_statements:
+      - context: resource
+        statements: ['set(attributes["x"], 1) where attributes["service.name"] == "nothing"']
+`},
 	{name: "`transform`: a condition that holds for none", order: "transform", processors: `  transform:
     log_statements:
       - context: log
@@ -61,7 +80,7 @@ func language(o options) (table, error) {
 	t := table{
 		title:   "Processors that change or drop: OTLP/HTTP uncompressed in and out, 1,000 different logs of about 350 B a request, one core (GOMAXPROCS=1)",
 		command: "make bench, or: cd bench && go run . language",
-		head:    []string{"way", "program", "CPU µs/log", "to Sluice's CPU", "peak RSS MiB"},
+		head:    []string{"way", "program", "CPU µs/record", "to Sluice's CPU", "peak RSS MiB"},
 		notes: []string{fmt.Sprintf("Median (min–max) of %d alternating runs of %d records each after warm-up; `sending_queue` off at the Collector; every log that came out counted.",
 			o.runs, o.logs)},
 	}
@@ -73,14 +92,27 @@ func language(o options) (table, error) {
 	if err != nil {
 		return t, err
 	}
+	spans, err := spanRequests()
+	if err != nil {
+		return t, err
+	}
+	points, pointsLeft, err := pointRequests(distinctRequests)
+	if err != nil {
+		return t, err
+	}
 	for _, way := range languageWays {
-		requests := same
-		if way.routed {
+		requests, left := same, []int(nil)
+		switch {
+		case way.signal == "traces":
+			requests = spans
+		case way.signal == "metrics":
+			requests, left = points, pointsLeft
+		case way.routed:
 			requests = mixed
-		}
-		left, err := leftOf(requests, way.drops)
-		if err != nil {
-			return t, err
+		case way.drops != nil:
+			if left, err = leftOf(requests, way.drops); err != nil {
+				return t, err
+			}
 		}
 		subjects := []subject{
 			{name: "Sluice", binary: gatewaySubjects[0].binary, args: []string{"--data-dir", filepath.Join(os.TempDir(), "sluice-bench-language")}},
@@ -97,13 +129,14 @@ func language(o options) (table, error) {
 				if way.order == "" {
 					return c
 				}
+				c = strings.Replace(c, "    logs: {", "    "+cmp.Or(way.signal, "logs")+": {", 1)
 				c = strings.Replace(c, "exporters:\n", "processors:\n"+way.processors+"exporters:\n", 1)
 				if way.routed {
 					c = routed(c)
 				}
 				return strings.Replace(c, "receivers: [otlp], exporters", "receivers: [otlp], processors: ["+way.order+"], exporters", 1)
 			}
-			subjects[i].left = left
+			subjects[i].left, subjects[i].signal = left, way.signal
 		}
 		for range o.runs {
 			for i, s := range subjects {
@@ -120,11 +153,8 @@ func language(o options) (table, error) {
 	return t, nil
 }
 
-// leftOf returns how many logs of each request are not dropped; nil for all.
+// leftOf returns how many logs of each request are not dropped.
 func leftOf(requests [][]byte, dropped *regexp.Regexp) ([]int, error) {
-	if dropped == nil {
-		return nil, nil
-	}
 	left := make([]int, len(requests))
 	for i, r := range requests {
 		q := plogotlp.NewExportRequest()

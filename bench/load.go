@@ -85,8 +85,8 @@ func zstdAll(in [][]byte) ([][]byte, error) {
 
 type sender func(ctx context.Context, body []byte) error
 
-func httpSender(port int, encoding string) sender {
-	url := fmt.Sprintf("http://127.0.0.1:%d/v1/logs", port)
+func httpSender(port int, path, encoding string) sender {
+	url := fmt.Sprintf("http://127.0.0.1:%d%s", port, path)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, WriteBufferSize: 256 << 10}, Timeout: 30 * time.Second}
 	return func(ctx context.Context, body []byte) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))

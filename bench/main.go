@@ -1,7 +1,7 @@
 // Command bench compares Sluice with other programs from outside: built binaries as processes, CPU time and memory from
 // /proc, and counting sinks. It writes its tables into RESULTS.md.
 //
-//	go run . gateway | language | queue | spool | outage | fleet | scrape | tail | files | start | all
+//	go run . gateway | language | expose | queue | spool | outage | fleet | scrape | tail | files | start | all
 //
 // A figure is the median of alternating runs, with the range. A run in which less arrives than was sent fails.
 package main
@@ -56,7 +56,7 @@ func main() {
 }
 
 func run(o options, names []string) error {
-	all := []measurement{{"gateway", gateway}, {"language", language}, {"queue", queue}, {"spool", spool}, {"outage", outage}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"files", files}, {"start", start}}
+	all := []measurement{{"gateway", gateway}, {"language", language}, {"queue", queue}, {"expose", expose}, {"spool", spool}, {"outage", outage}, {"fleet", fleet}, {"scrape", scrape}, {"tail", tail}, {"files", files}, {"start", start}}
 	if o.peers == "" && !(len(names) == 1 && names[0] == "spool") { // it compares with the disk
 		dir, err := os.MkdirTemp("", "sluice-peers-*")
 		if err != nil {
@@ -93,7 +93,7 @@ func run(o options, names []string) error {
 		}
 	}
 	if done == 0 {
-		return fmt.Errorf("unknown measurement %q; use gateway, language, queue, spool, outage, fleet, scrape, tail, files, start or all", strings.Join(names, " "))
+		return fmt.Errorf("unknown measurement %q; use gateway, language, expose, queue, spool, outage, fleet, scrape, tail, files, start or all", strings.Join(names, " "))
 	}
 	return nil
 }
