@@ -1,7 +1,10 @@
 package ottl
 
 import (
+	"fmt"
 	"testing"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/sluiceio/sluice/wire"
 )
@@ -76,4 +79,42 @@ func BenchmarkFilter(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/record")
 		})
 	}
+}
+
+// BenchmarkFilterPoints drops points by the metric's name and by an attribute, as in bench/language.go.
+func BenchmarkFilterPoints(b *testing.B) {
+	md := pmetric.NewMetrics()
+	list := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics()
+	for k := range 20 {
+		m := list.AppendEmpty()
+		m.SetName(fmt.Sprint("system.metric.", k))
+		for p := range 50 {
+			if p == 0 {
+				m.SetEmptyGauge()
+			}
+			point := m.Gauge().DataPoints().AppendEmpty()
+			point.SetDoubleValue(float64(p))
+			point.Attributes().PutStr("state", []string{"idle", "user", "system", "wait", "steal"}[p%5])
+			point.Attributes().PutStr("cpu", fmt.Sprint(p/5))
+		}
+	}
+	request, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, faults := CompileFilter(wire.Metrics, []Block{
+		{Context: "metric", Conditions: []string{`name == "system.metric.7"`}}, {Context: "datapoint", Conditions: []string{`attributes["state"] == "idle"`}},
+	})
+	if len(faults) > 0 {
+		b.Fatal(faults)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		run := f.Start(nil)
+		if done, err := run.Over(request); err != nil || done.Removed != 240 {
+			b.Fatal(done.Removed, err)
+		}
+		run.Done()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/point")
 }

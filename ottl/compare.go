@@ -35,6 +35,24 @@ func (o operator) holds(c int) bool {
 	return c >= 0
 }
 
+// against compares with a literal. Whether something is a text is what most conditions ask.
+func against(get getter, b value, o operator) condition {
+	if b.kind != kindString || o > opNotEqual {
+		return func(r *record) (bool, error) {
+			a, err := get(r)
+			return err == nil && compare(a, b, o), err
+		}
+	}
+	text, equal := string(b.b), o == opEqual
+	return func(r *record) (bool, error) {
+		a, err := get(r)
+		if err != nil {
+			return false, err
+		}
+		return (a.kind == kindString && string(a.b) == text) == equal, nil
+	}
+}
+
 // compare follows contrib's rules: numbers compare as numbers, other types only with their own, and everything else is
 // unequal and neither less nor greater.
 func compare(a, b value, o operator) bool {

@@ -298,6 +298,9 @@ func (c *compiler) fold(e syntax.Expr) (x condition, known *bool) {
 			b := compare(x.val, y.val, op)
 			return nil, &b
 		}
+		if y.literal {
+			return against(x.get, y.val, op), nil
+		}
 		return func(r *record) (bool, error) {
 			a, err := x.get(r)
 			if err != nil {
