@@ -3,6 +3,8 @@ package limit
 import (
 	"sync"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/throttle"
 )
 
 const (
@@ -27,6 +29,7 @@ type account struct {
 	records, bytes float64 // what may be sent now; below 0 after a batch that was larger
 	at             time.Time
 	series         *series
+	line           throttle.Line
 }
 
 // account finds the budget of a value. b.mu must be held.

@@ -5,14 +5,11 @@ package limit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/sluiceio/sluice/internal/buffer"
-	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -21,7 +18,6 @@ import (
 type Processor struct {
 	settings pipeline.Settings
 	cfg      Config
-	log      *slog.Logger // one line a minute and value
 	budgets  *budgets
 	next     pipeline.Sink
 	runs     sync.Pool // *run
@@ -32,7 +28,7 @@ var seed = maphash.MakeSeed()
 
 // New makes the processor.
 func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	p := &Processor{settings: s, cfg: *c, log: throttle.Logger(s.Log, 1), budgets: newBudgets(), next: next}
+	p := &Processor{settings: s, cfg: *c, budgets: newBudgets(), next: next}
 	p.runs.New = func() any { return &run{p: p} }
 	return p, s.Metrics.Register(p)
 }
@@ -94,10 +90,12 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 
 var errOver = errors.New("over the budget of its sender")
 
-// say writes a line about what is over a budget.
+// say writes a line about what is over a budget, once a minute.
 func (p *Processor) say(a *account, what string, items int) {
-	p.log.Warn(fmt.Sprintf("%s is over its %s; data is %s", p.cfg.By, what, map[string]string{onLimitDrop: "dropped", onLimitRefuse: "refused"}[p.cfg.OnLimit]),
-		"reason", a.name, "items", items)
+	if skipped, due := a.line.Now(); due {
+		done := map[string]string{onLimitDrop: "dropped", onLimitRefuse: "refused"}[p.cfg.OnLimit]
+		p.settings.Log.Warn("over the budget; data is "+done, "by", p.cfg.By, "value", a.name, "budget", what, "items", items, "similar", skipped)
+	}
 }
 
 var _ pipeline.Sink = (*Processor)(nil)
