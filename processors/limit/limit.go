@@ -94,7 +94,7 @@ var errOver = errors.New("over the budget of its sender")
 func (p *Processor) say(a *account, what string, items int) {
 	if skipped, due := a.line.Now(); due {
 		done := map[string]string{onLimitDrop: "dropped", onLimitRefuse: "refused"}[p.cfg.OnLimit]
-		p.settings.Log.Warn("over the budget; data is "+done, "by", p.cfg.By, "value", a.name, "budget", what, "items", items, "similar", skipped)
+		p.settings.Log.Warn("over the budget; data is "+done, "by", p.cfg.By, "value", a.name, "budget", what, "items", items, "suppressed", skipped)
 	}
 }
 
