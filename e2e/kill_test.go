@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -14,12 +15,19 @@ import (
 const (
 	linesPerSecond = 2000
 	rotateEvery    = 3000
-	kills          = 6
 )
 
 // doublesPerKill limits duplicates: what was read since the last checkpoint (at most one second of input) and what was in
 // flight, for which another second is generous.
 const doublesPerKill = 2 * linesPerSecond
+
+// killsOf is how often a test kills: usually so often, and SLUICE_KILLS times in make faults.
+func killsOf(usually int) int {
+	if n, err := strconv.Atoi(os.Getenv("SLUICE_KILLS")); err == nil {
+		return n
+	}
+	return usually
+}
 
 // TestKillTheAgent kills the agent repeatedly while numbered lines are written and rotated. The oracle is a foreign OTLP
 // endpoint. No line may be missing.
@@ -44,6 +52,7 @@ service:
 `, dir, sink.port, p[0])
 	w := writeLines(t, dir+"/logs/app.log", "app", linesPerSecond, rotateEvery)
 	killed := 0
+	kills := killsOf(6)
 	for range kills {
 		agent := run(t, "sluice-agent", "--config", cfg, "--data-dir", dir+"/state").ready(p[0])
 		time.Sleep(time.Duration(300+rand.IntN(1200)) * time.Millisecond)
@@ -83,6 +92,7 @@ service:
 `, dir, p[0], p[1])
 	start := time.Now()
 	w := writeLines(t, dir+"/logs/app.log", "app", linesPerSecond, rotateEvery)
+	const kills = 6
 	for range kills {
 		up := run(t, "sluice", "up", "--config", cfg, "--data-dir", dir+"/state").ready(p[1])
 		time.Sleep(time.Duration(300+rand.IntN(1200)) * time.Millisecond)

@@ -3,7 +3,6 @@ package e2e
 import (
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -123,10 +122,7 @@ func TestADeadDestinationHoldsNobody(t *testing.T) {
 // settled within the last saving of the cursor (100 ms).
 func TestKillTheCollector(t *testing.T) {
 	t.Parallel()
-	kills := 6
-	if n, err := strconv.Atoi(os.Getenv("SLUICE_KILLS")); err == nil {
-		kills = n
-	}
+	kills := killsOf(6)
 	const clientsN, records = 8, 20
 	dir := t.TempDir()
 	a, b := newOTLPSink(t), newOTLPSink(t)

@@ -100,10 +100,7 @@ func numberedPoint(client, n int, base time.Time) []byte {
 // and goes: every sample that was answered 200 is stored, and none is booked as dropped although it is there.
 func TestKillBeforePrometheus(t *testing.T) {
 	t.Parallel()
-	kills := 5
-	if n, err := strconv.Atoi(os.Getenv("SLUICE_KILLS")); err == nil {
-		kills = n / 4
-	}
+	kills := killsOf(20) / 4
 	dir := t.TempDir()
 	prom := newPromSink(t)
 	p := ports(t, 3)
