@@ -9,8 +9,12 @@ import (
 
 const (
 	nameNone  = "(none)" // of resources without the attribute
-	nameOther = "other"  // of the values beyond max_values
+	nameOther = "other"  // of the values beyond max_values, and of texts longer than maxName
+	maxName   = 256
 )
+
+// sweepEvery is how often idle accounts are looked for: many new values in one request must not cost a search each.
+const sweepEvery = time.Second
 
 // budgets are those of all values. They outlive a reload.
 type budgets struct {
@@ -18,6 +22,7 @@ type budgets struct {
 
 	mu     sync.Mutex
 	values map[string]*account
+	swept  time.Time
 }
 
 func newBudgets() *budgets { return &budgets{metrics: newMetrics(), values: map[string]*account{}} }
@@ -34,8 +39,11 @@ type account struct {
 
 // account finds the budget of a value. b.mu must be held.
 func (b *budgets) account(c *Config, value []byte, now time.Time) *account {
-	if len(value) == 0 {
+	switch {
+	case len(value) == 0:
 		value = []byte(nameNone)
+	case len(value) > maxName:
+		value = []byte(nameOther)
 	}
 	a, is := b.values[string(value)]
 	if !is {
@@ -52,16 +60,19 @@ func (b *budgets) account(c *Config, value []byte, now time.Time) *account {
 	return a
 }
 
-// forget makes room by an account that sent nothing for a while.
+// forget makes room by the accounts that sent nothing for a while, and reports whether there is some.
 func (b *budgets) forget(c *Config, now time.Time) bool {
+	if now.Sub(b.swept) < sweepEvery {
+		return false
+	}
+	b.swept = now
 	for value, a := range b.values {
 		if now.Sub(a.at) > max(c.SeriesWindow, c.Burst) {
 			delete(b.values, value)
 			b.metrics.forget(value)
-			return true
 		}
 	}
-	return false
+	return len(b.values) < c.MaxValues
 }
 
 // follow gives the accounts the budgets of another configuration.

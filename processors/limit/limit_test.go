@@ -227,8 +227,17 @@ func TestValuesAreBounded(t *testing.T) {
 	for i := range 100 {
 		_ = p.Consume(t.Context(), logs(t, fmt.Sprint("team-", i), 3))
 	}
+	_ = p.Consume(t.Context(), logs(t, strings.Repeat("x", 1000), 3))
 	if n := len(p.budgets.values); n != 6 || p.budgets.values[nameOther] == nil {
 		t.Errorf("%d values", n)
+	}
+	for _, a := range p.budgets.values {
+		a.at = a.at.Add(-time.Hour)
+	}
+	p.budgets.swept = time.Time{}
+	_ = p.Consume(t.Context(), logs(t, "a new one", 3))
+	if n := len(p.budgets.values); n != 1 {
+		t.Errorf("%d values after an hour", n)
 	}
 }
 
