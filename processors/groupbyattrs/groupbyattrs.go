@@ -32,7 +32,9 @@ var requests buffer.Scratch
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	r := p.runs.Get().(*run)
 	defer p.runs.Put(r)
-	r.collect(b.Signal, b.Request)
+	if !r.collect(b) {
+		return p.halves(ctx, b)
+	}
 	if !r.changes() {
 		return p.next.Consume(ctx, b)
 	}
@@ -43,6 +45,22 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	changed := b
 	changed.Request = request
 	return pipeline.HandOn(ctx, p.next, changed, b.Items, order)
+}
+
+// halves hands on a batch that would become too large in two parts, to keep the memory bounded. What is behind a refused part is
+// refused unseen, to keep the order.
+func (p *Processor) halves(ctx context.Context, b pipeline.Batch) error {
+	g := pipeline.NewGather(b.Items)
+	half := b.Items / 2
+	for _, part := range []pipeline.Range{{From: 0, To: half}, {From: half, To: b.Items}} {
+		if refusal := g.Answer().Refusal; refusal != nil {
+			g.Refuse(pipeline.NewRanges([]pipeline.Range{part}), refusal)
+			break
+		}
+		n := part.To - part.From
+		g.Add(p.Consume(ctx, b.Cut(part.From, part.To)), n, pipeline.ItemMap{{From: part.From, N: n}})
+	}
+	return g.Err()
 }
 
 // fields are where a signal has the attributes of its items.

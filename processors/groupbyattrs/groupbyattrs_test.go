@@ -1,6 +1,8 @@
 package groupbyattrs
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -93,6 +95,37 @@ func TestWhatIsNotEqualStaysApart(t *testing.T) {
 	if got.ResourceLogs().Len() != 2 || got.ResourceLogs().At(0).ScopeLogs().Len() != 2 || got.ResourceLogs().At(1).SchemaUrl() == "" {
 		b, _ := (&plog.JSONMarshaler{}).MarshalLogs(got)
 		t.Errorf("%s", b)
+	}
+}
+
+// TestALargeResourceIsNotRepeatedWithoutBound: each record has a host of its own, and the resource is large.
+func TestALargeResourceIsNotRepeatedWithoutBound(t *testing.T) {
+	ld := hosts(0)
+	rl := ld.ResourceLogs().At(0)
+	rl.Resource().Attributes().PutStr("large", strings.Repeat("x", 1<<20))
+	const n = 200
+	for i := range n {
+		rl.ScopeLogs().At(0).LogRecords().AppendEmpty().Attributes().PutStr("host.name", fmt.Sprint(i))
+	}
+	b, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "groupbyattrs")
+	items, largest := 0, 0
+	p, err := New(s, &Config{Keys: []string{"host.name"}}, pipeline.SinkFunc(func(_ context.Context, b pipeline.Batch) error {
+		items, largest = items+b.Items, max(largest, len(b.Request))
+		if items >= n/2 {
+			return pipeline.Refuse(0, errors.New("busy"))
+		}
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := pipeline.Read(p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: b, Items: n}), n)
+	if largest > 2*maxCopied || items != n-a.Refused.Len()+largest/(1<<20) || len(a.Refused) != 1 || a.Refused[0].To != n {
+		t.Errorf("%d items seen, %d MiB at most, refused %v", items, largest>>20, a.Refused)
 	}
 }
 

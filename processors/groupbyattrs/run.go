@@ -41,6 +41,7 @@ type run struct {
 	index   int            // of the next item
 	came    int            // how many ResourceX, ScopeX and metrics there were
 	grouped bool           // whether an attribute was moved
+	copied  int            // bytes of what is around the items
 
 	key, text, rest []byte
 	found           []entry
@@ -57,8 +58,14 @@ func newRun(keys []string) *run { return &run{keys: keys, places: map[string]int
 // maxKept is how much memory of a leaf is kept after a large request.
 const maxKept = 1 << 20
 
-// collect sorts all items into leaves.
-func (r *run) collect(s wire.Signal, request wire.Request) {
+// maxCopied bounds the bytes of resources, scopes and metrics that are written for one request: a large resource is repeated for
+// each group that its records become.
+const maxCopied = 32 << 20
+
+// collect sorts all items into leaves. It returns false if the result would be too large and the batch can be cut.
+func (r *run) collect(b pipeline.Batch) bool {
+	s, request := b.Signal, b.Request
+	r.copied = 0
 	clear(r.places)
 	r.groups, r.scopes, r.index, r.came, r.grouped = r.groups[:0], r.scopes[:0], 0, 0, false
 	for i := range r.leaves[:cap(r.leaves)] {
@@ -77,6 +84,9 @@ func (r *run) collect(s wire.Signal, request wire.Request) {
 			r.came++
 			at.scopeBody, at.scopeSchema = sc.Scope(), sc.SchemaURL()
 			for items := sc.Items(); items.Next(); {
+				if b.Items > 1 && r.copied > maxCopied+len(request) {
+					return false
+				}
 				if s == wire.Metrics {
 					r.came++
 					r.metric(&at, items.Bytes())
@@ -87,6 +97,7 @@ func (r *run) collect(s wire.Signal, request wire.Request) {
 			}
 		}
 	}
+	return true
 }
 
 // changes reports whether the result differs from what came.
@@ -199,6 +210,7 @@ func (r *run) scope(at *place) int {
 	if !ok {
 		i = len(r.scopes)
 		r.scopes = append(r.scopes, scope{body: at.scopeBody, schema: at.scopeSchema})
+		r.copied += len(at.scopeBody) + len(at.scopeSchema)
 		r.groups[g].scopes = append(r.groups[g].scopes, i)
 		r.places[string(k)] = i
 	}
@@ -233,6 +245,7 @@ func (r *run) group(at *place) int {
 	if !ok {
 		i = len(r.groups)
 		r.groups = append(r.groups, group{resource: body, schema: at.schema})
+		r.copied += len(body) + len(at.schema)
 		r.places[string(k)] = i
 	}
 	return i
@@ -258,6 +271,7 @@ func (r *run) leaf(in int, l leaf) int {
 		r.leaves = append(r.leaves, l)
 	}
 	r.scopes[in].leaves = append(r.scopes[in].leaves, i)
+	r.copied += len(l.head) + len(l.dataHead)
 	r.places[string(k)] = i
 	return i
 }
