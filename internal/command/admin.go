@@ -189,7 +189,7 @@ func (a *admin) drop(ctx context.Context, o order, out, _ io.Writer) error {
 }
 
 func (a *admin) replay(ctx context.Context, o order, out, errs io.Writer) error {
-	r := &replay{to: o.To, headers: o.Headers, out: out, err: errs, pause: time.Second}
+	r := &replay{to: o.To, headers: o.Headers, partial: o.Partial, out: out, err: errs, pause: time.Second}
 	if err := r.prepare(); err != nil {
 		return err
 	}

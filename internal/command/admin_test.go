@@ -118,6 +118,27 @@ func TestReplayOfARunningQueue(t *testing.T) {
 	}
 }
 
+// TestReplayOfAPartFromARunningQueue: --partial reaches the daemon.
+func TestReplayOfAPartFromARunningQueue(t *testing.T) {
+	q, dir, data := served(t)
+	b := aLog("x")
+	b.Request, b.Items = append(b.Request, aLog("y").Request...), 2
+	q.Bury(b, &pipeline.Rejected{Reason: pipeline.DropRejected, Count: 1, Err: errors.New("one of them")})
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer srv.Close()
+	args := []string{"queue", "replay", filepath.Join(dir, "dead_letters"), "--to", srv.URL, "--confirm", "--data-dir", data}
+	code, out, errs := sluice(t, args...)
+	if code != ExitFailure {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	want(t, errs, "--partial")
+	code, out, errs = sluice(t, append(args, "--partial")...)
+	if code != 0 {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	want(t, out, "sent 1 records, 2 items")
+}
+
 // TestDrain refuses new batches until the queue is empty, or until the command is given up.
 func TestDrain(t *testing.T) {
 	q, _, data := served(t)
