@@ -92,6 +92,7 @@ type Queue struct {
 	running sync.WaitGroup
 	sum     spool.Sum   // of all lanes
 	shut    atomic.Bool // see CloseIntake
+	puts    atomic.Int64 // calls of Put that run
 
 	mu     sync.Mutex
 	cond   *sync.Cond // something may be taken, or there is room
