@@ -90,8 +90,8 @@ type Queue struct {
 	removed throttle.Line
 	stop    chan struct{}
 	running sync.WaitGroup
-	sum     spool.Sum   // of all lanes
-	shut    atomic.Bool // see CloseIntake
+	sum     spool.Sum    // of all lanes
+	shut    atomic.Bool  // see CloseIntake
 	puts    atomic.Int64 // calls of Put that run
 
 	mu     sync.Mutex
