@@ -484,3 +484,31 @@ func TestEmptyNewestIsNotDamage(t *testing.T) {
 		l.Close()
 	}
 }
+
+// TestLostHeadInTheNewestSegmentIsCountedInItems: the segment stays, so nothing but its end says what the record held.
+func TestLostHeadInTheNewestSegmentIsCountedInItems(t *testing.T) {
+	files, places := sample(t)
+	newest := slices.Max(slices.Collect(maps.Keys(places)))
+	victim := places[newest][1]
+	fs := image(files)
+	b := slices.Clone(files[newest])
+	b[victim.at] ^= 0xff
+	fs.SetFile(newest, b)
+	l := open(t, spool.Options{Dir: "q", FS: fs, SegmentBytes: 4 << 10})
+	before := l.Stats().Unsettled.Count
+	r := l.NewReader(0, 0)
+	var got uint64
+	for l.Stats().Unsettled.Records > 0 {
+		e, err := r.Next(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += uint64(e.Count)
+		l.Settle(e.Seq)
+	}
+	r.Close()
+	l.Close()
+	if st := l.Stats(); st.Damaged.Records != 1 || st.Damaged.Count != before-got || st.Unsettled != (spool.Totals{}) {
+		t.Errorf("%d items of %d were read: %+v", got, before, st)
+	}
+}

@@ -144,6 +144,7 @@ func (l *Log) SaveCursor() error {
 	l.mu.Lock()
 	l.unsaved = false
 	base := l.settled[0].to
+	l.bookRestLocked(base)
 	l.sent.cut(base)
 	c := cursor{l.next, l.durable, l.settled, append(spans(nil), l.sent...), true, l.written, l.stats.Unsettled, l.given}
 	again := false
@@ -218,14 +219,22 @@ func (l *Log) unlink(base Seq, saved bool) {
 			return
 		}
 		l.forget(s)
-		l.mu.Lock()
-		rest := s.total.minus(s.settled) // of records whose heads were lost
-		l.unsettled(func(all *Totals) { all.sub(rest) })
-		l.stats.Damaged.add(rest)
-		l.mu.Unlock()
 		if !saved && l.fs.SyncDir(l.opt.Dir) != nil {
 			return
 		}
+	}
+}
+
+// bookRestLocked counts what records held whose heads were lost, of segments that are settled as a whole. l.mu is held.
+func (l *Log) bookRestLocked(base Seq) {
+	for _, s := range l.segs {
+		if s.f != nil || s.end > base {
+			return
+		}
+		rest := s.total.minus(s.settled)
+		s.settled = s.total
+		l.unsettled(func(all *Totals) { all.sub(rest) })
+		l.stats.Damaged.add(rest)
 	}
 }
 

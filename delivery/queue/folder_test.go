@@ -12,14 +12,14 @@ import (
 	"github.com/sluiceio/sluice/spool/spooltest"
 )
 
-// TestARemovedFolderIsNoticed: nothing is answered as stored that goes into files without a name.
+// TestARemovedFolderIsNoticed: nothing is answered as stored that goes into files without a name, and what was in them is counted as
+// lost at the end.
 func TestARemovedFolderIsNoticed(t *testing.T) {
 	for _, how := range []string{"removed", "renamed", "replaced"} {
 		t.Run(how, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "q")
-			s, _ := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
+			s, books := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
 			q := openWith(t, spooltest.NewFS(), s, func(o *Options) { o.Dir, o.FS = dir, spool.OS{} })
-			defer q.Close()
 			if err := q.Put(t.Context(), batchOf("before")); err != nil {
 				t.Fatal(err)
 			}
@@ -42,6 +42,12 @@ func TestARemovedFolderIsNoticed(t *testing.T) {
 			}
 			if r, again := pipeline.AsRefused(q.Put(t.Context(), batchOf("after"))); !again || !strings.Contains(r.Error(), "removed or replaced") {
 				t.Errorf("got %v", r)
+			}
+			_ = q.Close()
+			for _, a := range books.Read() {
+				if a.Signal == pipeline.Logs && (a.Stored.Items != 0 || a.Dropped[pipeline.DropCorrupt].Items != 1) {
+					t.Errorf("after the end %+v are stored, dropped: %v", a.Stored, a.Dropped)
+				}
 			}
 		})
 	}

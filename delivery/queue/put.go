@@ -21,6 +21,8 @@ const fullWait = time.Second
 
 // Put stores a batch. nil means that it survives a power cut, or that on_full dropped it and it is counted.
 func (q *Queue) Put(ctx context.Context, b pipeline.Batch) error {
+	q.puts.Add(1)
+	defer q.puts.Add(-1)
 	if q.shut.Load() {
 		return pipeline.Refuse(fullWait, errors.New("the queue is being drained by an operator, and takes nothing; send to another collector"))
 	}

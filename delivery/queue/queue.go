@@ -90,8 +90,9 @@ type Queue struct {
 	removed throttle.Line
 	stop    chan struct{}
 	running sync.WaitGroup
-	sum     spool.Sum   // of all lanes
-	shut    atomic.Bool // see CloseIntake
+	sum     spool.Sum    // of all lanes
+	shut    atomic.Bool  // see CloseIntake
+	puts    atomic.Int64 // calls of Put that run
 
 	mu     sync.Mutex
 	cond   *sync.Cond // something may be taken, or there is room
@@ -278,6 +279,22 @@ func (l *lane) bookDamage() {
 	l.lost(pipeline.DropCorrupt, gone)
 }
 
+// giveUp books all that is left of a closed lane whose folder was removed or replaced.
+func (l *lane) giveUp() {
+	for _, i := range append(l.live.back, l.late.back...) { // a part of it may have met its fate
+		l.lost(pipeline.DropCorrupt, spool.Totals{Count: uint64(i.Items), Weight: uint64(i.Size)})
+		l.log.Settle(i.seq)
+	}
+	st := l.log.Stats()
+	left := st.Unsettled
+	left.Count += st.Damaged.Count - min(l.damaged.Count, st.Damaged.Count)
+	left.Weight += st.Damaged.Weight - min(l.damaged.Weight, st.Damaged.Weight)
+	l.damaged = st.Damaged
+	if l.lost(pipeline.DropCorrupt, left); left.Count > 0 {
+		l.q.o.Log.Error("what was in a folder of the queue that was removed or replaced counts as lost", "lane", l.name, "items", left.Count)
+	}
+}
+
 // lost books what leaves the queue without having been delivered.
 func (l *lane) lost(why pipeline.Reason, t spool.Totals) {
 	if t.Count > 0 {
@@ -312,10 +329,14 @@ func (q *Queue) Close() error {
 	var errs []error
 	for _, l := range q.all() {
 		errs = append(errs, l.log.Close())
-		l.bookDamage()
 	}
 	q.running.Wait()
 	for _, l := range q.all() {
+		if l.gone() != nil {
+			l.giveUp()
+		} else {
+			l.bookDamage()
+		}
 		for _, s := range []*stream{&l.live, &l.late} {
 			if s.ready != nil {
 				s.ready.buf.Release()

@@ -223,5 +223,8 @@ func (q *Queue) CloseIntake(closed bool) { q.shut.Store(closed) }
 // Shut reports whether the intake is closed.
 func (q *Queue) Shut() bool { return q.shut.Load() }
 
+// Storing reports whether a batch is on its way into the queue: it is not in Status yet.
+func (q *Queue) Storing() bool { return q.puts.Load() > 0 }
+
 // Number is the record's, within its lane.
 func (i *Item) Number() uint64 { return uint64(i.seq) }

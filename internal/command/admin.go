@@ -189,7 +189,7 @@ func (a *admin) drop(ctx context.Context, o order, out, _ io.Writer) error {
 }
 
 func (a *admin) replay(ctx context.Context, o order, out, errs io.Writer) error {
-	r := &replay{to: o.To, headers: o.Headers, out: out, err: errs, pause: time.Second}
+	r := &replay{to: o.To, headers: o.Headers, partial: o.Partial, out: out, err: errs, pause: time.Second}
 	if err := r.prepare(); err != nil {
 		return err
 	}
@@ -224,11 +224,13 @@ func (a *admin) drain(ctx context.Context, _ order, out, errs io.Writer) error {
 	for {
 		shut(true)
 		var left queue.Status
+		storing := false
 		for _, q := range a.queues() {
+			storing = q.Storing() || storing // before Status, which has it afterwards
 			s := q.Status()
 			left.Records, left.Items, left.Bytes = left.Records+s.Records, left.Items+s.Items, left.Bytes+s.Bytes
 		}
-		if left.Records == 0 {
+		if left.Records == 0 && !storing {
 			fmt.Fprintln(out, "all queues are empty; this daemon takes nothing for them until it is reloaded or restarted")
 			a.log.Info("all queues are drained; their intake stays closed until a reload or a restart")
 			return nil

@@ -26,7 +26,12 @@ func (k keeper) DiskQueue() *queue.Queue { return k.q }
 // served is an open queue, as openQueue makes it, of a daemon with an admin socket in data.
 func served(t *testing.T) (q *queue.Queue, dir, data string) {
 	t.Helper()
-	q, dir = openQueue(t, t.TempDir())
+	return servedOf(t, queue.Batching{})
+}
+
+func servedOf(t *testing.T, batching queue.Batching) (q *queue.Queue, dir, data string) {
+	t.Helper()
+	q, dir = openQueueOf(t, t.TempDir(), batching)
 	data = filepath.Join(t.TempDir(), strings.Repeat("a-long-name/", 12))
 	stop := serveAdmin(t.Context(), slog.New(slog.DiscardHandler), func() []any { return []any{keeper{}, keeper{q}, 1} }, data)
 	t.Cleanup(func() { stop(); q.Close() })
@@ -118,6 +123,27 @@ func TestReplayOfARunningQueue(t *testing.T) {
 	}
 }
 
+// TestReplayOfAPartFromARunningQueue: --partial reaches the daemon.
+func TestReplayOfAPartFromARunningQueue(t *testing.T) {
+	q, dir, data := served(t)
+	b := aLog("x")
+	b.Request, b.Items = append(b.Request, aLog("y").Request...), 2
+	q.Bury(b, &pipeline.Rejected{Reason: pipeline.DropRejected, Count: 1, Err: errors.New("one of them")})
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer srv.Close()
+	args := []string{"queue", "replay", filepath.Join(dir, "dead_letters"), "--to", srv.URL, "--confirm", "--data-dir", data}
+	code, out, errs := sluice(t, args...)
+	if code != ExitFailure {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	want(t, errs, "--partial")
+	code, out, errs = sluice(t, append(args, "--partial")...)
+	if code != 0 {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	want(t, out, "sent 1 records, 2 items")
+}
+
 // TestDrain refuses new batches until the queue is empty, or until the command is given up.
 func TestDrain(t *testing.T) {
 	q, _, data := served(t)
@@ -147,6 +173,39 @@ func TestDrain(t *testing.T) {
 	want(t, out, "all queues are empty")
 	if _, refused := pipeline.AsRefused(q.Put(t.Context(), aLog("late"))); !refused {
 		t.Error("a drained queue takes a batch")
+	}
+}
+
+// TestDrainWaitsForWhatIsGathered: a batch that came before the drain is stored later, and is sent before the drain ends.
+func TestDrainWaitsForWhatIsGathered(t *testing.T) {
+	q, _, data := servedOf(t, queue.Batching{Timeout: time.Second, Min: 100})
+	go func() {
+		for {
+			it, err := q.Take(t.Context())
+			if err != nil {
+				return
+			}
+			it.Settle()
+		}
+	}()
+	for q.Status().Records > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	stored := make(chan error, 1)
+	go func() { stored <- q.Put(t.Context(), aLog("before the drain")) }()
+	for !q.Storing() {
+		time.Sleep(time.Millisecond)
+	}
+	if code, _, errs := sluice(t, "queue", "drain", "--data-dir", data); code != 0 {
+		t.Fatalf("%d: %s", code, errs)
+	}
+	select {
+	case err := <-stored:
+		if _, refused := pipeline.AsRefused(err); err != nil && !refused {
+			t.Error(err)
+		}
+	case <-time.After(100 * time.Millisecond):
+		t.Error("the drain ended while a batch was on its way into the queue")
 	}
 }
 

@@ -38,6 +38,11 @@ func aLog(text string) pipeline.Batch {
 // openQueue is a queue with three records in two lanes, and a dead letter; it is open.
 func openQueue(t *testing.T, storage string) (*queue.Queue, string) {
 	t.Helper()
+	return openQueueOf(t, storage, queue.Batching{})
+}
+
+func openQueueOf(t *testing.T, storage string, batching queue.Batching) (*queue.Queue, string) {
+	t.Helper()
 	settings, _ := pipelinetest.Settings(t, pipeline.KindExporter, "otlp_http")
 	pool := &buffer.Pool{}
 	z, err := payload.NewCompressor(configcompression.TypeZstd, 0, pool)
@@ -47,7 +52,7 @@ func openQueue(t *testing.T, storage string) (*queue.Queue, string) {
 	dir := filepath.Join(storage, queue.FolderOf(settings.ID))
 	q, err := queue.Open(queue.Options{
 		Dir: dir, Compressor: z, Pool: pool, Consumers: 1, Size: 100, Sizer: "requests", MaxRecord: 1 << 20, Letters: 1 << 20,
-		Books: settings, Log: settings.Log,
+		Books: settings, Log: settings.Log, Batching: batching,
 	})
 	if err != nil {
 		t.Fatal(err)
