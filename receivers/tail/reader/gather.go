@@ -168,12 +168,16 @@ func (g *gather) send(o *group) {
 		one.free = func() { r.memory.Release(n) }
 		go r.send(p.f, p.w, p.c, one)
 	}
+	turns := make([]bool, len(o.parts)) // before the lock: a turn may take a moment
+	for i, p := range o.parts {
+		turns[i] = p.w.hasTurn(p.c, r.cfg.MaxInFlight)
+	}
 	g.assembly.Lock()
 	buf := g.buffers.Get().(*[]byte)
 	request, items := wire.Request((*buf)[:0]), 0
 	parts := o.parts[:0]
-	for _, p := range o.parts {
-		if !p.w.hasTurn(p.c, r.cfg.MaxInFlight) {
+	for i, p := range o.parts {
+		if !turns[i] {
 			alone(p, outgoing{request: p.write(nil, *o.records), items: p.items})
 			continue
 		}
