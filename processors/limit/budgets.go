@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluiceio/sluice/internal/throttle"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -34,7 +34,7 @@ type account struct {
 	records, bytes float64 // what may be sent now; below 0 after a batch that was larger
 	at             time.Time
 	series         *series
-	line           throttle.Line
+	over           prometheus.Counter // nil until something was over the budget
 }
 
 // account finds the budget of a value. b.mu must be held.
@@ -48,12 +48,11 @@ func (b *budgets) account(c *Config, value []byte, now time.Time) *account {
 	a, is := b.values[string(value)]
 	if !is {
 		name := string(value)
-		if len(b.values) >= c.MaxValues && name != nameOther && !b.forget(c, now) {
+		if len(b.values) >= c.MaxValues && name != nameOther && !c.overrides(name) && !b.forget(c, now) {
 			return b.account(c, []byte(nameOther), now)
 		}
 		a = &account{name: name, at: now}
-		a.set(c.budget(name))
-		a.records, a.bytes = a.budget.RecordsPerSecond*c.Burst.Seconds(), a.budget.BytesPerSecond*c.Burst.Seconds()
+		a.set(c, c.budget(name))
 		b.values[name] = a
 	}
 	a.refill(c, now)
@@ -80,16 +79,26 @@ func (b *budgets) follow(c *Config) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for value, a := range b.values {
-		a.set(c.budget(value))
+		a.set(c, c.budget(value))
+		a.over = nil // on_limit may be another
 	}
 }
 
-func (a *account) set(b Budget) {
-	if b.ActiveSeries != a.budget.ActiveSeries {
+// set gives the account a budget. What was not limited before starts with a full burst.
+func (a *account) set(c *Config, b Budget) {
+	switch {
+	case b.ActiveSeries == 0:
 		a.series = nil
-		if b.ActiveSeries > 0 {
-			a.series = newSeries(b.ActiveSeries)
-		}
+	case a.series == nil:
+		a.series = newSeries(b.ActiveSeries)
+	default:
+		a.series.limit = b.ActiveSeries // what is active stays so
+	}
+	if a.budget.RecordsPerSecond == 0 {
+		a.records = b.RecordsPerSecond * c.Burst.Seconds()
+	}
+	if a.budget.BytesPerSecond == 0 {
+		a.bytes = b.BytesPerSecond * c.Burst.Seconds()
 	}
 	a.budget = b
 }
@@ -120,6 +129,10 @@ func (a *account) wait() time.Duration {
 
 // take books what is sent.
 func (a *account) take(records, bytes int) {
-	a.records -= float64(records)
-	a.bytes -= float64(bytes)
+	if a.budget.RecordsPerSecond > 0 {
+		a.records -= float64(records)
+	}
+	if a.budget.BytesPerSecond > 0 {
+		a.bytes -= float64(bytes)
+	}
 }

@@ -3,6 +3,7 @@ package limit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
@@ -87,6 +88,11 @@ func (b Budget) faults(at string, fault func(bool, string, ...any)) {
 	fault(!(b.RecordsPerSecond >= 0), `"%srecords_per_second" is %v; write 0 or more`, at, b.RecordsPerSecond)
 	fault(!(b.BytesPerSecond >= 0), `"%sbytes_per_second" is %v; write 0 or more`, at, b.BytesPerSecond)
 	fault(b.ActiveSeries < 0 || b.ActiveSeries > maxSeries, `"%sactive_series" is %d; write 0 to %d`, at, b.ActiveSeries, maxSeries)
+}
+
+// overrides reports whether a value has a budget of its own, which no other value may take.
+func (c *Config) overrides(value string) bool {
+	return slices.ContainsFunc(c.Overrides, func(o Override) bool { return slices.Contains(o.Values, value) })
 }
 
 // budget is that of a value.

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluiceio/sluice/internal/buffer"
+	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -18,7 +20,8 @@ import (
 type Processor struct {
 	settings pipeline.Settings
 	cfg      Config
-	budgets  *budgets
+	budgets  atomic.Pointer[budgets] // replaced at the start after a reload
+	line     throttle.Line
 	next     pipeline.Sink
 	runs     sync.Pool // *run
 }
@@ -28,7 +31,8 @@ var seed = maphash.MakeSeed()
 
 // New makes the processor.
 func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	p := &Processor{settings: s, cfg: *c, budgets: newBudgets(), next: next}
+	p := &Processor{settings: s, cfg: *c, next: next}
+	p.budgets.Store(newBudgets())
 	p.runs.New = func() any { return &run{p: p} }
 	return p, s.Metrics.Register(p)
 }
@@ -40,15 +44,15 @@ func (p *Processor) estate() string {
 // Start takes over the budgets as they were used before a reload.
 func (p *Processor) Start(context.Context) error {
 	if before, is := p.settings.Inherit(p.estate()).(*budgets); is {
-		p.budgets = before
-		p.budgets.follow(&p.cfg)
+		before.follow(&p.cfg)
+		p.budgets.Store(before)
 	}
 	return nil
 }
 
 // Stop leaves the budgets to the next graph.
 func (p *Processor) Stop(context.Context) error {
-	p.settings.Leave(p.estate(), p.budgets)
+	p.settings.Leave(p.estate(), p.budgets.Load())
 	return nil
 }
 
@@ -90,9 +94,9 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 
 var errOver = errors.New("over the budget of its sender")
 
-// say writes a line about what is over a budget, once a minute.
+// say writes a line about what is over a budget, once a minute for all values.
 func (p *Processor) say(a *account, what string, items int) {
-	if skipped, due := a.line.Now(); due {
+	if skipped, due := p.line.Now(); due {
 		done := map[string]string{onLimitDrop: "dropped", onLimitRefuse: "refused"}[p.cfg.OnLimit]
 		p.settings.Log.Warn("over the budget; data is "+done, "by", p.cfg.By, "value", a.name, "budget", what, "items", items, "suppressed", skipped)
 	}
@@ -126,8 +130,9 @@ func (r *run) giveBack(err error, items int) {
 	if len(refused) == 0 {
 		return
 	}
-	r.p.budgets.mu.Lock()
-	defer r.p.budgets.mu.Unlock()
+	budgets := r.p.budgets.Load()
+	budgets.mu.Lock()
+	defer budgets.mu.Unlock()
 	at := 0
 	for _, b := range r.booked {
 		n := 0
@@ -147,15 +152,16 @@ func (r *run) decide(b pipeline.Batch) {
 	r.over, r.wait, r.index, r.booked = 0, 0, 0, r.booked[:0]
 	p := r.p
 	now := time.Now()
-	p.budgets.mu.Lock()
-	defer p.budgets.mu.Unlock()
+	budgets := p.budgets.Load()
+	budgets.mu.Lock()
+	defer budgets.mu.Unlock()
 	for rs := b.Request.Resources(); rs.Next(); {
 		start, end := rs.Range()
 		items := wire.Count(b.Signal, b.Request[start:end])
 		if items == 0 {
 			continue
 		}
-		a := p.budgets.account(&p.cfg, attribute(rs.Resource(), p.cfg.By), now)
+		a := budgets.account(&p.cfg, attribute(rs.Resource(), p.cfg.By), now)
 		if wait := a.wait(); wait > 0 {
 			r.wait = max(r.wait, wait)
 			r.put(a, items, false)
@@ -228,7 +234,10 @@ func (r *run) put(a *account, items int, passes bool) {
 		to = -1
 		r.over += items
 		r.beyond = append(r.beyond, pipeline.Range{From: r.index, To: r.index + items})
-		r.p.budgets.metrics.over.WithLabelValues(a.name, r.p.cfg.OnLimit).Add(float64(items))
+		if a.over == nil {
+			a.over = r.p.budgets.Load().metrics.over.WithLabelValues(a.name, r.p.cfg.OnLimit)
+		}
+		a.over.Add(float64(items))
 	} else if n := len(r.order); n > 0 && r.order[n-1].From+r.order[n-1].N == r.index {
 		r.order[n-1].N += items
 	} else {

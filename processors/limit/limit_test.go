@@ -221,6 +221,49 @@ func TestManySeries(t *testing.T) {
 	}
 }
 
+// TestANewLimitAfterAReload: what was not limited has no debts, and active series stay so.
+func TestANewLimitAfterAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcessor(t, &pipelinetest.Recorder{}, func(c *Config) { c.ActiveSeries = 100 })
+		for range 100 {
+			if err := p.Consume(t.Context(), points(t, "a", 0, 100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.settings.Estates.Open()
+		if err := p.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		next := newProcessor(t, &pipelinetest.Recorder{}, func(c *Config) { c.RecordsPerSecond, c.ActiveSeries = 100, 120 })
+		next.settings.Estates = p.settings.Estates
+		if err := next.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := pipeline.Read(next.Consume(t.Context(), points(t, "a", 1000, 50)), 50).Refused.Len(); got != 30 {
+			t.Errorf("%d of 50 new series refused, want 30", got)
+		}
+		if err := next.Consume(t.Context(), points(t, "a", 0, 100)); err != nil {
+			t.Errorf("active series: %v", err)
+		}
+	})
+}
+
+// TestOverridesAreNotTakenByOthers: a value with a budget of its own has it, however many others there are.
+func TestOverridesAreNotTakenByOthers(t *testing.T) {
+	p := newProcessor(t, &pipelinetest.Recorder{}, func(c *Config) {
+		c.RecordsPerSecond, c.MaxValues = 1, 5
+		c.Overrides = []Override{{Values: []string{"payments"}, Budget: Budget{RecordsPerSecond: 1e6}}}
+	})
+	for i := range 100 {
+		_ = p.Consume(t.Context(), logs(t, fmt.Sprint("team-", i), 30))
+	}
+	for range 3 {
+		if err := p.Consume(t.Context(), logs(t, "payments", 1000)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestValuesAreBounded: the others share a budget.
 func TestValuesAreBounded(t *testing.T) {
 	p := newProcessor(t, &pipelinetest.Recorder{}, func(c *Config) { c.RecordsPerSecond, c.MaxValues = 1, 5 })
@@ -228,15 +271,15 @@ func TestValuesAreBounded(t *testing.T) {
 		_ = p.Consume(t.Context(), logs(t, fmt.Sprint("team-", i), 3))
 	}
 	_ = p.Consume(t.Context(), logs(t, strings.Repeat("x", 1000), 3))
-	if n := len(p.budgets.values); n != 6 || p.budgets.values[nameOther] == nil {
+	if n := len(p.budgets.Load().values); n != 6 || p.budgets.Load().values[nameOther] == nil {
 		t.Errorf("%d values", n)
 	}
-	for _, a := range p.budgets.values {
+	for _, a := range p.budgets.Load().values {
 		a.at = a.at.Add(-time.Hour)
 	}
-	p.budgets.swept = time.Time{}
+	p.budgets.Load().swept = time.Time{}
 	_ = p.Consume(t.Context(), logs(t, "a new one", 3))
-	if n := len(p.budgets.values); n != 1 {
+	if n := len(p.budgets.Load().values); n != 1 {
 		t.Errorf("%d values after an hour", n)
 	}
 }

@@ -21,13 +21,14 @@ func newMetrics() metrics {
 
 // Describe implements prometheus.Collector.
 func (p *Processor) Describe(ch chan<- *prometheus.Desc) {
-	p.budgets.metrics.over.Describe(ch)
-	p.budgets.metrics.active.Describe(ch)
+	b := p.budgets.Load()
+	b.metrics.over.Describe(ch)
+	b.metrics.active.Describe(ch)
 }
 
 // Collect implements prometheus.Collector.
 func (p *Processor) Collect(ch chan<- prometheus.Metric) {
-	b := p.budgets
+	b := p.budgets.Load()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range b.values {

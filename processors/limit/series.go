@@ -3,13 +3,13 @@ package limit
 import "math/bits"
 
 const (
-	// exactSeries is up to how many series of one value are counted exactly, at about 40 bytes each. Above it a Bloom filter
-	// of ten bits a series is used: about one new series in a hundred is taken for a known one.
+	// exactSeries is up to how many series of one value are counted exactly, at about 40 bytes each. From then on a Bloom
+	// filter of ten bits a series is used: one or two new series in a hundred are taken for known ones.
 	exactSeries = 100_000
 	bitsEach    = 10
 	hashes      = 7
 	// maxSeries bounds active_series, and with it a filter's memory.
-	maxSeries = 50_000_000
+	maxSeries = 10_000_000
 )
 
 // series are the active ones of a value, in two generations: those seen since the last turn, and those seen in the one before
@@ -26,18 +26,18 @@ type members interface {
 	has(h uint64) bool
 	add(h uint64)
 	len() int
-	reset()
 }
 
-func newSeries(limit int) *series {
-	make := func() members {
-		if limit <= exactSeries {
-			return exact{}
-		}
-		words := 1 << bits.Len(uint(limit*bitsEach/64))
-		return &filter{words: make([]uint64, words), mask: uint64(words*64 - 1)}
+func newSeries(limit int) *series { return &series{limit: limit, young: exact{}, old: exact{}} }
+
+// filtered is a filter for so many series with the members of a set.
+func filtered(limit int, from exact) *filter {
+	words := 1 << bits.Len(uint(limit*bitsEach/64))
+	f := &filter{words: make([]uint64, words), mask: uint64(words*64 - 1)}
+	for h := range from {
+		f.add(h)
 	}
-	return &series{limit: limit, young: make(), old: make()}
+	return f
 }
 
 // active is how many there are.
@@ -49,10 +49,9 @@ func (s *series) turn(now, every int64) {
 	case now < s.next:
 		return
 	case now >= s.next+every: // nothing was seen for a whole generation
-		s.young.reset()
+		s.young = exact{}
 	}
-	s.young, s.old = s.old, s.young
-	s.young.reset()
+	s.young, s.old = exact{}, s.young
 	s.left = s.old.len()
 	s.next = now + every
 }
@@ -67,6 +66,9 @@ func (s *series) admit(h uint64) bool {
 	case s.active() >= s.limit:
 		return false
 	}
+	if e, is := s.young.(exact); is && len(e) >= exactSeries {
+		s.young = filtered(max(s.limit, 2*exactSeries), e)
+	}
 	s.young.add(h)
 	return true
 }
@@ -76,7 +78,6 @@ type exact map[uint64]struct{}
 func (e exact) has(h uint64) bool { _, is := e[h]; return is }
 func (e exact) add(h uint64)      { e[h] = struct{}{} }
 func (e exact) len() int          { return len(e) }
-func (e exact) reset()            { clear(e) }
 
 // filter is a Bloom filter.
 type filter struct {
@@ -106,8 +107,3 @@ func (f *filter) add(h uint64) {
 }
 
 func (f *filter) len() int { return f.n }
-
-func (f *filter) reset() {
-	clear(f.words)
-	f.n = 0
-}
