@@ -130,4 +130,18 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
+// Sync also notices that somebody removed the file: what is in it would die with this process.
+func (f osFile) Sync() error {
+	if err := f.sync(); err != nil {
+		return err
+	}
+	var st syscall.Stat_t
+	if syscall.Fstat(int(f.Fd()), &st) == nil && st.Nlink == 0 {
+		if _, err := os.Lstat(f.Name()); notExist(err) { // some file systems say 0 of every file
+			return fmt.Errorf("%s was removed while it was in use", f.Name())
+		}
+	}
+	return nil
+}
+
 func notExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

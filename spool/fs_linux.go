@@ -10,7 +10,7 @@ func (f osFile) Allocate(from, size int64) error {
 	}
 }
 
-func (f osFile) Sync() error {
+func (f osFile) sync() error {
 	for {
 		if err := syscall.Fdatasync(int(f.Fd())); err != syscall.EINTR {
 			return err

@@ -551,3 +551,39 @@ func TestSum(t *testing.T) {
 		sum = spool.Sum{}
 	}
 }
+
+// TestARemovedFileTakesNothing: somebody removes the file that is written. What is put later is not said to be stored in it.
+func TestARemovedFileTakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, spool.Options{Dir: dir})
+	put(t, l, 1)
+	if err := l.Durable(t.Context(), l.End()-1); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	if err := os.Remove(names[0]); err != nil {
+		t.Fatal(err)
+	}
+	stored := map[uint64]bool{}
+	for id := uint64(2); id < 20; id++ {
+		if _, err := l.Append(t.Context(), record(id, 10)); err == nil {
+			stored[id] = true
+		}
+	}
+	if len(stored) < 15 {
+		t.Errorf("only %d of 18 records were taken by another file", len(stored))
+	}
+	copied := t.TempDir() // what a kill leaves
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	ids, _, _ := drain(t, open(t, spool.Options{Dir: copied}))
+	for id := range stored {
+		if !ids[id] {
+			t.Errorf("record %d was said to be stored, and is not there", id)
+		}
+	}
+}
