@@ -216,7 +216,7 @@ func Unsettled(dir string) (t Totals, oldest time.Time, err error) {
 }
 
 // Verify reads all of a directory without taking the lock, and reports what is damaged. It calls progress, which may be nil, with bytes.
-// The end of a segment that another process is writing may be reported as damaged.
+// What another process is writing meanwhile is no damage.
 func Verify(dir string, progress func(done, total int64)) ([]Damage, error) {
 	var out []Damage
 	var done, total int64
@@ -232,6 +232,9 @@ func Verify(dir string, progress func(done, total int64)) ([]Damage, error) {
 		}
 		end, settled := Seq(0), settledIn(dir)
 		err = segmentsIn(dir, func(f found, limit Seq) error {
+			if f.err != nil && f.size == 0 && limit == maxSeq {
+				return nil // it was only being made
+			}
 			if f.err != nil {
 				kind := "unreadable"
 				if errors.Is(f.err, errDamaged) {
@@ -267,7 +270,7 @@ func verify(f found, limit Seq) (out []Damage) {
 		if gone.head > 0 {
 			d.Kind = "body"
 		}
-		if d.Records > 0 || !zeros(f.file, gone.at, gone.until) {
+		if (d.Records > 0 || !zeros(f.file, gone.at, gone.until)) && (closed || !f.written(gone)) {
 			out = append(out, d)
 		}
 	}, func(st step, _ Entry) error { next = st.seq + 1; return nil })
@@ -278,6 +281,36 @@ func verify(f found, limit Seq) (out []Damage) {
 		f.end = next
 	}
 	return out
+}
+
+// written reports whether what could not be read in a file without a footer was only being written by another process: a moment later
+// it is there.
+func (f found) written(gone loss) bool {
+	for range 3 {
+		time.Sleep(20 * time.Millisecond)
+		size, err := f.file.Size()
+		if err != nil {
+			return false
+		}
+		again := *f.segment
+		if again.loadFooter(f.file, size, maxSeq) && again.data == gone.at {
+			return true
+		}
+		w := newWalker(f.file, f.seed, place{gone.from, gone.at})
+		w.end, w.limit = size, maxSeq
+		st, ok, err := w.step()
+		for ok && err == nil && st.seq == w.seq && st.at == w.off {
+			var whole bool
+			if _, whole, err = w.body(st, nil); err != nil || !whole {
+				break
+			}
+			if w.accept(st); w.seq >= gone.to {
+				return true
+			}
+			st, ok, err = w.step()
+		}
+	}
+	return false
 }
 
 func zeros(f File, at, until int64) bool {

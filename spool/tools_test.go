@@ -64,3 +64,40 @@ func TestUnsettledIsWhatStatsSays(t *testing.T) {
 		t.Error("a file was opened")
 	}
 }
+
+// TestVerifyBesideAWriter: what is written meanwhile is no damage, and damage is.
+func TestVerifyBesideAWriter(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(Options{Dir: dir, SegmentBytes: 8 << 20, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		body := make([]byte, 200<<10)
+		for i := range body {
+			body[i] = byte(i) | 1
+		}
+		for n := 0; ; n = (n + 7919) % len(body) {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := l.Put(Record{Header: []byte("h"), Body: body[:n], Count: 1}); err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(50 * time.Microsecond)
+		}
+	}()
+	for range 20 {
+		if bad, err := Verify(dir, nil); err != nil || len(bad) > 0 {
+			t.Errorf("%+v, %v", bad, err)
+		}
+	}
+	close(stop)
+	<-ended
+}
