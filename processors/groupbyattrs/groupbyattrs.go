@@ -31,7 +31,10 @@ var requests buffer.Scratch
 // Consume hands on the records in their new order. Each keeps its own fate.
 func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	r := p.runs.Get().(*run)
-	defer p.runs.Put(r)
+	defer func() {
+		r.release()
+		p.runs.Put(r)
+	}()
 	if !r.collect(b) {
 		return p.halves(ctx, b)
 	}

@@ -55,8 +55,8 @@ type entry struct {
 
 func newRun(keys []string) *run { return &run{keys: keys, places: map[string]int{}} }
 
-// maxKept is how much memory of a leaf is kept after a large request.
-const maxKept = 1 << 20
+// maxKept is how much memory of leaves, and maxPlaces how many places, are kept after a large request.
+const maxKept, maxPlaces = 4 << 20, 4096
 
 // maxCopied bounds the bytes of resources, scopes and metrics that are written for one request: a large resource is repeated for
 // each group that its records become.
@@ -66,16 +66,7 @@ const maxCopied = 32 << 20
 func (r *run) collect(b pipeline.Batch) bool {
 	s, request := b.Signal, b.Request
 	r.copied = 0
-	clear(r.places)
-	r.groups, r.scopes, r.index, r.came, r.grouped = r.groups[:0], r.scopes[:0], 0, 0, false
-	for i := range r.leaves[:cap(r.leaves)] {
-		l := &r.leaves[:cap(r.leaves)][i]
-		if cap(l.items) > maxKept {
-			l.items = nil
-		}
-		l.items, l.from = l.items[:0], l.from[:0]
-	}
-	r.leaves = r.leaves[:0]
+	r.index, r.came, r.grouped = 0, 0, false
 	at := place{}
 	for rs := request.Resources(); rs.Next(); at.resource++ {
 		r.came++
@@ -98,6 +89,26 @@ func (r *run) collect(b pipeline.Batch) bool {
 		}
 	}
 	return true
+}
+
+// release forgets the request, and gives back what a large one took.
+func (r *run) release() {
+	if len(r.places) > maxPlaces {
+		r.places, r.groups, r.scopes, r.leaves = map[string]int{}, nil, nil, nil
+	}
+	clear(r.places)
+	clear(r.groups)
+	clear(r.scopes)
+	r.groups, r.scopes = r.groups[:0], r.scopes[:0]
+	kept := 0
+	for i := range r.leaves {
+		l := &r.leaves[i]
+		kept += cap(l.items)
+		*l = leaf{items: l.items[:0], from: l.from[:0]}
+	}
+	if r.leaves = r.leaves[:0]; kept > maxKept {
+		r.leaves = nil
+	}
 }
 
 // changes reports whether the result differs from what came.

@@ -154,7 +154,10 @@ func (f *finder) take(i int, found detector.Attributes, err error) {
 		if before == failed {
 			f.log.Info("detected after all", "detector", f.names[i])
 		}
-		f.state[i], f.found[i] = known, found
+		f.state[i] = known
+		if len(found) > 0 || before == searching { // a metadata service that is away for a moment does not move the host
+			f.found[i] = found
+		}
 	}
 	f.merge()
 	if !slices.Contains(f.state, searching) {

@@ -195,6 +195,13 @@ func TestRefreshKeepsWhatWasKnown(t *testing.T) {
 		if z := look(); z != "b" {
 			t.Errorf("then %v", z)
 		}
+		f.mu.Lock()
+		f.found = nil
+		f.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		if z := look(); z != "b" {
+			t.Errorf("after a refresh that found nothing %v", z)
+		}
 		if err := p.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
