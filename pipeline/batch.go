@@ -34,13 +34,38 @@ func (b Batch) Cut(from, to int) Batch {
 	return b.CutRanges(nil, NewRanges([]Range{{max(from, 0), min(to, b.Items)}}))
 }
 
+// manyRanges is from when on one pass over the request is cheaper than one for each range.
+const manyRanges = 4
+
 // CutRanges is a batch of some items, appended to dst.
 func (b Batch) CutRanges(dst []byte, items Ranges) Batch {
-	for _, r := range items {
-		dst = wire.AppendItems(dst, b.Signal, b.Request, r.From, r.To)
+	if len(items) >= manyRanges {
+		dst = b.cutInOnePass(dst, items)
+	} else {
+		for _, r := range items {
+			dst = wire.AppendItems(dst, b.Signal, b.Request, r.From, r.To)
+		}
 	}
 	b.Request, b.Items = dst, items.Len()
 	return b
+}
+
+func (b Batch) cutInOnePass(dst []byte, items Ranges) []byte {
+	shares, at := make([]wire.Share, 0, 2*len(items)+1), 0
+	give := func(to, end int) {
+		if end > at {
+			shares = append(shares, wire.Share{To: to, Count: end - at})
+			at = end
+		}
+	}
+	for _, r := range items {
+		give(-1, r.From)
+		give(0, r.To)
+	}
+	give(-1, b.Items)
+	parts := [][]byte{dst}
+	new(wire.Divider).Divide(parts, b.Signal, b.Request, shares)
+	return parts[0]
 }
 
 // Remaining is what to send again when err is the answer for b: the refused items.

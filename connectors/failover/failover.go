@@ -130,9 +130,15 @@ func partOf(whole, part pipeline.Ranges) pipeline.Ranges {
 	for _, w := range whole {
 		n := w.To - w.From
 		for _, p := range part {
+			if p.From >= at+n {
+				break
+			}
 			if from, to := max(p.From, at), min(p.To, at+n); from < to {
 				out = append(out, pipeline.Range{From: w.From + from - at, To: w.From + to - at})
 			}
+		}
+		for len(part) > 0 && part[0].To <= at+n { // behind us
+			part = part[1:]
 		}
 		at += n
 	}
