@@ -26,7 +26,8 @@ func (g *gather) dueLocked() {
 	}
 }
 
-// putAll stores a batch, in pieces if it is larger than a record may be. Only the last one waits for company.
+// putAll stores a batch, in pieces if it is larger than a record may be. Only the last one waits for company. What is behind a
+// refused piece is refused unseen: stored, it would be out of order, and come twice when the caller repeats.
 func (l *lane) putAll(ctx context.Context, b pipeline.Batch, waits bool) error {
 	o := &l.q.o.Batching
 	size := o.size(b.Items, len(b.Request))
@@ -40,6 +41,10 @@ func (l *lane) putAll(ctx context.Context, b pipeline.Batch, waits bool) error {
 	}
 	g := pipeline.NewGather(b.Items)
 	for from := 0; from < b.Items; from += step {
+		if refusal := g.Answer().Refusal; refusal != nil {
+			g.Refuse(pipeline.NewRanges([]pipeline.Range{{From: from, To: b.Items}}), refusal)
+			break
+		}
 		to := min(from+step, b.Items)
 		piece := b.Cut(from, to)
 		g.Add(l.putAll(ctx, piece, waits && to == b.Items), piece.Items, pipeline.ItemMap{{From: from, N: piece.Items}})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,6 +180,37 @@ func TestBatchIsCut(t *testing.T) {
 			_ = q.Close()
 		})
 	}
+}
+
+// TestBehindARefusedPiece: what is behind a piece that cannot be stored is refused with it, and not stored.
+func TestBehindARefusedPiece(t *testing.T) {
+	fs := spooltest.NewFS()
+	writes := 0
+	var failing atomic.Bool
+	fs.Hook = func(op spooltest.Op) error {
+		if failing.Load() && op.Kind == "sync" {
+			if writes++; writes == 5 {
+				return syscall.ENOSPC
+			}
+		}
+		return nil
+	}
+	q := open(t, fs)
+	q.o.Batching = Batching{Timeout: time.Millisecond, Min: 2, Max: 2}
+	var texts []string
+	for i := range 10 {
+		texts = append(texts, fmt.Sprint("line ", i))
+	}
+	failing.Store(true)
+	a := pipeline.Read(q.Put(t.Context(), logsOf(t, texts...)), len(texts))
+	failing.Store(false)
+	if len(a.Refused) != 1 || a.Refused[0].To != len(texts) || a.Refused[0].From == 0 {
+		t.Fatalf("refused %v", a.Refused)
+	}
+	if n := q.Status().Items; n != int64(a.Refused[0].From) {
+		t.Errorf("%d items are stored, %d were answered", n, a.Refused[0].From)
+	}
+	_ = q.Close()
 }
 
 // TestUntilFull: the time is told from the rate of the last minute, and not while the queue shrinks.
