@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"wire", "ottl/syntax", "spool", "internal/backoff", "internal/build", "internal/poison", "internal/prefilter", "internal/statefile", "internal/stdlog", "internal/throttle", "dashboards/rules"},
 	{"wire/prom", "wire/loki", "wire/template", "wire/otlpjson", "internal/buffer"},
 	{"internal/conns", "ottl"},
-	{"internal/listen"},
+	{"internal/listen", "kube"},
 	{"pipeline", "internal/inflate"},
 	{"pipeline/ledger", "pipeline/status", "pipeline/config/read", "pipeline/source", "delivery/answer", "delivery/payload", "delivery/pace"},
 	{"delivery/credential", "delivery/divide"},

@@ -1,0 +1,136 @@
+package kube
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+)
+
+// Need is what of an object is kept. Needs are added where components share a watch.
+type Need uint8
+
+const (
+	// Identity keeps of pods a *Pod: who it is and its metadata. Of other kinds it keeps the metadata.
+	Identity Need = 1 << iota
+	// Targets keeps what discovery makes targets of: metadata, ports, addresses, readiness.
+	Targets
+	// State keeps what kube_* series tell: all but what only a kubelet reads.
+	State
+)
+
+// lastApplied is what kubectl apply wrote: the whole object again. No component reads it.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// trimmer returns the transformation of arriving objects. It is idempotent, as informers ask.
+func trimmer(want Want) cache.TransformFunc {
+	pods := want.Kind.String() == Pods.String()
+	return func(o any) (any, error) {
+		if m, err := meta.Accessor(o); err == nil {
+			m.SetManagedFields(nil)
+			if a := m.GetAnnotations(); a[lastApplied] != "" {
+				delete(a, lastApplied)
+			}
+		}
+		switch o := o.(type) {
+		case *corev1.Pod:
+			if pods && want.Need == Identity {
+				return identityOf(o), nil
+			}
+			if want.Need&State == 0 {
+				return targetPod(o), nil
+			}
+			trimContainers(o.Spec.Containers)
+			trimContainers(o.Spec.InitContainers)
+			o.Spec.EphemeralContainers = nil
+			o.Spec.Affinity = nil
+		case *corev1.Node:
+			o.Status.Images = nil
+			o.Status.VolumesInUse, o.Status.VolumesAttached, o.Status.Config = nil, nil, nil
+			if want.Need&State == 0 {
+				o.Status.Conditions = nil
+				o.Status.Capacity, o.Status.Allocatable = nil, nil
+			}
+		case *corev1.ConfigMap:
+			return &corev1.ConfigMap{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
+		case *corev1.Secret:
+			return &corev1.Secret{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta, Type: o.Type}, nil
+		}
+		if want.Need == Identity {
+			return identityOfOther(o), nil
+		}
+		return o, nil
+	}
+}
+
+// identityOfOther keeps the metadata of an object of another kind than Pod.
+func identityOfOther(o any) any {
+	if _, is := o.(*metav1.PartialObjectMetadata); is {
+		return o
+	}
+	m, err := meta.Accessor(o)
+	if err != nil {
+		return o // a tombstone
+	}
+	if _, is := o.(*Pod); is {
+		return o
+	}
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		Name: m.GetName(), Namespace: m.GetNamespace(), UID: m.GetUID(), ResourceVersion: m.GetResourceVersion(),
+		Labels: m.GetLabels(), Annotations: m.GetAnnotations(), OwnerReferences: m.GetOwnerReferences(),
+		CreationTimestamp: m.GetCreationTimestamp(), DeletionTimestamp: m.GetDeletionTimestamp(),
+	}}
+}
+
+// targetPod is a new pod with what discovery and identities read, so that the decoded one can go.
+func targetPod(o *corev1.Pod) *corev1.Pod {
+	out := &corev1.Pod{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}
+	out.Spec = corev1.PodSpec{
+		NodeName: o.Spec.NodeName, HostNetwork: o.Spec.HostNetwork, Hostname: o.Spec.Hostname,
+		Containers: targetContainers(o.Spec.Containers), InitContainers: targetContainers(o.Spec.InitContainers),
+	}
+	out.Status = corev1.PodStatus{
+		Phase: o.Status.Phase, PodIP: o.Status.PodIP, PodIPs: o.Status.PodIPs, HostIP: o.Status.HostIP, StartTime: o.Status.StartTime,
+		ContainerStatuses: targetStatuses(o.Status.ContainerStatuses), InitContainerStatuses: targetStatuses(o.Status.InitContainerStatuses),
+	}
+	for _, c := range o.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			out.Status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status}}
+		}
+	}
+	return out
+}
+
+func targetContainers(in []corev1.Container) []corev1.Container {
+	var out []corev1.Container
+	for _, c := range in {
+		out = append(out, corev1.Container{Name: c.Name, Image: c.Image, Ports: c.Ports, RestartPolicy: c.RestartPolicy})
+	}
+	return out
+}
+
+func targetStatuses(in []corev1.ContainerStatus) []corev1.ContainerStatus {
+	var out []corev1.ContainerStatus
+	for _, s := range in {
+		out = append(out, corev1.ContainerStatus{
+			Name: s.Name, ContainerID: s.ContainerID, Image: s.Image, ImageID: s.ImageID, RestartCount: s.RestartCount, Ready: s.Ready,
+			LastTerminationState: corev1.ContainerState{Terminated: terminated(s.LastTerminationState.Terminated)},
+		})
+	}
+	return out
+}
+
+func terminated(t *corev1.ContainerStateTerminated) *corev1.ContainerStateTerminated {
+	if t == nil {
+		return nil
+	}
+	return &corev1.ContainerStateTerminated{ContainerID: t.ContainerID}
+}
+
+func trimContainers(in []corev1.Container) {
+	for i := range in {
+		c := &in[i]
+		c.Command, c.Args, c.Env, c.EnvFrom, c.VolumeMounts = nil, nil, nil, nil, nil
+		c.LivenessProbe, c.ReadinessProbe, c.StartupProbe, c.Lifecycle, c.SecurityContext = nil, nil, nil, nil, nil
+	}
+}
