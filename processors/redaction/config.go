@@ -35,12 +35,14 @@ type Config struct {
 	HMACKey configopaque.String `mapstructure:"hmac_key"`
 	// Summary says what was done in attributes: debug (keys and counts), info (counts) or silent.
 	Summary string `mapstructure:"summary"`
+	// URLSanitizer replaces what varies in URLs by *.
+	URLSanitizer URLSanitizer `mapstructure:"url_sanitizer"`
 	// Rules are ready-made detectors by name, for values: see README.md.
 	Rules []string `mapstructure:"rules"`
 }
 
 // Default removes every attribute, as in the Collector.
-func Default() *Config { return &Config{} }
+func Default() *Config { return &Config{URLSanitizer: URLSanitizer{SanitizeSpanName: true}} }
 
 // Validate reports every fault by its key.
 func (c *Config) Validate() error {
@@ -76,8 +78,7 @@ func (c *Config) Validate() error {
 
 // Component describes the processor.
 func Component() pipeline.Component {
-	const instead = "mask with blocked_values, or with transform and replace_pattern"
 	return pipeline.Processor("redaction", Default, New, pipeline.Signals[:]...).
 		WithDoc("removes attributes that are not allowed, and masks values by key, pattern or ready-made rule").
-		WithUnsupported(map[string]string{"url_sanitizer": instead, "db_sanitizer": instead})
+		WithUnsupported(map[string]string{"db_sanitizer": "mask with blocked_values, or with transform and replace_pattern"})
 }
