@@ -26,7 +26,10 @@ func TestCases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: ld.LogRecordCount()}); err != nil {
+		b := pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: ld.LogRecordCount()}
+		headers := (&pipeline.Config{Instances: []pipeline.Instance{{Config: c}}}).MetadataKeys()
+		b.Origin.Metadata, _ = headers.Of(func(string) []string { return []string{"acme"} })
+		if err := p.Consume(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 		out, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(sink.Batches()[0].Request)

@@ -198,7 +198,7 @@ func TestFromContext(t *testing.T) {
 			t.Errorf("request %d: got\n%swant\n%s", i, got, want)
 		}
 	}
-	for _, bad := range []string{"auth.subject", "metadata.", "header.x"} {
+	for _, bad := range []string{"auth.subject", "metadata.", "header x"} {
 		c.Attributes[0].FromContext = bad
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("%s: %v", bad, err)
