@@ -151,6 +151,9 @@ func documents(text []byte) (out []document, err error) {
 		if d.signal == 0 {
 			return nil, lineError{d.line, errors.New("not OTLP/JSON: write resourceLogs, resourceMetrics or resourceSpans")}
 		}
+		if at, err := checkNames(d.text); err != nil {
+			return nil, lineError{line(begin + at), err}
+		}
 		out = append(out, d)
 	}
 }
