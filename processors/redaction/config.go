@@ -76,6 +76,14 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Warnings reports what is valid and probably not intended.
+func (c *Config) Warnings() []string {
+	if !c.AllowAllKeys && len(c.AllowedKeys) == 0 {
+		return []string{"allow_all_keys: is false and allowed_keys is empty, so all attributes are removed, those of resources too; write allow_all_keys: true, or name the keys that may stay"}
+	}
+	return nil
+}
+
 // Component describes the processor.
 func Component() pipeline.Component {
 	return pipeline.Processor("redaction", Default, New, pipeline.Signals[:]...).

@@ -75,6 +75,16 @@ func record(body string) wire.Request {
 	return wire.EndMessage(wire.EndMessage(b, sl), rl)
 }
 
+// TestRemovingAllIsAWarning: it is the default, and hardly what a list of patterns is written for.
+func TestRemovingAllIsAWarning(t *testing.T) {
+	for keys, want := range map[string]int{"blocked_key_patterns: [password]": 1, "allow_all_keys: true": 0, "allowed_keys: [a]": 0} {
+		w := pipelinetest.Decode(t, Default(), keys).Warnings()
+		if len(w) != want || want == 1 && !strings.HasPrefix(w[0], "allow_all_keys: ") {
+			t.Errorf("%s: %v", keys, w)
+		}
+	}
+}
+
 // TestUnknownFieldsStay: only the value changes.
 func TestUnknownFieldsStay(t *testing.T) {
 	c := Default()
