@@ -77,11 +77,22 @@ func (c *Config) Validate() error {
 }
 
 // Warnings reports what is valid and probably not intended.
-func (c *Config) Warnings() []string {
+func (c *Config) Warnings() (all []string) {
 	if !c.AllowAllKeys && len(c.AllowedKeys) == 0 {
-		return []string{"allow_all_keys: is false and allowed_keys is empty, so all attributes are removed, those of resources too; write allow_all_keys: true, or name the keys that may stay"}
+		all = append(all, "allow_all_keys: is false and allowed_keys is empty, so all attributes are removed, those of resources too; write allow_all_keys: true, or name the keys that may stay")
 	}
-	return nil
+	for _, list := range []struct {
+		key   string
+		names []string
+		fix   string
+	}{{"allowed_keys", c.AllowedKeys, "name each key"}, {"ignored_keys", c.IgnoredKeys, "move it to ignored_key_patterns"}} {
+		for i, name := range list.names {
+			if strings.ContainsAny(name, `\*^$|+()[]`) {
+				all = append(all, fmt.Sprintf("%s::%d: %q looks like a regular expression, and is compared as it stands; %s", list.key, i, name, list.fix))
+			}
+		}
+	}
+	return all
 }
 
 // Component describes the processor.

@@ -75,13 +75,17 @@ func record(body string) wire.Request {
 	return wire.EndMessage(wire.EndMessage(b, sl), rl)
 }
 
-// TestRemovingAllIsAWarning: it is the default, and hardly what a list of patterns is written for.
-func TestRemovingAllIsAWarning(t *testing.T) {
-	for keys, want := range map[string]int{"blocked_key_patterns: [password]": 1, "allow_all_keys: true": 0, "allowed_keys: [a]": 0} {
+// TestWarnings: removing all is the default, and hardly what a list of patterns is written for; nor are patterns among the keys.
+func TestWarnings(t *testing.T) {
+	for keys, want := range map[string]int{"blocked_key_patterns: [password]": 1, "allow_all_keys: true": 0, "allowed_keys: [a.b]": 0} {
 		w := pipelinetest.Decode(t, Default(), keys).Warnings()
 		if len(w) != want || want == 1 && !strings.HasPrefix(w[0], "allow_all_keys: ") {
 			t.Errorf("%s: %v", keys, w)
 		}
+	}
+	w := pipelinetest.Decode(t, Default(), `{allowed_keys: [a, 'service\..*'], ignored_keys: [k8s.*]}`).Warnings()
+	if len(w) != 2 || !strings.HasPrefix(w[0], `allowed_keys::1: "service\\..*"`) || !strings.HasPrefix(w[1], "ignored_keys::0: ") {
+		t.Errorf("patterns: %q", w)
 	}
 }
 
