@@ -121,7 +121,7 @@ func (c *Case) give(ctx context.Context, r *rig, in part, at time.Time) error {
 	docs, err := documents(in.text)
 	for _, d := range docs {
 		var b pipeline.Batch
-		if b, err = d.batch(); err != nil {
+		if b, err = d.batch(r.cfg); err != nil {
 			break
 		}
 		if err := c.answer(in.line+d.line, i.inject(ctx, b)); err != nil {
@@ -215,7 +215,7 @@ func (c *Case) compareJSON(w part, name string, signals []pipeline.Signal, e *re
 	}
 	want := map[pipeline.Signal][]recordOf{}
 	for _, d := range docs {
-		b, err := d.batch()
+		b, err := d.batch(nil)
 		if err != nil {
 			return c.within(w, err)
 		}
