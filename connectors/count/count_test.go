@@ -128,6 +128,14 @@ func TestCases(t *testing.T) {
 	})
 }
 
+// TestProfilesAreAWarning: a file that counts them for another collector loads.
+func TestProfilesAreAWarning(t *testing.T) {
+	c := configOf(t, `{logs: {x: {}}, profiles: {y: {conditions: ['true']}}}`)
+	if err := c.Validate(); err != nil || len(c.Warnings()) != 1 || len(Default().Warnings()) != 0 {
+		t.Errorf("%v, warnings %v", err, c.Warnings())
+	}
+}
+
 const oneLog = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}},{"body":{"stringValue":"y"}}]}]}]}`
 
 // TestTheAnswer: counts that are refused make the batch refused, since it has to be counted again.
