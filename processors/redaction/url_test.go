@@ -1,7 +1,9 @@
 package redaction
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -53,6 +55,26 @@ func TestSpanNames(t *testing.T) {
 			t.Errorf("%q, a span of kind %s, became %q, want %q", c.name, c.kind, span.Name(), c.want)
 		}
 	}
+}
+
+// TestOneClassifierForAll: batches of a pipeline come side by side.
+func TestOneClassifierForAll(t *testing.T) {
+	u, err := newURLs(&URLSanitizer{Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for k := range 500 {
+				in := fmt.Sprintf("/users/%d/orders%c/x", k, 'a'+rune((i+k)%26))
+				if got := string(u.clean([]byte(in))); got[:8] != "/users/*" {
+					t.Errorf("%q became %q", in, got)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestLongURLs: what the classifier remembers is bounded, and the query does not count.
