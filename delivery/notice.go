@@ -12,11 +12,20 @@ import (
 
 // notices logs a destination's health: one line per cause and minute, and one on recovery.
 type notices struct {
-	log *slog.Logger
+	log   *slog.Logger
+	again string // what becomes of a request that was not taken
 
 	mu     sync.Mutex
 	causes map[cause]*throttle.Line
 	told   time.Time // when trouble was written about that is not over yet; zero when there is none
+}
+
+// newNotices says in its lines whether the Sender sends again, or leaves that to its callers.
+func newNotices(log *slog.Logger, o *Options) notices {
+	if o.Retry.Enabled || o.Queue.OnDisk() {
+		return notices{log: log, again: "requests are sent again"}
+	}
+	return notices{log: log, again: "retry_on_failure is off, so callers are told to send again"}
 }
 
 // cause is what lines are throttled by.
@@ -53,10 +62,10 @@ func (n *notices) outcome(out answer.Outcome) {
 	switch out.Verdict {
 	case answer.Retry:
 		n.told = now
-		n.log.Warn("the destination does not accept data; requests are sent again", "error", out.Err, "suppressed", suppressed)
+		n.log.Warn("the destination does not accept data; "+n.again, "error", out.Err, "suppressed", suppressed)
 	case answer.Misconfigured:
 		n.told = now
-		n.log.Error("the destination refuses our requests; check endpoint, credentials and headers; nothing is dropped, requests are sent again", "error", out.Err, "suppressed", suppressed)
+		n.log.Error("the destination refuses our requests; check endpoint, credentials and headers; nothing is dropped, "+n.again, "error", out.Err, "suppressed", suppressed)
 	case answer.Rejected:
 		n.log.Error("the destination rejected a request; its bad records are dropped and counted by reason, the others are sent again", "error", out.Err, "suppressed", suppressed)
 	case answer.Taken:

@@ -28,3 +28,27 @@ func TestNoticesAreFew(t *testing.T) {
 		}
 	})
 }
+
+// Without retries the lines do not promise any.
+func TestNoticesSayWhoSendsAgain(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		retry     bool
+		storage   string
+		says, not string
+	}{
+		{"retries", true, "", "requests are sent again", "callers"},
+		{"no retries", false, "", "callers are told to send again", "requests are sent again"},
+		{"on disk", false, "file_storage", "requests are sent again", "callers"},
+	} {
+		for _, verdict := range []answer.Verdict{answer.Retry, answer.Misconfigured} {
+			var log strings.Builder
+			o := Options{Retry: RetryConfig{Enabled: c.retry}, Queue: QueueConfig{Enabled: true, Storage: c.storage}}
+			n := newNotices(slog.New(slog.NewTextHandler(&log, nil)), &o)
+			n.outcome(answer.Outcome{Verdict: verdict, Err: errors.New("busy")})
+			if got := log.String(); !strings.Contains(got, c.says) || strings.Contains(got, c.not) {
+				t.Errorf("%s, verdict %v: %s", c.name, verdict, got)
+			}
+		}
+	}
+}

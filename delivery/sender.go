@@ -53,7 +53,7 @@ type Sender struct {
 
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
-	k := &Sender{settings: s, opts: o, dest: d, notices: notices{log: s.Log}, sent: newRepeats(), ids: newIdentities(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
+	k := &Sender{settings: s, opts: o, dest: d, notices: newNotices(s.Log, &o), sent: newRepeats(), ids: newIdentities(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
 	k.pace.Set(o.MaxInFlight, o.MaxInFlight)
 	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error

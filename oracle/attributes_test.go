@@ -46,13 +46,31 @@ func TestAttributes(t *testing.T) {
 		{"key": "bool", "converted_type": "string", "action": "convert"},
 		{"key": "bool", "converted_type": "int", "action": "convert"},
 		{"key": "nothing", "converted_type": "int", "action": "convert"},
-	}
-	// An attribute without a value is there; OTTL, which does what other actions need, takes it as absent.
-	valueless := []action{
+		// An attribute without a value is there.
+		{"key": "empty", "converted_type": "string", "action": "convert"},
+		{"key": "empty", "converted_type": "int", "action": "convert"},
+		{"key": "map", "converted_type": "string", "action": "convert"},
+		{"key": "bytes", "converted_type": "double", "action": "convert"},
 		{"key": "copy", "from_attribute": "empty", "action": "insert"},
+		{"key": "copy", "from_attribute": "empty", "default_value": "instead", "action": "upsert"},
 		{"key": "empty", "value": "x", "action": "insert"},
 		{"key": "empty", "value": "x", "action": "update"},
+		{"key": "str", "from_attribute": "empty", "action": "update"},
 		{"key": "str", "from_attribute": "str", "action": "upsert"},
+		{"key": "empty", "from_context": "metadata.x-tenant", "action": "insert"},
+		{"key": "empty", "action": "hash"},
+		{"key": "int", "action": "hash"},
+		{"key": "double", "action": "hash"},
+		{"key": "bool", "action": "hash"},
+		{"key": "map", "action": "hash"},
+		{"key": "bytes", "action": "hash"},
+		{"pattern": "^(str|int|map|empty|secret)", "action": "hash"},
+		{"key": "str", "pattern": "^secret", "action": "hash"},
+		{"key": "str", "default_value": "d", "action": "upsert"},
+		{"key": "new", "default_value": []any{"a", 1, true}, "action": "insert"},
+		{"key": "tenant", "from_context": "X-Tenant", "action": "insert"},
+		{"key": "new", "value": []any{"a", 1.5, map[string]any{"k": "v"}}, "action": "insert"},
+		{"key": "str", "value": map[string]any{"b": 1, "a": []any{}}, "action": "upsert"},
 	}
 	for s, kind := range signals {
 		in := kind.make(t)
@@ -62,9 +80,6 @@ func TestAttributes(t *testing.T) {
 					t.Error("both refuse it")
 				}
 			})
-		}
-		for i, a := range valueless {
-			run(fmt.Sprint("without a value ", i), map[string]any{"actions": []any{a, valueless[(i+1)%len(valueless)]}})
 		}
 		for i, a := range actions {
 			run(fmt.Sprint(i, a["action"], a["key"]), map[string]any{"actions": []any{a}})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/sluiceio/sluice/wire"
 )
@@ -135,6 +136,60 @@ func TestRedactionRefuses(t *testing.T) {
 	for _, c := range []map[string]any{{"blocked_values": []any{"("}}, {"hash_function": "sha2"}, {"hash_function": "hmac-sha256", "hmac_key": "short"}} {
 		if same(t, "redaction", c, in) {
 			t.Errorf("%v is taken", c)
+		}
+	}
+}
+
+// TestURLSanitizer: URLs in attributes and in names of spans. In log bodies ours changes nothing.
+func TestURLSanitizer(t *testing.T) {
+	words := []string{"api", "users", "v1", "123", "fdklsd", "j4elk", "a1", "x", "", "GET ", "products", "e4d909c2", "user-space", "index.php", "ö", "aö", "été", "1", "*", "?q=1", "#top", "&", "%20", "http:", "shop.example.com", "trabajo", "qwrtpsd"}
+	r := rand.New(rand.NewPCG(7, 8))
+	url := func() string {
+		text := ""
+		for range 1 + r.IntN(13) {
+			text += words[r.IntN(len(words))] + []string{"/", "/", "/", ""}[r.IntN(4)]
+		}
+		return text
+	}
+	keys := []string{"url.full", "http.url", "http.route", "other", "http.request.method"}
+	td := ptrace.NewTraces()
+	spans := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+	ld := plog.NewLogs()
+	records := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for i := range 3000 {
+		s := spans.AppendEmpty()
+		s.SetName(url())
+		s.SetKind(ptrace.SpanKind(i % 6))
+		l := records.AppendEmpty()
+		for range r.IntN(3) {
+			k, v := keys[r.IntN(len(keys))], url()
+			s.Attributes().PutStr(k, v)
+			l.Attributes().PutStr(k, v)
+			s.Events().AppendEmpty().Attributes().PutStr(k, v)
+		}
+		s.Attributes().PutInt("http.target", 12)
+	}
+	tb, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(td)
+	traces := checked(t, wire.Traces, tb, err, spans.Len())
+	lb, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+	logs := checked(t, wire.Logs, lb, err, records.Len())
+	for i, c := range []map[string]any{
+		{"enabled": true, "attributes": []any{"url.full", "http.url", "http.target"}},
+		{"enabled": true, "attributes": []any{"http.route"}, "sanitize_span_name": false},
+		{"enabled": true},
+		{"enabled": false, "attributes": []any{"url.full"}},
+	} {
+		for k, d := range append(redactions, map[string]any{}) {
+			config := map[string]any{"allow_all_keys": true, "url_sanitizer": c, "summary": "debug"}
+			for key, v := range d {
+				config[key] = v
+			}
+			t.Run(fmt.Sprint(i, " ", k), func(t *testing.T) {
+				same(t, "redaction", config, traces)
+				if _, masks := d["blocked_values"]; !masks { // also an empty body, which contrib then cleans as a URL
+					same(t, "redaction", config, logs)
+				}
+			})
 		}
 	}
 }

@@ -51,8 +51,10 @@ func FromContext(name string) (path, fault string) {
 		return hostPath, ""
 	case strings.HasPrefix(name, "auth."):
 		return "", fmt.Sprintf("%q is never known, since no authenticator is hosted; remove the action", name)
+	case ok || strings.ContainsAny(name, " \t"):
+		return "", fmt.Sprintf("%q is not known; write metadata.HEADER or client.address", name)
 	}
-	return "", fmt.Sprintf("%q is not known; write metadata.HEADER or client.address", name)
+	return joinedPath + "[" + strconv.Quote(name) + "]", "" // a header without the prefix, as in the Collector
 }
 
 // clientPath is a path of the context otelcol, which is reached from every context.

@@ -15,6 +15,7 @@ type Conditions struct {
 	list   []*block
 	around bool // no condition asks anything but the resource
 	client clientUse
+	trace  func(Step) // nil: nobody looks on
 }
 
 // CompileConditions compiles conditions about the records of a context. Each block is one: it holds if any of its
@@ -66,7 +67,7 @@ var askings = sync.Pool{New: func() any {
 // Start begins to ask. Call Done at the end.
 func (c *Conditions) Start(report Report) *Asking {
 	a := askings.Get().(*Asking)
-	a.conditions, a.report, a.err = c, report, nil
+	a.conditions, a.report, a.err, a.trace = c, report, nil, c.trace
 	return a
 }
 

@@ -42,6 +42,9 @@ func lists() string {
 			fmt.Fprintf(&b, "- `%s(%s)`\n", name, strings.Join(args, ", "))
 		}
 	}
+	own := append(slices.Collect(maps.Keys(ownEditors)), slices.Collect(maps.Keys(ownConverters))...)
+	slices.Sort(own)
+	fmt.Fprintf(&b, "\nOf ours, for what the processors `attributes` and `resource` do: `%s`.\n", strings.Join(own, "`, `"))
 	fmt.Fprintf(&b, "\nNot supported: `%s`.\n", strings.Join(slices.Sorted(slices.Values(foreign)), "`, `"))
 	return b.String()
 }

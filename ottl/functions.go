@@ -86,6 +86,9 @@ func Converters() []string { return slices.Sorted(maps.Keys(converters)) }
 func (c *compiler) editor(e *syntax.Call) action {
 	f, ok := editors[e.Name]
 	if !ok {
+		f, ok = ownEditors[e.Name]
+	}
+	if !ok {
 		if slices.Contains(foreign, e.Name) {
 			c.fault(e.At(), "the editor %s is not supported", e.Name)
 		} else {
@@ -102,6 +105,9 @@ func (c *compiler) editor(e *syntax.Call) action {
 
 func (c *compiler) converter(e *syntax.Call) expression {
 	f, ok := converters[e.Name]
+	if !ok {
+		f, ok = ownConverters[e.Name]
+	}
 	if !ok {
 		if slices.Contains(foreign, e.Name) {
 			c.fault(e.At(), "the converter %s is not supported", e.Name)

@@ -20,6 +20,9 @@ func (p *Program) Trace(f func(Step)) { p.trace = f }
 // Trace sets who is told of each Step, before any run; nil: nobody.
 func (f *Filter) Trace(to func(Step)) { f.trace = to }
 
+// Trace sets who is told of each Step, before any run; nil: nobody.
+func (c *Conditions) Trace(to func(Step)) { c.trace = to }
+
 // traced runs a statement under a trace.
 func (r *Run) traced(s *statement) error {
 	step := Step{Text: s.text, Held: true, Signal: r.program.signal, Before: r.current()}

@@ -76,6 +76,19 @@ type SignalUser interface {
 	CheckSignal(Signal) error
 }
 
+// A ListenUser is a component's configuration that listens. Two on one port are a fault.
+type ListenUser interface {
+	// Listens are the sockets that the component opens.
+	Listens() []Listening
+}
+
+// Listening is a socket that a component opens.
+type Listening struct {
+	Key     string // that names the address, such as protocols::http::endpoint
+	Network string // tcp, unix and the like
+	Address string
+}
+
 // MemoryLimit is the memory_limiter section. The zero value means the default budget: a quarter of the memory that
 // the process may use.
 type MemoryLimit struct {

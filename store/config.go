@@ -76,6 +76,11 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Listens implements pipeline.ListenUser.
+func (c *Config) Listens() []pipeline.Listening {
+	return []pipeline.Listening{{Key: "endpoint", Network: "tcp", Address: c.Endpoint}}
+}
+
 // Component describes the exporter.
 func Component() pipeline.Component {
 	return pipeline.Exporter("store", Default, New, pipeline.Signals[:]...).

@@ -19,6 +19,7 @@ type Config struct {
 	Metrics    map[string]Metric `mapstructure:"metrics"`
 	DataPoints map[string]Metric `mapstructure:"datapoints"`
 	Logs       map[string]Metric `mapstructure:"logs"`
+	Profiles   map[string]any    `mapstructure:"profiles"` // accepted: pipelines of profiles are not run
 }
 
 // Metric is a count.
@@ -41,6 +42,14 @@ type Attribute struct {
 
 // Default counts everything.
 func Default() *Config { return &Config{} }
+
+// Warnings reports what is not counted.
+func (c *Config) Warnings() []string {
+	if len(c.Profiles) > 0 {
+		return []string{"profiles: profiles are not counted, as their pipelines are not run; remove the key"}
+	}
+	return nil
+}
 
 // kind is something that is counted.
 type kind struct {
@@ -149,6 +158,5 @@ func Component() pipeline.Component {
 	return pipeline.Connector("count", Default, New,
 		pipeline.Way{From: pipeline.Traces, To: pipeline.Metrics}, pipeline.Way{From: pipeline.Metrics, To: pipeline.Metrics},
 		pipeline.Way{From: pipeline.Logs, To: pipeline.Metrics}).
-		WithDoc("counts spans, span events, metrics, data points and log records as metrics").
-		WithUnsupported(map[string]string{"profiles": "profiles are not counted; remove the key"})
+		WithDoc("counts spans, span events, metrics, data points and log records as metrics")
 }

@@ -32,6 +32,9 @@ func New(s pipeline.Settings, c *Config, out pipeline.Outputs) (pipeline.Sink, e
 			continue
 		}
 		counter, err := k.counter()
+		if err == nil {
+			counter.conditions.Trace(s.Trace)
+		}
 		connector.counters, errs = append(connector.counters, counter), append(errs, err)
 	}
 	return connector, errors.Join(errs...)

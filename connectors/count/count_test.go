@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
@@ -28,15 +26,7 @@ import (
 
 func configOf(t testing.TB, text string) *Config {
 	t.Helper()
-	var m map[string]any
-	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
-		t.Fatal(err)
-	}
-	c := Default()
-	if err := confmap.NewFromStringMap(m).Unmarshal(c); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return pipelinetest.Decode(t, Default(), text)
 }
 
 func connectorOf(t testing.TB, c *Config, s pipeline.Signal, next pipeline.Sink) (pipeline.Sink, *ledger.Ledger) {
@@ -109,53 +99,40 @@ func dump(t testing.TB, b pipeline.Batch) string {
 
 // TestCases runs testdata/*.txtar: config, in.SIGNAL (OTLP/JSON) and want (see dump), or error (of the validation).
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	pipelinetest.ConfigCases(t, Default, func(t *testing.T, c *Config, part map[string]string) {
+		for _, s := range pipeline.Signals {
+			in := part["in."+s.String()]
+			if in == "" {
+				continue
 			}
-			part := map[string]string{}
-			for _, f := range txtar.Parse(raw).Files {
-				part[f.Name] = string(f.Data)
-			}
-			c := configOf(t, part["config"])
-			if err := c.Validate(); err != nil || part["error"] != "" {
-				if err == nil || err.Error()+"\n" != part["error"] {
-					t.Fatalf("got\n%v\nwant\n%s", err, part["error"])
-				}
-				return
-			}
-			for _, s := range pipeline.Signals {
-				in := part["in."+s.String()]
-				if in == "" {
-					continue
-				}
-				var sink pipelinetest.Recorder
-				connector, l := connectorOf(t, c, s, &sink)
-				b := fromJSON(t, s, in)
-				for range 2 { // what is reused counts nothing twice
-					if err := connector.Consume(t.Context(), b); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if n := l.Unaccounted(); n != int64(2*b.Items) { // the test books no intake
-					t.Errorf("%d dropped as aggregated, want %d", n, 2*b.Items)
-				}
-				for _, b := range sink.Batches() {
-					if got := dump(t, b); got != part["want"] {
-						t.Errorf("got\n%s\nwant\n%s", got, part["want"])
-					}
-				}
-				if len(sink.Batches()) == 0 && part["want"] != "" {
-					t.Error("nothing was counted")
+			var sink pipelinetest.Recorder
+			connector, l := connectorOf(t, c, s, &sink)
+			b := fromJSON(t, s, in)
+			for range 2 { // what is reused counts nothing twice
+				if err := connector.Consume(t.Context(), b); err != nil {
+					t.Fatal(err)
 				}
 			}
-		})
+			if n := l.Unaccounted(); n != int64(2*b.Items) { // the test books no intake
+				t.Errorf("%d dropped as aggregated, want %d", n, 2*b.Items)
+			}
+			for _, b := range sink.Batches() {
+				if got := dump(t, b); got != part["want"] {
+					t.Errorf("got\n%s\nwant\n%s", got, part["want"])
+				}
+			}
+			if len(sink.Batches()) == 0 && part["want"] != "" {
+				t.Error("nothing was counted")
+			}
+		}
+	})
+}
+
+// TestProfilesAreAWarning: a file that counts them for another collector loads.
+func TestProfilesAreAWarning(t *testing.T) {
+	c := configOf(t, `{logs: {x: {}}, profiles: {y: {conditions: ['true']}}}`)
+	if err := c.Validate(); err != nil || len(c.Warnings()) != 1 || len(Default().Warnings()) != 0 {
+		t.Errorf("%v, warnings %v", err, c.Warnings())
 	}
 }
 

@@ -186,7 +186,12 @@ func (c *Connector) saw(i int, a pipeline.Answer) {
 		c.settings.Log.Error("every level refuses", "last", l.name, "error", a.Refusal)
 		return
 	}
-	c.settings.Log.Warn("another level takes now", "level", c.active, "pipelines", c.levels[c.active].name, "refusal", a.Refusal)
+	to := []any{"level", c.active, "pipelines", c.levels[c.active].name}
+	if a.Refusal == nil {
+		c.settings.Log.Info("a better level takes again", to...)
+		return
+	}
+	c.settings.Log.Warn("a level refuses; the next one is asked", append(to, "refused", l.name, "refusal", a.Refusal)...)
 }
 
 var _ pipeline.Sink = (*Connector)(nil)

@@ -1,8 +1,10 @@
 package failover
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -68,6 +70,8 @@ func (d *door) Consume(ctx context.Context, b pipeline.Batch) error {
 func TestTheNextLevelTakesWhatIsRefused(t *testing.T) {
 	first, second, third := &door{}, &door{}, &door{}
 	c := levels(t, first, second, third)
+	var log bytes.Buffer
+	c.settings.Log = slog.New(slog.NewTextHandler(&log, nil))
 	now := time.Unix(1000, 0)
 	c.now = func() time.Time { return now }
 	send := func(want ...int64) {
@@ -92,6 +96,10 @@ func TestTheNextLevelTakesWhatIsRefused(t *testing.T) {
 	send(2, 1, 2)
 	if c.active != 0 {
 		t.Errorf("level %d is active", c.active)
+	}
+	refusals, back := strings.Count(log.String(), `level=WARN msg="a level refuses; the next one is asked"`), strings.Count(log.String(), `level=INFO msg="a better level takes again" level=0`)
+	if refusals != 2 || back != 1 || strings.Contains(log.String(), "nil") {
+		t.Errorf("the log is\n%s", log.String())
 	}
 }
 

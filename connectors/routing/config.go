@@ -81,7 +81,7 @@ func named(at string, pipelines []string) (errs []error) {
 	return errs
 }
 
-// check compiles the condition for any signal that has its context.
+// check compiles the condition for any signal that has its context. The fault is that of the signal of the pipelines.
 func (r *Route) check(at string) error {
 	if r.Context == request {
 		_, err := r.header(at)
@@ -92,16 +92,23 @@ func (r *Route) check(at string) error {
 		return err
 	}
 	var first error
+	own := false // first is of the signal of the pipelines
 	for _, s := range pipeline.Signals {
 		_, faults := compile(s, ottl.Ignore, block)
 		if len(faults) == 0 {
 			return nil
 		}
-		if first == nil || slices.Contains(contexts(s), block.Context) {
-			first = fmt.Errorf("%q: %w", at, faults[0])
+		if first == nil || r.leads(s) || !own && slices.Contains(contexts(s), block.Context) {
+			first, own = fmt.Errorf("%q: %w", at, faults[0]), r.leads(s)
 		}
 	}
 	return first
+}
+
+// leads reports whether the pipelines are of the signal, by their names.
+func (r *Route) leads(s pipeline.Signal) bool {
+	typ, _, _ := strings.Cut(strings.Join(r.Pipelines, ""), "/")
+	return typ == s.String()
 }
 
 func contexts(s pipeline.Signal) (out []string) {

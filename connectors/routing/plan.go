@@ -40,7 +40,11 @@ func (p *plan) make(c *Connector, b pipeline.Batch) error {
 	p.connector = c
 	for i := range c.routes {
 		r := &c.routes[i]
-		p.headers = append(p.headers, r.condition < 0 && r.header.holds(b.Origin.Metadata))
+		holds := r.condition < 0 && r.header.holds(b.Origin.Metadata)
+		p.headers = append(p.headers, holds)
+		if trace := c.settings.Trace; trace != nil && r.condition < 0 {
+			trace(ottl.Step{Text: r.text, Condition: true, Held: holds})
+		}
 	}
 	p.asking = c.conditions.Start(c.report)
 	defer p.asking.Done()

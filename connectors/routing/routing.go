@@ -16,12 +16,14 @@ type Connector struct {
 	routes     []route
 	conditions *ottl.Conditions
 	sets       *sets
+	propagate  bool // an error rejects the batch
 }
 
 // route is an entry of the table.
 type route struct {
 	condition int // in conditions; -1: header is the condition
 	header    header
+	text      string // of the header's condition
 	copies    bool
 }
 
@@ -29,6 +31,7 @@ type route struct {
 func New(s pipeline.Settings, c *Config, out pipeline.Outputs) (pipeline.Sink, error) {
 	connector := &Connector{settings: s, sets: newSets(out)}
 	mode, _ := ottl.ParseMode(c.ErrorMode)
+	connector.propagate = mode == ottl.Propagate
 	var blocks []ottl.Block
 	var at []int // the route of each block
 	var errs []error
@@ -42,7 +45,7 @@ func New(s pipeline.Settings, c *Config, out pipeline.Outputs) (pipeline.Sink, e
 		} else if r.Action != copies {
 			moved[key] = i
 		}
-		made := route{condition: -1, copies: r.Action == copies}
+		made := route{condition: -1, copies: r.Action == copies, text: r.Condition}
 		if r.Context == request {
 			h, err := r.header(path)
 			made.header = h
@@ -61,7 +64,9 @@ func New(s pipeline.Settings, c *Config, out pipeline.Outputs) (pipeline.Sink, e
 	for _, f := range faults {
 		errs = append(errs, fmt.Errorf(`"table[%d]" for %s: %w`, at[f.Block], s.Signal, f))
 	}
-	connector.conditions = conditions
+	if connector.conditions = conditions; conditions != nil {
+		conditions.Trace(s.Trace)
+	}
 	connector.sets.none = connector.sets.of(nil)
 	return connector, errors.Join(errs...)
 }
@@ -92,7 +97,11 @@ func (c *Connector) Consume(ctx context.Context, b pipeline.Batch) error {
 }
 
 func (c *Connector) report(condition string, err error, count int64) {
-	c.settings.Log.Warn("a condition failed, and so did not hold", "condition", condition, "error", err, "count", count)
+	words := "a condition failed, and so did not hold"
+	if c.propagate {
+		words = "a condition failed, and so the batch is rejected"
+	}
+	c.settings.Log.Warn(words, "condition", condition, "error", err, "count", count)
 }
 
 var _ pipeline.Sink = (*Connector)(nil)

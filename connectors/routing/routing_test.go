@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"go.opentelemetry.io/collector/confmap"
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/ledger"
@@ -23,15 +21,7 @@ import (
 
 func configOf(t testing.TB, text string) *Config {
 	t.Helper()
-	var m map[string]any
-	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
-		t.Fatal(err)
-	}
-	c := Default()
-	if err := confmap.NewFromStringMap(m).Unmarshal(c); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return pipelinetest.Decode(t, Default(), text)
 }
 
 // behind are the pipelines of a test by name. A set of several gives to each, and takes what all take.
@@ -128,75 +118,54 @@ func sorted(text string) string {
 // TestCases runs testdata/*.txtar: config, metadata (header: value) and in, and what each pipeline gets (logs/NAME), or
 // error (of the validation).
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			part := map[string]string{}
-			for _, f := range txtar.Parse(raw).Files {
-				part[f.Name] = string(f.Data)
-			}
-			c := configOf(t, part["config"])
-			if err := c.Validate(); err != nil || part["error"] != "" {
-				if err == nil || err.Error()+"\n" != part["error"] {
-					t.Fatalf("got\n%v\nwant\n%s", err, part["error"])
+	pipelinetest.ConfigCases(t, Default, func(t *testing.T, c *Config, part map[string]string) {
+		pipelines := behind{}
+		got := map[string]*pipelinetest.Recorder{}
+		for _, name := range []string{"logs/a", "logs/b", "logs/other"} {
+			got[name] = &pipelinetest.Recorder{}
+			pipelines[name] = got[name]
+		}
+		connector, l := connectorOf(t, c, pipeline.Logs, pipelines)
+		in := lines(part["in"])
+		var headers map[string][]string
+		if err := yaml.Unmarshal([]byte(part["metadata"]), &headers); err != nil {
+			t.Fatal(err)
+		}
+		asked := (&pipeline.Config{Instances: []pipeline.Instance{{Config: c}}}).MetadataKeys()
+		in.Origin.Metadata, _ = asked.Of(func(h string) []string { return headers[h] })
+		if err := connector.Consume(t.Context(), in); err != nil && part["answer"] != err.Error()+"\n" {
+			t.Fatalf("got answer %q, want %q", err, part["answer"])
+		}
+		arrived := map[string]bool{}
+		for name, r := range got {
+			all := ""
+			for _, b := range r.Batches() {
+				if n := wire.Count(b.Signal, b.Request); n != b.Items {
+					t.Errorf("%s: %d items, said to be %d", name, n, b.Items)
 				}
-				return
-			}
-			pipelines := behind{}
-			got := map[string]*pipelinetest.Recorder{}
-			for _, name := range []string{"logs/a", "logs/b", "logs/other"} {
-				got[name] = &pipelinetest.Recorder{}
-				pipelines[name] = got[name]
-			}
-			connector, l := connectorOf(t, c, pipeline.Logs, pipelines)
-			in := lines(part["in"])
-			var headers map[string][]string
-			if err := yaml.Unmarshal([]byte(part["metadata"]), &headers); err != nil {
-				t.Fatal(err)
-			}
-			asked := (&pipeline.Config{Instances: []pipeline.Instance{{Config: c}}}).MetadataKeys()
-			in.Origin.Metadata, _ = asked.Of(func(h string) []string { return headers[h] })
-			if err := connector.Consume(t.Context(), in); err != nil && part["answer"] != err.Error()+"\n" {
-				t.Fatalf("got answer %q, want %q", err, part["answer"])
-			}
-			arrived := map[string]bool{}
-			for name, r := range got {
-				all := ""
-				for _, b := range r.Batches() {
-					if n := wire.Count(b.Signal, b.Request); n != b.Items {
-						t.Errorf("%s: %d items, said to be %d", name, n, b.Items)
-					}
-					if b.Origin != in.Origin {
-						t.Errorf("%s: the origin is lost", name)
-					}
-					all += text(b.Request)
+				if b.Origin != in.Origin {
+					t.Errorf("%s: the origin is lost", name)
 				}
-				// What different sets of pipelines have in common comes in any order.
-				if len(r.Batches()) > 1 {
-					all, part[name] = sorted(all), sorted(part[name])
-				}
-				if all != part[name] {
-					t.Errorf("%s: got\n%swant\n%s", name, all, part[name])
-				}
-				for line := range strings.Lines(all) {
-					arrived[line] = true
-				}
+				all += text(b.Request)
 			}
-			if part["answer"] != "" {
-				return
+			// What different sets of pipelines have in common comes in any order.
+			if len(r.Batches()) > 1 {
+				all, part[name] = sorted(all), sorted(part[name])
 			}
-			if dropped := l.Unaccounted(); dropped != int64(in.Items-len(arrived)) { // the test books no intake
-				t.Errorf("%d dropped as unrouted, want %d", dropped, in.Items-len(arrived))
+			if all != part[name] {
+				t.Errorf("%s: got\n%swant\n%s", name, all, part[name])
 			}
-		})
-	}
+			for line := range strings.Lines(all) {
+				arrived[line] = true
+			}
+		}
+		if part["answer"] != "" {
+			return
+		}
+		if dropped := l.Unaccounted(); dropped != int64(in.Items-len(arrived)) { // the test books no intake
+			t.Errorf("%d dropped as unrouted, want %d", dropped, in.Items-len(arrived))
+		}
+	})
 }
 
 // TestEachRecordHasItsOwnFate: pipelines take, reject and refuse at random; each record must be told what it met itself.

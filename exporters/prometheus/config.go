@@ -97,6 +97,11 @@ func (c *Config) namespace() (string, error) {
 	return (&otlptranslator.LabelNamer{PreserveMultipleUnderscores: true}).Build(c.Namespace)
 }
 
+// Listens implements pipeline.ListenUser.
+func (c *Config) Listens() []pipeline.Listening {
+	return []pipeline.Listening{{Key: "endpoint", Network: string(c.NetAddr.Transport), Address: c.NetAddr.Endpoint}}
+}
+
 // Component describes the exporter to the engine.
 func Component() pipeline.Component {
 	const noExtension = "extensions are not hosted; authenticate in front of Sluice, or with tls::client_ca_file"

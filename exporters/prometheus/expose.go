@@ -93,18 +93,7 @@ func (openMetrics) contentType() string {
 func (openMetrics) end(dst []byte) []byte { return append(dst, "# EOF\n"...) }
 
 func (o openMetrics) family(dst []byte, t *table, f *family) []byte {
-	name, typ := f.name, f.typ
-	switch base, total := strings.CutSuffix(name, "_total"); {
-	case typ == "counter" && total:
-		name = base
-	case typ == "counter", typ == "": // the format has no counter without _total
-		typ = "unknown"
-	}
-	if base, is := strings.CutSuffix(name, "_info"); typ == "info" && is {
-		name = base
-	} else if typ == "info" {
-		typ = "gauge"
-	}
+	name, typ := t.openMetrics(f)
 	dst = comment(dst, "HELP", name, f.help, true)
 	dst = comment(dst, "TYPE", name, typ, true)
 	if f.unit != "" && strings.HasSuffix(name, "_"+f.unit) {
@@ -133,6 +122,28 @@ func (o openMetrics) family(dst []byte, t *table, f *family) []byte {
 		dst = append(dst, '\n')
 	}
 	return dst
+}
+
+// openMetrics is the name and type of a family in OpenMetrics, where counters and infos are named without their suffix. If it has
+// none, or another family has that name, it is of a type without suffix: a name may stand there once.
+func (t *table) openMetrics(f *family) (name, typ string) {
+	suffix, plain := "", f.typ
+	switch f.typ {
+	case "counter":
+		suffix, plain = "_total", "unknown"
+	case "info":
+		suffix, plain = "_info", "gauge"
+	case "":
+		plain = "unknown"
+	}
+	key, has := strings.CutSuffix(f.key, suffix)
+	if suffix == "" || !has || t.families[key] != nil {
+		return f.name, plain
+	}
+	if rival := t.families[key+"_total"]; f.typ == "info" && rival != nil && rival.typ == "counter" {
+		return f.name, plain
+	}
+	return strings.TrimSuffix(f.name, suffix), f.typ
 }
 
 func orEmpty(labels string) string {

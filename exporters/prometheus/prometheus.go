@@ -54,6 +54,7 @@ func New(s pipeline.Settings, c *Config) (pipeline.Sink, error) {
 	p.ScopeInfo = !c.WithoutScopeInfo
 	p.ExternalLabels = c.ConstLabels
 	p.CheckHistograms = true
+	p.Deltas = true
 	namespace, err := c.namespace()
 	if err != nil {
 		return nil, err

@@ -133,6 +133,15 @@ func TestCases(t *testing.T) {
 					continue
 				}
 				got, _ := scrape(e, accept)
+				families := map[string]bool{}
+				for line := range strings.Lines(string(got)) {
+					if words := strings.Fields(line); len(words) == 4 && words[1] == "TYPE" {
+						if families[words[2]] {
+							t.Errorf("%s: the family %s stands there twice", f.Name, words[2])
+						}
+						families[words[2]] = true
+					}
+				}
 				if *update {
 					a.Files[i].Data = got
 				} else if !bytes.Equal(got, f.Data) {
@@ -440,7 +449,7 @@ func TestManySeriesEndAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotHeldIsCounted: too many series, a name of two types, delta temporality.
+// TestWhatIsNotHeldIsCounted: too many series, a name of two types, deltas that go down too.
 func TestWhatIsNotHeldIsCounted(t *testing.T) {
 	e, books := newExporter(t, func(c *Config) { c.MaxSeries = 2 })
 	now := time.Now()
@@ -457,7 +466,7 @@ func TestWhatIsNotHeldIsCounted(t *testing.T) {
 	delta := aGauge("d", 1, now)
 	y := delta.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetEmptySum()
 	y.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
-	y.SetIsMonotonic(true)
+	y.SetIsMonotonic(false)
 	y.DataPoints().AppendEmpty().SetTimestamp(pcommon.NewTimestampFromTime(now))
 	consume(t, e, delta)
 	exposes(t, e, "# TYPE a gauge\na{k=\"1\"} 2\n# TYPE b gauge\nb 1\n")

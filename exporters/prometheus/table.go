@@ -22,7 +22,17 @@ type table struct {
 	byLabels map[string]uint32 // the labels as prom has them
 	families map[string]*family
 	live     int
+	rest     map[string]total // of expired series of deltas, by their labels
 }
+
+// total is where a series of deltas goes on when one comes again: a counter of rare events that began at nothing each time
+// would never be seen to grow. There are at most max, for restFor.
+type total struct {
+	value float64
+	seen  int64
+}
+
+const restFor = 24 * 60 * 60 // seconds
 
 // series is one line of an exposition, or a native histogram.
 type series struct {
@@ -37,6 +47,7 @@ type series struct {
 	time     int64
 	seen     int64 // when it came, unix seconds
 	exposed  bool  // since it came
+	delta    bool  // value is a total of ours
 	native   *native
 	exemplar *exemplar
 }
@@ -66,7 +77,7 @@ func newTable(namespace string, most int) *table {
 		namespace += "_"
 	}
 	// Index 0 is not used: a slot of 0 says that the series is new.
-	return &table{namespace: namespace, max: most, series: make([]series, 1), byLabels: map[string]uint32{}, families: map[string]*family{}}
+	return &table{namespace: namespace, max: most, series: make([]series, 1), byLabels: map[string]uint32{}, families: map[string]*family{}, rest: map[string]total{}}
 }
 
 // outcome is what became of a sample.
@@ -79,7 +90,7 @@ const (
 	repeated // the series has another value at the same time
 )
 
-// put stores a sample, unless a later one is there. The slot of a series is its index, a hint: indices are used again.
+// put stores a sample, unless a later one is there; a delta is added to what is there, whenever it came. The slot of a series is its index, a hint: indices are used again.
 func (t *table) put(s *prom.Sample, now int64) outcome {
 	i := uint32(*s.Slot)
 	if i == 0 || int(i) >= len(t.series) || string(t.series[i].labels) != string(s.Labels) {
@@ -101,6 +112,9 @@ func (t *table) put(s *prom.Sample, now int64) outcome {
 		return kept
 	}
 	switch {
+	case s.Delta:
+		k.add(s, now)
+		return kept
 	case s.Time < k.time:
 		return kept
 	case s.Time == k.time && s.Time > 0 && k.seen > 0 && s.Histogram == nil && math.Float64bits(s.Value) != math.Float64bits(k.value):
@@ -114,6 +128,16 @@ func (t *table) put(s *prom.Sample, now int64) outcome {
 		k.exemplify(&s.Exemplars[n-1])
 	}
 	return kept
+}
+
+// add adds a delta to the total. It may be late, and two of one time are two: several processes, or batches of a connector,
+// count into one series.
+func (k *series) add(s *prom.Sample, now int64) {
+	k.value += s.Value
+	k.time, k.seen, k.exposed, k.delta = max(k.time, s.Time), now, false, true
+	if n := len(s.Exemplars); n > 0 {
+		k.exemplify(&s.Exemplars[n-1])
+	}
 }
 
 // hold copies a histogram, whose slices are lent.
@@ -185,6 +209,10 @@ func (t *table) add(s *prom.Sample) (uint32, outcome) {
 	if skip != "" {
 		k.bound, _ = strconv.ParseFloat(string(s.Labels.Get(skip)), 64)
 	}
+	if s.Delta {
+		k.value = t.rest[string(s.Labels)].value
+		delete(t.rest, string(s.Labels))
+	}
 	f.members = append(f.members, i)
 	f.unsorted = true
 	t.byLabels[string(k.labels)] = i
@@ -222,6 +250,11 @@ func (t *table) forget(i uint32) {
 
 // expire removes the series without a sample since a time, and returns how many of them nobody scraped since their last one.
 func (t *table) expire(before int64) (unscraped int) {
+	for labels, r := range t.rest {
+		if r.seen < before-restFor {
+			delete(t.rest, labels)
+		}
+	}
 	for name, f := range t.families {
 		all := len(f.members)
 		f.members = slices.DeleteFunc(f.members, func(i uint32) bool {
@@ -231,6 +264,9 @@ func (t *table) expire(before int64) (unscraped int) {
 			}
 			if !k.exposed {
 				unscraped++
+			}
+			if k.delta && len(t.rest) < t.max {
+				t.rest[string(k.labels)] = total{k.value, k.seen}
 			}
 			t.forget(i)
 			return true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -133,7 +134,8 @@ func (c *cli) validate() *cobra.Command {
 		Use: "validate", Aliases: []string{"check"}, Args: noArguments,
 		Short: "check the configuration and report every fault with its place",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, warnings, err := c.load(cmd.Context())
+			components := slog.New(slog.NewTextHandler(warning{c.err}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: onlyWords}))
+			_, warnings, err := c.check(cmd.Context(), components)
 			for _, w := range warnings {
 				fmt.Fprintln(c.err, "warning:", w)
 			}
@@ -143,6 +145,22 @@ func (c *cli) validate() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// warning writes lines of a log as those of validate.
+type warning struct{ to io.Writer }
+
+func (w warning) Write(line []byte) (int, error) {
+	_, err := fmt.Fprintf(w.to, "warning: %s", line)
+	return len(line), err
+}
+
+// onlyWords takes time and level out of a line.
+func onlyWords(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+		return slog.Attr{}
+	}
+	return a
 }
 
 func (c *cli) components() *cobra.Command {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/config"
 	"github.com/sluiceio/sluice/pipeline/config/read"
+	"github.com/sluiceio/sluice/pipeline/engine"
 )
 
 type flags struct {
@@ -52,6 +55,26 @@ func (c *cli) load(ctx context.Context) (*pipeline.Config, []read.Warning, error
 		return loaded{cfg, warnings}, err
 	})
 	return got.cfg, got.warnings, err
+}
+
+// check is load, and builds what the configuration describes. Warnings of components go to log.
+func (c *cli) check(ctx context.Context, log *slog.Logger) (*pipeline.Config, []read.Warning, error) {
+	cfg, warnings, err := c.load(ctx)
+	if err != nil {
+		return nil, warnings, err
+	}
+	found, err := engine.Check(cfg, log)
+	var faults read.Faults
+	for _, f := range found {
+		one := read.Finding{Place: f.Place, Path: string(f.Component.Kind) + "s::" + f.ID.String(), Text: cfg.Redact(f.Err.Error())}
+		if !slices.Contains(faults, one) { // a connector and a processor are built for each signal or pipeline
+			faults = append(faults, one)
+		}
+	}
+	if len(faults) > 0 {
+		return nil, warnings, faults
+	}
+	return cfg, warnings, err
 }
 
 // interruptible runs what reads the configuration until ctx ends: a file may be a pipe that nobody writes to.

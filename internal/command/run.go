@@ -25,7 +25,7 @@ const memoryShare = 0.9
 
 // runDaemon runs the configuration until ctx ends, and reloads on SIGHUP.
 func (c *cli) runDaemon(ctx context.Context) error {
-	cfg, warnings, err := c.load(ctx)
+	cfg, warnings, err := c.check(ctx, slog.New(slog.DiscardHandler)) // they say it again at the start
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,11 @@ func (c *cli) runCase(cmd *cobra.Command, f testFlags, runner *trial.Runner, fil
 	}
 	switch {
 	case len(out.Differences) > 0 && f.update:
-		if err := t.Update(out); err != nil {
+		again, err := runner.Run(cmd.Context(), t)
+		if err == nil {
+			err = t.Update(out, again)
+		}
+		if err != nil {
 			return fail(err.Error())
 		}
 		fmt.Fprintf(c.out, "updated %s\n", file)

@@ -82,6 +82,25 @@ const (
 
 var anyField = regexp.MustCompile(`"(\w+)"(\s*):(\s*)` + anythingQuoted)
 
+var simpleField = regexp.MustCompile(`"\w+":\s*("(?:[^"\\]|\\.)*"|[-+\w.]+)`)
+
+// steady is the text of a run with anything in place of the values that are others in the text of another run.
+func steady(text, other []byte) []byte {
+	a, b := simpleField.FindAllSubmatchIndex(text, -1), simpleField.FindAllSubmatchIndex(other, -1)
+	if len(a) != len(b) {
+		return text
+	}
+	var out []byte
+	done := 0
+	for i, m := range a {
+		if n := b[i]; string(text[m[2]:m[3]]) != string(other[n[2]:n[3]]) {
+			out = append(append(out, text[done:m[2]]...), anythingQuoted...)
+			done = m[3]
+		}
+	}
+	return append(out, text[done:]...)
+}
+
 // standIns makes a wanted text readable as OTLP/JSON.
 func standIns(text []byte) []byte {
 	return anyField.ReplaceAllFunc(text, func(field []byte) []byte {

@@ -66,7 +66,7 @@ func Explain(ctx context.Context, cfg *pipeline.Config, receiver string, text []
 	docs, err := documents(text)
 	for i := 0; i < len(docs) && err == nil; i++ {
 		var b pipeline.Batch
-		if b, err = docs[i].batch(); err != nil {
+		if b, err = docs[i].batch(cfg); err != nil {
 			break
 		}
 		id := receiver

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/engine"
 	"github.com/sluiceio/sluice/receivers/otlp"
@@ -109,9 +111,10 @@ func (e *recorder) Consume(_ context.Context, b pipeline.Batch) error {
 
 // document is one OTLP/JSON document of a text.
 type document struct {
-	signal pipeline.Signal
-	text   []byte
-	line   int // within the text, from 0
+	signal  pipeline.Signal
+	text    []byte
+	line    int                 // within the text, from 0
+	headers map[string][]string // of the request, by name in lower case
 }
 
 var rootKeys = map[string]pipeline.Signal{"resourceMetrics": pipeline.Metrics, "resourceLogs": pipeline.Logs, "resourceSpans": pipeline.Traces}
@@ -125,8 +128,60 @@ type lineError struct {
 func (e lineError) Error() string { return e.err.Error() }
 func (e lineError) Unwrap() error { return e.err }
 
-// documents splits a text of OTLP/JSON documents, one after the other.
+// headersLine begins a line with the headers of the requests behind it.
+const headersLine = "# headers "
+
+// documents splits a text of OTLP/JSON documents, one after the other, with lines of headers between them.
 func documents(text []byte) (out []document, err error) {
+	var headers map[string][]string
+	from, line := 0, 0 // where the part without such lines begins
+	add := func(to int) error {
+		docs, err := plainDocuments(text[from:to])
+		for _, d := range docs {
+			d.line, d.headers = d.line+line, headers
+			out = append(out, d)
+		}
+		if at := (lineError{}); errors.As(err, &at) {
+			return lineError{at.line + line, at.err}
+		}
+		return err
+	}
+	at, n := 0, 0
+	for l := range bytes.Lines(text) {
+		if rest, is := bytes.CutPrefix(l, []byte(headersLine)); is {
+			if err := add(at); err != nil {
+				return nil, err
+			}
+			if headers, err = readHeaders(rest); err != nil {
+				return nil, lineError{n, err}
+			}
+			from, line = at+len(l), n+1
+		}
+		at, n = at+len(l), n+1
+	}
+	return out, add(len(text))
+}
+
+// readHeaders reads {NAME: VALUE}, or a list of values.
+func readHeaders(text []byte) (map[string][]string, error) {
+	out := map[string][]string{}
+	var all map[string]any
+	if err := yaml.Unmarshal(text, &all); err != nil || len(all) == 0 {
+		return nil, errors.New(`these are no headers; write # headers {X-Tenant: acme}`)
+	}
+	for name, v := range all {
+		values, is := v.([]any)
+		if !is {
+			values = []any{v}
+		}
+		for _, v := range values {
+			out[strings.ToLower(name)] = append(out[strings.ToLower(name)], fmt.Sprint(v))
+		}
+	}
+	return out, nil
+}
+
+func plainDocuments(text []byte) (out []document, err error) {
 	line := func(offset int64) int { return bytes.Count(text[:offset], []byte{'\n'}) }
 	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
 		begin := dec.InputOffset()
@@ -151,16 +206,27 @@ func documents(text []byte) (out []document, err error) {
 		if d.signal == 0 {
 			return nil, lineError{d.line, errors.New("not OTLP/JSON: write resourceLogs, resourceMetrics or resourceSpans")}
 		}
+		if at, err := checkNames(d.text); err != nil {
+			return nil, lineError{line(begin + at), err}
+		}
 		out = append(out, d)
 	}
 }
 
-func (d document) batch() (pipeline.Batch, error) {
+// batch is the document as a request to a receiver of a configuration; without one it has no headers.
+func (d document) batch(cfg *pipeline.Config) (pipeline.Batch, error) {
 	request, err := otlp.FromJSON(d.signal, d.text)
 	if err != nil {
 		return pipeline.Batch{}, lineError{d.line, err}
 	}
-	return pipeline.Batch{Signal: d.signal, Request: request, Items: wire.Count(d.signal, request)}, nil
+	b := pipeline.Batch{Signal: d.signal, Request: request, Items: wire.Count(d.signal, request)}
+	if cfg != nil && d.headers != nil {
+		var fits bool
+		if b.Origin.Metadata, fits = cfg.MetadataKeys().Of(func(name string) []string { return d.headers[name] }); !fits {
+			return b, lineError{d.line, errors.New("the headers that the configuration asks for are larger than 8 KiB")}
+		}
+	}
+	return b, nil
 }
 
 // names lists what a user may write.

@@ -3,6 +3,7 @@ package actions
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -122,11 +123,12 @@ func (a *Action) Statements() (list, faults []string) {
 	}
 	action := strings.ToLower(a.Action)
 	sets := slices.Contains([]string{"insert", "update", "upsert"}, action)
-	fault(a.Key == "" && !(action == "delete" && a.Pattern != ""), `"key" is missing; write the attribute's name`)
-	fault(!sets && (a.Value != nil || a.FromAttribute != "" || a.DefaultValue != nil || a.FromContext != ""),
+	fault(a.Key == "" && !((action == "delete" || action == "hash") && a.Pattern != ""), `"key" is missing; write the attribute's name`)
+	known := sets || slices.Contains([]string{"delete", "hash", "extract", "convert"}, action)
+	fault(known && !sets && (a.Value != nil || a.FromAttribute != "" || a.DefaultValue != nil || a.FromContext != ""),
 		`%q takes neither "value", "from_attribute", "from_context" nor "default_value"; remove them`, action)
-	fault(action != "convert" && a.ConvertedType != "", `"converted_type" is used by convert only`)
-	fault(sets && a.Pattern != "", `"pattern" is used by extract and delete only`)
+	fault(known && action != "convert" && a.ConvertedType != "", `"converted_type" is used by convert only`)
+	fault((sets || action == "convert") && a.Pattern != "", `"pattern" is used by extract, delete and hash only`)
 	_, err := regexp.Compile(a.Pattern)
 	fault(err != nil, `"pattern" is no regular expression: %v`, err)
 	p := path(a.Key)
@@ -138,7 +140,7 @@ func (a *Action) Statements() (list, faults []string) {
 				sources++
 			}
 		}
-		fault(sources != 1, `write exactly one of "value", "from_attribute" and "from_context"`)
+		fault(sources > 1 || sources == 0 && a.DefaultValue == nil, `write exactly one of "value", "from_attribute" and "from_context", or a "default_value"`)
 		if len(faults) > 0 {
 			return nil, faults
 		}
@@ -151,12 +153,12 @@ func (a *Action) Statements() (list, faults []string) {
 			list = append(list, "delete_matching_keys(attributes, "+quote(a.Pattern)+")")
 		}
 	case action == "hash":
-		fault(a.Pattern != "", `"pattern" of hash is not supported; list the keys`)
-		list = []string{
-			fmt.Sprintf("set(%s, SHA256(%s)) where IsString(%s)", p, p, p),
+		if a.Key != "" {
+			list = append(list, "hash_key(attributes, "+quote(a.Key)+")")
 		}
-		// Numbers and bools: their text, before a string that is a hash could be taken for one.
-		list = append([]string{fmt.Sprintf("set(%s, String(%s)) where IsInt(%s) or IsDouble(%s) or IsBool(%s)", p, p, p, p, p)}, list...)
+		if a.Pattern != "" {
+			list = append(list, "hash_matching_keys(attributes, "+quote(a.Pattern)+")")
+		}
 	case action == "extract":
 		if re, err := regexp.Compile(a.Pattern); err == nil {
 			names := re.SubexpNames()
@@ -164,9 +166,8 @@ func (a *Action) Statements() (list, faults []string) {
 		}
 		list = []string{fmt.Sprintf(`merge_maps(attributes, ExtractPatterns(%s, %s), "upsert") where IsString(%s)`, p, quote(a.Pattern), p)}
 	case action == "convert":
-		converter, ok := map[string]string{"int": "Int", "double": "Double", "string": "String"}[a.ConvertedType]
-		fault(!ok, `"converted_type" is %q; write int, double or string`, a.ConvertedType)
-		list = []string{fmt.Sprintf("set(%s, %s(%s)) where %s != nil and %s(%s) != nil", p, converter, p, p, converter, p)}
+		fault(!slices.Contains([]string{"int", "double", "string"}, a.ConvertedType), `"converted_type" is %q; write int, double or string`, a.ConvertedType)
+		list = []string{"convert_key(attributes, " + quote(a.Key) + ", " + quote(a.ConvertedType) + ")"}
 	default:
 		fault(true, `"action" is %q; write insert, update, upsert, delete, hash, extract or convert`, a.Action)
 	}
@@ -175,39 +176,45 @@ func (a *Action) Statements() (list, faults []string) {
 
 // setting is an insert, update or upsert.
 func (a *Action) setting(action, p string) (list, faults []string) {
-	where := map[string]string{"insert": p + " == nil", "update": p + " != nil", "upsert": ""}[action]
-	add := func(value string, also ...string) {
-		s := fmt.Sprintf("set(%s, %s)", p, value)
-		if where != "" {
-			also = append([]string{where}, also...)
+	has := func(key string) string { return "HasKey(attributes, " + quote(key) + ")" }
+	where := map[string]string{"insert": "not " + has(a.Key), "update": has(a.Key)}[action]
+	add := func(statement string, also string) {
+		conditions := slices.DeleteFunc([]string{where, also}, func(c string) bool { return c == "" })
+		if len(conditions) > 0 {
+			statement += " where " + strings.Join(conditions, " and ")
 		}
-		if len(also) > 0 {
-			s += " where " + strings.Join(also, " and ")
-		}
-		list = append(list, s)
+		list = append(list, statement)
 	}
-	for _, v := range []any{a.Value, a.DefaultValue} {
-		if _, ok := literal(v); v != nil && !ok {
-			return nil, []string{fmt.Sprintf(`the value is a %T; write a string, a bool or a number`, v)}
+	set := func(value string) string { return "set(" + p + ", " + value + ")" }
+	var texts [2]string
+	for i, v := range []any{a.Value, a.DefaultValue} {
+		var ok bool
+		if texts[i], ok = literal(v); v != nil && !ok {
+			return nil, []string{`the value is neither a string, a bool, a number, a list nor a map of these; write one`}
 		}
 	}
-	if a.Value != nil {
-		text, _ := literal(a.Value)
-		add(text)
+	value, instead := texts[0], texts[1]
+	switch {
+	case a.Value != nil:
+		add(set(value), "")
 		return list, nil
-	}
-	from := path(a.FromAttribute)
-	if a.FromContext != "" {
-		var fault string
-		if from, fault = ottl.FromContext(a.FromContext); fault != "" {
+	case a.FromContext != "":
+		from, fault := ottl.FromContext(a.FromContext)
+		if fault != "" {
 			return nil, []string{fault}
 		}
+		if a.DefaultValue != nil {
+			add(set(instead), from+" == nil")
+		}
+		add(set(from), from+" != nil")
+	case a.FromAttribute != "":
+		if a.DefaultValue != nil {
+			add(set(instead), "not "+has(a.FromAttribute))
+		}
+		add("copy_key(attributes, "+quote(a.FromAttribute)+", "+quote(a.Key)+")", has(a.FromAttribute))
+	default:
+		add(set(instead), "")
 	}
-	if a.DefaultValue != nil {
-		text, _ := literal(a.DefaultValue)
-		add(text, from+" == nil")
-	}
-	add(from, from+" != nil")
 	return list, nil
 }
 
@@ -230,6 +237,26 @@ func literal(v any) (text string, ok bool) {
 			text += ".0"
 		}
 		return text, true
+	case []any:
+		return joined("[", "]", len(v), func(i int) (string, bool) { return literal(v[i]) })
+	case map[string]any:
+		keys := slices.Sorted(maps.Keys(v))
+		return joined("{", "}", len(keys), func(i int) (string, bool) {
+			text, ok := literal(v[keys[i]])
+			return quote(keys[i]) + ": " + text, ok
+		})
 	}
 	return "", false
+}
+
+func joined(from, to string, n int, part func(int) (string, bool)) (text string, ok bool) {
+	var parts []string
+	for i := range n {
+		p, ok := part(i)
+		if !ok {
+			return "", false
+		}
+		parts = append(parts, p)
+	}
+	return from + strings.Join(parts, ", ") + to, true
 }

@@ -49,6 +49,18 @@ func (c *otlpConfig) Validate() error {
 	return nil
 }
 
+func (c *otlpConfig) Listens() (all []pipeline.Listening) {
+	if c.Protocols.GRPC.HasValue() {
+		at := c.Protocols.GRPC.Get().NetAddr
+		all = append(all, pipeline.Listening{Key: "protocols::grpc::endpoint", Network: string(at.Transport), Address: at.Endpoint})
+	}
+	if c.Protocols.HTTP.HasValue() {
+		at := c.Protocols.HTTP.Get().ServerConfig.NetAddr
+		all = append(all, pipeline.Listening{Key: "protocols::http::endpoint", Network: string(at.Transport), Address: at.Endpoint})
+	}
+	return all
+}
+
 // prometheusConfig reads its inner section with code of its own, as the real one does.
 type prometheusConfig struct {
 	Config scrapeSection `mapstructure:"config"`

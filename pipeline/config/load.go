@@ -55,6 +55,7 @@ type loader struct {
 	cfg        pipeline.Config
 
 	queueFolders map[string]string // exporters by the folder of their queue
+	metricsKey   []string          // that names the endpoint of our own metrics
 }
 
 // declaration is an entry of a section of components.
@@ -81,6 +82,7 @@ func (l *loader) load() *pipeline.Config {
 	l.readService()
 	l.warnUnused()
 	l.warnSecondCopies()
+	l.checkPorts()
 	for _, kind := range kinds {
 		for _, d := range l.declared[kind] {
 			if d.used {

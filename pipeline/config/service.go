@@ -134,9 +134,10 @@ func (l *loader) metrics(keys metricKeys) {
 	case level != "" && !slices.Contains(levels, level):
 		l.Fault(l.Tree.At(read.Extend(path, "level")...), "%q is not a level; %s", keys.Level, read.Meant(keys.Level, levels))
 	}
-	s.MetricsEndpoint = l.options.MetricsEndpoint
+	s.MetricsEndpoint, l.metricsKey = l.options.MetricsEndpoint, path
 	if keys.Address != "" {
-		s.MetricsEndpoint = l.endpoint(read.Extend(path, "address"), keys.Address)
+		l.metricsKey = read.Extend(path, "address")
+		s.MetricsEndpoint = l.endpoint(l.metricsKey, keys.Address)
 		if n.Child("readers").IsEmbedded() && !n.Child("address").IsEmbedded() {
 			return // what the user says goes before what the command brings
 		}
@@ -165,7 +166,8 @@ func (l *loader) metrics(keys metricKeys) {
 	if p.Port != 0 {
 		port = strconv.Itoa(p.Port)
 	}
-	s.MetricsEndpoint = l.endpoint(read.Extend(readers, "0", "pull", "exporter", "prometheus"), net.JoinHostPort(host, port))
+	l.metricsKey = read.Extend(readers, "0", "pull", "exporter", "prometheus")
+	s.MetricsEndpoint = l.endpoint(l.metricsKey, net.JoinHostPort(host, port))
 }
 
 func (l *loader) endpoint(path []string, text string) string {

@@ -43,7 +43,7 @@ func (g *graph) connector(in pipeline.Instance, sig pipeline.Signal, exporters m
 	out = out.Choosing(pipelines, func(chosen ...pipeline.ID) (pipeline.Sink, error) { return g.choose(key, chosen, pipelines, all) })
 	sink, err := in.Component.NewConnector(g.settings(in, "", sig), in.Config, out)
 	if err != nil {
-		return head{}, fmt.Errorf("%s: connector %s: %w", in.Place, in.ID, err)
+		return head{}, fault(in, err)
 	}
 	g.inner = append([]node{newNode(name, sig.String(), sink)}, g.inner...)
 	h := head{sink: own.Entrance(g.watched(At{Kind: pipeline.KindConnector, ID: in.ID}, sink)), accounts: []*ledger.Account{own}}

@@ -93,7 +93,7 @@ func (g *graph) buildAll() error {
 		}
 		sink, err := in.Component.NewExporter(g.settings(in, "", 0), in.Config)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: exporter %s: %w", in.Place, in.ID, err))
+			errs = append(errs, fault(in, err))
 			continue
 		}
 		exporters[in.ID] = sink
@@ -113,7 +113,7 @@ func (g *graph) buildAll() error {
 	for _, in := range g.cfg.Instances {
 		if in.Component.Kind == pipeline.KindReceiver {
 			if err := g.receiver(in); err != nil {
-				errs = append(errs, fmt.Errorf("%s: receiver %s: %w", in.Place, in.ID, err))
+				errs = append(errs, fault(in, err))
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func (g *graph) processorChain(p pipeline.PipelineConfig, h head) (head, error) 
 		}
 		sink, err := in.Component.NewProcessor(g.settings(in, p.ID.String(), p.Signal), in.Config, h.sink)
 		if err != nil {
-			return head{}, fmt.Errorf("%s: processor %s of pipeline %s: %w", in.Place, id, p.ID, err)
+			return head{}, &Fault{Instance: in, Pipeline: p.ID, Err: err}
 		}
 		if sink == h.sink {
 			continue // a processor that has nothing to do here is not in the way

@@ -142,14 +142,12 @@ func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	defer s.mu.Unlock()
 	// Metrics cannot be registered twice, so the new graph is built once as a check, and again when the old one is
 	// gone.
-	trial := s.host
-	trial.metrics, trial.ledger, trial.history = prometheus.NewRegistry(), ledger.New(), nil
-	checked, err := build(cfg, trial)
-	if err != nil {
+	quiet := s.host
+	quiet.log = slog.New(slog.DiscardHandler) // what components say, they say again
+	if err := check(cfg, quiet); err != nil {
 		s.own.reloaded(false)
 		return fmt.Errorf("the new configuration changes nothing: %w", err)
 	}
-	checked.discard()
 
 	s.state.Store(int32(StateReloading))
 	old := s.cfg
@@ -162,7 +160,7 @@ func (s *Service) Reload(ctx context.Context, cfg *pipeline.Config) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("the process ends, the new configuration is not started: %w", err)
 	}
-	err = s.buildAndRun(ctx, cfg)
+	err := s.buildAndRun(ctx, cfg)
 	s.own.reloaded(err == nil)
 	if err != nil {
 		err = fmt.Errorf("the new configuration does not start, going back to the one before: %w", err)

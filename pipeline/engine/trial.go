@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -80,4 +82,72 @@ type watched struct {
 
 func (w *watched) Consume(ctx context.Context, b pipeline.Batch) error {
 	return w.watch(w.at, b, func() error { return w.next.Consume(ctx, b) })
+}
+
+// A Fault is an error of a component that shows when it is built: in what it names of the rest of the configuration, such as a
+// pipeline or a statement for a signal that has no such records.
+type Fault struct {
+	pipeline.Instance
+	Pipeline pipeline.ID // of a processor
+	Err      error
+}
+
+func fault(in pipeline.Instance, err error) error { return &Fault{Instance: in, Err: err} }
+
+// Error names the place and the component.
+func (f *Fault) Error() string {
+	where := ""
+	if f.Component.Kind == pipeline.KindProcessor {
+		where = " of pipeline " + f.Pipeline.String()
+	}
+	return fmt.Sprintf("%s: %s %s%s: %s", f.Place, f.Component.Kind, f.ID, where, f.Err)
+}
+
+func (f *Fault) Unwrap() error { return f.Err }
+
+// Check builds what a configuration describes, and starts nothing and opens no port. It returns the faults of components, each
+// with one error, and else the error. What components say goes to log.
+func Check(cfg *pipeline.Config, log *slog.Logger) ([]*Fault, error) {
+	err := check(cfg, host{budget: pipeline.NewBudget(trialBudget), listeners: listen.New(), estates: pipeline.NewEstates(), settled: newSettled(), log: log})
+	var faults []*Fault
+	for _, e := range apart(err) {
+		f, is := e.(*Fault)
+		if !is {
+			return nil, err
+		}
+		for _, one := range apart(f.Err) {
+			faults = append(faults, &Fault{Instance: f.Instance, Pipeline: f.Pipeline, Err: one})
+		}
+	}
+	return faults, nil
+}
+
+// check builds a graph beside the one that runs, if any.
+func check(cfg *pipeline.Config, of host) error {
+	of.metrics, of.ledger, of.history = prometheus.NewRegistry(), ledger.New(), nil
+	g, err := build(cfg, of)
+	if err == nil {
+		g.discard()
+	}
+	return err
+}
+
+// apart are the errors that were joined by errors.Join, which are told from others by their text.
+func apart(err error) (out []error) {
+	if err == nil {
+		return nil
+	}
+	joined, is := err.(interface{ Unwrap() []error })
+	if !is {
+		return []error{err}
+	}
+	var texts []string
+	for _, e := range joined.Unwrap() {
+		texts = append(texts, e.Error())
+		out = append(out, apart(e)...)
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return []error{err}
+	}
+	return out
 }

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.opentelemetry.io/collector/confmap"
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -20,15 +18,7 @@ import (
 
 func configOf(t *testing.T, text string) *Config {
 	t.Helper()
-	var m map[string]any
-	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
-		t.Fatal(err)
-	}
-	c := Default()
-	if err := confmap.NewFromStringMap(m).Unmarshal(c); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return pipelinetest.Decode(t, Default(), text)
 }
 
 // lines is a request with a record for each line of text.
@@ -61,49 +51,28 @@ func bodies(r wire.Request) string {
 
 // TestCases runs testdata/*.txtar: config, in and want (a log body a line), or error (of the validation).
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			part := map[string]string{}
-			for _, f := range txtar.Parse(text).Files {
-				part[f.Name] = string(f.Data)
-			}
-			c := configOf(t, part["config"])
-			if err := c.Validate(); err != nil || part["error"] != "" {
-				if err == nil || err.Error()+"\n" != part["error"] {
-					t.Fatalf("got\n%v\nwant\n%s", err, part["error"])
-				}
-				return
-			}
-			sink := &pipelinetest.Recorder{}
-			s, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, "filter")
-			p, err := New(s, c, sink)
-			if err != nil {
-				t.Fatal(err)
-			}
-			in, n := lines(part["in"])
-			if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: n}); err != nil {
-				t.Fatal(err)
-			}
-			got := ""
-			for _, b := range sink.Batches() {
-				got += bodies(b.Request)
-			}
-			if got != part["want"] {
-				t.Errorf("got\n%s\nwant\n%s", got, part["want"])
-			}
-			if dropped := ledger.Unaccounted(); dropped != int64(n-sink.Items()) { // the test books no intake
-				t.Errorf("%d booked as dropped, want %d", dropped, n-sink.Items())
-			}
-		})
-	}
+	pipelinetest.ConfigCases(t, Default, func(t *testing.T, c *Config, part map[string]string) {
+		sink := &pipelinetest.Recorder{}
+		s, ledger := pipelinetest.Settings(t, pipeline.KindProcessor, "filter")
+		p, err := New(s, c, sink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, n := lines(part["in"])
+		if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: n}); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, b := range sink.Batches() {
+			got += bodies(b.Request)
+		}
+		if got != part["want"] {
+			t.Errorf("got\n%s\nwant\n%s", got, part["want"])
+		}
+		if dropped := ledger.Unaccounted(); dropped != int64(n-sink.Items()) { // the test books no intake
+			t.Errorf("%d booked as dropped, want %d", dropped, n-sink.Items())
+		}
+	})
 }
 
 // TestTheAnswerIsForTheRightRecord: what the destination says of a record is said of it by its index in the batch that came.

@@ -80,6 +80,15 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// CheckSignal implements pipeline.SignalUser: only metrics have series.
+func (c *Config) CheckSignal(s pipeline.Signal) error {
+	rate := func(b Budget) bool { return b.RecordsPerSecond > 0 || b.BytesPerSecond > 0 }
+	if s == pipeline.Metrics || rate(c.Budget) || slices.ContainsFunc(c.Overrides, func(o Override) bool { return rate(o.Budget) }) {
+		return nil
+	}
+	return fmt.Errorf("limits only active_series, which %s do not have; write records_per_second or bytes_per_second, or take it out of this pipeline", s)
+}
+
 func (b Budget) limited() bool {
 	return b.RecordsPerSecond > 0 || b.BytesPerSecond > 0 || b.ActiveSeries > 0
 }

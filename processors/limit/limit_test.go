@@ -320,6 +320,20 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// TestOnlyMetricsHaveSeries: a budget of series alone limits nothing of logs and spans.
+func TestOnlyMetricsHaveSeries(t *testing.T) {
+	c := &Config{Budget: Budget{ActiveSeries: 10}}
+	for _, s := range pipeline.Signals {
+		if err := c.CheckSignal(s); (err == nil) != (s == pipeline.Metrics) {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	c.Overrides = []Override{{Values: []string{"a"}, Budget: Budget{BytesPerSecond: 1}}}
+	if err := c.CheckSignal(pipeline.Logs); err != nil {
+		t.Error(err)
+	}
+}
+
 func BenchmarkConsume(b *testing.B) {
 	for name, in := range map[string]pipeline.Batch{"logs": logs(b, "a", 500, "b", 500), "series": points(b, "a", 0, 1000)} {
 		b.Run(name, func(b *testing.B) {

@@ -67,6 +67,14 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Warnings reports what is valid and probably not intended.
+func (c *Config) Warnings() []string {
+	if c.SamplingPercentage == 0 && c.SamplingPriority == "" {
+		return []string{"sampling_percentage: is 0 or not set, so everything is dropped; write how much is kept, such as 10"}
+	}
+	return nil
+}
+
 // Component describes the processor.
 func Component() pipeline.Component {
 	return pipeline.Processor("probabilistic_sampler", Default, New, pipeline.Traces, pipeline.Logs).

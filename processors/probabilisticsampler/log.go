@@ -52,6 +52,9 @@ func (r *run) log(x *wire.Item) {
 	}
 	if !threshold.ShouldSample(rnd) {
 		x.Remove()
+		if it.closed {
+			r.closed++
+		}
 		return
 	}
 	if !it.writes {

@@ -6,11 +6,15 @@ package probabilisticsampler
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/sampling"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluiceio/sluice/internal/buffer"
+	"github.com/sluiceio/sluice/internal/throttle"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/wire"
 )
@@ -21,11 +25,16 @@ type Processor struct {
 	sampler  sampler
 	next     pipeline.Sink
 	runs     sync.Pool // *run
+	closed   prometheus.Counter
+	log      *slog.Logger // a line a minute
 }
 
 // New makes the processor.
 func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, error) {
-	p := &Processor{settings: s, sampler: newSampler(c), next: next}
+	p := &Processor{settings: s, sampler: newSampler(c), next: next, closed: newClosed(), log: throttle.Logger(s.Log, 1)}
+	if err := s.Metrics.Register(p.closed); err != nil {
+		return nil, fmt.Errorf("cannot register metrics: %w", err)
+	}
 	p.runs.New = func() any {
 		r := &run{sampler: &p.sampler}
 		r.editSpan, r.editLog = r.span, r.log
@@ -42,6 +51,7 @@ type run struct {
 	text, frame       []byte
 	threshold         sampling.Threshold // that textOf was asked for last
 	thresholdText     string
+	closed            int // items that went by fail_closed
 }
 
 // requests are the buffers of changed requests.
@@ -57,6 +67,7 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	if b.Signal == pipeline.Logs {
 		edit = r.editLog
 	}
+	r.closed = 0
 	done := r.editor.EditItems((*buf)[:0], b.Signal, b.Request, edit)
 	if done.Changed {
 		*buf = done.Request
@@ -65,6 +76,11 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 	kept.Request, kept.Items = done.Request, b.Items-done.Removed
 	if done.Removed == 0 {
 		return p.next.Consume(ctx, kept)
+	}
+	if r.closed > 0 {
+		p.closed.Add(float64(r.closed))
+		p.log.Warn("items are dropped undecided: they have no trace ID or other attribute to decide by, or wrong sampling information", "items", r.closed,
+			"fix", "fail_closed: false keeps them; for logs name an attribute in from_attribute")
 	}
 	p.settings.Drop(pipeline.DropSampled, b.Signal, done.Removed, max(len(b.Request)-len(done.Request), 0))
 	if kept.Items == 0 {

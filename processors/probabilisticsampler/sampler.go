@@ -68,6 +68,7 @@ type item struct {
 	writes  bool // the sampling information may be written
 	newRand bool // randomness is to be written
 	cleared bool // the threshold that came is wrong
+	closed  bool // there is nothing to decide by, or what there is is wrong, and so it goes
 }
 
 // decide returns the threshold and the randomness of an item, before its priority counts. The item is kept where the
@@ -111,6 +112,7 @@ func (s *sampler) decide(it *item) (sampling.Threshold, sampling.Randomness) {
 	}
 	switch {
 	case failed && s.failClosed:
+		it.closed = true
 		return sampling.NeverSampleThreshold, rnd
 	case failed:
 		return sampling.AlwaysSampleThreshold, rnd

@@ -36,6 +36,9 @@ func (r *run) span(x *wire.Item) {
 	}
 	if !threshold.ShouldSample(rnd) {
 		x.Remove()
+		if it.closed {
+			r.closed++
+		}
 		return
 	}
 	if !it.writes {

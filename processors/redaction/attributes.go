@@ -1,6 +1,10 @@
 package redaction
 
-import "github.com/sluiceio/sluice/wire"
+import (
+	"bytes"
+
+	"github.com/sluiceio/sluice/wire"
+)
 
 // A change is to the attribute, entry or element at an index.
 type change struct {
@@ -48,6 +52,10 @@ func (r *run) attribute(i int, key []byte, v wire.Value) {
 		masked, changed = r.maskAll(text), true
 	} else {
 		masked, changed = r.process(text)
+		if p.urls.cluster != nil && p.urls.keys.has(key) {
+			masked = p.urls.clean(masked)
+			changed = !bytes.Equal(masked, text)
+		}
 	}
 	if changed {
 		r.note(noteMasked, key)

@@ -35,12 +35,14 @@ type Config struct {
 	HMACKey configopaque.String `mapstructure:"hmac_key"`
 	// Summary says what was done in attributes: debug (keys and counts), info (counts) or silent.
 	Summary string `mapstructure:"summary"`
+	// URLSanitizer replaces what varies in URLs by *.
+	URLSanitizer URLSanitizer `mapstructure:"url_sanitizer"`
 	// Rules are ready-made detectors by name, for values: see README.md.
 	Rules []string `mapstructure:"rules"`
 }
 
 // Default removes every attribute, as in the Collector.
-func Default() *Config { return &Config{} }
+func Default() *Config { return &Config{URLSanitizer: URLSanitizer{SanitizeSpanName: true}} }
 
 // Validate reports every fault by its key.
 func (c *Config) Validate() error {
@@ -74,10 +76,28 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Warnings reports what is valid and probably not intended.
+func (c *Config) Warnings() (all []string) {
+	if !c.AllowAllKeys && len(c.AllowedKeys) == 0 {
+		all = append(all, "allow_all_keys: is false and allowed_keys is empty, so all attributes are removed, those of resources too; write allow_all_keys: true, or name the keys that may stay")
+	}
+	for _, list := range []struct {
+		key   string
+		names []string
+		fix   string
+	}{{"allowed_keys", c.AllowedKeys, "name each key"}, {"ignored_keys", c.IgnoredKeys, "move it to ignored_key_patterns"}} {
+		for i, name := range list.names {
+			if strings.ContainsAny(name, `\*^$|+()[]`) {
+				all = append(all, fmt.Sprintf("%s::%d: %q looks like a regular expression, and is compared as it stands; %s", list.key, i, name, list.fix))
+			}
+		}
+	}
+	return all
+}
+
 // Component describes the processor.
 func Component() pipeline.Component {
-	const instead = "mask with blocked_values, or with transform and replace_pattern"
 	return pipeline.Processor("redaction", Default, New, pipeline.Signals[:]...).
 		WithDoc("removes attributes that are not allowed, and masks values by key, pattern or ready-made rule").
-		WithUnsupported(map[string]string{"url_sanitizer": instead, "db_sanitizer": instead})
+		WithUnsupported(map[string]string{"db_sanitizer": "mask with blocked_values, or with transform and replace_pattern"})
 }

@@ -28,6 +28,7 @@ type policy struct {
 	ignoredKeys, blockedKeys     patterns
 	blockedValues, allowedValues patterns
 	rules                        []rule
+	urls                         urls
 	hash                         hashing
 	key                          []byte
 	count, list                  bool // in attributes: how many, and which
@@ -54,6 +55,9 @@ func (c *Config) policy() (p policy, err error) {
 		allowed: newKeys(append([]string{redactedKeys, redactedCount, maskedKeys, maskedCount, ignoredCount}, c.AllowedKeys...)),
 		hash:    hashes[strings.ToLower(c.HashFunction)], key: []byte(c.HMACKey),
 		count: c.Summary == "info" || c.Summary == "debug", list: c.Summary == "debug",
+	}
+	if p.urls, err = newURLs(&c.URLSanitizer); err != nil {
+		return p, err
 	}
 	for _, name := range c.Rules {
 		r := *ruleNamed(name)

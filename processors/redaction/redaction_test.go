@@ -3,16 +3,11 @@ package redaction
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.yaml.in/yaml/v3"
-	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -21,55 +16,27 @@ import (
 
 // TestCases runs testdata/*.txtar: config, in and want (OTLP/JSON of logs), or error (of the validation). The oracle has more.
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			part := map[string]string{}
-			for _, f := range txtar.Parse(text).Files {
-				part[f.Name] = string(f.Data)
-			}
-			var m map[string]any
-			if err := yaml.Unmarshal([]byte(part["config"]), &m); err != nil {
-				t.Fatal(err)
-			}
-			c := Default()
-			if err := confmap.NewFromStringMap(m).Unmarshal(c); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Validate(); err != nil || part["error"] != "" {
-				if err == nil || err.Error()+"\n" != part["error"] {
-					t.Fatalf("got\n%v\nwant\n%s", err, part["error"])
-				}
-				return
-			}
-			ld, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs([]byte(part["in"]))
-			if err != nil {
-				t.Fatal(err)
-			}
-			in, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(through(t, c, in))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := (&plog.JSONMarshaler{}).MarshalLogs(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if string(got)+"\n" != part["want"] {
-				t.Errorf("got\n%s\nwant\n%s", got, part["want"])
-			}
-		})
-	}
+	pipelinetest.ConfigCases(t, Default, func(t *testing.T, c *Config, part map[string]string) {
+		ld, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs([]byte(part["in"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(through(t, c, in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := (&plog.JSONMarshaler{}).MarshalLogs(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got)+"\n" != part["want"] {
+			t.Errorf("got\n%s\nwant\n%s", got, part["want"])
+		}
+	})
 }
 
 func made(t testing.TB, c *Config, next pipeline.Sink) pipeline.Sink {
@@ -106,6 +73,20 @@ func record(body string) wire.Request {
 	b = wire.EndMessage(b, kv)
 	b = wire.EndMessage(b, rec)
 	return wire.EndMessage(wire.EndMessage(b, sl), rl)
+}
+
+// TestWarnings: removing all is the default, and hardly what a list of patterns is written for; nor are patterns among the keys.
+func TestWarnings(t *testing.T) {
+	for keys, want := range map[string]int{"blocked_key_patterns: [password]": 1, "allow_all_keys: true": 0, "allowed_keys: [a.b]": 0} {
+		w := pipelinetest.Decode(t, Default(), keys).Warnings()
+		if len(w) != want || want == 1 && !strings.HasPrefix(w[0], "allow_all_keys: ") {
+			t.Errorf("%s: %v", keys, w)
+		}
+	}
+	w := pipelinetest.Decode(t, Default(), `{allowed_keys: [a, 'service\..*'], ignored_keys: [k8s.*]}`).Warnings()
+	if len(w) != 2 || !strings.HasPrefix(w[0], `allowed_keys::1: "service\\..*"`) || !strings.HasPrefix(w[1], "ignored_keys::0: ") {
+		t.Errorf("patterns: %q", w)
+	}
 }
 
 // TestUnknownFieldsStay: only the value changes.

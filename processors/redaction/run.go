@@ -96,6 +96,7 @@ func (r *run) edited(kind wire.MessageKind, body []byte) []byte {
 // span edits a span and its events. As in the Collector, links stay.
 func (r *run) span(it *wire.Item) {
 	r.attributes(it)
+	r.name(it)
 	body, out, at, taken := it.Bytes(), r.events[:0], 0, 0
 	for f := wire.MessageFields(body); f.Next(); {
 		start := at

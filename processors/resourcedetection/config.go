@@ -67,6 +67,9 @@ type EC2 struct {
 	Tagged `mapstructure:",squash"`
 	// TagsFromIMDS must be true for tags: they come from the metadata service.
 	TagsFromIMDS bool `mapstructure:"tags_from_imds"`
+
+	MaxAttempts int           `mapstructure:"max_attempts"` // accepted: what fails is tried again until it works
+	MaxBackoff  time.Duration `mapstructure:"max_backoff"`  // accepted, as max_attempts
 }
 
 // Node is a section of a detector that asks the Kubernetes API.
@@ -143,19 +146,21 @@ func (c *Config) options() map[string]detector.Options {
 
 // Component describes the processor.
 func Component() pipeline.Component {
+	unsupported := map[string]string{
+		"gcp::labels":                   "labels of the instance need Google's API; remove the key",
+		"k8snode::context":              "the pod's own service account is used; remove the key",
+		"k8s_api::context":              "the pod's own service account is used; remove the key",
+		"k8snode::kube_api_qps":         "two requests are made in all; remove the key",
+		"k8s_api::kube_api_qps":         "two requests are made in all; remove the key",
+		"attributes":                    "switch single attributes by <detector>::resource_attributes::<name>::enabled",
+		"proxy_url":                     "metadata services are never asked through a proxy; remove the key",
+		"ec2::fail_on_missing_metadata": "write fail_on_missing_metadata beside detectors",
+	}
+	for _, name := range detector.Foreign {
+		unsupported[name] = "there is no such detector; remove the key"
+	}
 	return pipeline.Processor("resource_detection", Default, New, pipeline.Signals[:]...).
 		WithAliases("resourcedetection").
 		WithDoc("adds what it finds out about the place where it runs to every resource: host, container, cloud, node").
-		WithUnsupported(map[string]string{
-			"gcp::labels":                   "labels of the instance need Google's API; remove the key",
-			"ec2::max_attempts":             "what fails is tried again until it works; remove the key",
-			"ec2::max_backoff":              "what fails is tried again until it works; remove the key",
-			"k8snode::context":              "the pod's own service account is used; remove the key",
-			"k8s_api::context":              "the pod's own service account is used; remove the key",
-			"k8snode::kube_api_qps":         "two requests are made in all; remove the key",
-			"k8s_api::kube_api_qps":         "two requests are made in all; remove the key",
-			"attributes":                    "switch single attributes by <detector>::resource_attributes::<name>::enabled",
-			"proxy_url":                     "metadata services are never asked through a proxy; remove the key",
-			"ec2::fail_on_missing_metadata": "write fail_on_missing_metadata beside detectors",
-		})
+		WithUnsupported(unsupported)
 }

@@ -251,6 +251,17 @@ func TestValidate(t *testing.T) {
 	if err := Default().Validate(); err != nil {
 		t.Error(err)
 	}
+	c = Default() // what the Collector's detectors find and these do not may be switched off
+	c.EKS.ResourceAttributes = map[string]Enabled{"k8s.cluster.name": {false}}
+	c.GCP.ResourceAttributes = map[string]Enabled{"faas.name": {false}}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	c.EKS.ResourceAttributes["k8s.cluster.name"] = Enabled{true}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"eks::resource_attributes::k8s.cluster.name" is not supported`) {
+		t.Error(err)
+	}
+	pipelinetest.Decode(t, Default(), "ec2: {max_attempts: 10, max_backoff: 5m}") // a test of the Collector's README
 }
 
 func BenchmarkConsume(b *testing.B) {

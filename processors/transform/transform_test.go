@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/tools/txtar"
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/pipelinetest"
@@ -25,15 +23,7 @@ import (
 
 func configOf(t *testing.T, text string) *Config {
 	t.Helper()
-	var m map[string]any
-	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
-		t.Fatal(err)
-	}
-	c := Default()
-	if err := confmap.NewFromStringMap(m).Unmarshal(c); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return pipelinetest.Decode(t, Default(), text)
 }
 
 // encode makes a request of OTLP/JSON logs.
@@ -69,51 +59,30 @@ func decode(t *testing.T, r wire.Request) string {
 
 // TestCases runs testdata/*.txtar: config, in and want (OTLP/JSON of logs), or error (of the validation).
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
+	pipelinetest.ConfigCases(t, Default, func(t *testing.T, c *Config, part map[string]string) {
+		sink := &pipelinetest.Recorder{}
+		s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "transform")
+		p, err := New(s, c, sink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := encode(t, part["in"])
+		before := bytes.Clone(in)
+		for range 2 {
+			if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: wire.Count(wire.Logs, in)}); err != nil {
 				t.Fatal(err)
 			}
-			part := map[string]string{}
-			for _, f := range txtar.Parse(text).Files {
-				part[f.Name] = string(f.Data)
+		}
+		if !bytes.Equal(before, in) {
+			t.Error("the request was modified in place")
+		}
+		want := decode(t, encode(t, part["want"]))
+		for i, b := range sink.Batches() {
+			if got := decode(t, b.Request); got != want {
+				t.Errorf("pass %d: got\n%s\nwant\n%s", i+1, got, want)
 			}
-			c := configOf(t, part["config"])
-			if err := c.Validate(); err != nil || part["error"] != "" {
-				if err == nil || err.Error()+"\n" != part["error"] {
-					t.Fatalf("got\n%v\nwant\n%s", err, part["error"])
-				}
-				return
-			}
-			sink := &pipelinetest.Recorder{}
-			s, _ := pipelinetest.Settings(t, pipeline.KindProcessor, "transform")
-			p, err := New(s, c, sink)
-			if err != nil {
-				t.Fatal(err)
-			}
-			in := encode(t, part["in"])
-			before := bytes.Clone(in)
-			for range 2 {
-				if err := p.Consume(t.Context(), pipeline.Batch{Signal: pipeline.Logs, Request: in, Items: wire.Count(wire.Logs, in)}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if !bytes.Equal(before, in) {
-				t.Error("the request was modified in place")
-			}
-			want := decode(t, encode(t, part["want"]))
-			for i, b := range sink.Batches() {
-				if got := decode(t, b.Request); got != want {
-					t.Errorf("pass %d: got\n%s\nwant\n%s", i+1, got, want)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // TestPropagateRejects: an error in the mode propagate rejects the batch, nothing of it goes on, and the log says it.

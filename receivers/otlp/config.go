@@ -121,6 +121,19 @@ func (c *Config) sameAddress() bool {
 	return g.Endpoint == h.Endpoint && g.Transport == h.Transport && !strings.HasSuffix(g.Endpoint, ":0")
 }
 
+// Listens implements pipeline.ListenUser.
+func (c *Config) Listens() (all []pipeline.Listening) {
+	if c.Protocols.GRPC.HasValue() {
+		at := c.Protocols.GRPC.Get().NetAddr
+		all = append(all, pipeline.Listening{Key: "protocols::grpc::endpoint", Network: string(at.Transport), Address: at.Endpoint})
+	}
+	if c.Protocols.HTTP.HasValue() {
+		at := c.Protocols.HTTP.Get().NetAddr
+		all = append(all, pipeline.Listening{Key: "protocols::http::endpoint", Network: string(at.Transport), Address: at.Endpoint})
+	}
+	return all
+}
+
 func checkAddress(protocol string, at confignet.AddrConfig, example string) error {
 	if !strings.HasPrefix(string(at.Transport), "tcp") {
 		return nil

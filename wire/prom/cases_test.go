@@ -15,7 +15,7 @@ import (
 var update = flag.Bool("update", false, "write what the cases answer into testdata; read the diff")
 
 // TestCases runs testdata/*.txtar: a request as OTLP/JSON, and what a walk yields. Lines of a section "config" are
-// "promote NAME", "promote-all", "promote-all but service", "external NAME=VALUE", "no suffixes" and "no target_info", over a configuration that promotes
+// "promote NAME", "promote-all", "promote-all but service", "external NAME=VALUE", "deltas", "no suffixes" and "no target_info", over a configuration that promotes
 // nothing.
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -75,6 +75,8 @@ func configure(t *testing.T, c *Config, text string) {
 			}
 			name, v, _ := strings.Cut(value, "=")
 			c.ExternalLabels[name] = v
+		case "deltas":
+			c.Deltas = true
 		case "no":
 			c.AddMetricSuffixes = c.AddMetricSuffixes && value != "suffixes"
 			c.TargetInfo = c.TargetInfo && value != "target_info"

@@ -30,6 +30,7 @@ type metric struct {
 	family   *Family
 	why      Why // no point of the metric can be a sample
 	verbatim bool
+	delta    bool // its points are to be added up
 }
 
 // place is the position of the walk. The resource and scope are looked up only when needed.
@@ -143,7 +144,9 @@ func (t *Translator) learnMetric(m *wire.Metric, typ wire.Value, verbatim bool) 
 		switch m.Temporality {
 		case wire.TemporalityCumulative:
 		case wire.TemporalityDelta:
-			n.why = WhyDelta
+			if n.delta = t.cfg.Deltas && (m.Type == wire.MetricHistogram || m.Monotonic); !n.delta {
+				n.why = WhyDelta
+			}
 		default:
 			n.why = WhyTemporality
 		}

@@ -33,6 +33,8 @@ type Config struct {
 	ScopeInfo bool
 	// ExternalLabels are added to series that lack them.
 	ExternalLabels map[string]string
+	// Deltas takes monotonic sums and classic histograms of delta temporality, for a sink that adds them up.
+	Deltas bool
 	// CheckHistograms refuses classic histograms that contradict themselves.
 	CheckHistograms bool
 	// CacheBytes bounds the cache; 0 is DefaultCacheBytes, below 0 disables it.
@@ -67,6 +69,7 @@ type Sample struct {
 	Time   int64 // ms since 1970
 	Start  int64 // when the series began to count, ms since 1970; 0 if not known
 	Value  float64
+	Delta  bool // Value is what came to the total since Start; only where the configuration says Deltas
 	Stale  bool // Value (or Histogram.Sum) is StaleNaN: the series has ended
 	// Histogram is set for a native histogram; Value is then 0.
 	Histogram *Histogram

@@ -47,6 +47,9 @@ func line(s *Sample) string {
 	if s.Stale {
 		b.WriteString(" stale")
 	}
+	if s.Delta {
+		b.WriteString(" delta")
+	}
 	if h := s.Histogram; h != nil {
 		fmt.Fprintf(&b, " schema %d count %d zero %d sum %v %v%v %v%v", h.Schema, h.Count, h.ZeroCount, h.Sum,
 			h.PositiveSpans, h.PositiveDeltas, h.NegativeSpans, h.NegativeDeltas)

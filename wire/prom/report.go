@@ -5,7 +5,7 @@ type Why uint8
 
 // The reasons.
 const (
-	WhyDelta       Why = 1 + iota // delta temporality: Prometheus keeps totals
+	WhyDelta       Why = 1 + iota // delta temporality: Prometheus keeps totals, and the sink does not, either
 	WhyTemporality                // a sum or histogram without temporality
 	WhyName                       // no metric name is left after translation
 	WhyLabel                      // an attribute key that cannot become a label name

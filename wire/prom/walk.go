@@ -58,7 +58,7 @@ func (t *Translator) walkMetric(m *wire.Metric) error {
 		}
 		return nil
 	}
-	t.sample = Sample{Family: t.at.metric.family}
+	t.sample = Sample{Family: t.at.metric.family, Delta: t.at.metric.delta}
 	for ps := m.Points(); ps.Next(); {
 		var err error
 		switch m.Type {

@@ -86,13 +86,38 @@ var (
 	nodeKnown = on(nil, "k8s.cluster.uid", "k8s.node.name", "k8s.node.uid")
 )
 
+// Foreign are sections of the Collector's detectors that there are not.
+var Foreign = []string{
+	"akamai", "alibaba_ecs", "consul", "digitalocean", "dynatrace", "ecs", "elasticbeanstalk", "heroku", "hetzner", "ibmcloud_classic", "ibmcloud_vpc",
+	"kubeadm", "lambda", "nova", "openshift", "oraclecloud", "scaleway", "tencent_cvm", "upcloud", "vultr",
+}
+
+// unfound are attributes that the Collector's detectors find and these do not, and why.
+var unfound = map[string]map[string]string{
+	"eks": {"k8s.cluster.name": "it needs the EC2 API; set it with the processor resource"},
+	"gcp": serverless, "gke": serverless,
+}
+
+var serverless = map[string]string{
+	"faas.instance": notServerless, "faas.name": notServerless, "faas.version": notServerless,
+	"gcp.cloud_run.job.execution": notServerless, "gcp.cloud_run.job.task_index": notServerless,
+}
+
+const notServerless = "Cloud Run, App Engine and Functions are not known"
+
 // Names are the detectors that there are.
 func Names() []string { return slices.Sorted(maps.Keys(kinds)) }
 
 // Faults says what is wrong in the options of a detector.
 func (o Options) Faults(name string) (out []string) {
 	known := kinds[name].known
-	for a := range o.Enabled {
+	for a, enabled := range o.Enabled {
+		if why, is := unfound[name][a]; is {
+			if enabled {
+				out = append(out, fmt.Sprintf(`"%s::resource_attributes::%s" is not supported: %s`, name, a, why))
+			}
+			continue
+		}
 		if _, ok := known[a]; !ok {
 			out = append(out, fmt.Sprintf(`"%s::resource_attributes::%s" is not an attribute of %s; write one of %s`, name, a, name, strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
 		}
