@@ -8,7 +8,10 @@ import (
 )
 
 const (
-	saveEvery    = 100 * time.Millisecond
+	saveEvery = 100 * time.Millisecond
+	// saveRarely is for a log that is only written, while a destination is away: the cursor's sums say what was in a segment that is
+	// lost later.
+	saveRarely   = 5 * time.Second
 	reserveBytes = 64 << 10
 	reserveEvery = 10 * time.Second
 	maxAside     = 64 << 20
@@ -69,6 +72,13 @@ func (l *Log) changedLocked() {
 		l.unsaved = true
 		kick(l.saveSoon)
 	}
+}
+
+// Settled reports whether a record is settled or lost.
+func (l *Log) Settled(seq Seq) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.settled.has(seq)
 }
 
 // DropOldest settles the oldest records that no reader has, until they are so many bytes or none is left, and says what they were.

@@ -204,7 +204,8 @@ type Log struct {
 	stats     Stats
 	oldest    head // of the oldest unsettled record, when Stats last looked
 	lastWarn  time.Time
-	dirty     bool // something waits for an fsync, and the sync goroutine knows
+	savedAt   time.Time // when an fsync last asked for the cursor, see saveRarely
+	dirty     bool      // something waits for an fsync, and the sync goroutine knows
 	synced    signal
 	saved     signal
 

@@ -159,6 +159,34 @@ func TestAReaderThatStandsStill(t *testing.T) {
 	})
 }
 
+// TestAWriterWithoutAReader: while a destination is away nothing is settled. The cursor is saved all the same, so that a segment that is lost
+// after a kill counts with what was in it.
+func TestAWriterWithoutAReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := spooltest.NewFS()
+		o := spool.Options{Dir: "q", FS: fs}
+		l := open(t, o)
+		const records = 100
+		for id := range uint64(records) {
+			put(t, l, id+1)
+			time.Sleep(time.Second)
+		}
+		after := fs.Crash(spooltest.KeepAll)
+		for name := range after.Files() {
+			if strings.HasSuffix(name, ".seg") {
+				after.SetFile(name, nil)
+			}
+		}
+		o.FS = after
+		again := open(t, o)
+		if d := again.Stats().Damaged; d.Records < records-6 || d.Count < 4*(records-6)-20 {
+			t.Errorf("all is lost, and it counts as %+v of %d records", d, records)
+		}
+		again.Close()
+		l.Close()
+	})
+}
+
 // TestGiveUp: the next process learns of it, once.
 func TestGiveUp(t *testing.T) {
 	o := spool.Options{Dir: t.TempDir()}

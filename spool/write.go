@@ -300,6 +300,10 @@ func (l *Log) syncSegment(s *segment) error {
 	}
 	s.durable = now
 	l.durable = max(l.durable, now.seq)
+	if behind && time.Since(l.savedAt) >= saveRarely {
+		l.savedAt = time.Now() // once, though it takes a while
+		l.changedLocked()
+	}
 	l.synced.broadcast()
 	l.mu.Unlock()
 	if retired {

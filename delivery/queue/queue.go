@@ -94,14 +94,16 @@ type Queue struct {
 	shut    atomic.Bool  // see CloseIntake
 	puts    atomic.Int64 // calls of Put that run
 
-	mu     sync.Mutex
-	cond   *sync.Cond // something may be taken, or there is room
-	lanes  map[string]*lane
-	order  []*lane
-	turn   int
-	lent   int64 // see Options.Memory
-	growth growth
-	closed bool
+	mu       sync.Mutex
+	cond     *sync.Cond // something may be taken, or there is room
+	lanes    map[string]*lane
+	order    []*lane
+	turn     int
+	lent     int64 // see Options.Memory
+	rests    rests // of the last stop
+	hadRests bool  // their file is there
+	growth   growth
+	closed   bool
 }
 
 // A lane is what has one signal, tenant and route.
@@ -139,6 +141,7 @@ func Open(o Options) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the queue's folder: %w", err)
 	}
+	q.rests = q.loadRests()
 	for _, e := range entries {
 		sig, ok := signalOf(e.Name)
 		if !ok || !e.Dir {
@@ -173,6 +176,13 @@ func (q *Queue) restored() {
 		t := l.log.Stats()
 		l.given = l.log.GivenUp()
 		held[l.signal].Add(int(t.AtOpen.Count+t.Damaged.Count+l.given.Count), int(t.AtOpen.Weight+t.Damaged.Weight+l.given.Weight))
+	}
+	for name, of := range q.rests {
+		for seq, r := range of { // what was taken of a record was delivered by the process before
+			if l := q.lanes[name]; l != nil && !l.log.Settled(seq) {
+				held[l.signal].Sub(r.taken)
+			}
+		}
 	}
 	for _, sig := range pipeline.Signals {
 		q.o.Books.Restored(sig, held[sig])
@@ -343,6 +353,7 @@ func (q *Queue) Close() error {
 			}
 		}
 	}
+	errs = append(errs, q.saveRests())
 	if q.letters != nil {
 		errs = append(errs, q.letters.Close())
 	}

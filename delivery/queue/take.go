@@ -33,7 +33,8 @@ type Item struct {
 	plain *buffer.Buffer
 	begun time.Time
 
-	weight int64 // in Queue.lent, while it is handed out
+	taken  pipeline.Amount // of the stored record, by attempts before
+	weight int64           // in Queue.lent, while it is handed out
 }
 
 // weigh is the memory that an item may take: as it is stored, and inflated.
@@ -74,10 +75,14 @@ func (l *lane) item(from *stream, e spool.Entry, buf *buffer.Buffer, err error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Item{
+	it = &Item{
 		Signal: h.signal, Origin: pipeline.Origin{Tenant: h.tenant, Route: h.route}, Items: int(e.Count), Size: h.raw, Encoding: h.encoding,
 		MaybeSent: e.MaybeSent, Unanswered: e.MaybeSent, Stored: time.Unix(0, e.Time), lane: l, from: from, seq: e.Seq, buf: buf, body: e.Body,
-	}, nil
+	}
+	if r, is := l.q.rests[l.name][e.Seq]; is && r.time == e.Time {
+		it.shorten(r, l.q.o.Pool)
+	}
+	return it, nil
 }
 
 // Take waits for the next record whose lane may send. Lanes take turns; within one the oldest comes first, or with FreshFirst
@@ -171,6 +176,7 @@ func (i *Item) Back(rest *pipeline.Batch, why *pipeline.Refused) {
 	l, q := i.lane, i.lane.q
 	if rest != nil {
 		q.o.Books.Unstored(i.Signal, i.Items-rest.Items, i.Size-len(rest.Request))
+		i.taken.Add(i.Items-rest.Items, i.Size-len(rest.Request))
 		own := i.buf.Pool().Copy(rest.Request)
 		b := *rest
 		b.Request = own.B
