@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/sluiceio/sluice/kube/kubetest/table"
 )
 
 // form is how the client wants objects.
@@ -72,9 +74,9 @@ var (
 )
 
 // one returns an object of the kind as the client gets it.
-func (f form) one(k *kind, o runtime.Object) runtime.Object {
+func (f form) one(k *table.Kind, o runtime.Object) runtime.Object {
 	if !f.partial {
-		return typed(o, k.gvk())
+		return typed(o, k.GVK())
 	}
 	p := &metav1.PartialObjectMetadata{ObjectMeta: *o.(metav1.ObjectMetaAccessor).GetObjectMeta().(*metav1.ObjectMeta)}
 	p.SetGroupVersionKind(partialKind)
@@ -82,7 +84,7 @@ func (f form) one(k *kind, o runtime.Object) runtime.Object {
 }
 
 // list returns objects of the kind as the client gets them.
-func (f form) list(k *kind, objects []runtime.Object, m metav1.ListMeta) (runtime.Object, error) {
+func (f form) list(k *table.Kind, objects []runtime.Object, m metav1.ListMeta) (runtime.Object, error) {
 	if f.partial {
 		l := &metav1.PartialObjectMetadataList{ListMeta: m, Items: make([]metav1.PartialObjectMetadata, 0, len(objects))}
 		for _, o := range objects {
@@ -91,7 +93,7 @@ func (f form) list(k *kind, objects []runtime.Object, m metav1.ListMeta) (runtim
 		l.SetGroupVersionKind(partialListKind)
 		return l, nil
 	}
-	gvk := k.gv().WithKind(k.name + "List")
+	gvk := k.GV().WithKind(k.Name + "List")
 	l, err := scheme.Scheme.New(gvk)
 	if err != nil {
 		return nil, err

@@ -1,14 +1,16 @@
 package kubetest
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 
-	"encoding/json"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/sluiceio/sluice/kube/kubetest/table"
 )
 
 // discover answers the paths that are no resource.
@@ -61,9 +63,9 @@ func groups() metav1.APIGroupList {
 		v := metav1.GroupVersionForDiscovery{GroupVersion: gv.String(), Version: gv.Version}
 		list.Groups = append(list.Groups, metav1.APIGroup{Name: gv.Group, Versions: []metav1.GroupVersionForDiscovery{v}, PreferredVersion: v})
 	}
-	for i := range kinds {
-		if kinds[i].group != "" {
-			add(kinds[i].gv())
+	for i := range table.Kinds {
+		if table.Kinds[i].Group != "" {
+			add(table.Kinds[i].GV())
 		}
 	}
 	for _, r := range reviews {
@@ -74,19 +76,19 @@ func groups() metav1.APIGroupList {
 
 func resources(w http.ResponseWriter, gv schema.GroupVersion) error {
 	list := metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: gv.String()}
-	for i := range kinds {
-		k := &kinds[i]
-		if k.gv() != gv {
+	for i := range table.Kinds {
+		k := &table.Kinds[i]
+		if k.GV() != gv {
 			continue
 		}
-		r := metav1.APIResource{Name: k.resource, SingularName: strings.ToLower(k.name), Namespaced: k.namespaced, Kind: k.name,
+		r := metav1.APIResource{Name: k.Resource, SingularName: strings.ToLower(k.Name), Namespaced: k.Namespaced, Kind: k.Name,
 			Verbs: metav1.Verbs{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}}
-		if k.short != "" {
-			r.ShortNames = []string{k.short}
+		if k.Short != "" {
+			r.ShortNames = []string{k.Short}
 		}
 		list.APIResources = append(list.APIResources, r)
-		if k.status {
-			list.APIResources = append(list.APIResources, metav1.APIResource{Name: k.resource + "/status", Namespaced: k.namespaced, Kind: k.name, Verbs: metav1.Verbs{"get", "patch", "update"}})
+		if k.Status {
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: k.Resource + "/status", Namespaced: k.Namespaced, Kind: k.Name, Verbs: metav1.Verbs{"get", "patch", "update"}})
 		}
 	}
 	for _, r := range reviews {

@@ -1,6 +1,7 @@
 package kubetest
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -126,3 +127,5 @@ func (s *signal) send() {
 		s.ch = nil
 	}
 }
+
+var errOrdered = errors.New("the test ordered this error")

@@ -18,11 +18,15 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/sluiceio/sluice/kube/kubetest/history"
+	"github.com/sluiceio/sluice/kube/kubetest/rights"
+	"github.com/sluiceio/sluice/kube/kubetest/selfsigned"
 )
 
 // Options are how the server begins. The zero value: plain HTTP, nobody needs a token, everything is allowed.
@@ -44,7 +48,7 @@ type Server struct {
 	options Options
 	store   *history.Store
 	record  record
-	access  *access
+	access  *rights.Access
 	faults  faults
 
 	streaming, goneAsStatus atomic.Bool
@@ -52,10 +56,11 @@ type Server struct {
 	calls                   sync.WaitGroup
 
 	address string
-	cert    *certificate // nil: plain HTTP
+	cert    *selfsigned.Certificate // nil: plain HTTP
 
 	mu      sync.Mutex
 	running *http.Server // nil while it is down
+	ended   bool         // with the test
 }
 
 // New starts a server on a free port of 127.0.0.1. It ends with the test.
@@ -67,11 +72,11 @@ func New(t testing.TB, o Options) *Server {
 	if o.BookmarkEvery <= 0 {
 		o.BookmarkEvery = time.Minute
 	}
-	s := &Server{t: t, options: o, store: history.New(), access: newAccess(o.User, o.Token), address: "127.0.0.1:0"}
+	s := &Server{t: t, options: o, store: history.New(), access: rights.New(o.User, o.Token), address: "127.0.0.1:0"}
 	s.streaming.Store(!o.NoStreamingLists)
 	s.goneAsStatus.Store(o.GoneAsStatus)
 	if o.TLS {
-		cert, err := newCertificate()
+		cert, err := selfsigned.New()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,6 +87,9 @@ func New(t testing.TB, o Options) *Server {
 	}
 	t.Cleanup(func() {
 		s.Stop()
+		s.mu.Lock()
+		s.ended = true
+		s.mu.Unlock()
 		s.calls.Wait()
 	})
 	return s
@@ -112,7 +120,7 @@ func (s *Server) start() error {
 	s.running = server
 	s.calls.Go(func() {
 		if s.cert != nil {
-			server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{s.cert.pair}, MinVersion: tls.VersionTLS12}
+			server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{s.cert.Pair}, MinVersion: tls.VersionTLS12}
 			_ = server.ServeTLS(listener, "", "")
 			return
 		}
@@ -159,9 +167,9 @@ func (s *Server) URL() string {
 
 // RESTConfig is the client's, with the token that now counts and without a limit of requests.
 func (s *Server) RESTConfig() *rest.Config {
-	config := &rest.Config{Host: s.URL(), BearerToken: s.access.token(), QPS: -1}
+	config := &rest.Config{Host: s.URL(), BearerToken: s.access.Token(), QPS: -1}
 	if s.cert != nil {
-		config.CAData = s.cert.pem
+		config.CAData = s.cert.PEM
 	}
 	return config
 }
@@ -172,12 +180,12 @@ func (s *Server) Kubeconfig(t testing.TB) string {
 	const name = "kubetest"
 	cluster := &clientcmdapi.Cluster{Server: s.URL()}
 	if s.cert != nil {
-		cluster.CertificateAuthorityData = s.cert.pem
+		cluster.CertificateAuthorityData = s.cert.PEM
 	}
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	err := clientcmd.WriteToFile(clientcmdapi.Config{
 		Clusters:       map[string]*clientcmdapi.Cluster{name: cluster},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{name: {Token: s.access.token()}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{name: {Token: s.access.Token()}},
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name}},
 		CurrentContext: name,
 	}, path)
@@ -195,5 +203,84 @@ func (s *Server) CA() []byte {
 	if s.cert == nil {
 		return nil
 	}
-	return s.cert.pem
+	return s.cert.PEM
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	s.calls.Add(1)
+	s.mu.Unlock()
+	defer s.calls.Done()
+	c := parse(r)
+	c.User = s.access.Authenticate(r)
+	form, fits := negotiate(c.Accept)
+	if !fits {
+		form = jsonForm()
+	}
+	c.form, c.Partial = form, form.partial
+	c.seen = s.record.add(c.Request)
+	defer c.seen.open.Store(false)
+	out := counting{w, c.seen}
+	if err := s.answer(out, c, fits); err != nil {
+		c.form.fail(out, err)
+	}
+}
+
+// answer writes the answer, or returns the error to be written.
+func (s *Server) answer(w http.ResponseWriter, c *call, fits bool) error {
+	if f, is := s.faults.of(c); is {
+		select {
+		case <-time.After(f.Delay):
+		case <-c.http.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+		if err := f.error(c); err != nil {
+			return err
+		}
+	}
+	if c.User == "" {
+		return apierrors.NewUnauthorized("Unauthorized")
+	}
+	if act := c.action(); !act.Open() && !s.access.Allowed(c.User, act) {
+		return c.forbidden()
+	}
+	if c.Resource == "" {
+		return s.discover(w, c)
+	}
+	if review := reviewOf(c); review != nil {
+		return s.review(w, c, review)
+	}
+	if c.kind == nil || (c.Subresource != "" && (c.Subresource != "status" || !c.kind.Status)) {
+		return unknownPath()
+	}
+	if !fits {
+		return notAcceptable()
+	}
+	switch c.Verb {
+	case "get":
+		return s.get(w, c)
+	case "list":
+		return s.list(w, c)
+	case "watch":
+		return s.watch(w, c)
+	}
+	return s.write(w, c)
+}
+
+func unknownPath() error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound, Message: "the server could not find the requested resource", Details: &metav1.StatusDetails{},
+	}}
+}
+
+func notAcceptable() error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Code: http.StatusNotAcceptable, Reason: metav1.StatusReasonNotAcceptable,
+		Message: "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+	}}
 }

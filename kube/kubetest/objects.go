@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sluiceio/sluice/kube/kubetest/table"
 )
 
 // Put writes objects as if a controller had: new, or instead of what has their name. Lists count as their items. What is not set
@@ -23,7 +25,7 @@ func (s *Server) Put(objs ...runtime.Object) {
 			}
 			continue
 		}
-		k, key, err := kindOf(o)
+		k, key, err := table.Of(o)
 		if err == nil {
 			_, err = s.store.Change(k.String(), key, func(old runtime.Object) (runtime.Object, error) {
 				made := bare(o)
@@ -40,7 +42,7 @@ func (s *Server) Put(objs ...runtime.Object) {
 // Delete deletes the object of this kind, namespace and name. That there is none fails the test.
 func (s *Server) Delete(o runtime.Object) {
 	s.t.Helper()
-	k, key, err := kindOf(o)
+	k, key, err := table.Of(o)
 	if err == nil {
 		_, err = s.store.Change(k.String(), key, func(old runtime.Object) (runtime.Object, error) {
 			if old == nil {
@@ -57,7 +59,7 @@ func (s *Server) Delete(o runtime.Object) {
 // Get returns a copy of the object of this kind, namespace and name as the server has it, or nil.
 func (s *Server) Get(like runtime.Object) runtime.Object {
 	s.t.Helper()
-	k, key, err := kindOf(like)
+	k, key, err := table.Of(like)
 	if err != nil {
 		s.t.Errorf("cannot get %T: %v", like, err)
 		return nil
@@ -80,7 +82,7 @@ func metaOf(o runtime.Object) *metav1.ObjectMeta {
 }
 
 // fill sets what the API server sets of an object's metadata.
-func fill(k *kind, o, old runtime.Object) {
+func fill(k *table.Kind, o, old runtime.Object) {
 	m := metaOf(o)
 	if old != nil {
 		was := metaOf(old)
@@ -101,7 +103,7 @@ func fill(k *kind, o, old runtime.Object) {
 	if m.CreationTimestamp.IsZero() {
 		m.CreationTimestamp = metav1.Time{Time: time.Now().Truncate(time.Second)}
 	}
-	if m.Generation == 0 && k.status {
+	if m.Generation == 0 && k.Status {
 		m.Generation = 1
 	}
 }

@@ -18,9 +18,9 @@ import (
 
 // get answers with one object.
 func (s *Server) get(w http.ResponseWriter, c *call) error {
-	o := s.store.Get(c.kind.String(), c.kind.key(c.Namespace, c.Name))
+	o := s.store.Get(c.kind.String(), c.kind.Key(c.Namespace, c.Name))
 	if o == nil {
-		return apierrors.NewNotFound(c.kind.groupResource(), c.Name)
+		return apierrors.NewNotFound(c.kind.GroupResource(), c.Name)
 	}
 	c.seen.objects.Add(1)
 	c.form.write(w, http.StatusOK, c.form.one(c.kind, o))

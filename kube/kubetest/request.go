@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/sluiceio/sluice/kube/kubetest/table"
 )
 
 // Request is one request that the server saw.
@@ -53,7 +55,7 @@ type call struct {
 	http    *http.Request
 	user    string
 	form    form
-	kind    *kind // nil where the path is no resource that the server has
+	kind    *table.Kind // nil where the path is no resource that the server has
 	options internalversion.ListOptions
 	labels  labels.Selector
 	fields  fields.Selector
@@ -100,8 +102,8 @@ func parse(r *http.Request) *call {
 	}
 	c.Labels, c.Fields, c.ResourceVersion = query.Get("labelSelector"), query.Get("fieldSelector"), query.Get("resourceVersion")
 	c.Continue, c.InitialEvents = query.Get("continue") != "", query.Get("sendInitialEvents") == "true"
-	c.kind = kindAt(c.Group, c.Version, c.Resource)
-	if c.kind != nil && (c.kind.namespaced && c.Namespace == "" && c.Name != "" || !c.kind.namespaced && c.Namespace != "" && c.Resource != "namespaces") {
+	c.kind = table.At(c.Group, c.Version, c.Resource)
+	if c.kind != nil && (c.kind.Namespaced && c.Namespace == "" && c.Name != "" || !c.kind.Namespaced && c.Namespace != "" && c.Resource != "namespaces") {
 		c.kind = nil
 	}
 	return c
@@ -124,10 +126,10 @@ func (c *call) readOptions(streamingLists bool) error {
 	if c.options.FieldSelector != nil {
 		c.fields = c.options.FieldSelector
 	}
-	known := c.kind.fieldsOf(c.kind.object())
+	known := c.kind.FieldsOf(c.kind.Object())
 	for _, r := range c.fields.Requirements() {
 		if !known.Has(r.Field) {
-			return apierrors.NewBadRequest("Unable to find \"" + c.kind.gv().String() + ", Resource=" + c.kind.resource + "\" that match label selector \"" +
+			return apierrors.NewBadRequest("Unable to find \"" + c.kind.GV().String() + ", Resource=" + c.kind.Resource + "\" that match label selector \"" +
 				c.labels.String() + "\", field selector \"" + c.fields.String() + "\": field label not supported: " + r.Field)
 		}
 	}
@@ -142,12 +144,12 @@ func (c *call) matches(o runtime.Object) bool {
 	if !c.labels.Empty() && !c.labels.Matches(labels.Set(o.(metav1.ObjectMetaAccessor).GetObjectMeta().GetLabels())) {
 		return false
 	}
-	return c.fields.Empty() || c.fields.Matches(c.kind.fieldsOf(o))
+	return c.fields.Empty() || c.fields.Matches(c.kind.FieldsOf(o))
 }
 
 // prefix is that of the keys in the store which the request's namespace has.
 func (c *call) prefix() string {
-	if c.kind.namespaced && c.Namespace != "" {
+	if c.kind.Namespaced && c.Namespace != "" {
 		return c.Namespace + "/"
 	}
 	return ""

@@ -167,7 +167,7 @@ func (out *stream) bookmark(version int64, endsList bool) {
 	if !out.options.AllowWatchBookmarks {
 		return
 	}
-	o := reflect.New(reflect.TypeOf(out.kind.object()).Elem()).Interface().(runtime.Object)
+	o := reflect.New(reflect.TypeOf(out.kind.Object()).Elem()).Interface().(runtime.Object)
 	m := o.(metav1.ObjectMetaAccessor).GetObjectMeta()
 	m.SetResourceVersion(strconv.FormatInt(version, 10))
 	if endsList {

@@ -38,7 +38,7 @@ func (s *Server) write(w http.ResponseWriter, c *call) error {
 }
 
 func (s *Server) create(w http.ResponseWriter, c *call) error {
-	o, err := c.readBody(c.kind.gvk())
+	o, err := c.readBody(c.kind.GVK())
 	if err != nil {
 		return err
 	}
@@ -50,16 +50,16 @@ func (s *Server) create(w http.ResponseWriter, c *call) error {
 		m.Name = m.GenerateName + rand.String(5)
 	}
 	if m.Name == "" {
-		return apierrors.NewInvalid(c.kind.gvk().GroupKind(), "", nil)
+		return apierrors.NewInvalid(c.kind.GVK().GroupKind(), "", nil)
 	}
 	if m.ResourceVersion != "" {
 		return apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
 	}
 	m.UID, m.CreationTimestamp, m.Generation = "", metav1.Time{}, 0
-	if c.kind.status {
-		setStatus(o, c.kind.object())
+	if c.kind.Status {
+		setStatus(o, c.kind.Object())
 	}
-	made, err := s.store.Change(c.kind.String(), c.kind.key(m.Namespace, m.Name), func(old runtime.Object) (runtime.Object, error) {
+	made, err := s.store.Change(c.kind.String(), c.kind.Key(m.Namespace, m.Name), func(old runtime.Object) (runtime.Object, error) {
 		if old != nil {
 			return nil, apierrors.NewAlreadyExists(c.groupResource(), m.Name)
 		}
@@ -73,7 +73,7 @@ func (s *Server) create(w http.ResponseWriter, c *call) error {
 }
 
 func (s *Server) update(w http.ResponseWriter, c *call) error {
-	o, err := c.readBody(c.kind.gvk())
+	o, err := c.readBody(c.kind.GVK())
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *Server) update(w http.ResponseWriter, c *call) error {
 // change replaces an object by a new one with the rules of the API server: versions must agree, the status belongs to its own
 // subresource, and what changes nothing is not written.
 func (s *Server) change(c *call, make func(old runtime.Object) (runtime.Object, error)) (runtime.Object, error) {
-	return s.store.Change(c.kind.String(), c.kind.key(c.Namespace, c.Name), func(old runtime.Object) (runtime.Object, error) {
+	return s.store.Change(c.kind.String(), c.kind.Key(c.Namespace, c.Name), func(old runtime.Object) (runtime.Object, error) {
 		if old == nil {
 			return nil, apierrors.NewNotFound(c.groupResource(), c.Name)
 		}
@@ -115,7 +115,7 @@ func (s *Server) change(c *call, make func(old runtime.Object) (runtime.Object, 
 			metaOf(o).ManagedFields = m.ManagedFields
 			setStatus(o, status)
 			m = metaOf(o)
-		case c.kind.status:
+		case c.kind.Status:
 			setStatus(o, old)
 		}
 		m.UID, m.CreationTimestamp, m.ResourceVersion, m.Generation = was.UID, was.CreationTimestamp, was.ResourceVersion, was.Generation
@@ -123,7 +123,7 @@ func (s *Server) change(c *call, make func(old runtime.Object) (runtime.Object, 
 		if equality.Semantic.DeepEqual(o, old) {
 			return old, nil
 		}
-		if c.kind.status && c.Subresource == "" && !equality.Semantic.DeepEqual(part(o, "Spec"), part(old, "Spec")) {
+		if c.kind.Status && c.Subresource == "" && !equality.Semantic.DeepEqual(part(o, "Spec"), part(old, "Spec")) {
 			m.Generation++
 		}
 		if m.DeletionTimestamp != nil && len(m.Finalizers) == 0 {
@@ -146,19 +146,19 @@ func (s *Server) patch(w http.ResponseWriter, c *call) error {
 			Message: "the body of the request was in an unknown format - accepted media types include: application/merge-patch+json, application/strategic-merge-patch+json"}}
 	}
 	made, err := s.change(c, func(old runtime.Object) (runtime.Object, error) {
-		text, err := json.Marshal(typed(old, c.kind.gvk()))
+		text, err := json.Marshal(typed(old, c.kind.GVK()))
 		if err != nil {
 			return nil, err
 		}
 		if media == string(types.MergePatchType) {
 			text, err = mergePatch(text, body)
 		} else {
-			text, err = strategicpatch.StrategicMergePatch(text, body, c.kind.object())
+			text, err = strategicpatch.StrategicMergePatch(text, body, c.kind.Object())
 		}
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
-		gvk := c.kind.gvk()
+		gvk := c.kind.GVK()
 		o, _, err := scheme.Codecs.UniversalDeserializer().Decode(text, &gvk, nil)
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
@@ -208,7 +208,7 @@ func (s *Server) delete(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
-	gone, err := s.remove(c, c.kind.key(c.Namespace, c.Name), options.Preconditions)
+	gone, err := s.remove(c, c.kind.Key(c.Namespace, c.Name), options.Preconditions)
 	if err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func (s *Server) deleteAll(w http.ResponseWriter, c *call) error {
 	objects, m := c.page(items, "")
 	m.ResourceVersion = fmt.Sprint(at)
 	for _, o := range objects {
-		if _, err := s.remove(c, c.kind.key(metaOf(o).Namespace, metaOf(o).Name), nil); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := s.remove(c, c.kind.Key(metaOf(o).Namespace, metaOf(o).Name), nil); err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
 	}
@@ -270,7 +270,7 @@ func (c *call) wrote(w http.ResponseWriter, code int, o runtime.Object) error {
 // sameNamespace fills the namespace in, or refuses another one than the URL's.
 func (c *call) sameNamespace(m *metav1.ObjectMeta) error {
 	switch {
-	case !c.kind.namespaced:
+	case !c.kind.Namespaced:
 		return nil
 	case m.Namespace == "":
 		m.Namespace = c.Namespace

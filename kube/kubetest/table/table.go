@@ -1,4 +1,6 @@
-package kubetest
+// Package table is what the server of package kubetest serves: the resources with their Go types, and what field selectors see
+// of them.
+package table
 
 import (
 	"fmt"
@@ -15,15 +17,16 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// kind is a row of the table of what the server serves. The Go type is the one that client-go's scheme has for it.
-type kind struct {
-	group, version, resource, name string
-	namespaced, status             bool
-	short                          string
+// Kind is a resource. The Go type is the one that client-go's scheme has for it.
+type Kind struct {
+	Group, Version, Resource, Name string // "apps", "v1", "deployments", "Deployment"
+	Namespaced, Status             bool   // Status: it has a subresource status
+	Short                          string
 	fields                         func(runtime.Object) fields.Set // beside metadata.name and metadata.namespace; nil: none
 }
 
-var kinds = []kind{
+// Kinds are all of them.
+var Kinds = []Kind{
 	{"", "v1", "configmaps", "ConfigMap", true, false, "cm", nil},
 	{"", "v1", "endpoints", "Endpoints", true, false, "ep", nil},
 	{"", "v1", "events", "Event", true, false, "ev", eventFields},
@@ -52,70 +55,74 @@ var kinds = []kind{
 	{"storage.k8s.io", "v1", "storageclasses", "StorageClass", false, false, "sc", nil},
 }
 
-func (k *kind) gv() schema.GroupVersion {
-	return schema.GroupVersion{Group: k.group, Version: k.version}
+// GV is the group and version.
+func (k *Kind) GV() schema.GroupVersion {
+	return schema.GroupVersion{Group: k.Group, Version: k.Version}
 }
 
-func (k *kind) gvk() schema.GroupVersionKind { return k.gv().WithKind(k.name) }
+// GVK is the kind of an object.
+func (k *Kind) GVK() schema.GroupVersionKind { return k.GV().WithKind(k.Name) }
 
-func (k *kind) groupResource() schema.GroupResource {
-	return schema.GroupResource{Group: k.group, Resource: k.resource}
+// GroupResource is how rights and errors name it.
+func (k *Kind) GroupResource() schema.GroupResource {
+	return schema.GroupResource{Group: k.Group, Resource: k.Resource}
 }
 
 // String is the resource as in RBAC rules: "pods", "deployments.apps".
-func (k *kind) String() string { return k.groupResource().String() }
+func (k *Kind) String() string { return k.GroupResource().String() }
 
-// kindAt finds a kind by the parts of its URL.
-func kindAt(group, version, resource string) *kind {
-	for i := range kinds {
-		if k := &kinds[i]; k.group == group && k.version == version && k.resource == resource {
+// At finds a kind by the parts of its URL.
+func At(group, version, resource string) *Kind {
+	for i := range Kinds {
+		if k := &Kinds[i]; k.Group == group && k.Version == version && k.Resource == resource {
 			return k
 		}
 	}
 	return nil
 }
 
-// kindOf finds the kind of a Go object and its key in the store.
-func kindOf(o runtime.Object) (*kind, string, error) {
+// Of finds the kind of a Go object and its key in the store.
+func Of(o runtime.Object) (*Kind, string, error) {
 	gvks, _, err := scheme.Scheme.ObjectKinds(o)
 	if err != nil {
 		return nil, "", err
 	}
-	for i := range kinds {
-		k := &kinds[i]
-		if !slices.Contains(gvks, k.gvk()) {
+	for i := range Kinds {
+		k := &Kinds[i]
+		if !slices.Contains(gvks, k.GVK()) {
 			continue
 		}
 		m, err := meta.Accessor(o)
 		if err != nil {
 			return nil, "", err
 		}
-		if k.namespaced && m.GetNamespace() == "" {
+		if k.Namespaced && m.GetNamespace() == "" {
 			return nil, "", fmt.Errorf("%s %q has no namespace", k, m.GetName())
 		}
-		return k, k.key(m.GetNamespace(), m.GetName()), nil
+		return k, k.Key(m.GetNamespace(), m.GetName()), nil
 	}
-	return nil, "", fmt.Errorf("kubetest serves no %v", gvks)
+	return nil, "", fmt.Errorf("the table has no %v", gvks)
 }
 
-func (k *kind) key(namespace, name string) string {
-	if k.namespaced {
+// Key is that of an object in the store.
+func (k *Kind) Key(namespace, name string) string {
+	if k.Namespaced {
 		return namespace + "/" + name
 	}
 	return name
 }
 
-// object makes an empty object of the kind.
-func (k *kind) object() runtime.Object {
-	o, err := scheme.Scheme.New(k.gvk())
+// Object makes an empty object of the kind.
+func (k *Kind) Object() runtime.Object {
+	o, err := scheme.Scheme.New(k.GVK())
 	if err != nil {
 		panic(err) // the table is wrong
 	}
 	return o
 }
 
-// fieldsOf is what field selectors see of an object.
-func (k *kind) fieldsOf(o runtime.Object) fields.Set {
+// FieldsOf is what field selectors see of an object.
+func (k *Kind) FieldsOf(o runtime.Object) fields.Set {
 	set := fields.Set{}
 	if k.fields != nil {
 		set = k.fields(o)

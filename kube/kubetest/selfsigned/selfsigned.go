@@ -1,4 +1,5 @@
-package kubetest
+// Package selfsigned makes certificates for servers of tests.
+package selfsigned
 
 import (
 	"crypto/ecdsa"
@@ -14,13 +15,14 @@ import (
 	"time"
 )
 
-// certificate is one that signs itself, for 127.0.0.1 and localhost.
-type certificate struct {
-	pair tls.Certificate
-	pem  []byte
+// Certificate is one that signs itself, for 127.0.0.1 and localhost.
+type Certificate struct {
+	Pair tls.Certificate
+	PEM  []byte // for those who trust it
 }
 
-func newCertificate() (*certificate, error) {
+// New makes a certificate that is valid for a day.
+func New() (*Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a key: %w", err)
@@ -38,8 +40,8 @@ func newCertificate() (*certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a certificate: %w", err)
 	}
-	return &certificate{
-		pair: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-		pem:  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+	return &Certificate{
+		Pair: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		PEM:  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 	}, nil
 }
