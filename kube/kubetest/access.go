@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 
+	"github.com/sluiceio/sluice/kube/kubetest/clusters"
 	"github.com/sluiceio/sluice/kube/kubetest/rights"
 )
 
@@ -98,7 +99,7 @@ func (s *Server) review(w http.ResponseWriter, c *call, r *reviewKind) error {
 		o.Status = authenticationv1.TokenReviewStatus{Error: "[invalid bearer token]"}
 		if user := s.access.Caller(o.Spec.Token); user != "" && o.Spec.Token != "" {
 			o.Status = authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: o.Spec.Audiences,
-				User: authenticationv1.UserInfo{Username: user, UID: string(uidOf(user)), Groups: []string{"system:authenticated"}}}
+				User: authenticationv1.UserInfo{Username: user, UID: string(clusters.UID(user)), Groups: []string{"system:authenticated"}}}
 		}
 	case *authorizationv1.SubjectAccessReview:
 		o.Status = answer(o.Spec.User, o.Spec.ResourceAttributes, o.Spec.NonResourceAttributes)

@@ -140,7 +140,8 @@ func TestPages(t *testing.T) {
 	if _, err = c.List(t.Context(), metav1.ListOptions{ResourceVersion: first.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchExact}); !apierrors.IsResourceExpired(err) {
 		t.Errorf("an exact old version: %v", err)
 	}
-	if _, err = c.List(t.Context(), metav1.ListOptions{ResourceVersion: "999999"}); !apierrors.IsTimeout(err) || !apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+	core := client(t, s, runtime.ContentTypeProtobuf).CoreV1().RESTClient()
+	if err = core.Get().MaxRetries(0).AbsPath("/api/v1/pods").Param("resourceVersion", "999999").Do(t.Context()).Error(); !apierrors.IsTimeout(err) || !apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
 		t.Errorf("a version that is yet to come: %v", err)
 	}
 	n := 0

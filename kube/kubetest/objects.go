@@ -1,7 +1,6 @@
 package kubetest
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -9,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sluiceio/sluice/kube/kubetest/clusters"
 	"github.com/sluiceio/sluice/kube/kubetest/table"
 )
 
@@ -98,7 +97,7 @@ func fill(k *table.Kind, o, old runtime.Object) {
 		return
 	}
 	if m.UID == "" {
-		m.UID = uidOf(k.String(), m.Namespace, m.Name, time.Now().String())
+		m.UID = clusters.UID(k.String(), m.Namespace, m.Name, time.Now().String())
 	}
 	if m.CreationTimestamp.IsZero() {
 		m.CreationTimestamp = metav1.Time{Time: time.Now().Truncate(time.Second)}
@@ -108,8 +107,7 @@ func fill(k *table.Kind, o, old runtime.Object) {
 	}
 }
 
-// uidOf makes a uid of parts; equal parts give equal uids.
-func uidOf(parts ...string) types.UID {
-	h := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
-	return types.UID(fmt.Sprintf("%x-%x-4%03x-a%03x-%x", h[:4], h[4:6], int(h[6])<<4|int(h[7])&15, int(h[8])<<4|int(h[9])&15, h[10:16]))
+// Cluster makes the objects of a cluster, the same each time: Put(Cluster(20, 25, 40).All()...).
+func Cluster(nodes, podsPerNode, services int) *clusters.Objects {
+	return clusters.New(nodes, podsPerNode, services)
 }
