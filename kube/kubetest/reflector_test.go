@@ -50,7 +50,7 @@ func pods(n int) []runtime.Object {
 }
 
 // client is client-go's, with the content type that it asks for.
-func client(t *testing.T, s *kubetest.Server, contentType string) *kubernetes.Clientset {
+func client(t testing.TB, s *kubetest.Server, contentType string) *kubernetes.Clientset {
 	t.Helper()
 	config := s.RESTConfig()
 	config.ContentType = contentType

@@ -102,6 +102,7 @@ type plan struct {
 	Objects
 	services    int
 	zones       map[string]string // by node
+	taken       map[string]bool   // names of pods
 	deployments []*app            // those that services choose
 	next        int               // which deployment gets the next pod
 	cron        int
@@ -119,7 +120,7 @@ type app struct {
 // StatefulSet's, a finished Job's of a CronJob and a bare one among them. Services choose Deployments in turn; what has no pod has
 // no endpoints.
 func New(nodes, podsPerNode, services int) *Objects {
-	p := &plan{services: services, zones: map[string]string{}}
+	p := &plan{services: services, zones: map[string]string{}, taken: map[string]bool{}}
 	p.namespaces()
 	p.apps(max(1, min(services, nodes*max(0, podsPerNode-6))))
 	exporter := p.daemonSet("monitoring", "node-exporter", true)

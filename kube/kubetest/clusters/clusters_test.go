@@ -101,3 +101,14 @@ func TestSlicesHaveAHundredEndpoints(t *testing.T) {
 		t.Errorf("%d slices", len(c.EndpointSlices))
 	}
 }
+
+// TestManyPodsHaveNamesOfTheirOwn: suffixes of five letters meet among thousands.
+func TestManyPodsHaveNamesOfTheirOwn(t *testing.T) {
+	names := map[string]bool{}
+	for _, p := range clusters.New(1000, 5, 100).Pods {
+		names[p.Namespace+"/"+p.Name] = true
+	}
+	if len(names) != 5000 {
+		t.Errorf("5000 pods have %d names", len(names))
+	}
+}

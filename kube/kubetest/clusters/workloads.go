@@ -29,6 +29,17 @@ func with(labels map[string]string, more ...string) map[string]string {
 	return out
 }
 
+// podName is a controller's name and a suffix that no other pod has.
+func (p *plan) podName(owner, part string) string {
+	for try := 0; ; try++ {
+		name := owner + "-" + suffix(5, owner, part, fmt.Sprint(try))
+		if !p.taken[name] {
+			p.taken[name] = true
+			return name
+		}
+	}
+}
+
 func template(a *app, containers ...string) corev1.PodTemplateSpec {
 	t := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: maps.Clone(a.labels)}}
 	for i := range containers {
@@ -69,7 +80,7 @@ func (p *plan) deploymentPod(at place) {
 	i := p.next % len(p.deployments)
 	a := p.deployments[i]
 	p.next++
-	w := want{namespace: a.namespace, name: a.owner.Name + "-" + suffix(5, a.owner.Name, fmt.Sprint(p.next)), labels: a.labels, owner: &a.owner, containers: []string{"web"}}
+	w := want{namespace: a.namespace, name: p.podName(a.owner.Name, fmt.Sprint(p.next)), labels: a.labels, owner: &a.owner, containers: []string{"web"}}
 	if i%2 == 0 {
 		w.annotations = map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": "9090", "prometheus.io/path": "/metrics"}
 	}
@@ -92,7 +103,7 @@ func (p *plan) daemonSet(namespace, name string, host bool) *app {
 }
 
 func (p *plan) daemonPod(at place, a *app) {
-	w := want{namespace: a.namespace, name: a.name + "-" + suffix(5, a.name, NodeName(at.node)), labels: a.labels, owner: &a.owner, hostNetwork: a.name == "node-exporter", containers: []string{a.name}}
+	w := want{namespace: a.namespace, name: p.podName(a.name, NodeName(at.node)), labels: a.labels, owner: &a.owner, hostNetwork: a.name == "node-exporter", containers: []string{a.name}}
 	a.pods = append(a.pods, p.pod(at, w))
 }
 
@@ -127,7 +138,7 @@ func (p *plan) cronPod(at place) {
 	p.CronJobs, p.Jobs = append(p.CronJobs, c), append(p.Jobs, job)
 	labels := map[string]string{batchv1.JobNameLabel: job.Name, batchv1.ControllerUidLabel: string(job.UID), "job-name": job.Name, "controller-uid": string(job.UID)}
 	owner := ownedBy("batch/v1", "Job", job.ObjectMeta)
-	p.pod(at, want{namespace: c.Namespace, name: job.Name + "-" + suffix(5, job.Name), labels: labels, owner: &owner, ended: true, containers: []string{"report"}})
+	p.pod(at, want{namespace: c.Namespace, name: p.podName(job.Name, ""), labels: labels, owner: &owner, ended: true, containers: []string{"report"}})
 	p.cron++
 }
 
