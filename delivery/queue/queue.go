@@ -168,27 +168,6 @@ func Open(o Options) (*Queue, error) {
 	return q, nil
 }
 
-// restored books what is stored at the start, with what Open found damaged, and what an operator gave up meanwhile: both are
-// booked as lost then.
-func (q *Queue) restored() {
-	var held [len(pipeline.Signals) + 1]pipeline.Amount
-	for _, l := range q.order {
-		t := l.log.Stats()
-		l.given = l.log.GivenUp()
-		held[l.signal].Add(int(t.AtOpen.Count+t.Damaged.Count+l.given.Count), int(t.AtOpen.Weight+t.Damaged.Weight+l.given.Weight))
-	}
-	for name, of := range q.rests {
-		for seq, r := range of { // what was taken of a record was delivered by the process before
-			if l := q.lanes[name]; l != nil && !l.log.Settled(seq) {
-				held[l.signal].Sub(r.taken)
-			}
-		}
-	}
-	for _, sig := range pipeline.Signals {
-		q.o.Books.Restored(sig, held[sig])
-	}
-}
-
 // laneName is the folder of a lane. Nothing of a tenant's or route's text is in it: they come from outside.
 func laneName(sig pipeline.Signal, o pipeline.Origin) string {
 	if o.Tenant == "" && o.Route == "" {
