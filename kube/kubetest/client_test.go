@@ -2,7 +2,9 @@ package kubetest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -373,7 +375,6 @@ func TestFaults(t *testing.T) {
 	if err := list(); !apierrors.IsInternalError(err) {
 		t.Error(err)
 	}
-	s.Inject(kubetest.Fault{Verb: "watch", Code: http.StatusTeapot})
 	remove := s.Inject(kubetest.Fault{Code: http.StatusTooManyRequests}) // client-go repeats only what has Retry-After
 	if err := list(); !apierrors.IsTooManyRequests(err) {
 		t.Error(err)
@@ -388,6 +389,15 @@ func TestFaults(t *testing.T) {
 	before = time.Now()
 	if err := list(); err != nil || time.Since(before) < 30*time.Millisecond {
 		t.Errorf("no delay: %v", err)
+	}
+	open, err := http.Get(s.URL() + "/api/v1/nodes?watch=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Body.Close()
+	s.CutWatches()
+	if _, err := io.ReadAll(open.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a watch that is cut ends with %v", err)
 	}
 	s.Stop()
 	if err := list(); err == nil {

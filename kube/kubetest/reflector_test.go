@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -109,6 +110,10 @@ func TestReflectorsSeeEveryChange(t *testing.T) {
 					s.CutWatches()
 					change("2")
 					eventually(t, "a change after the watch was cut", have(i, 50, "2"))
+					eventually(t, "another watch instead of it", func() bool {
+						watches := slices.DeleteFunc(s.Requests(), func(r kubetest.Request) bool { return r.Verb != "watch" || r.Code != http.StatusOK })
+						return len(watches) == 2 && !watches[0].Open && watches[1].Open
+					})
 					s.Delete(pod("default", "p007", ""))
 					eventually(t, "a deletion", have(i, 49, "2"))
 
@@ -150,7 +155,7 @@ func TestReflectorsSurviveGoneAndRestart(t *testing.T) {
 				eventually(t, "a list after 410", have(i, 10, ""))
 				gone := 0
 				for _, r := range s.Requests()[before:] {
-					if r.Code == http.StatusGone || (r.Code == http.StatusOK && r.Verb == "watch" && r.Objects == 0 && !r.Open) {
+					if r.Code == http.StatusGone == status && r.Verb == "watch" && r.Objects == 0 && !r.Open && r.Code != http.StatusUnprocessableEntity {
 						gone++
 					}
 				}
@@ -159,6 +164,27 @@ func TestReflectorsSurviveGoneAndRestart(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestEveryKindIsGoneAfterCompaction: also one without changes of its own.
+func TestEveryKindIsGoneAfterCompaction(t *testing.T) {
+	s := kubetest.New(t, kubetest.Options{})
+	s.Put(pods(1)...)
+	old := s.Get(pod("default", "p000", "")).(*corev1.Pod).ResourceVersion
+	s.Compact()
+	c := client(t, s, runtime.ContentTypeProtobuf)
+	w, err := c.CoreV1().Nodes().Watch(t.Context(), metav1.ListOptions{ResourceVersion: old})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	e, open := <-w.ResultChan()
+	if err := apierrors.FromObject(e.Object); !open || e.Type != watch.Error || !apierrors.IsResourceExpired(err) || !strings.HasPrefix(err.Error(), "too old resource version: "+old+" (") {
+		t.Errorf("got %+v", e)
+	}
+	if e, open := <-w.ResultChan(); open {
+		t.Errorf("after the error: %+v", e)
 	}
 }
 
@@ -263,6 +289,7 @@ func TestForbiddenAsTheAPIServerSaysIt(t *testing.T) {
 		{raw("/api/v1/nodes/n/proxy/metrics"), `nodes "n" is forbidden: ` + who + `get resource "nodes/proxy" in API group "" at the cluster scope`},
 		{raw("/api/v1/nodes/n/metrics"), `the server could not find the requested resource`},
 		{raw("/debug/pprof"), `forbidden: ` + who + `get path "/debug/pprof"`},
+		{raw("/metrics"), `the server could not find the requested resource`},
 		{raw("/logs/x"), `the server could not find the requested resource`},
 		{raw("/api/v1/namespaces/d/secrets/two"), `secrets "two" is forbidden: ` + who + `get resource "secrets" in API group "" in the namespace "d"`},
 		{raw("/api/v1/namespaces/d/secrets/one"), `secrets "one" not found`},
