@@ -1,6 +1,8 @@
 package kube
 
 import (
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,8 +50,18 @@ func trimmer(want Want) cache.TransformFunc {
 			o.Status.Images = nil
 			o.Status.VolumesInUse, o.Status.VolumesAttached, o.Status.Config = nil, nil, nil
 			if want.Need&State == 0 {
-				o.Status.Conditions = nil
+				for i, c := range o.Status.Conditions { // the times of heartbeats go
+					o.Status.Conditions[i] = corev1.NodeCondition{Type: c.Type, Status: c.Status}
+				}
 				o.Status.Capacity, o.Status.Allocatable = nil, nil
+			}
+		case *appsv1.ReplicaSet:
+			if want.Need&State == 0 {
+				return &appsv1.ReplicaSet{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
+			}
+		case *batchv1.Job:
+			if want.Need&State == 0 {
+				return &batchv1.Job{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
 			}
 		case *corev1.ConfigMap:
 			return &corev1.ConfigMap{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil

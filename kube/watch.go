@@ -120,6 +120,7 @@ func (c *cluster) open(w *Watch) error {
 	s := &shared{want: want, users: []*Watch{w}, ended: make(chan struct{}), failing: &failure{}}
 	trim := trimmer(want)
 	s.informer = cache.NewSharedIndexInformerWithOptions(listWatch(client, want, trim), want.Kind.object(), cache.SharedIndexInformerOptions{
+		Indexers:          cache.Indexers{}, // users add theirs; nil would not take any
 		ObjectDescription: want.Kind.String(),
 	})
 	if err := errors.Join(s.informer.SetTransform(trim), s.informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {

@@ -70,9 +70,6 @@ func New(s pipeline.Settings, cfg *Config) (pipeline.Sink, error) {
 		pipeline.Metrics: filepath.Join(e.folders[pipeline.Metrics], "wal"), pipeline.Logs: filepath.Join(e.folders[pipeline.Logs], "wal"),
 		pipeline.Traces: e.folders[pipeline.Traces],
 	}
-	if e.dir == "" {
-		return nil, errors.New(`"directory" is empty and the process has no data directory; write one`)
-	}
 	return e, nil
 }
 
@@ -94,6 +91,9 @@ func (e *Exporter) Start(ctx context.Context) error {
 }
 
 func (e *Exporter) open() error {
+	if e.dir == "" {
+		return errors.New(`"directory" is empty and the process has no data directory; write one`)
+	}
 	owner, err := statefile.Own(filepath.Join(e.dir, "store"))
 	if err != nil {
 		return err

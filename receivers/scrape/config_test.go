@@ -90,22 +90,30 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 		key := d + "_sd_configs"
 		f(jobs+"        - job_name: a\n          "+key+": [{role: pod}, {role: node}]\n", "config::scrape_configs::0::"+key+" | not supported: write static_configs, file_sd_configs or http_sd_configs")
 	}
+	for entry, want := range map[string]string{
+		"{role: pod, own_node: maybe}":        "::own_node | write true or false",
+		"{role: endpoints, own_node: true}":   " | works with the roles pod and node",
+		"{role: pods}":                        " | unknown Kubernetes SD role",
+		"{role: pod, api_server: 'http://x'}": " | kubeconfig_file",
+	} {
+		f(jobs+"        - job_name: a\n          kubernetes_sd_configs: [{role: node}, "+entry+"]\n", "config::scrape_configs::0::kubernetes_sd_configs::1"+want)
+	}
 	f(jobs+"        - job_name: a\n          made_up_sd_configs: [{}]\n", "config::scrape_configs::0::made_up_sd_configs | unknown key")
 	f("    config:\n      remote_write: []\n      rule_files: [x]\n", "config::remote_write | prometheus_remote_write", "config::rule_files | rules are evaluated")
 	f("    config:\n      global: {scrape_interval: x}\n", "config::global::scrape_interval | x")
 	// All at once, each at its own place.
-	f("    config:\n      remote_write: []\n      global: {scrape_intervall: 5s, scrape_timeout: x, query_log_file: q}\n      scrape_configs:\n        - {job_name: a, dns_sd_configs: [{}], consul_sd_configs: [{}], scrape_native_histograms: true, scrape_failure_log_file: x, metrics_pth: /x}\n",
+	f("    config:\n      remote_write: []\n      global: {scrape_intervall: 5s, scrape_timeout: x, query_log_file: q}\n      scrape_configs:\n        - {job_name: a, ec2_sd_configs: [{}], consul_sd_configs: [{}], scrape_native_histograms: true, scrape_failure_log_file: x, metrics_pth: /x}\n",
 		"config::remote_write | is not for scraping",
 		"config::global::scrape_intervall | unknown key", "config::global::scrape_timeout | x",
-		"config::scrape_configs::0::dns_sd_configs | not supported", "config::scrape_configs::0::consul_sd_configs | not supported",
+		"config::scrape_configs::0::ec2_sd_configs | not supported", "config::scrape_configs::0::consul_sd_configs | not supported",
 		"config::scrape_configs::0::scrape_native_histograms | not supported", "config::scrape_configs::0::scrape_failure_log_file | not supported",
 		"config::scrape_configs::0::metrics_pth | unknown key")
 	f("    config:\n      global: {scrape_interval: 1s, scrape_timeout: 5s}\n      scrape_configs: [{job_name: a}]\n", "config::global | timeout greater")
 	f("    config:\n      global: {metric_name_escaping_scheme: nonsense}\n      scrape_configs: [{job_name: a}]\n", "config::global::metric_name_escaping_scheme | nonsense")
 	f("    config:\n      global: {scrape_native_histograms: true}\n      scrape_configs: [{job_name: a}]\n", "config::global::scrape_native_histograms | not supported")
-	more := write(t, "scrape_configs:\n- {job_name: a, dns_sd_configs: [{}]}\n- {job_name: b, scrape_interval: 5x, scrape_failure_log_file: y}\n")
+	more := write(t, "scrape_configs:\n- {job_name: a, ec2_sd_configs: [{}]}\n- {job_name: b, scrape_interval: 5x, scrape_failure_log_file: y}\n")
 	f("    config:\n      scrape_config_files: ["+more+"]\n",
-		"config::scrape_config_files::0: "+more+": scrape_configs::0::dns_sd_configs | not supported",
+		"config::scrape_config_files::0: "+more+": scrape_configs::0::ec2_sd_configs | not supported",
 		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_interval | 5x",
 		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_failure_log_file | not supported")
 	f("    config: {}\n", "config::scrape_configs | is empty")

@@ -54,6 +54,13 @@ func (r *Receiver) manager() (*discovery.Manager, error) {
 	return m, nil
 }
 
+func (r *Receiver) discoveries() (all []discovery.Configs) {
+	for _, j := range r.jobs {
+		all = append(all, j.cfg.ServiceDiscoveryConfigs)
+	}
+	return all
+}
+
 // discover scrapes static targets at once, because the manager waits (gather) before its first update.
 func (r *Receiver) discover(m *discovery.Manager) {
 	for _, j := range r.jobs {

@@ -15,10 +15,13 @@ import (
 	"time"
 
 	commonconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/prometheus/discovery"
 	promscrape "github.com/prometheus/prometheus/scrape"
 
+	"github.com/sluiceio/sluice/kube"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
+	"github.com/sluiceio/sluice/receivers/scrape/kubesd"
 	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
@@ -35,6 +38,7 @@ type Receiver struct {
 	seed     uint64 // spreads the scrapes of a target by different hosts over time
 
 	jobs    map[string]*job
+	kube    *kubesd.Reservation
 	orphans orphans
 	buffers bufferPool
 	dial    commonconfig.DialContextFunc
@@ -92,7 +96,8 @@ func newReceiver(s pipeline.Settings, cfg *Config, out pipeline.Outputs, dial co
 		r.jobs[c.JobName] = j
 	}
 	r.metrics = newMetrics(r)
-	return r, nil
+	r.kube, err = kubesd.Reserve(r.discoveries(), kube.Feature{Name: "kubernetes_sd_configs", Log: s.Log, Metrics: s.Metrics, Version: s.Version})
+	return r, err
 }
 
 // Start does first what can fail: the engine does not stop what failed to start.
@@ -100,11 +105,16 @@ func (r *Receiver) Start(ctx context.Context) error {
 	if r.out == nil {
 		return nil
 	}
-	m, err := r.manager()
+	err := r.kube.Start(ctx)
+	var m *discovery.Manager
+	if err == nil {
+		m, err = r.manager()
+	}
 	if err == nil {
 		err = r.out.Start(ctx)
 	}
 	if err != nil {
+		r.kube.Close()
 		r.stop() // also stops what the manager may have started
 		return err
 	}
@@ -122,6 +132,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 func (r *Receiver) Stop(ctx context.Context) error {
 	r.stop()
 	r.loops.Wait()
+	r.kube.Close()
 	r.settings.Leave("targets", r.leave())
 	r.settings.Leave("groups", r.leaveGroups())
 	for _, j := range r.jobs {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/prometheus/config"
+	_ "github.com/prometheus/prometheus/discovery/dns"  // registers dns_sd_configs
 	_ "github.com/prometheus/prometheus/discovery/file" // registers file_sd_configs
 	_ "github.com/prometheus/prometheus/discovery/http" // registers http_sd_configs
 	"go.opentelemetry.io/collector/confmap/xconfmap"
@@ -24,6 +25,7 @@ type File struct {
 // Load parses the section with Prometheus' own loader. Each fault is prefixed by its key, such as
 // "config::scrape_configs::0::metrics_path: ...".
 func Load(section map[string]any) (*File, error) {
+	section, own := withoutOurs(section)
 	if faults := faultsOf(section); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
@@ -42,6 +44,9 @@ func Load(section map[string]any) (*File, error) {
 	for i, raw := range List(section["scrape_configs"]) {
 		m, _ := raw.(map[string]any)
 		_, f.Compressed[jobs[i].JobName] = m["enable_compression"]
+	}
+	if err := useOurs(jobs, own); err != nil {
+		return nil, err
 	}
 	for _, j := range jobs {
 		if j.ScrapeFallbackProtocol == "" {
@@ -84,8 +89,8 @@ func unsupported(j *config.ScrapeConfig) (faults []string) {
 
 // Discoveries are the <name>_sd_configs of Prometheus that we do not link: their clients would be most of the binary.
 var Discoveries = []string{
-	"aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "ecs", "elasticache", "eureka", "gce",
-	"hetzner", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk", "nerve", "nomad", "openstack",
+	"aws", "azure", "consul", "digitalocean", "docker", "dockerswarm", "ec2", "ecs", "elasticache", "eureka", "gce",
+	"hetzner", "ionos", "kuma", "lightsail", "linode", "marathon", "msk", "nerve", "nomad", "openstack",
 	"outscale", "ovhcloud", "puppetdb", "rds", "scaleway", "serverset", "stackit", "triton", "uyuni", "vultr",
 }
 

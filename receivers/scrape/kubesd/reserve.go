@@ -1,0 +1,136 @@
+package kubesd
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/prometheus/prometheus/discovery"
+	"github.com/prometheus/prometheus/discovery/kubernetes"
+
+	"github.com/sluiceio/sluice/kube"
+)
+
+// watches are those of one entry and namespace; nil where the role does not need one.
+type watches struct {
+	pods, nodes, services, endpoints, slices, ingresses, namespaces, replicaSets, jobs *kube.Watch
+}
+
+// reserved has the []*watches of each *Config between Reserve and Close.
+var reserved sync.Map
+
+// A Reservation is what a receiver's jobs will watch.
+type Reservation struct {
+	users   map[kube.Access]*kube.User
+	configs []*Config
+	missing error // what Start reports
+}
+
+// Reserve makes the reservations of all Kubernetes entries among the configs. It asks nothing of the network.
+func Reserve(all []discovery.Configs, f kube.Feature) (*Reservation, error) {
+	r := &Reservation{users: map[kube.Access]*kube.User{}}
+	for _, configs := range all {
+		for _, c := range configs {
+			if c, is := c.(*Config); is {
+				if err := r.add(c, f); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return r, nil
+}
+
+func (r *Reservation) add(c *Config, f kube.Feature) error {
+	u := r.users[c.access()]
+	if u == nil {
+		if len(r.users) > 0 {
+			f.Metrics = nil // of the first cluster only: the series would clash
+		}
+		var err error
+		if u, err = kube.Use(c.access(), f); err != nil {
+			return err
+		}
+		r.users[c.access()] = u
+	}
+	namespaces, err := c.namespaces()
+	r.missing = errors.Join(r.missing, err, c.here())
+	var out []*watches
+	for _, namespace := range namespaces {
+		out = append(out, c.reserve(u, namespace))
+	}
+	reserved.Store(c, out)
+	r.configs = append(r.configs, c)
+	return nil
+}
+
+func (c *Config) reserve(u *kube.User, namespace string) *watches {
+	want := func(k kube.Kind, role kubernetes.Role) *kube.Watch {
+		labels, fields := c.selector(role)
+		return u.Reserve(kube.Want{Kind: k, Namespace: namespace, Labels: labels, Fields: fields, Need: kube.Targets})
+	}
+	everywhere := func(k kube.Kind, role kubernetes.Role) *kube.Watch { // nodes and namespaces have no namespace
+		labels, fields := c.selector(role)
+		return u.Reserve(kube.Want{Kind: k, Labels: labels, Fields: fields, Need: kube.Targets})
+	}
+	w := &watches{}
+	attach := c.AttachMetadata
+	withPods := false
+	switch c.Role {
+	case kubernetes.RolePod:
+		withPods = true
+	case kubernetes.RoleNode:
+		w.nodes = everywhere(kube.Nodes, kubernetes.RoleNode)
+		return w
+	case kubernetes.RoleService:
+		w.services = want(kube.Services, kubernetes.RoleService)
+	case kubernetes.RoleEndpoint:
+		withPods = true
+		w.endpoints, w.services = want(kube.Endpoints, kubernetes.RoleEndpoint), want(kube.Services, kubernetes.RoleService)
+	case kubernetes.RoleEndpointSlice:
+		withPods = true
+		w.slices, w.services = want(kube.EndpointSlices, kubernetes.RoleEndpointSlice), want(kube.Services, kubernetes.RoleService)
+	case kubernetes.RoleIngress:
+		w.ingresses = want(kube.Ingresses, kubernetes.RoleIngress)
+	}
+	if attach.Namespace {
+		w.namespaces = everywhere(kube.Namespaces, "")
+	}
+	if !withPods {
+		return w
+	}
+	w.pods = want(kube.Pods, kubernetes.RolePod)
+	if attach.Node {
+		w.nodes = everywhere(kube.Nodes, kubernetes.RoleNode)
+	}
+	if attach.Deployment {
+		w.replicaSets = want(kube.ReplicaSets, "")
+	}
+	if attach.Job || attach.CronJob {
+		w.jobs = want(kube.Jobs, "")
+	}
+	return w
+}
+
+// Start begins the watches; call it before the discovery manager has the configs.
+func (r *Reservation) Start(ctx context.Context) error {
+	if r.missing != nil {
+		return r.missing
+	}
+	for _, u := range r.users {
+		if err := u.Start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close gives the watches back, after the discoverers have ended.
+func (r *Reservation) Close() {
+	for _, u := range r.users {
+		u.Close()
+	}
+	for _, c := range r.configs {
+		reserved.Delete(c)
+	}
+}
