@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"weak"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 )
 
 // Feature is who asks: its name stands in log lines about missing rights and in metrics.
@@ -104,12 +106,15 @@ func (u *User) Synced() bool {
 type cluster struct {
 	access Access
 
-	mu       sync.Mutex
-	config   *rest.Config // nil until the first Start
-	clients  map[string]*rest.RESTClient
-	reserved map[*Watch]struct{}
+	mu      sync.Mutex
+	config  *rest.Config // nil until the first Start
+	clients map[string]*rest.RESTClient
+	// reserved is weak: a configuration that was only checked is never closed.
+	reserved map[weak.Pointer[Watch]]struct{}
 	shared   []*shared
 }
+
+var quiet sync.Once
 
 var (
 	clustersMu sync.Mutex
@@ -122,7 +127,7 @@ func clusterOf(a Access) *cluster {
 	defer clustersMu.Unlock()
 	c := clusters[a]
 	if c == nil {
-		c = &cluster{access: a, reserved: map[*Watch]struct{}{}, clients: map[string]*rest.RESTClient{}}
+		c = &cluster{access: a, reserved: map[weak.Pointer[Watch]]struct{}{}, clients: map[string]*rest.RESTClient{}}
 		clusters[a] = c
 	}
 	return c
@@ -139,6 +144,8 @@ func (c *cluster) connect(f Feature) error {
 	if err != nil {
 		return fmt.Errorf("cannot reach the Kubernetes API server: %w", err)
 	}
+	// What client-go writes to stderr in a format of its own is said by Watch in ours.
+	quiet.Do(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
 	c.config = config
 	clear(c.clients)
 	return nil

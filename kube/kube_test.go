@@ -90,9 +90,7 @@ func TestOneWatchAKind(t *testing.T) {
 			start(t, a)
 			start(t, b)
 			eventually(t, "both have the pods", func() bool { return a.Synced() && b.Synced() })
-			if n := pods(s); n != 1 {
-				t.Errorf("%d watches of pods, want 1", n)
-			}
+			eventually(t, "one watch of pods is open", func() bool { return pods(s) == 1 })
 			index, err := wa.Index()
 			if err != nil {
 				t.Fatal(err)
@@ -109,6 +107,9 @@ func TestOneWatchAKind(t *testing.T) {
 			})
 			if n < 100 {
 				t.Errorf("%d pods, want 100", n)
+			}
+			if n := pods(s); n != 1 {
+				t.Errorf("%d watches of pods, want 1", n)
 			}
 			if log.String() != "" {
 				t.Errorf("logged: %s", log.String())

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
+	"weak"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -89,7 +90,7 @@ func (w *Watch) shared() *shared {
 func (c *cluster) reserve(w *Watch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reserved[w] = struct{}{}
+	c.reserved[weak.Make(w)] = struct{}{}
 }
 
 // open gives the watch its informer: a running one that keeps enough, else a new one that keeps what all reservations
@@ -108,8 +109,11 @@ func (c *cluster) open(w *Watch) error {
 		}
 	}
 	want := w.want
-	for r := range c.reserved {
-		if r.want.same(want) {
+	for p := range c.reserved {
+		switch r := p.Value(); {
+		case r == nil:
+			delete(c.reserved, p)
+		case r.want.same(want):
 			want.Need |= r.want.Need
 		}
 	}
@@ -142,7 +146,7 @@ func (c *cluster) open(w *Watch) error {
 // release ends the watch if nobody else uses it.
 func (c *cluster) release(w *Watch) {
 	c.mu.Lock()
-	delete(c.reserved, w)
+	delete(c.reserved, weak.Make(w))
 	s := w.on
 	w.on = nil
 	last := false

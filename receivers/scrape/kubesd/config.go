@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"weak"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/discovery"
@@ -56,7 +57,7 @@ func (*Config) NewDiscovererMetrics(prometheus.Registerer, discovery.RefreshMetr
 
 // NewDiscoverer is called by Prometheus' discovery manager.
 func (c *Config) NewDiscoverer(o discovery.DiscovererOptions) (discovery.Discoverer, error) {
-	w, is := reserved.Load(c)
+	w, is := reserved.Load(weak.Make(c))
 	if !is {
 		return nil, errors.New("kubernetes_sd_configs: the watches were not reserved") // a bug: see Reserve
 	}

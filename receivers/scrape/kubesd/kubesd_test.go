@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -141,9 +142,12 @@ func TestSameTargetsAsPrometheus(t *testing.T) {
 		}
 		pairs[i].theirs = gather(t, theirs)
 	}
-	same := func(what string) {
+	same := func(what, role string) {
 		t.Helper()
 		for _, p := range pairs {
+			if !strings.HasPrefix(p.text, role) {
+				continue
+			}
 			var ours, theirs string
 			for end := time.Now().Add(15 * time.Second); time.Now().Before(end); {
 				if ours, theirs = p.ours(), p.theirs(); ours == theirs && ours != "" {
@@ -157,14 +161,15 @@ func TestSameTargetsAsPrometheus(t *testing.T) {
 			}
 		}
 	}
-	same("at first")
+	same("at first", "")
 	changed := some.DeepCopy()
 	changed.Labels["changed"] = "yes"
 	s.Put(changed)
 	s.Restart(50 * time.Millisecond)
-	same("after a change and a restart")
+	same("after a change and a restart", "")
+	// The builders of endpoints may miss that a pod went, until its endpoints change, which nobody does here.
 	s.Delete(changed)
-	same("after a deletion")
+	same("after a deletion", "role: pod")
 }
 
 func firstDifference(a, b string) string {
@@ -245,8 +250,25 @@ func TestOwnNode(t *testing.T) {
 			t.Errorf("a request for pods of all nodes: %s", text)
 		}
 	}
+	// What is checked and never started is forgotten.
+	before := entries()
+	if _, err := Reserve([]discovery.Configs{{&Config{SDConfig: parse(t, "{role: node}")}}}, kube.Feature{Name: "kubernetes_sd_configs", Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		runtime.GC()
+		if n := entries(); n > before {
+			return fmt.Errorf("%d reservations, %d before", n, before)
+		}
+		return nil
+	})
 	bad := &Config{SDConfig: parse(t, "{role: endpoints}"), OwnNode: true}
 	if err := bad.Check(); err == nil {
 		t.Error("own_node with the role endpoints is accepted")
 	}
+}
+
+func entries() (n int) {
+	reserved.Range(func(any, any) bool { n++; return true })
+	return n
 }

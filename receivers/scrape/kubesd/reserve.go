@@ -3,7 +3,9 @@ package kubesd
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
+	"weak"
 
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/kubernetes"
@@ -16,7 +18,8 @@ type watches struct {
 	pods, nodes, services, endpoints, slices, ingresses, namespaces, replicaSets, jobs *kube.Watch
 }
 
-// reserved has the []*watches of each *Config between Reserve and Close.
+// reserved has the []*watches of each config between Reserve and Close, by weak.Pointer[Config]: what was only checked is never
+// closed, and its entry goes with it. They are not in Config, which is compared as a whole over a reload.
 var reserved sync.Map
 
 // A Reservation is what a receiver's jobs will watch.
@@ -59,7 +62,9 @@ func (r *Reservation) add(c *Config, f kube.Feature) error {
 	for _, namespace := range namespaces {
 		out = append(out, c.reserve(u, namespace))
 	}
-	reserved.Store(c, out)
+	key := weak.Make(c)
+	reserved.Store(key, out)
+	runtime.AddCleanup(c, func(key weak.Pointer[Config]) { reserved.Delete(key) }, key)
 	r.configs = append(r.configs, c)
 	return nil
 }
@@ -131,6 +136,6 @@ func (r *Reservation) Close() {
 		u.Close()
 	}
 	for _, c := range r.configs {
-		reserved.Delete(c)
+		reserved.Delete(weak.Make(c))
 	}
 }
