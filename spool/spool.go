@@ -276,6 +276,7 @@ func Open(o Options) (*Log, error) {
 		saveSoon: make(chan struct{}, 1), saveNow: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	l.stats.NoSync = o.NoSync
+	l.savedAt = time.Now()
 	if err := l.recover(); err != nil {
 		_ = lock.Close()
 		return nil, err

@@ -188,7 +188,7 @@ func TestBehindARefusedPiece(t *testing.T) {
 	writes := 0
 	var failing atomic.Bool
 	fs.Hook = func(op spooltest.Op) error {
-		if failing.Load() && op.Kind == "sync" {
+		if failing.Load() && op.Kind == "sync" && strings.HasSuffix(op.Name, ".seg") {
 			if writes++; writes == 5 {
 				return syscall.ENOSPC
 			}
