@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,6 +114,10 @@ func (i *Index) put(o any) {
 		e = &Entry{}
 	} else {
 		i.unlink(e)
+		if !e.deleted.IsZero() { // it left what the selectors choose, and came back
+			e.deleted = time.Time{}
+			i.deleted = slices.DeleteFunc(i.deleted, func(d *Entry) bool { return d == e })
+		}
 	}
 	e.pod.Store(p)
 	e.Touch()

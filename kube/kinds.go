@@ -2,12 +2,10 @@ package kube
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -28,9 +26,6 @@ func (k Kind) String() string {
 	return k.resource + "." + k.groupVersion.Group
 }
 
-// Resource is the name in URLs: "pods".
-func (k Kind) Resource() string { return k.resource }
-
 func kindOf[Object, List any, O interface {
 	*Object
 	runtime.Object
@@ -43,26 +38,13 @@ func kindOf[Object, List any, O interface {
 
 // The kinds that components watch.
 var (
-	Pods                     = kindOf[corev1.Pod, corev1.PodList](corev1.SchemeGroupVersion, "pods")
-	Nodes                    = kindOf[corev1.Node, corev1.NodeList](corev1.SchemeGroupVersion, "nodes")
-	Services                 = kindOf[corev1.Service, corev1.ServiceList](corev1.SchemeGroupVersion, "services")
-	Endpoints                = kindOf[corev1.Endpoints, corev1.EndpointsList](corev1.SchemeGroupVersion, "endpoints") //nolint:staticcheck // what kubernetes_sd_configs' role endpoints reads
-	Namespaces               = kindOf[corev1.Namespace, corev1.NamespaceList](corev1.SchemeGroupVersion, "namespaces")
-	Events                   = kindOf[corev1.Event, corev1.EventList](corev1.SchemeGroupVersion, "events")
-	ConfigMaps               = kindOf[corev1.ConfigMap, corev1.ConfigMapList](corev1.SchemeGroupVersion, "configmaps")
-	Secrets                  = kindOf[corev1.Secret, corev1.SecretList](corev1.SchemeGroupVersion, "secrets")
-	PersistentVolumes        = kindOf[corev1.PersistentVolume, corev1.PersistentVolumeList](corev1.SchemeGroupVersion, "persistentvolumes")
-	PersistentVolumeClaims   = kindOf[corev1.PersistentVolumeClaim, corev1.PersistentVolumeClaimList](corev1.SchemeGroupVersion, "persistentvolumeclaims")
-	ReplicationControllers   = kindOf[corev1.ReplicationController, corev1.ReplicationControllerList](corev1.SchemeGroupVersion, "replicationcontrollers")
-	ResourceQuotas           = kindOf[corev1.ResourceQuota, corev1.ResourceQuotaList](corev1.SchemeGroupVersion, "resourcequotas")
-	Deployments              = kindOf[appsv1.Deployment, appsv1.DeploymentList](appsv1.SchemeGroupVersion, "deployments")
-	DaemonSets               = kindOf[appsv1.DaemonSet, appsv1.DaemonSetList](appsv1.SchemeGroupVersion, "daemonsets")
-	StatefulSets             = kindOf[appsv1.StatefulSet, appsv1.StatefulSetList](appsv1.SchemeGroupVersion, "statefulsets")
-	ReplicaSets              = kindOf[appsv1.ReplicaSet, appsv1.ReplicaSetList](appsv1.SchemeGroupVersion, "replicasets")
-	Jobs                     = kindOf[batchv1.Job, batchv1.JobList](batchv1.SchemeGroupVersion, "jobs")
-	CronJobs                 = kindOf[batchv1.CronJob, batchv1.CronJobList](batchv1.SchemeGroupVersion, "cronjobs")
-	HorizontalPodAutoscalers = kindOf[autoscalingv2.HorizontalPodAutoscaler, autoscalingv2.HorizontalPodAutoscalerList](autoscalingv2.SchemeGroupVersion, "horizontalpodautoscalers")
-	PodDisruptionBudgets     = kindOf[policyv1.PodDisruptionBudget, policyv1.PodDisruptionBudgetList](policyv1.SchemeGroupVersion, "poddisruptionbudgets")
-	Ingresses                = kindOf[networkingv1.Ingress, networkingv1.IngressList](networkingv1.SchemeGroupVersion, "ingresses")
-	EndpointSlices           = kindOf[discoveryv1.EndpointSlice, discoveryv1.EndpointSliceList](discoveryv1.SchemeGroupVersion, "endpointslices")
+	Pods           = kindOf[corev1.Pod, corev1.PodList](corev1.SchemeGroupVersion, "pods")
+	Nodes          = kindOf[corev1.Node, corev1.NodeList](corev1.SchemeGroupVersion, "nodes")
+	Services       = kindOf[corev1.Service, corev1.ServiceList](corev1.SchemeGroupVersion, "services")
+	Endpoints      = kindOf[corev1.Endpoints, corev1.EndpointsList](corev1.SchemeGroupVersion, "endpoints") //nolint:staticcheck // what kubernetes_sd_configs' role endpoints reads
+	Namespaces     = kindOf[corev1.Namespace, corev1.NamespaceList](corev1.SchemeGroupVersion, "namespaces")
+	ReplicaSets    = kindOf[appsv1.ReplicaSet, appsv1.ReplicaSetList](appsv1.SchemeGroupVersion, "replicasets")
+	Jobs           = kindOf[batchv1.Job, batchv1.JobList](batchv1.SchemeGroupVersion, "jobs")
+	Ingresses      = kindOf[networkingv1.Ingress, networkingv1.IngressList](networkingv1.SchemeGroupVersion, "ingresses")
+	EndpointSlices = kindOf[discoveryv1.EndpointSlice, discoveryv1.EndpointSliceList](discoveryv1.SchemeGroupVersion, "endpointslices")
 )

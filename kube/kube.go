@@ -171,13 +171,3 @@ func (c *cluster) client(k Kind) (*rest.RESTClient, error) {
 	c.clients[gv.String()] = made
 	return made, nil
 }
-
-// Client returns the REST client for a kind, for single requests. Call it after Start.
-func (u *User) Client(k Kind) (*rest.RESTClient, error) {
-	if err := u.cluster.connect(u.feature); err != nil {
-		return nil, err
-	}
-	u.cluster.mu.Lock()
-	defer u.cluster.mu.Unlock()
-	return u.cluster.client(k)
-}

@@ -17,8 +17,6 @@ const (
 	Identity Need = 1 << iota
 	// Targets keeps what discovery makes targets of: metadata, ports, addresses, readiness.
 	Targets
-	// State keeps what kube_* series tell: all but what only a kubelet reads.
-	State
 )
 
 // lastApplied is what kubectl apply wrote: the whole object again. No component reads it.
@@ -26,7 +24,6 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // trimmer returns the transformation of arriving objects. It is idempotent, as informers ask.
 func trimmer(want Want) cache.TransformFunc {
-	pods := want.Kind.String() == Pods.String()
 	return func(o any) (any, error) {
 		if m, err := meta.Accessor(o); err == nil {
 			m.SetManagedFields(nil)
@@ -34,58 +31,37 @@ func trimmer(want Want) cache.TransformFunc {
 				delete(a, lastApplied)
 			}
 		}
+		if want.Need == Identity {
+			return identityOfAny(o), nil
+		}
 		switch o := o.(type) {
 		case *corev1.Pod:
-			if pods && want.Need == Identity {
-				return identityOf(o), nil
-			}
-			if want.Need&State == 0 {
-				return targetPod(o), nil
-			}
-			trimContainers(o.Spec.Containers)
-			trimContainers(o.Spec.InitContainers)
-			o.Spec.EphemeralContainers = nil
-			o.Spec.Affinity = nil
+			return targetPod(o), nil
 		case *corev1.Node:
-			o.Status.Images = nil
-			o.Status.VolumesInUse, o.Status.VolumesAttached, o.Status.Config = nil, nil, nil
-			if want.Need&State == 0 {
-				for i, c := range o.Status.Conditions { // the times of heartbeats go
-					o.Status.Conditions[i] = corev1.NodeCondition{Type: c.Type, Status: c.Status}
-				}
-				o.Status.Capacity, o.Status.Allocatable = nil, nil
+			o.Status = corev1.NodeStatus{Addresses: o.Status.Addresses, Conditions: o.Status.Conditions, DaemonEndpoints: o.Status.DaemonEndpoints}
+			for i, c := range o.Status.Conditions { // the times of heartbeats go
+				o.Status.Conditions[i] = corev1.NodeCondition{Type: c.Type, Status: c.Status}
 			}
 		case *appsv1.ReplicaSet:
-			if want.Need&State == 0 {
-				return &appsv1.ReplicaSet{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
-			}
+			return &appsv1.ReplicaSet{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
 		case *batchv1.Job:
-			if want.Need&State == 0 {
-				return &batchv1.Job{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
-			}
-		case *corev1.ConfigMap:
-			return &corev1.ConfigMap{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
-		case *corev1.Secret:
-			return &corev1.Secret{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta, Type: o.Type}, nil
-		}
-		if want.Need == Identity {
-			return identityOfOther(o), nil
+			return &batchv1.Job{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
 		}
 		return o, nil
 	}
 }
 
-// identityOfOther keeps the metadata of an object of another kind than Pod.
-func identityOfOther(o any) any {
-	if _, is := o.(*metav1.PartialObjectMetadata); is {
+// identityOfAny keeps of a pod who it is, and of an object of another kind its metadata.
+func identityOfAny(o any) any {
+	switch o := o.(type) {
+	case *corev1.Pod:
+		return identityOf(o)
+	case *Pod, *metav1.PartialObjectMetadata:
 		return o
 	}
 	m, err := meta.Accessor(o)
 	if err != nil {
 		return o // a tombstone
-	}
-	if _, is := o.(*Pod); is {
-		return o
 	}
 	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 		Name: m.GetName(), Namespace: m.GetNamespace(), UID: m.GetUID(), ResourceVersion: m.GetResourceVersion(),
@@ -137,12 +113,4 @@ func terminated(t *corev1.ContainerStateTerminated) *corev1.ContainerStateTermin
 		return nil
 	}
 	return &corev1.ContainerStateTerminated{ContainerID: t.ContainerID}
-}
-
-func trimContainers(in []corev1.Container) {
-	for i := range in {
-		c := &in[i]
-		c.Command, c.Args, c.Env, c.EnvFrom, c.VolumeMounts = nil, nil, nil, nil, nil
-		c.LivenessProbe, c.ReadinessProbe, c.StartupProbe, c.Lifecycle, c.SecurityContext = nil, nil, nil, nil, nil
-	}
 }

@@ -147,7 +147,7 @@ func parseRests(b []byte) (rests, error) {
 	failed := false
 	number := func() uint64 {
 		v, n := binary.Uvarint(b)
-		if n <= 0 || v > 1<<62 && !failed {
+		if n <= 0 || v > 1<<62 {
 			failed = true
 			return 0
 		}

@@ -116,6 +116,8 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 		"config::scrape_config_files::0: "+more+": scrape_configs::0::ec2_sd_configs | not supported",
 		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_interval | 5x",
 		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_failure_log_file | not supported")
+	discovering := write(t, "scrape_configs:\n- {job_name: b, kubernetes_sd_configs: [{role: pod, api_server: 'http://x'}]}\n")
+	f("    config:\n      scrape_config_files: ["+discovering+"]\n", "config::scrape_config_files: job \"b\"::kubernetes_sd_configs::0 | api_server")
 	f("    config: {}\n", "config::scrape_configs | is empty")
 	f("    backlog_bytes: 1\n    max_body_bytes: 1\n", "receivers::prometheus | backlog_bytes", "receivers::prometheus | max_body_bytes")
 	f("    target_allocator: {endpoint: x}\n"+jobs+"        - {job_name: a}\n", "receivers::prometheus::target_allocator | known to the Collector")

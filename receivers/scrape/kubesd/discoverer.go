@@ -30,7 +30,9 @@ func (d *discoverer) Run(ctx context.Context, out chan<- []*targetgroup.Group) {
 	for _, w := range d.watches {
 		builder, err := d.builder(w, &handlers)
 		if err != nil {
-			d.log.Error("cannot discover targets in Kubernetes", "role", d.config.Role, "error", err)
+			if ctx.Err() == nil {
+				d.log.Error("cannot discover targets in Kubernetes", "role", d.config.Role, "error", err)
+			}
 			continue
 		}
 		running.Go(func() { builder.Run(ctx, out) })
@@ -81,9 +83,9 @@ type lent struct {
 
 func (l *lent) borrow(w *kube.Watch) cache.SharedIndexInformer {
 	informer := w.Informer()
-	if informer == nil {
+	if informer == nil { // the receiver has stopped meanwhile; one that never runs, as builders do not expect nil
 		l.err = errors.New("the watch is not running")
-		return nil
+		informer = cache.NewSharedIndexInformer(&cache.ListWatch{}, nil, 0, cache.Indexers{})
 	}
 	if err := addIndexers(informer); err != nil {
 		l.err = err

@@ -193,6 +193,28 @@ func eventually(t *testing.T, ok func() error) {
 	t.Fatal(err)
 }
 
+// TestStoppedBeforeItRan: the receiver may stop between the start of discovery and its first step.
+func TestStoppedBeforeItRan(t *testing.T) {
+	s := kubetest.New(t, kubetest.Options{})
+	path := s.Kubeconfig(t)
+	for _, role := range []string{"pod", "node", "service", "endpoints", "endpointslice", "ingress"} {
+		c := &Config{SDConfig: parse(t, "{role: "+role+", attach_metadata: {namespace: true}, kubeconfig_file: "+path+"}")}
+		r, err := Reserve([]discovery.Configs{{c}}, kube.Feature{Name: "kubernetes_sd_configs", Log: slog.New(slog.DiscardHandler)})
+		if err == nil {
+			err = r.Start(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := c.NewDiscoverer(discovery.DiscovererOptions{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		d.Run(t.Context(), nil) // it returns
+	}
+}
+
 // TestOwnNode: a job of an agent asks for the node's pods only, and without the name of the node it does not start.
 func TestOwnNode(t *testing.T) {
 	s := kubetest.New(t, kubetest.Options{})

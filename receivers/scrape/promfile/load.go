@@ -45,7 +45,7 @@ func Load(section map[string]any) (*File, error) {
 		m, _ := raw.(map[string]any)
 		_, f.Compressed[jobs[i].JobName] = m["enable_compression"]
 	}
-	if err := useOurs(jobs, own); err != nil {
+	if err := useOurs(jobs, len(List(section["scrape_configs"])), own); err != nil {
 		return nil, err
 	}
 	for _, j := range jobs {

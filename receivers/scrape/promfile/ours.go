@@ -15,8 +15,13 @@ import (
 // entry is an entry of a job's kubernetes_sd_configs.
 type entry struct{ job, at int }
 
-func (e entry) key() string {
-	return fmt.Sprintf("config::scrape_configs::%d::kubernetes_sd_configs::%d", e.job, e.at)
+// key is where the user finds it: jobs of scrape_config_files come behind the section's own.
+func (e entry) key(jobs []*config.ScrapeConfig, own int) string {
+	at := fmt.Sprintf("config::scrape_configs::%d", e.job)
+	if e.job >= own {
+		at = fmt.Sprintf("config::scrape_config_files: job %q", jobs[e.job].JobName)
+	}
+	return fmt.Sprintf("%s::kubernetes_sd_configs::%d", at, e.at)
 }
 
 const ownNode = "own_node"
@@ -62,8 +67,8 @@ func textOfAny(v any) string {
 	return fmt.Sprint(v)
 }
 
-// useOurs puts our discovery in the place of Prometheus'.
-func useOurs(jobs []*config.ScrapeConfig, own map[entry]string) error {
+// useOurs puts our discovery in the place of Prometheus'. inline is how many of the jobs are not of files.
+func useOurs(jobs []*config.ScrapeConfig, inline int, own map[entry]string) error {
 	var errs []error
 	for i, j := range jobs {
 		at := 0
@@ -80,10 +85,10 @@ func useOurs(jobs []*config.ScrapeConfig, own map[entry]string) error {
 			case "true":
 				ours.OwnNode = true
 			default:
-				errs = append(errs, fmt.Errorf("%s::%s: is %q: write true or false", e.key(), ownNode, text))
+				errs = append(errs, fmt.Errorf("%s::%s: is %q: write true or false", e.key(jobs, inline), ownNode, text))
 			}
 			if err := ours.Check(); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", e.key(), err))
+				errs = append(errs, fmt.Errorf("%s: %w", e.key(jobs, inline), err))
 			}
 			j.ServiceDiscoveryConfigs[k] = discovery.Config(ours)
 		}
