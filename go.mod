@@ -9,6 +9,7 @@ require (
 	github.com/alecthomas/kingpin/v2 v2.4.0
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/cockroachdb/pebble/v2 v2.1.7
+	github.com/distribution/reference v0.6.0
 	github.com/golang/snappy v1.0.0
 	github.com/grafana/clusterurl v0.2.1
 	github.com/grafana/grafana-foundation-sdk/go v0.0.18
@@ -56,6 +57,7 @@ require (
 
 require (
 	github.com/miekg/dns v1.1.72 // indirect
+	github.com/opencontainers/go-digest v1.0.0 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 )
 

@@ -25,6 +25,7 @@ import (
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/groupbyattrs"
+	"github.com/sluiceio/sluice/processors/k8sattributes"
 	"github.com/sluiceio/sluice/processors/limit"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
@@ -56,6 +57,7 @@ func Components() []pipeline.Component {
 		filter.Component(),
 		transform.Component(),
 		attributes.Component(),
+		k8sattributes.Component(),
 		limit.Component(),
 		groupbyattrs.Component(),
 		probabilisticsampler.Component(),

@@ -28,6 +28,7 @@ type Index struct {
 	names   map[string]*Entry // namespace/name: the newest
 	deleted []*Entry          // oldest first
 	changed chan struct{}     // closed and replaced at each change that could make an unknown pod known
+	version atomic.Uint64     // rises with each change
 }
 
 // Entry is a pod of an index.
@@ -72,6 +73,9 @@ func (i *Index) Changed() <-chan struct{} {
 	defer i.mu.RUnlock()
 	return i.changed
 }
+
+// Version rises with each change: what was not found at a version is not there while the version is the same.
+func (i *Index) Version() uint64 { return i.version.Load() }
 
 // ByUID finds a pod by its uid; a static one also by the hash in the paths of its logs.
 func (i *Index) ByUID(uid string) *Entry { return find(i, i.uids, uid) }
@@ -123,6 +127,7 @@ func (i *Index) put(o any) {
 	e.Touch()
 	i.link(e, p)
 	i.forget(time.Now())
+	i.version.Add(1)
 	close(i.changed)
 	i.changed = make(chan struct{})
 }
@@ -159,6 +164,7 @@ func (i *Index) forget(now time.Time) {
 		i.deleted = i.deleted[1:]
 		i.unlink(e)
 		e.Touch()
+		i.version.Add(1)
 	}
 }
 
@@ -186,6 +192,9 @@ func (i *Index) link(e *Entry, p *Pod) {
 	k := keysOf(p)
 	put := func(in map[string]*Entry, keys []string) {
 		for _, key := range keys {
+			if other := in[key]; other != nil && other != e {
+				other.Touch() // an address or a name went over to this pod
+			}
 			in[key] = e
 		}
 	}

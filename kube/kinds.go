@@ -44,6 +44,9 @@ var (
 	Endpoints      = kindOf[corev1.Endpoints, corev1.EndpointsList](corev1.SchemeGroupVersion, "endpoints") //nolint:staticcheck // what kubernetes_sd_configs' role endpoints reads
 	Namespaces     = kindOf[corev1.Namespace, corev1.NamespaceList](corev1.SchemeGroupVersion, "namespaces")
 	ReplicaSets    = kindOf[appsv1.ReplicaSet, appsv1.ReplicaSetList](appsv1.SchemeGroupVersion, "replicasets")
+	Deployments    = kindOf[appsv1.Deployment, appsv1.DeploymentList](appsv1.SchemeGroupVersion, "deployments")
+	StatefulSets   = kindOf[appsv1.StatefulSet, appsv1.StatefulSetList](appsv1.SchemeGroupVersion, "statefulsets")
+	DaemonSets     = kindOf[appsv1.DaemonSet, appsv1.DaemonSetList](appsv1.SchemeGroupVersion, "daemonsets")
 	Jobs           = kindOf[batchv1.Job, batchv1.JobList](batchv1.SchemeGroupVersion, "jobs")
 	Ingresses      = kindOf[networkingv1.Ingress, networkingv1.IngressList](networkingv1.SchemeGroupVersion, "ingresses")
 	EndpointSlices = kindOf[discoveryv1.EndpointSlice, discoveryv1.EndpointSliceList](discoveryv1.SchemeGroupVersion, "endpointslices")

@@ -151,6 +151,13 @@ func (c *cluster) connect(f Feature) error {
 	return nil
 }
 
+// lockedClient is client for who does not have the lock.
+func (c *cluster) lockedClient(k Kind) (*rest.RESTClient, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.client(k)
+}
+
 // client returns the client of a group and version; the caller has the lock.
 func (c *cluster) client(k Kind) (*rest.RESTClient, error) {
 	gv := k.groupVersion

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type Pod struct {
 	IPs                  []string
 	HostNetwork          bool // its addresses are the node's
 	Ended                bool // succeeded or failed: its addresses may be another pod's by now
-	Started              time.Time
+	Created, Started     time.Time
 	// ConfigHash is the uid that a kubelet gave to a static pod: it is the one in the paths of its logs.
 	ConfigHash          string
 	Owner               Owner // the controller
@@ -54,7 +55,8 @@ func (p *Pod) DeepCopyObject() runtime.Object               { return p }
 func identityOf(o *corev1.Pod) *Pod {
 	p := &Pod{
 		Namespace: o.Namespace, Name: o.Name, UID: string(o.UID), Version: o.ResourceVersion, Node: o.Spec.NodeName, Hostname: o.Spec.Hostname,
-		Labels: o.Labels, Annotations: o.Annotations, ConfigHash: configHash(o.Annotations),
+		Created: o.CreationTimestamp.Time,
+		Labels:  o.Labels, Annotations: o.Annotations, ConfigHash: configHash(o.Annotations),
 		HostNetwork: o.Spec.HostNetwork, Ended: o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
 	}
 	if o.Status.StartTime != nil {
@@ -121,6 +123,9 @@ func (p *Pod) Deployment() string {
 	return ""
 }
 
+// cronJobSkew is how far a pod's creation may be from the scheduled time in its Job's name: longer, and the number is no time.
+const cronJobSkew = 24 * time.Hour
+
 // CronJob is the name of the CronJob behind a Job, from the pod alone: its controller names a Job by the scheduled time, in minutes (in
 // seconds before Kubernetes 1.21) since 1970.
 func (p *Pod) CronJob() string {
@@ -131,8 +136,17 @@ func (p *Pod) CronJob() string {
 	if i <= 0 {
 		return ""
 	}
-	suffix := p.Owner.Name[i+1:]
-	if len(suffix) != 8 && len(suffix) != 10 || strings.Trim(suffix, "0123456789") != "" {
+	n, err := strconv.ParseUint(p.Owner.Name[i+1:], 10, 63)
+	scheduled := time.Unix(int64(n), 0)
+	switch digits := len(p.Owner.Name) - i - 1; {
+	case err != nil:
+		return ""
+	case digits == 8:
+		scheduled = time.Unix(int64(n)*60, 0)
+	case digits != 10:
+		return ""
+	}
+	if !p.Created.IsZero() && p.Created.Sub(scheduled).Abs() > cronJobSkew {
 		return ""
 	}
 	return p.Owner.Name[:i]

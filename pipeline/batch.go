@@ -84,6 +84,7 @@ type Origin struct {
 	Route    string // set by a routing processor; empty without one
 	Peer     string // address of the other side, host:port; empty for sources of our own
 	Identity string // the authenticated identity, for logs; empty without one
+	Relayed  bool   // the other side is one of our daemons, which speaks for others: its address says nothing of the telemetry
 	Metadata Metadata
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/sluiceio/sluice/processors/canary"
 	"github.com/sluiceio/sluice/processors/filter"
 	"github.com/sluiceio/sluice/processors/groupbyattrs"
+	"github.com/sluiceio/sluice/processors/k8sattributes"
 	"github.com/sluiceio/sluice/processors/limit"
 	"github.com/sluiceio/sluice/processors/memorylimiter"
 	"github.com/sluiceio/sluice/processors/probabilisticsampler"
@@ -35,6 +36,7 @@ var configurations = map[string]func() any{
 		return c
 	},
 	"resource_detection": func() any { c := resourcedetection.Default(); c.Detectors = []string{"system"}; return c },
+	"k8s_attributes": func() any { c := k8sattributes.Default(); c.Passthrough = true; return c },
 	"probabilistic_sampler": func() any {
 		c := probabilisticsampler.Default()
 		c.SamplingPercentage, c.FailClosed = 50, false // the records have no trace ID

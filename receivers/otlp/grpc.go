@@ -122,10 +122,11 @@ func (g *grpcServer) stop(ctx context.Context) {
 
 func (g *grpcServer) export(ctx context.Context, sig wire.Signal, c grpcserver.Call) ([]byte, error) {
 	var k requestKey
-	if id, named := parseID(c.RequestID()); named {
+	id, named := parseID(c.RequestID())
+	if named {
 		k = g.in.seen.Load().key(id, sig, c.Received())
 	}
-	from := pipeline.Origin{Peer: c.Peer()}
+	from := pipeline.Origin{Peer: c.Peer(), Relayed: named}
 	if len(g.in.metadata) > 0 {
 		var fits bool
 		if from.Metadata, fits = g.in.metadata.Of(c.Metadata); !fits {

@@ -134,7 +134,8 @@ func (h *httpServer) handler(sig wire.Signal) http.HandlerFunc {
 			write(w, failure(kind, http.StatusUnsupportedMediaType, "unknown Content-Type; use "+typeProtobuf+" or "+typeJSON))
 			return
 		}
-		from := pipeline.Origin{Peer: r.RemoteAddr}
+		_, relayed := parseID(r.Header.Get(requestHeader))
+		from := pipeline.Origin{Peer: r.RemoteAddr, Relayed: relayed}
 		if h.asks() {
 			var fits bool
 			if from.Metadata, fits = h.in.metadata.Of(r.Header.Values); !fits {

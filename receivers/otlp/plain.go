@@ -54,7 +54,8 @@ func (p *plain) Take(h http1.Head) http1.Exchange {
 	if kind == "" {
 		return nil
 	}
-	from := pipeline.Origin{Peer: h.Peer}
+	id, named := parseID(h.RequestID)
+	from := pipeline.Origin{Peer: h.Peer, Relayed: named}
 	if p.h.asks() {
 		head, fits := h, false // h itself stays off the heap
 		if from.Metadata, fits = p.h.in.metadata.Of(head.Values); !fits {
@@ -70,7 +71,7 @@ func (p *plain) Take(h http1.Head) http1.Exchange {
 		x = &exchange{p: p}
 	}
 	x.request, x.encoding = request{sig: sig, kind: kind, from: from, lease: lease}, encoding
-	x.id, x.named = parseID(h.RequestID)
+	x.id, x.named = id, named
 	return x
 }
 
