@@ -20,6 +20,7 @@ type Objects struct {
 	user    *User
 	kind    Kind
 	watch   *Watch // nil: one by one
+	then    func(*metav1.PartialObjectMetadata)
 	version atomic.Uint64
 
 	mu      sync.Mutex
@@ -65,6 +66,10 @@ func (u *User) Objects(want Want, oneByOne bool) *Objects {
 	}
 	return o
 }
+
+// Then is called with each object that was fetched, before it counts as answered: it may ask for what the object names. Set it
+// before Start.
+func (o *Objects) Then(f func(*metav1.PartialObjectMetadata)) { o.then = f }
 
 // Start begins to fetch; call it after the user's Start.
 func (o *Objects) Start() {
@@ -222,6 +227,9 @@ func (o *Objects) fetch(ctx context.Context, id objectName) (again time.Duration
 			delete(a, lastApplied)
 		}
 		o.failing.said = ""
+		if o.then != nil {
+			o.then(found)
+		}
 	case apierrors.IsNotFound(err):
 		again = retryAfter
 	default:

@@ -101,12 +101,12 @@ func newWays(c *Config, r *rules) ways {
 
 // A finding is what ways found.
 type finding struct {
-	entry    *kube.Entry // nil: nothing
-	pod      *kube.Pod   // what it was at the revision, or later
-	revision uint64
-	way      *Association
-	key      string // what named the pod in the first way that could; empty if nothing did
-	settled  bool   // no other pod can be found while the entry is as it is
+	entry     *kube.Entry // nil: nothing
+	pod       *kube.Pod   // what it was at the revision, or later
+	revision  uint64
+	key       string // what named the pod in the first way that could; empty if nothing did
+	connected bool   // that way uses the connection
+	settled   bool   // no other pod can be found while the entry is as it is
 }
 
 // find tries the ways in order. A pod that contradicts what the resource says of itself is not the one.
@@ -127,12 +127,13 @@ func (w *ways) find(index *kube.Index, id *identity) (f finding) {
 		}
 		if f.key == "" {
 			f.key = key(way, values)
+			f.connected = slices.ContainsFunc(way.Sources, func(s Source) bool { return s.From == fromConnection })
 		}
 		e, direct := w.candidate(index, way, values)
 		if e != nil {
 			revision := e.Revision.Load() // before the pod
 			if pod := e.Pod(); w.agrees(pod, way, values) && !contradicts(pod, id) {
-				f.entry, f.pod, f.revision, f.way = e, pod, revision, way
+				f.entry, f.pod, f.revision = e, pod, revision
 				f.settled = f.settled && direct
 				return f
 			}

@@ -1,6 +1,7 @@
 package k8sattributes
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/sluiceio/sluice/kube"
@@ -79,7 +80,7 @@ func (p *Processor) holds(r *result) bool {
 func (p *Processor) enrich(id *identity) *result {
 	var add attributes
 	if p.index == nil {
-		add.set("k8s.pod.ip", id.peer)
+		add.set("k8s.pod.ip", cmp.Or(id.value(Source{Name: "ip"}), id.peer, id.value(Source{Name: "host.name"})))
 		r := &result{}
 		r.bytes, r.changed = merge(id.resource, &add)
 		return r
@@ -96,7 +97,7 @@ func (p *Processor) enrich(id *identity) *result {
 			r.reason = excluded
 			break
 		}
-		p.addPod(&add, pod, id, f.way)
+		p.addPod(&add, pod, id)
 		namespace, node = pod.Namespace, pod.Node
 	case !p.index.Synced():
 		r.reason = notSynced
@@ -104,6 +105,9 @@ func (p *Processor) enrich(id *identity) *result {
 		r.reason = noIdentity
 	default:
 		r.reason = unknownPod
+	}
+	if f.connected && p.rules.metadata["k8s.pod.ip"] {
+		add.set("k8s.pod.ip", id.peer) // of a pod's several, the one that it used
 	}
 	if r.reason != excluded {
 		p.rules.places(&add, p.objects, namespace, node)
@@ -115,13 +119,11 @@ func (p *Processor) enrich(id *identity) *result {
 	return r
 }
 
-func (p *Processor) addPod(add *attributes, pod *kube.Pod, id *identity, way *Association) {
+func (p *Processor) addPod(add *attributes, pod *kube.Pod, id *identity) {
 	p.rules.pod(add, pod)
 	p.rules.container(add, pod, id)
+	p.rules.cluster(add, p.objects)
 	p.rules.owners(add, p.objects, pod)
-	if way.Sources[0].From == fromConnection && p.rules.metadata["k8s.pod.ip"] {
-		add.set("k8s.pod.ip", id.peer) // the one of several that it has
-	}
 	// The tail names a service by its container, for want of a better name: the last in OpenTelemetry's order.
 	if name := id.text("service.name"); name != "" && name == id.text("k8s.container.name") && id.text("log.file.path") != "" {
 		add.replace = "service.name"

@@ -80,7 +80,7 @@ func (p *Processor) Start(ctx context.Context) error {
 	if err := p.user.Start(ctx); err != nil {
 		return err
 	}
-	for _, o := range p.objects.all() {
+	for _, o := range p.objects.all {
 		o.Start()
 	}
 	index, err := p.pods.Index()
@@ -135,7 +135,7 @@ func (p *Processor) Stop(context.Context) error {
 	if p.handler != nil {
 		_ = p.pods.Informer().RemoveEventHandler(p.handler)
 	}
-	for _, o := range p.objects.all() {
+	for _, o := range p.objects.all {
 		o.Close()
 	}
 	p.user.Close()

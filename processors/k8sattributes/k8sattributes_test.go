@@ -57,7 +57,7 @@ func (w *world) start(yaml string) {
 	w.t.Cleanup(func() { _ = w.Stop(context.Background()) })
 }
 
-func request(t *testing.T, resources ...map[string]any) pipeline.Batch {
+func request(t testing.TB, resources ...map[string]any) pipeline.Batch {
 	t.Helper()
 	ld := plog.NewLogs()
 	for _, attributes := range resources {
@@ -312,4 +312,3 @@ func TestAgentAsksLittle(t *testing.T) {
 		}
 	}
 }
-

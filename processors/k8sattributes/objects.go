@@ -10,6 +10,7 @@ import (
 // objects are the other objects that attributes come from; nil where none do. On an agent they are fetched one by one.
 type objects struct {
 	namespaces, nodes, replicaSets, deployments, statefulSets, daemonSets, jobs *kube.Objects
+	all                                                                         []*kube.Objects // that are not nil
 }
 
 func newObjects(u *kube.User, c *Config, r *rules, node string) *objects {
@@ -41,29 +42,31 @@ func newObjects(u *kube.User, c *Config, r *rules, node string) *objects {
 		}
 		o.nodes = u.Objects(want, false)
 	}
-	return o
-}
-
-func (o *objects) all() []*kube.Objects {
-	var out []*kube.Objects
 	for _, one := range []*kube.Objects{o.namespaces, o.nodes, o.replicaSets, o.deployments, o.statefulSets, o.daemonSets, o.jobs} {
 		if one != nil {
-			out = append(out, one)
+			o.all = append(o.all, one)
 		}
 	}
-	return out
+	if o.deployments != nil {
+		o.replicaSets.Then(func(m *metav1.PartialObjectMetadata) {
+			if owner := metav1.GetControllerOfNoCopy(m); owner != nil && owner.Kind == "Deployment" {
+				o.deployments.Get(m.Namespace, owner.Name)
+			}
+		})
+	}
+	return o
 }
 
 // version changes when one of the objects did.
 func (o *objects) version() (sum uint64) {
-	for _, one := range o.all() {
+	for _, one := range o.all {
 		sum += one.Version()
 	}
 	return sum
 }
 
 func (o *objects) synced() bool {
-	for _, one := range o.all() {
+	for _, one := range o.all {
 		if !one.Synced() {
 			return false
 		}
@@ -83,6 +86,7 @@ func (o *objects) prefetch(r *rules) cache.ResourceEventHandlerFuncs {
 	ask := func(pod any) {
 		if p := kube.PodOf(pod); p != nil {
 			var a attributes
+			r.cluster(&a, o)
 			r.owners(&a, o, p)
 			r.places(&a, o, p.Namespace, p.Node)
 		}
@@ -95,16 +99,21 @@ func (r *rules) places(a *attributes, o *objects, namespace, node string) {
 	if namespace != "" {
 		r.object(a, "namespace", get(o.namespaces, "", namespace))
 	}
-	if r.metadata["k8s.cluster.uid"] {
-		if kubeSystem := get(o.namespaces, "", "kube-system"); kubeSystem != nil {
-			a.set("k8s.cluster.uid", string(kubeSystem.UID))
-		}
-	}
 	if n := get(o.nodes, "", node); n != nil {
 		r.object(a, "node", n)
 		if r.metadata["k8s.node.uid"] {
 			a.set("k8s.node.uid", string(n.UID))
 		}
+	}
+}
+
+// cluster adds the uid of the namespace kube-system, which stands for the cluster.
+func (r *rules) cluster(a *attributes, o *objects) {
+	if !r.metadata["k8s.cluster.uid"] {
+		return
+	}
+	if kubeSystem := get(o.namespaces, "", "kube-system"); kubeSystem != nil {
+		a.set("k8s.cluster.uid", string(kubeSystem.UID))
 	}
 }
 
