@@ -2,10 +2,8 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -39,8 +37,9 @@ type disk struct {
 	taking    context.Context
 	end       context.CancelFunc
 	consumers sync.WaitGroup
-	memory    pipeline.Reservation // of those who read
-	moved     atomic.Int64         // unix nanoseconds of the last record that was settled
+	memory    pipeline.Reservation  // of those who read
+	moved     atomic.Int64          // unix nanoseconds of the last record that was settled
+	fault     atomic.Pointer[error] // why the queue cannot be opened
 }
 
 const (
@@ -119,6 +118,12 @@ func (d *disk) register(reg prometheus.Registerer) error {
 		})
 	}
 	for _, c := range []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_queue_open", Help: "0 while the queue on disk cannot be opened: what comes is refused."}, func() float64 {
+			if d.q.Load() == nil {
+				return 0
+			}
+			return 1
+		}),
 		gauge("stored_records", "Records in the queue on disk.", func(s queue.Status) float64 { return float64(s.Records) }),
 		gauge("stored_bytes", "Bytes of the records in the queue on disk, as they are stored.", func(s queue.Status) float64 { return float64(s.Bytes) }),
 		gauge("disk_bytes", "Bytes of the queue's files.", func(s queue.Status) float64 { return float64(s.Disk) }),
@@ -158,43 +163,10 @@ func (d *disk) register(reg prometheus.Registerer) error {
 	return nil
 }
 
-// Start opens the queue on disk, if there is one, and begins to send what is in it.
-func (k *Sender) Start(context.Context) error {
-	if k.disk == nil {
-		return nil
-	}
-	return k.disk.start()
-}
-
-func (d *disk) start() error {
-	if parent := filepath.Dir(d.o.Dir); !d.make {
-		if _, err := os.Stat(parent); err != nil {
-			return fmt.Errorf(`cannot use the storage: %w; make the folder, or set "create_directory: true"`, err)
-		}
-	}
-	begin := time.Now()
-	d.o.Memory = readers(d.o.Consumers, d.k.settings.Budget)
-	q, err := queue.Open(d.o)
-	if err != nil {
-		return fmt.Errorf("cannot open the queue: %w", err)
-	}
-	d.memory = d.k.settings.Budget.Claim(d.o.Memory)
-	d.moved.Store(begin.UnixNano())
-	d.q.Store(q)
-	if s := q.Status(); s.Records > 0 {
-		d.k.settings.Log.Info("the queue on disk has records from before this start; sending them", "records", s.Records, "items", s.Items, "bytes", s.Bytes,
-			"oldest", time.Since(s.Oldest).Round(time.Second), "opened_in", time.Since(begin).Round(time.Millisecond))
-	}
-	for range d.o.Consumers {
-		d.consumers.Go(func() { d.consume(q) })
-	}
-	return nil
-}
-
 func (d *disk) put(ctx context.Context, b pipeline.Batch) error {
 	q := d.q.Load()
 	if q == nil {
-		return pipeline.Refuse(time.Second, errors.New("the queue is not open"))
+		return pipeline.Refuse(time.Second, d.unusable())
 	}
 	return q.Put(ctx, b)
 }
@@ -220,6 +192,11 @@ func (d *disk) forward(it *queue.Item, q *queue.Queue) {
 	at.hold()
 	defer at.leave()
 	items := it.Items
+	if age := k.opts.Queue.MaxAge; age > 0 && time.Since(it.Stored) > age { // it was read ahead, so the log did not drop it
+		k.settings.Lost(pipeline.DropQueueAge, it.Signal, items, it.Size)
+		it.Settle()
+		return
+	}
 	err := d.attempt(at, it)
 	a := pipeline.Read(err, items)
 	if len(a.Rejected) > 0 {

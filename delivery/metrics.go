@@ -18,6 +18,7 @@ type counters struct {
 	sentBytes prometheus.Counter
 	retries   prometheus.Counter
 	there     prometheus.Counter
+	broken    prometheus.Counter
 	inFlight  atomic.Int64
 }
 
@@ -44,9 +45,13 @@ func newCounters(reg prometheus.Registerer, waiting func() int) (*counters, erro
 			Name: "sluice_exporter_already_delivered_items_total",
 			Help: "Items that the destination had from an attempt without an answer: it called them out of order or duplicate when they came again. They count as delivered.",
 		}),
+		broken: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_exporter_broken_answers_items_total",
+			Help: "Items that count as delivered because the destination said so twice, in answers that broke off.",
+		}),
 	}
 	for _, m := range []prometheus.Collector{
-		c.requests, c.duration, c.sentBytes, c.retries, c.there,
+		c.requests, c.duration, c.sentBytes, c.retries, c.there, c.broken,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_exporter_in_flight_requests", Help: "Requests on the wire.",
 		}, func() float64 { return float64(c.inFlight.Load()) }),

@@ -21,6 +21,7 @@ func TestMetrics(t *testing.T) {
 			"sluice_exporter_sent_bytes_total":              12,
 			"sluice_exporter_retries_total":                 2,
 			"sluice_exporter_already_delivered_items_total": 0,
+			"sluice_exporter_broken_answers_items_total":    0,
 			"sluice_exporter_in_flight_requests":            0,
 			"sluice_exporter_waiting_callers":               0,
 		}

@@ -17,6 +17,7 @@ type notices struct {
 
 	mu     sync.Mutex
 	causes map[cause]*throttle.Line
+	cut    throttle.Line
 	told   time.Time // when trouble was written about that is not over yet; zero when there is none
 }
 
@@ -70,5 +71,15 @@ func (n *notices) outcome(out answer.Outcome) {
 		n.log.Error("the destination rejected a request; its bad records are dropped and counted by reason, the others are sent again", "error", out.Err, "suppressed", suppressed)
 	case answer.Taken:
 		n.log.Warn("the destination accepted a request with a partial success: it rejected some items, or sent a warning", "error", out.Err, "rejected_items", out.Items, "suppressed", suppressed)
+	}
+}
+
+// broken tells of answers that broke off twice.
+func (n *notices) broken(items int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if suppressed, due := n.cut.Now(); due {
+		n.log.Warn("the destination said twice that it took a request, but its answers broke off; the request counts as delivered, though a partial success may have been lost with them",
+			"items", items, "suppressed", suppressed)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluiceio/sluice/delivery/answer"
 	"github.com/sluiceio/sluice/delivery/payload"
 )
 
@@ -72,6 +73,23 @@ func (r *repeats) has(p *payload.Payload) bool {
 	h, ok := p.Hash(r.seed)
 	at, known := r.sent[h]
 	return ok && known && time.Since(at) <= repeatsFor
+}
+
+// confirmed takes a second success whose answer broke off for what it says: to repeat the request for ever would deliver it as
+// often.
+func (k *Sender) confirmed(p *payload.Payload, out answer.Outcome) answer.Outcome {
+	if !out.Said {
+		return out
+	}
+	if k.said.has(p) {
+		k.counters.broken.Add(float64(p.Items))
+		k.notices.broken(p.Items)
+		return answer.Outcome{Verdict: answer.Taken, Code: out.Code}
+	}
+	if h, ok := p.Hash(k.said.seed); ok {
+		k.said.add(h)
+	}
+	return out
 }
 
 // identities remembers, by hash of the body, the IDs of requests whose callers were refused although the requests may have

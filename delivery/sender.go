@@ -37,6 +37,7 @@ type Sender struct {
 	notices  notices
 	history  divide.History
 	sent     repeats // what may come again
+	said     repeats // what was said to be taken, in answers that broke off
 	ids      identities
 	running  tally
 	disk     *disk           // with sending_queue::storage
@@ -53,7 +54,7 @@ type Sender struct {
 
 // New makes a Sender.
 func New(s pipeline.Settings, o Options, d Destination) (*Sender, error) {
-	k := &Sender{settings: s, opts: o, dest: d, notices: newNotices(s.Log, &o), sent: newRepeats(), ids: newIdentities(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
+	k := &Sender{settings: s, opts: o, dest: d, notices: newNotices(s.Log, &o), sent: newRepeats(), said: newRepeats(), ids: newIdentities(), idle: make(chan func()), draining: make(chan struct{}), vain: make(chan struct{})}
 	k.pace.Set(o.MaxInFlight, o.MaxInFlight)
 	k.gate.places, k.gate.maxWeight = o.MaxInFlight, o.Queue.limit()
 	var err error
@@ -343,7 +344,7 @@ func (k *Sender) once(p *payload.Payload) answer.Outcome {
 	defer cancel()
 	start := time.Now()
 	k.counters.inFlight.Add(1)
-	out := k.dest.Attempt(ctx, p)
+	out := k.confirmed(p, k.dest.Attempt(ctx, p))
 	k.counters.inFlight.Add(-1)
 	k.counters.attempted(p, out, time.Since(start))
 	k.away.Store(out.Verdict == answer.Retry || out.Verdict == answer.Misconfigured)

@@ -65,6 +65,9 @@ func (k *Sender) Report() pipeline.Report {
 	}
 	q := k.disk.q.Load()
 	if q == nil {
+		if err := k.disk.fault.Load(); err != nil {
+			r.Trouble, r.At = *err, time.Now()
+		}
 		return r
 	}
 	s := q.Status()
@@ -88,8 +91,13 @@ func (k *Sender) DiskQueue() *queue.Queue {
 	return k.disk.q.Load()
 }
 
-// Ready implements pipeline.Readier: an exporter whose queue is being drained takes nothing.
+// Ready implements pipeline.Readier: an exporter whose queue is being drained, or cannot be opened, takes nothing.
 func (k *Sender) Ready() error {
+	if k.disk != nil {
+		if err := k.disk.fault.Load(); err != nil {
+			return *err
+		}
+	}
 	if q := k.DiskQueue(); q != nil && q.Shut() {
 		return errors.New("its queue is being drained by `queue drain`, and takes nothing")
 	}

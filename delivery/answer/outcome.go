@@ -55,6 +55,7 @@ type Outcome struct {
 	Reason   pipeline.Reason // of what was turned down
 	Err      error           // nil when everything was taken
 	Unsure   bool            // Retry: it may have arrived all the same
+	Said     bool            // Retry: the status said that it was taken, but the answer broke off before it told of partial success
 }
 
 // MayHaveArrived reports whether the destination may have what it did not confirm. 503 is a refusal in plain words, though a

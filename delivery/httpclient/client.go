@@ -46,6 +46,8 @@ type Response struct {
 	answer.Outcome
 	Header http.Header
 	Body   []byte
+
+	broken *answer.Outcome // of a success whose body broke off
 }
 
 // New makes a client. It fails if certificates or secrets do not load.
@@ -100,8 +102,16 @@ func sameHost(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// Post sends the payload once and reads the answer. extra are header names and values for this request.
+// Post sends the payload once and judges the answer by its status: a success needs no body. extra are header names and values
+// for this request.
 func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extra ...string) Response {
+	r := h.post(ctx, to, p, maxWords, extra...)
+	r.broken = nil
+	return r
+}
+
+// post waits for the body of a success so long; 0 for as long as ctx.
+func (h *Client) post(ctx context.Context, to *url.URL, p *payload.Payload, patience time.Duration, extra ...string) Response {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req := (&http.Request{
@@ -127,27 +137,36 @@ func (h *Client) Post(ctx context.Context, to *url.URL, p *payload.Payload, extr
 		return Response{Outcome: h.unanswered(err, ctx.Err())}
 	}
 	defer resp.Body.Close()
+	attempt := ctx // without the cancellation by patience
 	if resp.StatusCode >= 300 {
-		defer time.AfterFunc(maxWords, cancel).Stop()
+		patience = maxWords
 	}
-	// Read to the end, or the connection is not reused. A truncated success counts as no answer: it may have lost a
-	// partial success.
+	if patience > 0 {
+		defer time.AfterFunc(patience, cancel).Stop()
+	}
+	// Read to the end, or the connection is not reused.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil && resp.StatusCode < 300 {
-		return Response{Outcome: h.unanswered(fmt.Errorf("the answer broke off: %w", err), ctx.Err())}
-	}
 	if len(body) == maxAnswer {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		h.auth.Refused()
 	}
-	return Response{Outcome: h.judge(resp, body), Header: resp.Header, Body: body}
+	r := Response{Outcome: h.judge(resp, body), Header: resp.Header, Body: body}
+	if err != nil && resp.StatusCode < 300 {
+		out := h.unanswered(fmt.Errorf("it said that it took the request, but its answer broke off: %w", err), attempt.Err())
+		out.Said = true
+		r.broken = &out
+	}
+	return r
 }
 
 // PostOTLP is Post to an OTLP endpoint, with the ID of the request; it reads a partial success.
 func (h *Client) PostOTLP(ctx context.Context, to *url.URL, p *payload.Payload) answer.Outcome {
-	r := h.Post(ctx, to, p, payload.IDHeader, p.ID())
+	r := h.post(ctx, to, p, 0, payload.IDHeader, p.ID())
+	if r.broken != nil {
+		return *r.broken // it may have lost a partial success
+	}
 	if r.Verdict == answer.Taken {
 		r.PartialHTTP(r.Header.Get("Content-Type"), r.Body, h.Redact)
 	}

@@ -2,17 +2,20 @@ package otlphttp
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
 
-// TestPartialSuccessesAreHeard: what the destination turned down is told, however the answer is written. One that breaks off is
-// no answer.
+// TestPartialSuccessesAreHeard: what the destination turned down is told, however the answer is written. A success whose answer
+// breaks off is asked for once more.
 func TestPartialSuccessesAreHeard(t *testing.T) {
 	partial := func(n int64, msg string) plogotlp.ExportResponse {
 		r := plogotlp.NewExportResponse()
@@ -69,6 +72,33 @@ func TestPartialSuccessesAreHeard(t *testing.T) {
 			}
 			if a.RejectedItems() != c.want || a.Refusal != nil || n != 1 {
 				t.Errorf("%s: destination turned down %d; told taken %d rejected %d refused %v in %d requests", c.name, c.want, a.Taken(), a.RejectedItems(), a.Refusal, n)
+			}
+		})
+	}
+}
+
+// TestBrokenSuccess: a success whose answer breaks off, or stalls, is repeated once, and then counts as delivered: not for ever.
+func TestBrokenSuccess(t *testing.T) {
+	for _, stalls := range []bool{false, true} {
+		t.Run(fmt.Sprint("stalls=", stalls), func(t *testing.T) {
+			var n atomic.Int32
+			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				n.Add(1)
+				_, _ = io.Copy(io.Discard, r.Body) // else the server does not see the client leave
+				w.Header().Set("Content-Length", "100")
+				_, _ = w.Write([]byte("begin"))
+				if stalls {
+					w.(http.Flusher).Flush()
+					<-r.Context().Done()
+				}
+			})
+			sink := start(t, func(k *Config) {
+				k.Endpoint, k.Timeout = srv.URL, 300*time.Millisecond
+				k.Retry.InitialInterval = time.Millisecond
+			})
+			b := pipeline.Batch{Signal: pipeline.Logs, Request: logsRequest(), Items: benchLogs}
+			if err := sink.Consume(t.Context(), b); err != nil || n.Load() != 2 {
+				t.Errorf("%d requests, then %v; want 2 and delivered", n.Load(), err)
 			}
 		})
 	}
