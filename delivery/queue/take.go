@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/sluiceio/sluice/delivery/pace"
@@ -131,7 +132,11 @@ func (l *lane) takeLocked(now time.Time) *Item {
 
 // Key names the record, and what is left of it, also after a restart. No other record of the exporter has it.
 func (i *Item) Key() string {
-	return fmt.Sprintf("%s %d %d %d", i.lane.name, i.seq, i.Stored.UnixNano(), i.Items)
+	b := append(make([]byte, 0, 96), i.lane.name...)
+	for _, n := range [...]int64{int64(i.seq), i.Stored.UnixNano(), int64(i.Items)} {
+		b = strconv.AppendInt(append(b, ' '), n, 10)
+	}
+	return string(b)
 }
 
 // Body is the record as it is stored, compressed by Encoding; nil when a part of it is settled.
