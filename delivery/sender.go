@@ -23,9 +23,8 @@ type Options struct {
 	MaxInFlight int           // calls on the wire at once; 1 keeps their order
 }
 
-// A Sender is the loop of all exporters: nil only when the destination has confirmed. A caller whose context ends
-// while it waits is withdrawn. If its request is already on the wire, the caller is refused at once and the request
-// goes on with its own copy; a success then counts as delivered after refusal.
+// A Sender is the loop of all exporters: nil only when the destination has confirmed. A caller whose context ends while it waits is withdrawn. If
+// its request is already on the wire, it is refused at once and the request goes on with its own copy; a success then counts as delivered after refusal.
 type Sender struct {
 	settings pipeline.Settings
 	opts     Options
@@ -37,7 +36,7 @@ type Sender struct {
 	notices  notices
 	history  divide.History
 	sent     repeats // what may come again
-	said     repeats // what was said to be taken, in answers that broke off
+	said     repeats // what an answer that broke off said to have
 	ids      identities
 	running  tally
 	disk     *disk           // with sending_queue::storage
