@@ -10,7 +10,7 @@ SOAK    ?= 60m
 # What links a TSDB, a log store or the node exporter runs without -race, to keep the suite short.
 NORACE  := /store|/api/|/exporters/remotewrite|/internal/allinone|/internal/rules|/agent$$|/receivers/host|/collector$$|/cmd/|/dashboards
 
-.PHONY: help build run test unit e2e oracle darwin faults soak fuzz bench dashboards docker clean
+.PHONY: help build run test unit e2e chart manifests oracle darwin faults soak fuzz bench dashboards docker clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,7 +21,7 @@ build: ## build the three binaries into bin/
 run: build ## run everything on this machine; look at http://127.0.0.1:7700
 	./bin/sluice up --data-dir ./data
 
-test: build unit e2e ## the whole suite
+test: build unit chart e2e ## the whole suite
 
 unit: ## vet and test every package, the hot and concurrent ones with -race
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -34,6 +34,12 @@ unit: ## vet and test every package, the hot and concurrent ones with -race
 
 e2e: build ## drive the built binaries from outside
 	cd e2e && $(GO) vet ./... && $(GO) test -count=1 -parallel 4 -timeout 12m ./...
+
+chart: build ## render the Helm chart with its sets of values and check every object and configuration
+	cd configs/helm && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+manifests: ## write what the chart renders: configs/kubernetes, the chart's README and its tests' files
+	cd configs/helm && $(GO) test -count=1 ./... -update
 
 oracle: ## run the same configurations through contrib's components and through ours
 	cd oracle && $(GO) vet ./... && $(GO) test -count=1 ./...

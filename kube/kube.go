@@ -24,6 +24,7 @@ type Feature struct {
 	Name    string // as in the file: "k8s_attributes"
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // of the component; nil: none
+	Series  string                // what the names of its metrics begin with; empty: sluice_kube
 	Version string                // of the build, for the user agent
 }
 
@@ -41,7 +42,7 @@ type User struct {
 func Use(access Access, f Feature) (*User, error) {
 	u := &User{cluster: clusterOf(access), feature: f}
 	if f.Metrics != nil {
-		if err := f.Metrics.Register(collector{u}); err != nil {
+		if err := f.Metrics.Register(newCollector(u)); err != nil {
 			return nil, err
 		}
 	}

@@ -52,7 +52,7 @@ func New(s pipeline.Settings, c *Config, next pipeline.Sink) (pipeline.Sink, err
 		close(p.ready)
 		return p, nil
 	}
-	if p.user, err = kube.Use(c.Access, kube.Feature{Name: s.ID.String(), Log: s.Log, Metrics: s.Metrics, Version: s.Version}); err != nil {
+	if p.user, err = kube.Use(c.Access, kube.Feature{Name: s.ID.String(), Log: s.Log, Metrics: s.Metrics, Series: "sluice_k8s", Version: s.Version}); err != nil {
 		return nil, err
 	}
 	node, err := c.Filter.node()
