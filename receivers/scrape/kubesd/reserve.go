@@ -8,7 +8,6 @@ import (
 	"weak"
 
 	"github.com/prometheus/prometheus/discovery"
-	"github.com/prometheus/prometheus/discovery/kubernetes"
 
 	"github.com/sluiceio/sluice/kube"
 )
@@ -70,49 +69,49 @@ func (r *Reservation) add(c *Config, f kube.Feature) error {
 }
 
 func (c *Config) reserve(u *kube.User, namespace string) *watches {
-	want := func(k kube.Kind, role kubernetes.Role) *kube.Watch {
+	want := func(k kube.Kind, role Role) *kube.Watch {
 		labels, fields := c.selector(role)
 		return u.Reserve(kube.Want{Kind: k, Namespace: namespace, Labels: labels, Fields: fields, Need: kube.Targets})
 	}
-	everywhere := func(k kube.Kind, role kubernetes.Role) *kube.Watch { // nodes and namespaces have no namespace
-		labels, fields := c.selector(role)
-		return u.Reserve(kube.Want{Kind: k, Labels: labels, Fields: fields, Need: kube.Targets})
+	nodes := func(need kube.Need) *kube.Watch { // they have no namespace
+		labels, fields := c.selector(RoleNode)
+		return u.Reserve(kube.Want{Kind: kube.Nodes, Labels: labels, Fields: fields, Need: need})
 	}
 	w := &watches{}
 	attach := c.AttachMetadata
 	withPods := false
 	switch c.Role {
-	case kubernetes.RolePod:
+	case RolePod:
 		withPods = true
-	case kubernetes.RoleNode:
-		w.nodes = everywhere(kube.Nodes, kubernetes.RoleNode)
+	case RoleNode:
+		w.nodes = nodes(kube.Targets)
 		return w
-	case kubernetes.RoleService:
-		w.services = want(kube.Services, kubernetes.RoleService)
-	case kubernetes.RoleEndpoint:
+	case RoleService:
+		w.services = want(kube.Services, RoleService)
+	case RoleEndpoints:
 		withPods = true
-		w.endpoints, w.services = want(kube.Endpoints, kubernetes.RoleEndpoint), want(kube.Services, kubernetes.RoleService)
-	case kubernetes.RoleEndpointSlice:
+		w.endpoints, w.services = want(kube.Endpoints, RoleEndpoints), want(kube.Services, RoleService)
+	case RoleEndpointSlice:
 		withPods = true
-		w.slices, w.services = want(kube.EndpointSlices, kubernetes.RoleEndpointSlice), want(kube.Services, kubernetes.RoleService)
-	case kubernetes.RoleIngress:
-		w.ingresses = want(kube.Ingresses, kubernetes.RoleIngress)
+		w.slices, w.services = want(kube.EndpointSlices, RoleEndpointSlice), want(kube.Services, RoleService)
+	case RoleIngress:
+		w.ingresses = want(kube.Ingresses, RoleIngress)
 	}
 	if attach.Namespace {
-		w.namespaces = everywhere(kube.Namespaces, "")
+		w.namespaces = u.Reserve(kube.Want{Kind: kube.Namespaces, Need: kube.Identity})
 	}
 	if !withPods {
 		return w
 	}
-	w.pods = want(kube.Pods, kubernetes.RolePod)
+	w.pods = want(kube.Pods, RolePod)
 	if attach.Node {
-		w.nodes = everywhere(kube.Nodes, kubernetes.RoleNode)
+		w.nodes = nodes(kube.Identity)
 	}
 	if attach.Deployment {
-		w.replicaSets = want(kube.ReplicaSets, "")
+		w.replicaSets = u.Reserve(kube.Want{Kind: kube.ReplicaSets, Namespace: namespace, Need: kube.Identity})
 	}
 	if attach.Job || attach.CronJob {
-		w.jobs = want(kube.Jobs, "")
+		w.jobs = u.Reserve(kube.Want{Kind: kube.Jobs, Namespace: namespace, Need: kube.Identity})
 	}
 	return w
 }
