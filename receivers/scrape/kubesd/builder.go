@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -21,10 +22,15 @@ type builder struct {
 	watches *watches
 	log     *slog.Logger
 	role    role
-	names   names  // of the goroutine that builds
-	now     string // the group that is being built
-	turn    uint64 // rises with each group that is built
-	used    map[string][]object
+	stores  [kinds]cache.Store // of what is watched; nil where it is not
+
+	// Of the goroutine that builds:
+	names names
+	now   string // the group that is being built
+	turn  uint64 // rises with each group that is built
+	used  map[string][]object
+	own   *ownPods // nil unless services are answered from the own node's pods
+	late  bool     // the group lacks an object that is being fetched
 
 	mu    sync.Mutex
 	due   map[string]struct{} // groups to build
@@ -32,6 +38,9 @@ type builder struct {
 	wake  chan struct{}
 	users map[object]map[string]uint64 // the groups that an object, present or not, is in, and the turn that used it last
 }
+
+// A late group waits for objects that are fetched one by one; they are looked at again this often.
+const lookAgain = 250 * time.Millisecond
 
 // role is how the objects of a role become groups.
 type role struct {
@@ -67,19 +76,24 @@ func newBuilder(c *Config, w *watches, log *slog.Logger) *builder {
 		config: c, watches: w, log: log.With("role", string(c.Role)), names: names{}, used: map[string][]object{},
 		due: map[string]struct{}{}, wake: make(chan struct{}, 1), users: map[object]map[string]uint64{},
 	}
+	label := map[Role]string{RolePod: "pod/", RoleNode: "node/", RoleService: "svc/", RoleEndpoints: "endpoints/", RoleEndpointSlice: "endpointslice/", RoleIngress: "ingress/"}[c.Role]
 	switch c.Role {
 	case RolePod:
-		b.role = role{onPod, "pod/", b.pod}
+		b.role = role{onPod, label, b.pod}
 	case RoleNode:
-		b.role = role{onNode, "node/", b.nodeTarget}
+		b.role = role{onNode, label, b.nodeTarget}
 	case RoleService:
-		b.role = role{onService, "svc/", b.service}
+		b.role = role{onService, label, b.service}
 	case RoleEndpoints:
-		b.role = role{onEndpoints, "endpoints/", b.endpoints}
+		b.role = role{onEndpoints, label, b.endpoints}
 	case RoleEndpointSlice:
-		b.role = role{onSlice, "endpointslice/", b.slice}
+		b.role = role{onSlice, label, b.slice}
 	case RoleIngress:
-		b.role = role{onIngress, "ingress/", b.ingress}
+		b.role = role{onIngress, label, b.ingress}
+	}
+	if w.services != nil && bool(c.OwnNode) {
+		b.own = &ownPods{shown: map[string]struct{}{}}
+		b.role = role{onService, label, b.chosen}
 	}
 	return b
 }
@@ -94,6 +108,7 @@ func (w *watches) of(k kind) *kube.Watch {
 // run builds until the end of ctx. Nothing is sent before all watches have their first list.
 func (b *builder) run(ctx context.Context, out chan<- []*targetgroup.Group) {
 	var synced []cache.InformerSynced
+	var informers [kinds]cache.SharedIndexInformer
 	for k := range kinds {
 		w := b.watches.of(k)
 		if w == nil {
@@ -103,7 +118,14 @@ func (b *builder) run(ctx context.Context, out chan<- []*targetgroup.Group) {
 		if informer == nil { // the receiver has stopped meanwhile
 			return
 		}
-		h, err := informer.AddEventHandler(b.handler(k))
+		b.stores[k] = informer.GetStore()
+		informers[k] = informer
+	}
+	for k, informer := range informers {
+		if informer == nil {
+			continue
+		}
+		h, err := informer.AddEventHandler(b.handler(kind(k)))
 		if err != nil {
 			if ctx.Err() == nil {
 				b.log.Error("cannot discover targets in Kubernetes", "error", err)
@@ -116,10 +138,18 @@ func (b *builder) run(ctx context.Context, out chan<- []*targetgroup.Group) {
 	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
 		return
 	}
+	var again <-chan time.Time
+	if b.watches.fetched != nil {
+		ticker := time.NewTicker(lookAgain)
+		defer ticker.Stop()
+		again = ticker.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-again:
+			b.lookAgain()
 		case <-b.wake:
 		}
 		for keys := b.take(); len(keys) > 0; keys = b.take() {
@@ -128,6 +158,9 @@ func (b *builder) run(ctx context.Context, out chan<- []*targetgroup.Group) {
 				if g := b.group(key); g != nil {
 					groups = append(groups, g)
 				}
+			}
+			if len(groups) == 0 {
+				continue
 			}
 			select {
 			case <-ctx.Done():
@@ -160,6 +193,7 @@ func (b *builder) group(key string) *targetgroup.Group {
 	was := b.used[key]
 	b.now, b.used[key] = key, nil
 	b.turn++
+	b.late = false
 	g := &targetgroup.Group{Source: b.role.label + key}
 	if o := b.stored(b.role.main, key); o != nil {
 		g = b.role.build(o)
@@ -168,6 +202,12 @@ func (b *builder) group(key string) *targetgroup.Group {
 		delete(b.used, key)
 	}
 	b.forget(was)
+	switch {
+	case b.late: // it is in use by what is fetched, so it is built again when that is there
+		return nil
+	case b.own != nil && !b.own.show(key, g):
+		return nil
+	}
 	return g
 }
 
@@ -206,20 +246,18 @@ func (b *builder) uses(o object) {
 }
 
 func (b *builder) stored(k kind, key string) any {
-	w := b.watches.of(k)
-	if w == nil {
+	if b.stores[k] == nil {
 		return nil
 	}
-	informer := w.Informer()
-	if informer == nil {
-		return nil
-	}
-	o, _, _ := informer.GetStore().GetByKey(key)
+	o, _, _ := b.stores[k].GetByKey(key)
 	return o
 }
 
 // handler notes what changes: events come before the first list is complete too.
 func (b *builder) handler(k kind) cache.ResourceEventHandler {
+	if k == onPod && b.own != nil {
+		return b.ownHandler()
+	}
 	note := func(o any) {
 		if key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(o); err == nil {
 			b.changed(object{k, key})

@@ -139,6 +139,9 @@ func (c *Config) UnmarshalYAML(unmarshal func(any) error) error {
 	if c.OwnNode && c.Role == RoleIngress {
 		return fmt.Errorf(`"own_node" does not work with the role %s: an ingress is on no node`, c.Role)
 	}
+	if bool(c.OwnNode) && slices.ContainsFunc(c.Selectors, func(s Selector) bool { return s.Role == RoleEndpoints || s.Role == RoleEndpointSlice }) {
+		return fmt.Errorf(`"own_node" reads no %s, so that they cannot be selected: select services or pods`, c.Role)
+	}
 	return nil
 }
 

@@ -53,10 +53,18 @@ func (b *builder) endpoints(o any) *targetgroup.Group {
 
 //nolint:staticcheck // the role's object
 func (m *members) address(a *corev1.EndpointAddress, p *corev1.EndpointPort, ready model.LabelValue) {
-	target := model.LabelSet{
-		model.AddressLabel:    model.LabelValue(net.JoinHostPort(a.IP, port(p.Port))),
-		endpointPortNameLabel: model.LabelValue(p.Name), endpointPortProtocolLabel: model.LabelValue(p.Protocol), endpointReadyLabel: ready,
+	target := model.LabelSet{model.AddressLabel: model.LabelValue(net.JoinHostPort(a.IP, port(p.Port)))}
+	m.addressLabels(target, a, p, ready)
+	m.join(target, m.podOf(a.TargetRef), &p.Port)
+	if _, has := target[containerPortProtocolLabel]; has { // of the Endpoints object, and not of the container as with the other roles
+		target[containerPortProtocolLabel] = model.LabelValue(p.Protocol)
 	}
+}
+
+//nolint:staticcheck // the role's object
+func (m *members) addressLabels(target model.LabelSet, a *corev1.EndpointAddress, p *corev1.EndpointPort, ready model.LabelValue) {
+	target[endpointPortNameLabel], target[endpointPortProtocolLabel] = model.LabelValue(p.Name), model.LabelValue(p.Protocol)
+	target[endpointReadyLabel] = ready
 	if a.TargetRef != nil {
 		target[endpointTargetKindLabel], target[endpointTargetNameLabel] = model.LabelValue(a.TargetRef.Kind), model.LabelValue(a.TargetRef.Name)
 	}
@@ -69,10 +77,6 @@ func (m *members) address(a *corev1.EndpointAddress, p *corev1.EndpointPort, rea
 		m.b.node(target, *a.NodeName)
 	case a.TargetRef != nil && a.TargetRef.Kind == "Node":
 		m.b.node(target, a.TargetRef.Name)
-	}
-	m.join(target, m.podOf(a.TargetRef), &p.Port)
-	if _, has := target[containerPortProtocolLabel]; has { // of the Endpoints object, and not of the container as with the other roles
-		target[containerPortProtocolLabel] = model.LabelValue(p.Protocol)
 	}
 }
 

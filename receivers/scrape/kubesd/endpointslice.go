@@ -72,6 +72,13 @@ func (m *members) endpoint(address string, e *discoveryv1.Endpoint, p *discovery
 	target := model.LabelSet{model.AddressLabel: model.LabelValue(address)}
 	if p.Port != nil {
 		target[model.AddressLabel] = model.LabelValue(net.JoinHostPort(address, port(*p.Port)))
+	}
+	m.endpointLabels(target, e, p)
+	m.join(target, m.podOf(e.TargetRef), p.Port)
+}
+
+func (m *members) endpointLabels(target model.LabelSet, e *discoveryv1.Endpoint, p *discoveryv1.EndpointPort) {
+	if p.Port != nil {
 		target[slicePortLabel] = model.LabelValue(port(*p.Port))
 	}
 	text := func(label model.LabelName, value *string) {
@@ -106,5 +113,4 @@ func (m *members) endpoint(address string, e *discoveryv1.Endpoint, p *discovery
 	case e.NodeName != nil:
 		m.b.node(target, *e.NodeName)
 	}
-	m.join(target, m.podOf(e.TargetRef), p.Port)
 }

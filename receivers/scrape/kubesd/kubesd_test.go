@@ -29,8 +29,24 @@ import (
 	"github.com/sluiceio/sluice/kube/kubetest"
 )
 
-// gather runs a discoverer and keeps the newest group of each source.
+// gather runs a discoverer and prints the newest group of each source.
 func gather(ctx context.Context, t *testing.T, d discovery.Discoverer) func() string {
+	t.Helper()
+	groups := gatherGroups(ctx, t, d)
+	return func() string {
+		var lines []string
+		for _, g := range groups() {
+			for _, target := range g.Targets {
+				lines = append(lines, fmt.Sprintf("%s %v %v", g.Source, target, g.Labels))
+			}
+		}
+		slices.Sort(lines)
+		return strings.Join(lines, "\n")
+	}
+}
+
+// gatherGroups runs a discoverer and keeps the newest group of each source, by source.
+func gatherGroups(ctx context.Context, t *testing.T, d discovery.Discoverer) func() map[string]*targetgroup.Group {
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	out := make(chan []*targetgroup.Group)
@@ -47,7 +63,7 @@ func gather(ctx context.Context, t *testing.T, d discovery.Discoverer) func() st
 		}
 	})
 	groups := map[string]*targetgroup.Group{}
-	return func() string {
+	return func() map[string]*targetgroup.Group {
 		for {
 			select {
 			case all := <-out:
@@ -59,14 +75,7 @@ func gather(ctx context.Context, t *testing.T, d discovery.Discoverer) func() st
 				continue
 			case <-time.After(20 * time.Millisecond):
 			}
-			var lines []string
-			for _, g := range groups {
-				for _, target := range g.Targets {
-					lines = append(lines, fmt.Sprintf("%s %v %v", g.Source, target, g.Labels))
-				}
-			}
-			slices.Sort(lines)
-			return strings.Join(lines, "\n")
+			return groups
 		}
 	}
 }

@@ -83,6 +83,15 @@ func (b *builder) node(into model.LabelSet, name string) bool {
 
 // namespace adds the labels and annotations of a namespace, where attach_metadata asks for them.
 func (b *builder) namespace(into model.LabelSet, name string) {
+	if f := b.watches.fetched; f != nil {
+		b.uses(object{onNamespace, name})
+		if o := f.namespaces.Get("", name); o != nil {
+			b.object(into, o, "namespace")
+		} else {
+			b.late = b.late || !f.namespaces.Synced()
+		}
+		return
+	}
 	if b.watches.namespaces == nil {
 		return
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluiceio/sluice/kube"
 )
 
 const (
@@ -95,6 +97,23 @@ func (b *builder) podLabels(into model.LabelSet, p *corev1.Pod) {
 		into[podControllerNameLabel] = model.LabelValue(by.Name)
 	}
 	switch attach := b.config.AttachMetadata; {
+	case bool(b.config.OwnNode): // ReplicaSets and Jobs have no node to select by: the owner's name says enough
+		id := kube.PodOf(p)
+		owners := map[model.LabelName]string{}
+		if attach.Deployment {
+			owners[podDeploymentNameLabel] = id.Deployment()
+		}
+		if attach.Job && by.Kind == "Job" {
+			owners[podJobNameLabel] = by.Name
+		}
+		if attach.CronJob {
+			owners[podCronJobNameLabel] = id.CronJob()
+		}
+		for label, name := range owners {
+			if name != "" {
+				into[label] = model.LabelValue(name)
+			}
+		}
 	case by.Kind == "ReplicaSet" && attach.Deployment:
 		b.owner(into, podDeploymentNameLabel, object{onReplicaSet, p.Namespace + "/" + by.Name}, "Deployment")
 	case by.Kind == "Job":
