@@ -14,7 +14,6 @@ import (
 	"weak"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 )
@@ -171,7 +170,7 @@ func (c *cluster) client(k Kind) (*rest.RESTClient, error) {
 	if gv.Group == "" {
 		config.APIPath = "/api"
 	}
-	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	config.NegotiatedSerializer = codecs.WithoutConversion()
 	made, err := rest.RESTClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the Kubernetes API server: %w", err)

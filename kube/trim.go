@@ -42,6 +42,8 @@ func trimmer(want Want) cache.TransformFunc {
 			for i, c := range o.Status.Conditions { // the times of heartbeats go
 				o.Status.Conditions[i] = corev1.NodeCondition{Type: c.Type, Status: c.Status}
 			}
+		case *corev1.Service:
+			return targetService(o), nil
 		case *appsv1.ReplicaSet:
 			return &appsv1.ReplicaSet{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
 		case *batchv1.Job:
@@ -74,7 +76,7 @@ func identityOfAny(o any) any {
 func targetPod(o *corev1.Pod) *corev1.Pod {
 	out := &corev1.Pod{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}
 	out.Spec = corev1.PodSpec{
-		NodeName: o.Spec.NodeName, HostNetwork: o.Spec.HostNetwork, Hostname: o.Spec.Hostname,
+		NodeName: o.Spec.NodeName, HostNetwork: o.Spec.HostNetwork, Hostname: o.Spec.Hostname, Subdomain: o.Spec.Subdomain,
 		Containers: targetContainers(o.Spec.Containers), InitContainers: targetContainers(o.Spec.InitContainers),
 	}
 	out.Status = corev1.PodStatus{
@@ -85,6 +87,18 @@ func targetPod(o *corev1.Pod) *corev1.Pod {
 		if c.Type == corev1.PodReady {
 			out.Status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status}}
 		}
+	}
+	return out
+}
+
+// targetService is a new service with what discovery reads: an agent has all of the cluster.
+func targetService(o *corev1.Service) *corev1.Service {
+	out := &corev1.Service{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta, Spec: corev1.ServiceSpec{
+		Type: o.Spec.Type, ClusterIP: o.Spec.ClusterIP, ExternalName: o.Spec.ExternalName, LoadBalancerIP: o.Spec.LoadBalancerIP, //nolint:staticcheck // a label of Prometheus
+		Selector: o.Spec.Selector, IPFamilies: o.Spec.IPFamilies, IPFamilyPolicy: o.Spec.IPFamilyPolicy, PublishNotReadyAddresses: o.Spec.PublishNotReadyAddresses,
+	}}
+	for _, p := range o.Spec.Ports {
+		out.Spec.Ports = append(out.Spec.Ports, corev1.ServicePort{Name: p.Name, Port: p.Port, Protocol: p.Protocol, TargetPort: p.TargetPort, AppProtocol: p.AppProtocol})
 	}
 	return out
 }

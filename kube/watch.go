@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
@@ -170,7 +169,7 @@ const pageSize = 500
 func listWatch(client *rest.RESTClient, want Want, trim cache.TransformFunc) cache.ListerWatcher {
 	request := func(o metav1.ListOptions) *rest.Request {
 		o.LabelSelector, o.FieldSelector = want.Labels, want.Fields
-		return client.Get().NamespaceIfScoped(want.Namespace, want.Namespace != "").Resource(want.Kind.resource).VersionedParams(&o, scheme.ParameterCodec)
+		return client.Get().NamespaceIfScoped(want.Namespace, want.Namespace != "").Resource(want.Kind.resource).VersionedParams(&o, parameters)
 	}
 	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -177,6 +178,35 @@ func TestPdataStaysAtJSONsDoor(t *testing.T) {
 			if strings.Contains(imp.Path.Value, "go.opentelemetry.io/collector/pdata") {
 				t.Errorf("%s imports %s; only receivers/otlp/json.go may", s.path, imp.Path.Value)
 			}
+		}
+	}
+}
+
+// unlinked are packages that only tests may import, with what they would bring.
+var unlinked = map[string]string{
+	"k8s.io/client-go/kubernetes":                           "all API groups, 16 MB and as much memory: package kube has the groups that are needed",
+	"k8s.io/client-go/kubernetes/scheme":                    "all API groups, 16 MB and as much memory: package kube has the groups that are needed",
+	"k8s.io/client-go/dynamic":                              "all API groups: use package kube",
+	"k8s.io/client-go/informers":                            "all API groups: package kube has the watches",
+	"github.com/prometheus/prometheus/discovery/kubernetes": "client-go's clientset: receivers/scrape/kubesd has the builders",
+	"github.com/prometheus/prometheus/discovery/install":    "the clients of all clouds: receivers/scrape/promfile names what is linked",
+}
+
+// TestNothingLargeIsLinked looks at all that the three programs are made of, as what others import counts too.
+func TestNothingLargeIsLinked(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "remove_all_sd,enable_kubernetes_sd", "./cmd/...")
+	list.Dir = repository(t)
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(out))
+	if len(packages) < 500 {
+		t.Fatalf("%d packages", len(packages))
+	}
+	for _, p := range packages {
+		if why := unlinked[p]; why != "" {
+			t.Errorf("%s is linked, which brings %s", p, why)
 		}
 	}
 }

@@ -91,8 +91,8 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 		f(jobs+"        - job_name: a\n          "+key+": [{role: pod}, {role: node}]\n", "config::scrape_configs::0::"+key+" | not supported: write static_configs, file_sd_configs or http_sd_configs")
 	}
 	for entry, want := range map[string]string{
-		"{role: pod, own_node: maybe}":        "::own_node | write true or false",
-		"{role: endpoints, own_node: true}":   " | works with the roles pod and node",
+		"{role: pod, own_node: maybe}":        " | write true or false",
+		"{role: ingress, own_node: true}":     " | an ingress is on no node",
 		"{role: pods}":                        " | unknown Kubernetes SD role",
 		"{role: pod, api_server: 'http://x'}": " | kubeconfig_file",
 	} {
@@ -117,7 +117,7 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_interval | 5x",
 		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_failure_log_file | not supported")
 	discovering := write(t, "scrape_configs:\n- {job_name: b, kubernetes_sd_configs: [{role: pod, api_server: 'http://x'}]}\n")
-	f("    config:\n      scrape_config_files: ["+discovering+"]\n", "config::scrape_config_files: job \"b\"::kubernetes_sd_configs::0 | api_server")
+	f("    config:\n      scrape_config_files: ["+discovering+"]\n", "config::scrape_config_files::0: "+discovering+": scrape_configs::0::kubernetes_sd_configs::0 | api_server")
 	f("    config: {}\n", "config::scrape_configs | is empty")
 	f("    backlog_bytes: 1\n    max_body_bytes: 1\n", "receivers::prometheus | backlog_bytes", "receivers::prometheus | max_body_bytes")
 	f("    target_allocator: {endpoint: x}\n"+jobs+"        - {job_name: a}\n", "receivers::prometheus::target_allocator | known to the Collector")

@@ -8,7 +8,6 @@ import (
 	"weak"
 
 	"github.com/prometheus/prometheus/discovery"
-	"github.com/prometheus/prometheus/discovery/kubernetes"
 
 	"github.com/sluiceio/sluice/kube"
 )
@@ -16,6 +15,13 @@ import (
 // watches are those of one entry and namespace; nil where the role does not need one.
 type watches struct {
 	pods, nodes, services, endpoints, slices, ingresses, namespaces, replicaSets, jobs *kube.Watch
+	fetched                                                                            *fetched
+}
+
+// fetched is what an agent asks for one by one: a namespace has no node to select by.
+type fetched struct {
+	namespaces *kube.Objects
+	seen       uint64 // the version that groups were built from last
 }
 
 // reserved has the []*watches of each config between Reserve and Close, by weak.Pointer[Config]: what was only checked is never
@@ -26,6 +32,7 @@ var reserved sync.Map
 type Reservation struct {
 	users   map[kube.Access]*kube.User
 	configs []*Config
+	fetched []*kube.Objects
 	missing error // what Start reports
 }
 
@@ -60,7 +67,11 @@ func (r *Reservation) add(c *Config, f kube.Feature) error {
 	r.missing = errors.Join(r.missing, err, c.here())
 	var out []*watches
 	for _, namespace := range namespaces {
-		out = append(out, c.reserve(u, namespace))
+		w := c.reserve(u, namespace)
+		if w.fetched != nil {
+			r.fetched = append(r.fetched, w.fetched.namespaces)
+		}
+		out = append(out, w)
 	}
 	key := weak.Make(c)
 	reserved.Store(key, out)
@@ -70,49 +81,62 @@ func (r *Reservation) add(c *Config, f kube.Feature) error {
 }
 
 func (c *Config) reserve(u *kube.User, namespace string) *watches {
-	want := func(k kube.Kind, role kubernetes.Role) *kube.Watch {
+	want := func(k kube.Kind, role Role) *kube.Watch {
 		labels, fields := c.selector(role)
 		return u.Reserve(kube.Want{Kind: k, Namespace: namespace, Labels: labels, Fields: fields, Need: kube.Targets})
 	}
-	everywhere := func(k kube.Kind, role kubernetes.Role) *kube.Watch { // nodes and namespaces have no namespace
-		labels, fields := c.selector(role)
-		return u.Reserve(kube.Want{Kind: k, Labels: labels, Fields: fields, Need: kube.Targets})
+	nodes := func(need kube.Need) *kube.Watch { // they have no namespace
+		labels, fields := c.selector(RoleNode)
+		return u.Reserve(kube.Want{Kind: kube.Nodes, Labels: labels, Fields: fields, Need: need})
 	}
 	w := &watches{}
 	attach := c.AttachMetadata
 	withPods := false
 	switch c.Role {
-	case kubernetes.RolePod:
+	case RolePod:
 		withPods = true
-	case kubernetes.RoleNode:
-		w.nodes = everywhere(kube.Nodes, kubernetes.RoleNode)
+	case RoleNode:
+		w.nodes = nodes(kube.Targets)
 		return w
-	case kubernetes.RoleService:
-		w.services = want(kube.Services, kubernetes.RoleService)
-	case kubernetes.RoleEndpoint:
+	case RoleService:
+		withPods = bool(c.OwnNode)
+		w.services = want(kube.Services, RoleService)
+	case RoleEndpoints:
 		withPods = true
-		w.endpoints, w.services = want(kube.Endpoints, kubernetes.RoleEndpoint), want(kube.Services, kubernetes.RoleService)
-	case kubernetes.RoleEndpointSlice:
+		w.services = want(kube.Services, RoleService)
+		if !c.OwnNode {
+			w.endpoints = want(kube.Endpoints, RoleEndpoints)
+		}
+	case RoleEndpointSlice:
 		withPods = true
-		w.slices, w.services = want(kube.EndpointSlices, kubernetes.RoleEndpointSlice), want(kube.Services, kubernetes.RoleService)
-	case kubernetes.RoleIngress:
-		w.ingresses = want(kube.Ingresses, kubernetes.RoleIngress)
+		w.services = want(kube.Services, RoleService)
+		if !c.OwnNode {
+			w.slices = want(kube.EndpointSlices, RoleEndpointSlice)
+		}
+	case RoleIngress:
+		w.ingresses = want(kube.Ingresses, RoleIngress)
 	}
-	if attach.Namespace {
-		w.namespaces = everywhere(kube.Namespaces, "")
+	switch {
+	case attach.Namespace && bool(c.OwnNode):
+		w.fetched = &fetched{namespaces: u.Objects(kube.Want{Kind: kube.Namespaces}, true)}
+	case attach.Namespace:
+		w.namespaces = u.Reserve(kube.Want{Kind: kube.Namespaces, Need: kube.Identity})
 	}
 	if !withPods {
 		return w
 	}
-	w.pods = want(kube.Pods, kubernetes.RolePod)
+	w.pods = want(kube.Pods, RolePod)
 	if attach.Node {
-		w.nodes = everywhere(kube.Nodes, kubernetes.RoleNode)
+		w.nodes = nodes(kube.Identity)
+	}
+	if c.OwnNode {
+		return w
 	}
 	if attach.Deployment {
-		w.replicaSets = want(kube.ReplicaSets, "")
+		w.replicaSets = u.Reserve(kube.Want{Kind: kube.ReplicaSets, Namespace: namespace, Need: kube.Identity})
 	}
 	if attach.Job || attach.CronJob {
-		w.jobs = want(kube.Jobs, "")
+		w.jobs = u.Reserve(kube.Want{Kind: kube.Jobs, Namespace: namespace, Need: kube.Identity})
 	}
 	return w
 }
@@ -127,11 +151,17 @@ func (r *Reservation) Start(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, o := range r.fetched {
+		o.Start()
+	}
 	return nil
 }
 
 // Close gives the watches back, after the discoverers have ended.
 func (r *Reservation) Close() {
+	for _, o := range r.fetched {
+		o.Close()
+	}
 	for _, u := range r.users {
 		u.Close()
 	}

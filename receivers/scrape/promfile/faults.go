@@ -161,6 +161,7 @@ func keyFaults(job map[string]any, key, path string, err error, global map[strin
 }
 
 func parse(section map[string]any) (*config.Config, error) {
+	register()
 	text, err := yaml.Marshal(section)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the section for Prometheus' loader: %w", err)

@@ -25,7 +25,6 @@ type File struct {
 // Load parses the section with Prometheus' own loader. Each fault is prefixed by its key, such as
 // "config::scrape_configs::0::metrics_path: ...".
 func Load(section map[string]any) (*File, error) {
-	section, own := withoutOurs(section)
 	if faults := faultsOf(section); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
@@ -44,9 +43,6 @@ func Load(section map[string]any) (*File, error) {
 	for i, raw := range List(section["scrape_configs"]) {
 		m, _ := raw.(map[string]any)
 		_, f.Compressed[jobs[i].JobName] = m["enable_compression"]
-	}
-	if err := useOurs(jobs, len(List(section["scrape_configs"])), own); err != nil {
-		return nil, err
 	}
 	for _, j := range jobs {
 		if j.ScrapeFallbackProtocol == "" {
