@@ -10,7 +10,7 @@ SOAK    ?= 60m
 # What links a TSDB, a log store or the node exporter runs without -race, to keep the suite short.
 NORACE  := /store|/api/|/exporters/remotewrite|/internal/allinone|/internal/rules|/agent$$|/receivers/host|/collector$$|/cmd/|/dashboards
 
-.PHONY: help build run test unit e2e chart manifests oracle darwin faults soak fuzz bench dashboards docker clean
+.PHONY: help build run test unit e2e oracle darwin faults soak fuzz bench dashboards docker clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,7 +21,7 @@ build: ## build the three binaries into bin/
 run: build ## run everything on this machine; look at http://127.0.0.1:7700
 	./bin/sluice up --data-dir ./data
 
-test: build unit chart e2e ## the whole suite
+test: build unit e2e ## the whole suite
 
 unit: ## vet and test every package, the hot and concurrent ones with -race
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -32,14 +32,9 @@ unit: ## vet and test every package, the hot and concurrent ones with -race
 	$(GO) test -tags $(TAGS) -race $$($(GO) list -tags $(TAGS) ./... | grep -Ev '$(NORACE)|/spool$$')
 	$(GO) test -tags $(TAGS) $$($(GO) list -tags $(TAGS) ./... | grep -E '$(NORACE)')
 
-e2e: build ## drive the built binaries from outside
-	cd e2e && $(GO) vet ./... && $(GO) test -count=1 -parallel 4 -timeout 12m ./...
-
-chart: build ## render the Helm chart with its sets of values and check every object and configuration
+e2e: build ## drive the built binaries from outside; check every object and configuration that the Helm chart renders
 	cd configs/helm && $(GO) vet ./... && $(GO) test -count=1 ./...
-
-manifests: ## write what the chart renders: configs/kubernetes, the chart's README and its tests' files
-	cd configs/helm && $(GO) test -count=1 ./... -update
+	cd e2e && $(GO) vet ./... && $(GO) test -count=1 -parallel 4 -timeout 12m ./...
 
 oracle: ## run the same configurations through contrib's components and through ours
 	cd oracle && $(GO) vet ./... && $(GO) test -count=1 ./...
@@ -63,8 +58,9 @@ fuzz: ## fuzz every parser for a minute each
 bench: build ## the end-to-end measurements of bench/RESULTS.md
 	cd bench && $(GO) run . all
 
-dashboards: ## generate dashboards and rules from Go
+dashboards: ## generate dashboards and rules from Go, and what the Helm chart renders (configs/kubernetes, its README)
 	$(GO) run -tags $(TAGS) ./dashboards/generate
+	cd configs/helm && $(GO) test -count=1 ./... -update
 
 docker: ## build the three images
 	for t in agent collector sluice; do docker build --target $$t -t sluice-$$t:$(VERSION) --build-arg VERSION=$(VERSION) . || exit 1; done

@@ -55,7 +55,7 @@ func TestGoldens(t *testing.T) {
 // TestPlainManifests: configs/kubernetes is the chart with its defaults.
 func TestPlainManifests(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Rendered from the chart in configs/helm by `make manifests`: an agent on each node and a collector that stores everything.\n" +
+	b.WriteString("# Rendered from the chart in configs/helm by `make dashboards`: an agent on each node and a collector that stores everything.\n" +
 		"#   kubectl create namespace sluice && kubectl apply -f configs/kubernetes/sluice.yaml\n# Write your cluster's name in place of my-cluster first.\n")
 	for _, d := range render(t, "cluster: {name: my-cluster}\ngrafana: {dashboards: false, datasources: false}\n") {
 		b.WriteString("---\n" + d.Text)
@@ -76,7 +76,7 @@ func compare(t *testing.T, path, got string) {
 		t.Fatal(err)
 	}
 	if string(want) != got {
-		t.Errorf("%s is not what the chart renders; look at the difference after `make manifests`", path)
+		t.Errorf("%s is not what the chart renders; look at the difference after `make dashboards`", path)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package helm renders the chart and checks what it renders; `go run ./render` writes the plain manifests.
+// Package helm renders the chart and checks what it renders; `make dashboards` writes that.
 package helm
 
 import (
