@@ -12,6 +12,7 @@ type result struct {
 	changed bool
 	reason  reason // why there is no pod
 	key     string // of the pod that is not known
+	file    bool   // its lines are in a file, which keeps them
 
 	entry    *kube.Entry // the pod, if there is one
 	revision uint64      // of the entry, from before it was read

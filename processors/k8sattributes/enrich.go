@@ -2,7 +2,6 @@ package k8sattributes
 
 import (
 	"cmp"
-	"time"
 
 	"github.com/sluiceio/sluice/kube"
 	"github.com/sluiceio/sluice/wire"
@@ -15,7 +14,8 @@ type pass struct {
 	own       bool   // the request comes from a receiver of this process that reads files or scrapes
 	key       []byte // scratch
 
-	unknown string // a pod that is not known
+	unknown string          // a pod that is not known
+	late    map[string]bool // resources of files whose pod may still come
 	without [reasons]uint32
 }
 
@@ -34,7 +34,7 @@ func (p *pass) edit(dst, resource []byte) ([]byte, bool) {
 		}
 	}
 	if r.reason != found {
-		p.miss(r)
+		p.miss(r, resource)
 	}
 	if !r.changed {
 		return dst, false
@@ -42,12 +42,19 @@ func (p *pass) edit(dst, resource []byte) ([]byte, bool) {
 	return append(dst, r.bytes...), true
 }
 
-func (p *pass) miss(r *result) {
+func (p *pass) miss(r *result, resource []byte) {
 	why := r.reason
 	if why == unknownPod {
 		p.unknown = r.key
-		if p.own && time.Since(p.processor.unknowns.since(r.key)) > goneAfter {
-			why = gone
+		if p.own && r.file {
+			if p.processor.unknowns.gone(r.key) {
+				why = gone
+			} else if p.processor.config.Filter.oneNode() {
+				if p.late == nil {
+					p.late = map[string]bool{}
+				}
+				p.late[string(resource)] = true
+			}
 		}
 	}
 	p.without[why]++
@@ -105,6 +112,7 @@ func (p *Processor) enrich(id *identity) *result {
 		r.reason = noIdentity
 	default:
 		r.reason = unknownPod
+		r.file = id.text("log.file.path") != ""
 	}
 	if f.connected && p.rules.metadata["k8s.pod.ip"] {
 		add.set("k8s.pod.ip", id.peer) // of a pod's several, the one that it used

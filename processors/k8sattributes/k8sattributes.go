@@ -97,6 +97,7 @@ func (p *Processor) Start(ctx context.Context) error {
 		defer close(p.ended)
 		defer close(p.ready)
 		p.waitForLists(waiting)
+		p.unknowns.begin()
 	}()
 	return nil
 }
@@ -173,6 +174,9 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 		}
 	}
 	*key = pass.key
+	if pass.late != nil {
+		return p.hold(ctx, &pass, b)
+	}
 	pass.count()
 	if changed {
 		*buf = out

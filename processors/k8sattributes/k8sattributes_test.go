@@ -243,10 +243,42 @@ func TestPushedWaits(t *testing.T) {
 	if took := time.Since(begin); took < waitForPod || took > 2*waitForPod {
 		t.Errorf("three requests of an unknown pod took %s, want %s", took, waitForPod)
 	}
-	begin = time.Now()
-	w.one(pipeline.Origin{}, map[string]any{"k8s.pod.uid": "unknown"})
+}
+
+// TestFilesWait: the lines of an unknown pod stay in their file, those of other files in the request go on, and it is not for ever.
+func TestFilesWait(t *testing.T) {
+	w := newWorld(t, agent)
+	p := w.pod("ReplicaSet")
+	<-w.ready
+	w.unknowns.ready = time.Now().Add(-time.Hour) // it runs for long
+	unknown := map[string]any{"k8s.pod.uid": "uid-new", "log.file.path": "/var/log/pods/a/b/0.log"}
+	known := map[string]any{"k8s.pod.uid": string(p.UID), "log.file.path": "/var/log/pods/c/d/0.log"}
+	b := request(t, known, unknown, known)
+	begin := time.Now()
+	a := pipeline.Read(w.Consume(t.Context(), b), b.Items)
 	if took := time.Since(begin); took > waitForPod/2 {
-		t.Errorf("a file's line waited %s", took)
+		t.Errorf("the request waited %s", took)
+	}
+	if want := (pipeline.Ranges{{From: 1, To: 2}}); !slices.Equal(a.Refused, want) || a.Refusal.After != askAgain || w.out.Items() != 2 {
+		t.Errorf("refused %v, %d went on; want %v and 2", a.Refused, w.out.Items(), want)
+	}
+	if a := pipeline.Read(w.Consume(t.Context(), request(t, unknown)), 1); a.Refused.Len() != 1 || w.out.Items() != 2 {
+		t.Errorf("a request of the unknown pod alone: %+v", a)
+	}
+	q := p.DeepCopy()
+	q.Name, q.UID, q.ResourceVersion = "new", "uid-new", ""
+	w.server.Put(q)
+	eventually(t, "the pod is known", func() bool { return w.Consume(t.Context(), request(t, unknown)) == nil })
+
+	never := map[string]any{"k8s.pod.uid": "never", "log.file.path": "/var/log/pods/e/f/0.log"}
+	if w.Consume(t.Context(), request(t, never)) == nil {
+		t.Error("the lines of a pod that may still come went on")
+	}
+	for key := range w.unknowns.first {
+		w.unknowns.first[key] = time.Now().Add(-goneAfter - time.Second)
+	}
+	if err := w.Consume(t.Context(), request(t, never)); err != nil {
+		t.Errorf("after %s: %v", goneAfter, err)
 	}
 }
 
