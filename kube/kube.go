@@ -76,6 +76,16 @@ func (u *User) Start(context.Context) error {
 	return nil
 }
 
+// Client makes requests for objects of a kind, which components do that cannot watch: who must not miss or repeat an event, who writes.
+// Call it after Start.
+func (u *User) Client(k Kind) (*Client, error) {
+	client, err := u.cluster.lockedClient(k)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{client, k}, nil
+}
+
 // Close ends what the user watches. A watch ends with its last user.
 func (u *User) Close() {
 	u.mu.Lock()

@@ -46,7 +46,21 @@ type ServiceConfig struct {
 	LogLevel         string // debug, info, warn, error
 	LogEncoding      string // text or json
 	MemoryLimit      MemoryLimit
-	Storages         map[ID]Storage // file_storage extensions that run
+	Storages         map[ID]Storage  // file_storage extensions that run
+	Elections        map[ID]Election // k8s_leader_elector extensions that run
+}
+
+// Election is a k8s_leader_elector extension: the Lease that says which of several processes does what must be done once.
+type Election struct {
+	AuthType, Context, KubeconfigFile         string // how the API server is reached, as in kube.Access
+	LeaseNamespace, LeaseName                 string
+	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
+}
+
+// An ElectionUser is a component's configuration that may name an election.
+type ElectionUser interface {
+	// ElectionKey is the key that names it, and what is written there; empty for none.
+	ElectionKey() (key, name string)
 }
 
 // Storage is a file_storage extension: where queues on disk are.

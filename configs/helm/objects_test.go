@@ -159,13 +159,19 @@ func TestRights(t *testing.T) {
 		"attributes":  "pods: get list watch",
 		"annotations": "pods: get list watch",
 		"kubelet":     "nodes: get list watch; nodes/metrics: get",
+		"events":      "events: list watch; leases: create; leases: get update",
 	} {
 		var got []string
 		for _, o := range objects(t, render(t, off+preset+": true}\n")) {
-			if r, is := o.(*rbacv1.ClusterRole); is {
-				for _, rule := range r.Rules {
-					got = append(got, strings.Join(rule.Resources, " ")+": "+strings.Join(rule.Verbs, " "))
-				}
+			var rules []rbacv1.PolicyRule
+			switch o := o.(type) {
+			case *rbacv1.ClusterRole:
+				rules = o.Rules
+			case *rbacv1.Role:
+				rules = o.Rules
+			}
+			for _, rule := range rules {
+				got = append(got, strings.Join(rule.Resources, " ")+": "+strings.Join(rule.Verbs, " "))
 			}
 		}
 		if strings.Join(got, "; ") != want {

@@ -71,6 +71,9 @@ func (l *loader) readExtensions() {
 		case fileStorage:
 			l.storage(d)
 			continue
+		case leaderElector:
+			l.election(d)
+			continue
 		}
 		d.faulty = true
 		typ := read.Normal(d.ID.Type)
@@ -78,7 +81,7 @@ func (l *loader) readExtensions() {
 			l.Ignorable(l.AllowIgnored || slices.Contains(harmlessExtensions, typ), d.At, read.Unsupported+"; "+advice)
 			continue
 		}
-		l.Fault(d.At, "unknown extension type; the extensions are health_check, pprof and file_storage")
+		l.Fault(d.At, "unknown extension type; the extensions are health_check, pprof, file_storage and k8s_leader_elector")
 	}
 }
 
@@ -100,6 +103,9 @@ func (l *loader) healthCheck(d *declaration) {
 	d.faulty = !ok || l.endpoint([]string{"extensions", d.spelled, "endpoint"}, value.(*healthKeys).Endpoint) == ""
 }
 
+// several of these may run.
+var several = map[string]bool{fileStorage: true, leaderElector: true}
+
 // runExtensions checks service.extensions. Only listed extensions run, as in the Collector.
 func (l *loader) runExtensions(names []string) {
 	path := []string{"service", "extensions"}
@@ -118,14 +124,14 @@ func (l *loader) runExtensions(names []string) {
 			l.Fault(spot, "%s is not declared under extensions; declare it there, or take it out", id)
 		case d.used:
 			l.Fault(spot, "%s is listed twice; take one out", id)
-		case d.Config != nil && running[d.ID.Type] && d.ID.Type != fileStorage:
+		case d.Config != nil && running[d.ID.Type] && !several[d.ID.Type]:
 			l.Fault(spot, "%s is a second %s; only one is supported, take the other out", id, d.ID.Type)
 		}
 		if d == nil {
 			continue
 		}
 		d.used = true
-		if running[d.ID.Type] && d.ID.Type != fileStorage {
+		if running[d.ID.Type] && !several[d.ID.Type] {
 			continue
 		}
 		running[d.ID.Type] = d.Config != nil
@@ -138,6 +144,11 @@ func (l *loader) runExtensions(names []string) {
 				l.cfg.Service.Storages = map[pipeline.ID]pipeline.Storage{}
 			}
 			l.cfg.Service.Storages[d.ID] = keys.storage()
+		case *electionKeys:
+			if l.cfg.Service.Elections == nil {
+				l.cfg.Service.Elections = map[pipeline.ID]pipeline.Election{}
+			}
+			l.cfg.Service.Elections[d.ID] = keys.election()
 		case *profileKeys:
 			l.cfg.Service.ProfilesEndpoint = keys.Endpoint
 		}

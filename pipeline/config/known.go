@@ -92,7 +92,7 @@ var knownExtensions = map[string]string{
 	"headerssetter":               "take it out, and set the headers of the exporter",
 	"healthcheckv2":               "use health_check",
 	"hostobserver":                "take it out", "httpforwarder": "take it out", "jaegerencoding": "take it out",
-	"jaegerremotesampling": "take it out", "jsonlogencoding": "take it out", "k8sleaderelector": "take it out",
+	"jaegerremotesampling": "take it out", "jsonlogencoding": "take it out",
 	"k8sobserver": "take it out", "kafkatopicsobserver": "take it out",
 	"memoryballast": "take it out; GOMEMLIMIT does what it was for",
 	"memorylimiter": "use the processor memory_limiter",

@@ -88,6 +88,7 @@ func (l *loader) load() *pipeline.Config {
 			if d.used {
 				l.cfg.Instances = append(l.cfg.Instances, d.Instance)
 				l.checkStorage(kind, d)
+				l.checkElection(kind, d)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/config/read"
 )
 
 const fileStorage = "file_storage"
@@ -54,25 +55,38 @@ func (l *loader) checkStorage(kind pipeline.Kind, d *declaration) {
 		return
 	}
 	key, name := user.StorageKey()
-	if name == "" {
+	id, at, ok := l.named(kind, d, key, name)
+	if !ok {
 		return
 	}
+	if _, runs := l.cfg.Service.Storages[id]; !runs {
+		l.idle(at, id)
+		return
+	}
+	folder := id.String() + ": " + strings.ReplaceAll(d.ID.String(), "/", "_")
+	if other, taken := l.queueFolders[folder]; taken && other != d.spelled {
+		l.Fault(at, "%s and %s would have one folder for their queues, since / and _ are the same there; rename one of them", other, d.spelled)
+	}
+	l.queueFolders[folder] = d.spelled
+}
+
+// named reads a key of a component that names an extension, and returns where it stands.
+func (l *loader) named(kind pipeline.Kind, d *declaration, key, name string) (id pipeline.ID, at read.At, ok bool) {
+	if name == "" {
+		return id, at, false
+	}
 	path := append([]string{sectionOf(kind), d.spelled}, strings.Split(key, "::")...)
-	at := l.Tree.At(path...)
+	at = l.Tree.At(path...)
 	at.Path = path
 	id, err := pipeline.ParseID(name)
 	if err != nil {
 		l.Fault(at, "%s", err)
-		return
 	}
-	if _, runs := l.cfg.Service.Storages[id]; runs {
-		folder := id.String() + ": " + strings.ReplaceAll(d.ID.String(), "/", "_")
-		if other, taken := l.queueFolders[folder]; taken && other != d.spelled {
-			l.Fault(at, "%s and %s would have one folder for their queues, since / and _ are the same there; rename one of them", other, d.spelled)
-		}
-		l.queueFolders[folder] = d.spelled
-		return
-	}
+	return id, at, err == nil
+}
+
+// idle reports an extension that is named and does not run.
+func (l *loader) idle(at read.At, id pipeline.ID) {
 	if Find(l.extensions, id) == nil {
 		l.Fault(at, "extension %s is not declared; write it under extensions and into service::extensions", id)
 		return

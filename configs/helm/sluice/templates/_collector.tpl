@@ -44,6 +44,13 @@ receivers:
     scrape_self: sluice-collector
     config:
       global: {scrape_interval: 15s}
+{{- if and .Values.presets.events (has "logs" $signals) }}
+  k8s_events: {k8s_leader_elector: k8s_leader_elector}
+{{- end }}
+processors:
+  resource: # for what does not come through an agent
+    attributes:
+      - {key: k8s.cluster.name, action: insert, value: {{ .Values.cluster.name | quote }}}
 {{- if include "sluice.stores" . }}
 exporters:
   store:
@@ -75,12 +82,21 @@ exporters:
     {{- end }}
   {{- end }}
 {{- end }}
-{{- if and (include "sluice.hasVolume" .) .Values.destinations }}
+{{- $extensions := list "health_check" }}
+{{- if and (include "sluice.hasVolume" .) .Values.destinations }}{{ $extensions = append $extensions "file_storage" }}{{ end }}
+{{- if include "sluice.collectorWatches" . }}{{ $extensions = append $extensions "k8s_leader_elector" }}{{ end }}
+{{- if gt (len $extensions) 1 }}
 extensions:
+  {{- if has "file_storage" $extensions }}
   file_storage: {}
+  {{- end }}
+  {{- if has "k8s_leader_elector" $extensions }}
+  # Of all replicas one asks the API server.
+  k8s_leader_elector: {lease_name: {{ include "sluice.fullname" . }}-collector, lease_namespace: {{ .Release.Namespace }}}
+  {{- end }}
 {{- end }}
 service:
-  extensions: [health_check{{ if and (include "sluice.hasVolume" .) .Values.destinations }}, file_storage{{ end }}]
+  extensions: {{ toJson $extensions }}
   pipelines:
     {{- range $signal := $signals }}
     {{- $exporters := list }}
@@ -89,7 +105,7 @@ service:
     {{- if has $signal (index $takes .type) }}{{ $exporters = append $exporters (include "sluice.exporterID" .) }}{{ end }}
     {{- else }}{{ $exporters = list "store" }}
     {{- end }}
-    {{ $signal }}: {receivers: {{ if eq $signal "metrics" }}[otlp, prometheus]{{ else }}[otlp]{{ end }}, processors: [memory_limiter, batch], exporters: {{ toJson $exporters }}}
+    {{ $signal }}: {receivers: {{ if eq $signal "metrics" }}[otlp, prometheus]{{ else if and (eq $signal "logs") $.Values.presets.events }}[otlp, k8s_events]{{ else }}[otlp]{{ end }}, processors: [memory_limiter, resource, batch], exporters: {{ toJson $exporters }}}
     {{- end }}
 {{- end -}}
 

@@ -119,7 +119,7 @@ service:
 {{- $component := index . 1 -}}
 {{- if not $.Values.cluster.name }}{{ fail "cluster.name is missing: everything that is sent says which cluster it is from; add --set cluster.name=NAME" }}{{ end -}}
 {{- if and (not $.Values.destinations) (eq $.Values.collector.mode "deployment") }}{{ fail "collector.mode is deployment and destinations is empty: a deployment has no disk to store anything; name a destination, or take statefulset" }}{{ end -}}
-{{- if or $.Values.presets.cluster $.Values.presets.events }}{{ fail "presets.cluster and presets.events are not there yet: set them to false" }}{{ end -}}
+{{- if $.Values.presets.cluster }}{{ fail "presets.cluster is not there yet: set it to false" }}{{ end -}}
 {{- $base := include "sluice.baseConfig" $ | fromYaml -}}
 {{- $own := include (printf "sluice.%sConfig" $component) $ | fromYaml -}}
 {{- with $own.Error }}{{ fail (printf "the configuration of the %s is not YAML: %s" $component .) }}{{ end -}}
