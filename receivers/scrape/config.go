@@ -8,9 +8,9 @@ import (
 
 	promconfig "github.com/prometheus/prometheus/config"
 
-	"github.com/sluiceio/sluice/receivers/scrape/promfile"
-
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/scrape/presets"
+	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
 // Config has the supported keys of the Collector's prometheus receiver, plus ours.
@@ -31,12 +31,17 @@ type Config struct {
 	// MaxBodyBytes limits the inflated body if a scrape config has no body_size_limit.
 	MaxBodyBytes int `mapstructure:"max_body_bytes"`
 
+	// Kubelet scrapes the own node's kubelet.
+	Kubelet presets.Kubelet `mapstructure:"kubelet"`
+	// Annotations scrapes pods by their annotations prometheus.io/scrape, port, path and scheme.
+	Annotations presets.Annotations `mapstructure:"annotations"`
+
 	loaded *promfile.File // set by Validate, or by New
 }
 
 // Default returns the default configuration.
 func Default() *Config {
-	return &Config{BacklogBytes: 64 << 20, MaxBodyBytes: 256 << 20}
+	return &Config{BacklogBytes: 64 << 20, MaxBodyBytes: 256 << 20, Kubelet: presets.DefaultKubelet()}
 }
 
 // Validate reports all faults at once, including those of Prometheus' loader.
@@ -54,7 +59,7 @@ func (c *Config) Validate() error {
 	if c.Config != nil {
 		c.Config = promfile.AsWritten(c.Config).(map[string]any)
 	}
-	section, err := c.withSelf()
+	section, err := c.withJobs()
 	if err != nil {
 		errs = append(errs, err)
 	}

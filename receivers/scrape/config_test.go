@@ -118,6 +118,8 @@ func TestFaultsAreAtTheirKeys(t *testing.T) {
 		"config::scrape_config_files::0: "+more+": scrape_configs::1::scrape_failure_log_file | not supported")
 	discovering := write(t, "scrape_configs:\n- {job_name: b, kubernetes_sd_configs: [{role: pod, api_server: 'http://x'}]}\n")
 	f("    config:\n      scrape_config_files: ["+discovering+"]\n", "config::scrape_config_files::0: "+discovering+": scrape_configs::0::kubernetes_sd_configs::0 | api_server")
+	f("    kubelet: {enabled: true, port: 0}\n    annotations: {enabled: true, scrape_interval: -1s}\n", "receivers::prometheus::kubelet | port", "receivers::prometheus::annotations | scrape_interval")
+	f("    annotations: {enabled: true, host: x}\n", "receivers::prometheus::annotations::host | ")
 	f("    config: {}\n", "config::scrape_configs | is empty")
 	f("    backlog_bytes: 1\n    max_body_bytes: 1\n", "receivers::prometheus | backlog_bytes", "receivers::prometheus | max_body_bytes")
 	f("    target_allocator: {endpoint: x}\n"+jobs+"        - {job_name: a}\n", "receivers::prometheus::target_allocator | known to the Collector")

@@ -33,7 +33,9 @@ const maxHead = 1 << 20
 
 // newDirect returns nil if the target needs net/http.
 func newDirect(j *job, req *http.Request) *direct {
-	if !reflect.DeepEqual(j.cfg.HTTPClientConfig, commonconfig.DefaultHTTPClientConfig) || req.URL.Scheme != "http" {
+	plain := j.cfg.HTTPClientConfig
+	plain.FollowRedirects = true // the client takes over at a redirect, and follows it or not
+	if !reflect.DeepEqual(plain, commonconfig.DefaultHTTPClientConfig) || req.URL.Scheme != "http" {
 		return nil
 	}
 	for _, c := range []byte(req.URL.Host) {

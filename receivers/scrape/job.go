@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	promscrape "github.com/prometheus/prometheus/scrape"
 
+	"github.com/sluiceio/sluice/receivers/scrape/presets"
 	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 	"github.com/sluiceio/sluice/wire/template"
 )
@@ -125,6 +126,11 @@ func (j *job) targetOf(b *labels.Builder, own, group model.LabelSet) (*target, e
 	l, err := promscrape.PopulateLabels(b, j.cfg, own, group)
 	if err != nil || l.IsEmpty() {
 		return nil, err
+	}
+	if j.cfg.JobName == presets.AnnotationsJob && j.r.cfg.Annotations.Enabled {
+		if err := presets.Refused(l.Get(model.AddressLabel)); err != nil {
+			return nil, err
+		}
 	}
 	t, err := newTarget(l, j.cfg.Params)
 	if err == nil {

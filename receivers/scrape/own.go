@@ -14,26 +14,51 @@ import (
 	"github.com/sluiceio/sluice/receivers/scrape/promfile"
 )
 
-func (c *Config) withSelf() (map[string]any, error) {
-	if c.ScrapeSelf == "" {
-		return c.Config, nil
+// withJobs returns the section with the jobs that one key each stands for, behind those of the file.
+func (c *Config) withJobs() (map[string]any, error) {
+	type generated struct {
+		key  string
+		jobs []any
 	}
-	host, err := os.Hostname()
+	all := []generated{{"annotations", c.Annotations.Jobs()}}
+	kubelet, err := c.Kubelet.Jobs()
 	if err != nil {
-		return c.Config, fmt.Errorf(`"scrape_self": cannot get the host name: %w`, err)
+		return c.Config, err
 	}
-	job := map[string]any{
-		"job_name":       c.ScrapeSelf,
-		"static_configs": []any{map[string]any{"targets": []any{"localhost"}, "labels": map[string]any{"instance": host}}},
-	}
-	for i, raw := range promfile.List(c.Config["scrape_configs"]) {
-		if m, _ := raw.(map[string]any); promfile.TextOf(m["job_name"]) == c.ScrapeSelf {
-			return c.Config, fmt.Errorf(`config::scrape_configs::%d::job_name: is also the name in "scrape_self"; take one of them out`, i)
+	all = append(all, generated{"kubelet", kubelet})
+	if c.ScrapeSelf != "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return c.Config, fmt.Errorf(`"scrape_self": cannot get the host name: %w`, err)
 		}
+		all = append(all, generated{"scrape_self", []any{map[string]any{
+			"job_name":       c.ScrapeSelf,
+			"static_configs": []any{map[string]any{"targets": []any{"localhost"}, "labels": map[string]any{"instance": host}}},
+		}}})
+	}
+	jobs := slices.Clone(promfile.List(c.Config["scrape_configs"]))
+	named := map[string]string{}
+	for i, raw := range jobs {
+		m, _ := raw.(map[string]any)
+		named[promfile.TextOf(m["job_name"])] = fmt.Sprintf("config::scrape_configs::%d::job_name", i)
+	}
+	added := 0
+	for _, g := range all {
+		for _, j := range g.jobs {
+			name := j.(map[string]any)["job_name"].(string)
+			if at := named[name]; at != "" {
+				return c.Config, fmt.Errorf("%s: is also the name of a job of %q; take one of them out", at, g.key)
+			}
+			named[name] = fmt.Sprintf("%q", g.key)
+			jobs, added = append(jobs, j), added+1
+		}
+	}
+	if added == 0 {
+		return c.Config, nil
 	}
 	section := map[string]any{}
 	maps.Copy(section, c.Config)
-	section["scrape_configs"] = append(slices.Clone(promfile.List(section["scrape_configs"])), job)
+	section["scrape_configs"] = jobs
 	return section, nil
 }
 

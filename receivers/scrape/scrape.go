@@ -105,7 +105,10 @@ func (r *Receiver) Start(ctx context.Context) error {
 	if r.out == nil {
 		return nil
 	}
-	err := r.kube.Start(ctx)
+	err := r.cfg.Kubelet.Missing()
+	if err == nil {
+		err = r.kube.Start(ctx)
+	}
 	var m *discovery.Manager
 	if err == nil {
 		m, err = r.manager()

@@ -32,13 +32,13 @@ var reserved sync.Map
 type Reservation struct {
 	users   map[kube.Access]*kube.User
 	configs []*Config
-	fetched []*kube.Objects
+	fetched map[kube.Access]*kube.Objects // namespaces, for all entries with own_node
 	missing error // what Start reports
 }
 
 // Reserve makes the reservations of all Kubernetes entries among the configs. It asks nothing of the network.
 func Reserve(all []discovery.Configs, f kube.Feature) (*Reservation, error) {
-	r := &Reservation{users: map[kube.Access]*kube.User{}}
+	r := &Reservation{users: map[kube.Access]*kube.User{}, fetched: map[kube.Access]*kube.Objects{}}
 	for _, configs := range all {
 		for _, c := range configs {
 			if c, is := c.(*Config); is {
@@ -68,8 +68,11 @@ func (r *Reservation) add(c *Config, f kube.Feature) error {
 	var out []*watches
 	for _, namespace := range namespaces {
 		w := c.reserve(u, namespace)
-		if w.fetched != nil {
-			r.fetched = append(r.fetched, w.fetched.namespaces)
+		if c.AttachMetadata.Namespace && bool(c.OwnNode) && c.Role != RoleNode {
+			if r.fetched[c.access()] == nil {
+				r.fetched[c.access()] = u.Objects(kube.Want{Kind: kube.Namespaces}, true)
+			}
+			w.fetched = &fetched{namespaces: r.fetched[c.access()]}
 		}
 		out = append(out, w)
 	}
@@ -116,10 +119,7 @@ func (c *Config) reserve(u *kube.User, namespace string) *watches {
 	case RoleIngress:
 		w.ingresses = want(kube.Ingresses, RoleIngress)
 	}
-	switch {
-	case attach.Namespace && bool(c.OwnNode):
-		w.fetched = &fetched{namespaces: u.Objects(kube.Want{Kind: kube.Namespaces}, true)}
-	case attach.Namespace:
+	if attach.Namespace && !bool(c.OwnNode) {
 		w.namespaces = u.Reserve(kube.Want{Kind: kube.Namespaces, Need: kube.Identity})
 	}
 	if !withPods {
