@@ -30,8 +30,8 @@ type Config struct {
 	// StartAt ("end" or "beginning") applies to files found at the first start, without a checkpoint. Later files are read
 	// from the beginning.
 	StartAt string `mapstructure:"start_at"`
-	// Format is "cri" (Kubernetes container logs), "plain" or "auto": CRI for pod log paths, else decided by each file's
-	// first line.
+	// Format is "cri" (container logs of containerd and CRI-O), "docker" (of Docker's json-file driver), "plain" or "auto":
+	// CRI or Docker for pod log paths, else decided by each file's first line.
 	Format string `mapstructure:"format"`
 	// PollInterval is how often files and folders are checked. With more than a few hundred files, idle files and folders
 	// are checked less often; each file at least every five seconds.
@@ -99,7 +99,7 @@ func (c *Config) Validate() error {
 		fault(!filepath.IsAbs(root) || strings.ContainsAny(root, "*?"), `"follow_symlinks": %q is not an absolute path without wildcards`, root)
 	}
 	fault(c.StartAt != startAtEnd && c.StartAt != startAtBeginning, `"start_at" is %q: set end or beginning`, c.StartAt)
-	fault(!slices.Contains([]string{record.FormatAuto, record.FormatPlain, record.FormatCRI}, c.Format), `"format" is %q: set auto, plain or cri`, c.Format)
+	fault(!slices.Contains(record.Formats(), c.Format), `"format" is %q: set auto, plain, cri or docker`, c.Format)
 	fault(c.PollInterval < time.Millisecond, `"poll_interval" is %s: set at least 1ms; the default is 200ms`, c.PollInterval)
 	fault(c.MaxLineBytes < minLine || c.MaxLineBytes > maxLine, `"max_line_bytes" is %d: set a value from %d to %d`, c.MaxLineBytes, minLine, maxLine)
 	fault(c.Linger < 0 || c.Linger > maxLinger, `"linger" is %s: set 0 to %s; the default is 1s`, c.Linger, maxLinger)
@@ -130,6 +130,6 @@ const (
 func Component() pipeline.Component {
 	c := pipeline.Receiver("tail", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
 		return New(s, c, out)
-	}, pipeline.Logs).WithDoc("Log files: plain and Kubernetes container logs, with rotation, checkpoint after delivery").Replaying()
+	}, pipeline.Logs).WithDoc("Log files: plain and container logs (CRI, Docker), with rotation, checkpoint after delivery").Replaying()
 	return pipeline.WithPlayer(c, newPlayer)
 }

@@ -41,13 +41,8 @@ func (p *player) Play(ctx context.Context, in pipeline.Played) error {
 		return nil
 	}
 	lines := record.NewLines(p.cfg.MaxLineBytes, record.NewAttributes())
-	switch {
-	case p.cfg.Format == record.FormatCRI, p.cfg.Format == record.FormatAuto && record.IsPodLog(in.What):
-		lines.SetCRI()
-	case p.cfg.Format == record.FormatAuto:
-		lines.SetAuto()
-	}
-	envelope := record.Origin{Host: in.Host, Service: p.cfg.ServiceName, Attributes: p.cfg.Attributes, Version: p.settings.Version}.Envelope(in.What)
+	lines.Set(p.cfg.Format, record.IsPodLog(in.What))
+	envelope := record.Origin{Host: in.Host, Service: p.cfg.ServiceName, Attributes: p.cfg.Attributes, Version: p.settings.Version}.Envelope(in.What, "")
 	pool := record.NewPool(p.cfg.MaxBatchBytes)
 	for rest, at := in.Text, 0; ; {
 		batch := pool.Get(envelope)

@@ -30,6 +30,7 @@ type Receiver struct {
 	checkpoint *checkpoint.Store
 	reader     *reader.Reader
 	tracker    *tracker.Tracker
+	dangling   func() int64
 
 	loopsCtx  context.Context // canceled by Stop
 	stopLoops context.CancelFunc
@@ -80,6 +81,12 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { r.tracker.Rewritten(now, part) }})
 	files := finder.New(include, exclude, unreadable.Report)
 	files.FollowLinks(cfg.FollowSymlinks)
+	files.NameBy(record.IsPodLog)
+	files.TellDangling(func(n int, link, target string) {
+		s.Log.Warn("links lead to files that do not exist, so their logs are not read; in a container, mount the folder that they lead to (with Docker: /var/lib/docker/containers) at the same path",
+			"links", n, "link", link, "target", target)
+	})
+	r.dangling = files.Dangling
 	r.tracker = tracker.New(tracker.Config{
 		StartAtEnd:      cfg.StartAt == startAtEnd,
 		PollInterval:    cfg.PollInterval,

@@ -104,7 +104,7 @@ func (p *pass) run() (more bool, err error) {
 			}
 			p.f.pass(rest[:n])
 			p.f.lines.SkipNULs(n)
-		case len(rest) >= p.r.lineMax:
+		case len(rest) >= p.f.lines.Longest():
 			p.f.skip, p.f.nuls = p.f.next+int64(len(rest)), false
 		case p.last:
 			if !p.f.lines.Fits(len(rest)) {
@@ -175,7 +175,7 @@ func (p *pass) search() (more bool, err error) {
 // overlong delivers the beginning of the line; the rest is not buffered.
 func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 	f := p.f
-	if !f.lines.Fits(p.r.lineMax) {
+	if !f.lines.Fits(f.lines.Longest()) {
 		f.skip = end
 		return true, nil
 	}
@@ -183,7 +183,7 @@ func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	f.lines.Line(chunk[:min(int64(len(chunk)), int64(p.r.lineMax), end-f.next)], f.next)
+	f.lines.Line(chunk[:min(int64(len(chunk)), int64(f.lines.Longest()), end-f.next)], f.next)
 	f.next, f.skip = end+int64(newline), 0
 	return false, nil
 }
@@ -192,7 +192,7 @@ func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 func (p *pass) read(offset int64) ([]byte, error) {
 	want := int64(len(p.buf))
 	if left := int64(p.b.Left()); left < want {
-		want = max(left, int64(p.r.lineMax)+1)
+		want = max(left, int64(p.f.lines.Longest())+1)
 	}
 	n, err := p.h.ReadAt(p.buf[:min(want, max(0, p.f.seen.Size-offset))], offset)
 	if err == io.EOF {

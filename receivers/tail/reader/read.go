@@ -35,7 +35,7 @@ func (r *Reader) read(f *File, h *os.File) {
 			return
 		}
 	}
-	f.envelope = r.cfg.Origin.Envelope(f.Path)
+	f.envelope = r.cfg.Origin.Envelope(f.Path, f.As)
 	f.prefix = make([]byte, 0, fileid.FingerprintMax)
 	if f.grew.IsZero() {
 		f.grew = time.Now()
@@ -255,25 +255,19 @@ func (r *Reader) decide(f *File, last bool) {
 	if maybe && !last {
 		return
 	}
-	switch r.cfg.Format {
-	case record.FormatCRI:
-		f.lines.SetCRI()
-	case record.FormatAuto:
-		if record.IsPodLog(f.Path) {
-			f.lines.SetCRI()
-			break
-		}
-		line, _, whole := bytes.Cut(bytes.TrimLeft(f.prefix, "\x00"), []byte{'\n'})
-		switch {
-		case whole || len(line) >= record.CRIHeaderMax || last:
-			if record.IsCRI(line) {
-				f.lines.SetCRI()
-			}
-		case len(f.prefix) == fileid.FingerprintMax:
-			f.lines.SetAuto() // only NULs so far
-		default:
-			return
-		}
+	if pod := record.IsPodLog(f.Path) || f.As != ""; pod || r.cfg.Format != record.FormatAuto {
+		f.lines.Set(r.cfg.Format, pod)
+		f.decided = true
+		return
+	}
+	line, _, whole := bytes.Cut(bytes.TrimLeft(f.prefix, "\x00"), []byte{'\n'})
+	switch format, sure := record.Detect(line, whole || last); {
+	case sure:
+		f.lines.Set(format, false)
+	case len(f.prefix) == fileid.FingerprintMax:
+		f.lines.Set(record.FormatAuto, false) // only NULs so far, or a long line of JSON
+	default:
+		return
 	}
 	f.decided = true
 }

@@ -21,7 +21,7 @@ import (
 
 // Config is what a user sets.
 type Config struct {
-	Format           string // record.FormatAuto, FormatPlain or FormatCRI
+	Format           string // one of record's constants
 	PollInterval     time.Duration
 	MaxLineBytes     int
 	MaxBatchBytes    int
@@ -67,7 +67,6 @@ type Reader struct {
 	offers     *source.Submitter
 	gather     *gather
 
-	lineMax      int       // longest physical line (header and body) that is not overlong
 	blocks       sync.Pool // []byte read buffers
 	small, large *record.Pool
 	memory       *semaphore.Weighted
@@ -102,14 +101,13 @@ func New(cfg Config, s Settings) *Reader {
 	r := &Reader{
 		cfg: cfg, settings: s.Pipeline, metrics: s.Metrics, unreadable: s.Unreadable, changed: s.Changed, rewritten: s.Rewritten,
 		offers:     source.NewSubmitter(s.Pipeline, s.Next, s.Metrics.Refused),
-		lineMax:    cfg.MaxLineBytes + record.CRIHeaderMax,
 		small:      record.NewPool(smallBatch),
 		large:      record.NewPool(cfg.MaxBatchBytes),
 		memory:     semaphore.NewWeighted(cfg.MaxInFlightBytes),
 		attributes: record.NewAttributes(),
 	}
 	r.gather = newGather(r)
-	size := max(blockSize, r.lineMax+1)
+	size := max(blockSize, record.LongestLine(cfg.MaxLineBytes)+1)
 	r.blocks.New = func() any { return make([]byte, size) }
 	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
 	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())

@@ -1,7 +1,7 @@
 // Package record turns lines into log records: it copies a file's bytes once, into an OTLP request.
 //
-// lines.go has the rules for lines, cri.go and clock.go parse container log headers, batch.go appends records, envelope.go
-// encodes what the records of a file share.
+// lines.go has the rules for lines, format.go how they are read, parts.go records of several lines, cri.go, docker.go and
+// clock.go parse the headers of container logs, batch.go appends records, envelope.go encodes what those of a file share.
 package record
 
 import (
@@ -9,12 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluiceio/sluice/wire"
-)
-
-const (
-	FormatAuto  = "auto" // CRI for pod log paths, otherwise decided by each file's first line
-	FormatPlain = "plain"
-	FormatCRI   = "cri"
 )
 
 // Attributes are encoded attributes by stream and truncation.
@@ -41,15 +35,17 @@ func NewAttributes() *Attributes {
 	return &s
 }
 
-// Lines turns the physical lines of one file into records: line ends, NUL bytes, CRI headers, partial lines, the length
-// limit and UTF-8. It buffers only unfinished CRI records.
+// Lines turns the physical lines of one file into records: line ends, NUL bytes, the headers of container logs, partial
+// lines, the length limit and UTF-8. It buffers only unfinished records.
 type Lines struct {
-	cri        bool // lines have a CRI header
+	format     format
 	auto       bool // the next line decides the format
+	pod        bool // it is a container's log: each line may be CRI's or Docker's
 	max        int  // body limit in bytes
 	attributes *Attributes
 	clock      clock
 	observed   uint64 // ns; rises with each record, so that sorting by time keeps the file's order
+	unescaped  []byte // see docker.text
 	parts      Parts
 	counts     Counts
 
@@ -58,23 +54,12 @@ type Lines struct {
 	scratch []byte // a repaired body
 }
 
-// Parts are unfinished CRI records by stream.
-type Parts [streams]part
-
-type part struct {
-	open      bool
-	inherited bool  // it began in another file
-	start     int64 // offset of its first line
-	time      uint64
-	body      []byte // at most a little more than the limit
-}
-
 // Counts are the events since the last TakeCounts.
 type Counts struct {
 	Lines     int // records made
 	Truncated int // records cut at the limit
 	Repaired  int // records with invalid UTF-8
-	Malformed int // lines of a CRI file without a CRI header, delivered whole
+	Malformed int // lines of a container log that are not of its format, delivered whole
 	NULs      int // NUL bytes skipped
 }
 
@@ -82,15 +67,6 @@ type Counts struct {
 func NewLines(maxBytes int, attributes *Attributes) Lines {
 	return Lines{max: maxBytes, attributes: attributes}
 }
-
-// SetCRI declares that lines have a CRI header.
-func (l *Lines) SetCRI() { l.cri = true }
-
-// CRI reports whether lines have a CRI header.
-func (l *Lines) CRI() bool { return l.cri }
-
-// SetAuto lets the next line decide.
-func (l *Lines) SetAuto() { l.auto = true }
 
 // To sets the batch that receives records, and their observed time in ns since 1970.
 func (l *Lines) To(b *Batch, now uint64) {
@@ -150,14 +126,14 @@ func (l *Lines) line(line []byte, start int64) {
 		line = trimmed
 	}
 	if l.auto {
-		l.auto, l.cri = false, IsCRI(line)
+		l.decide(line)
 	}
-	if !l.cri {
+	if l.format == plainText {
 		l.record(0, noStream, line)
 		return
 	}
-	var c criLine
-	if !parseCRI(line, &l.clock, &c) {
+	var c headed
+	if !l.parse(line, &c) {
 		l.counts.Malformed++
 		l.record(0, noStream, line)
 		return
@@ -173,71 +149,9 @@ func (l *Lines) line(line []byte, start int64) {
 	}
 }
 
-// join appends a line to its record. It keeps at most limit+2 bytes, so that P lines cannot use unbounded memory; the two
-// extra bytes make record truncate, even if the last is a carriage return.
-func (p *part) join(c *criLine, start int64, limit int) {
-	if !p.open {
-		*p = part{open: true, start: start, time: c.time, body: p.body[:0]}
-	}
-	p.body = append(p.body, c.body[:min(len(c.body), limit+2-len(p.body))]...)
-}
-
-// finish validates the whole body: it was cut at a byte, not at a character.
-func (l *Lines) finish(stream int) {
-	p := &l.parts[stream]
-	if !p.open {
-		return
-	}
-	valid := l.valid
-	l.valid = false
-	l.record(p.time, stream, p.body)
-	l.valid = valid
-	*p = part{body: p.body[:0]}
-}
-
-// FinishAll delivers unfinished records at the end of the file.
-func (l *Lines) FinishAll() {
-	for stream := range l.parts {
-		l.finish(stream)
-	}
-}
-
-// Open reports whether a CRI record is unfinished.
-func (l *Lines) Open() bool { return l.parts[stdout].open || l.parts[stderr].open }
-
-// TakeParts returns the unfinished records and forgets them.
-func (l *Lines) TakeParts() Parts {
-	parts := l.parts
-	l.parts = Parts{}
-	return parts
-}
-
-// Inherit continues the unfinished records of the previous file, before anything is read of this one.
-func (l *Lines) Inherit(parts Parts) {
-	for i := range parts {
-		parts[i].inherited, parts[i].start = parts[i].open, 0
-	}
-	l.parts = parts
-}
-
-// Owes reports whether a record from another file is unfinished.
-func (l *Lines) Owes() bool {
-	return l.parts[stdout].open && l.parts[stdout].inherited || l.parts[stderr].open && l.parts[stderr].inherited
-}
-
 // Restart forgets unfinished records and the format. Observed times keep rising.
 func (l *Lines) Restart() {
 	*l = Lines{max: l.max, attributes: l.attributes, observed: l.observed}
-}
-
-// Resume returns where to restart so that every record not complete before next is seen again.
-func (l *Lines) Resume(next int64) int64 {
-	for i := range l.parts {
-		if p := &l.parts[i]; p.open {
-			next = min(next, p.start)
-		}
-	}
-	return next
 }
 
 func (l *Lines) record(time uint64, source int, body []byte) {

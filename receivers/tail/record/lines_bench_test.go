@@ -11,12 +11,15 @@ func BenchmarkLines(b *testing.B) {
 	body := strings.Repeat("GET /api/v1/items?page=7 200 ", 6)[:154]
 	for _, bench := range []struct {
 		name, line string
-		cri        bool
+		format     string
 	}{
-		{"cri200", "2016-10-06T00:17:09.%09dZ stdout F " + body + "\n", true},
-		{"plain200", "%09d " + body + strings.Repeat("x", 36) + "\n", false},
-		{"cri50", "2016-10-06T00:17:09.%09dZ stderr F hell\n", true},
-		{"invalid200", "%09d \xff" + body + strings.Repeat("x", 35) + "\n", false},
+		{"cri200", "2016-10-06T00:17:09.%09dZ stdout F " + body + "\n", FormatCRI},
+		{"plain200", "%09d " + body + strings.Repeat("x", 36) + "\n", FormatPlain},
+		{"cri50", "2016-10-06T00:17:09.%09dZ stderr F hell\n", FormatCRI},
+		{"invalid200", "%09d \xff" + body + strings.Repeat("x", 35) + "\n", FormatPlain},
+		{"docker200", `{"log":"` + body + `\n","stream":"stdout","time":"2016-10-06T00:17:09.%09dZ"}` + "\n", FormatDocker},
+		{"dockerEscaped", `{"log":"{\"level\":\"info\",\"msg\":\"` + body[:120] + `\"}\n","stream":"stdout","time":"2016-10-06T00:17:09.%09dZ"}` + "\n", FormatDocker},
+		{"dockerAttrs", `{"log":"` + body + `\n","stream":"stdout","attrs":{"tag":"web"},"time":"2016-10-06T00:17:09.%09dZ"}` + "\n", FormatDocker},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			var chunk []byte
@@ -24,12 +27,10 @@ func BenchmarkLines(b *testing.B) {
 			for ; len(chunk) < 64<<10; n++ {
 				chunk = fmt.Appendf(chunk, bench.line, n*1237)
 			}
-			e := Origin{Host: "h"}.Envelope("/var/log/pods/ns_pod_0/app/0.log")
+			e := Origin{Host: "h"}.Envelope("/var/log/pods/ns_pod_0/app/0.log", "")
 			pool := NewPool(256 << 10)
 			l := NewLines(64<<10, NewAttributes())
-			if bench.cri {
-				l.SetCRI()
-			}
+			l.Set(bench.format, false)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(chunk)))
 			done := 0
