@@ -54,6 +54,10 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	if err != nil {
 		return nil, err
 	}
+	joining, err := cfg.chooser()
+	if err != nil {
+		return nil, err
+	}
 	m := newMetrics(s.Metrics)
 	unreadable := finder.NewUnreadable(throttle.Logger(s.Log, unreadableLines), m.unreadable)
 	// An agent may tail its own log: without throttling it would feed itself.
@@ -76,6 +80,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		MaxOpenFiles:     cfg.MaxOpenFiles,
 		Linger:           cfg.Linger,
 		Origin:           record.Origin{Host: host, Service: cfg.ServiceName, Attributes: cfg.Attributes, Version: s.Version},
+		Multiline:        joining,
 		SaveDir:          saveDir,
 		SaveBytes:        cfg.MaxDeletedBytes,
 	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { r.tracker.Rewritten(now, part) }})

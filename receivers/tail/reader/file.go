@@ -188,6 +188,9 @@ func (f *File) Look(s fileid.Stat) (wanted bool) {
 	if f.compressed && s.Size >= f.seen.Size {
 		return false
 	}
+	if due := f.due(); due > 0 && due <= uint64(time.Now().UnixNano()) {
+		return true
+	}
 	unfinished := f.rotated.Load() && !f.ended && (f.next < s.Size || f.lines.Open())
 	return f.behind || f.wanted() || s.Size != f.seen.Size || s.Modified != f.seen.Modified || unfinished
 }
@@ -200,6 +203,7 @@ func (r *Reader) Gone(f *File) {
 		r.Lose(pipeline.DropRotatedUnread, f.Estimate(unread), unread)
 		r.settings.Log.Warn("a file was deleted or moved away before it was read to its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", unread)
 	}
+	r.last(f, pipeline.DropRotatedUnread)
 	f.window().cut(f.next)
 	if !f.watched && !f.window().skips() {
 		r.metrics.Unwatched.Inc()

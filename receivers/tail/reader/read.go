@@ -49,6 +49,9 @@ func (r *Reader) read(f *File, h *os.File) {
 		if wanted && err == nil && !more {
 			r.bequeath(f)
 		}
+		if err == nil && !more {
+			err = r.release(f)
+		}
 		if errors.Is(err, errRewritten) {
 			f.keep = true
 			return
@@ -112,7 +115,11 @@ func (r *Reader) read(f *File, h *os.File) {
 			f.keep = true
 			return
 		}
-		timer.Reset(wait)
+		pause := wait
+		if due := f.due(); due > 0 && err == nil {
+			pause = min(pause, max(time.Millisecond, time.Duration(int64(due)-now.UnixNano())))
+		}
+		timer.Reset(pause)
 		select {
 		case <-timer.C:
 		case <-f.blocked:
@@ -257,7 +264,7 @@ func (r *Reader) decide(f *File, last bool) {
 	}
 	if pod := record.IsPodLog(f.Path) || f.As != ""; pod || r.cfg.Format != record.FormatAuto {
 		f.lines.Set(r.cfg.Format, pod)
-		f.decided = true
+		r.decided(f)
 		return
 	}
 	line, _, whole := bytes.Cut(bytes.TrimLeft(f.prefix, "\x00"), []byte{'\n'})
@@ -269,7 +276,14 @@ func (r *Reader) decide(f *File, last bool) {
 	default:
 		return
 	}
+	r.decided(f)
+}
+
+func (r *Reader) decided(f *File) {
 	f.decided = true
+	if r.cfg.Multiline != nil {
+		f.lines.Join(r.cfg.Multiline(f.Path, f.As))
+	}
 }
 
 // finish delivers the text after the last newline and unfinished records.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
+	"github.com/sluiceio/sluice/receivers/tail/multiline"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	MaxOpenFiles     int
 	Linger           time.Duration // how long lines wait for those of other files; 0: not at all
 	Origin           record.Origin
+	Multiline        func(path, as string) *multiline.Rule // by which a file's lines are joined; may be nil
 
 	SaveDir   string // for the rest of deleted files; empty: nowhere
 	SaveBytes int64

@@ -65,9 +65,7 @@ func (f *File) Place() int64 { return f.next }
 // Orphan records that no file has this content any more.
 func (r *Reader) Orphan(f *File) {
 	f.deleted.Store(true)
-	if f.lines.Open() {
-		r.Lose(pipeline.DropTruncatedUnread, 1, 0)
-	}
+	r.last(f, pipeline.DropTruncatedUnread)
 }
 
 // An editor (vim, sed -i) puts another file in the place of a log, with the same content and perhaps more. It is read on.

@@ -32,7 +32,7 @@ func (l *Lines) Set(format string, pod bool) {
 }
 
 // Joins reports whether a record may take several lines.
-func (l *Lines) Joins() bool { return l.format != plainText || l.auto }
+func (l *Lines) Joins() bool { return l.format != plainText || l.auto || l.multi != nil }
 
 // Longest is the longest physical line that is not overlong, in bytes.
 func (l *Lines) Longest() int {

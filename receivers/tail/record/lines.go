@@ -46,7 +46,9 @@ type Lines struct {
 	clock      clock
 	observed   uint64 // ns; rises with each record, so that sorting by time keeps the file's order
 	unescaped  []byte // see docker.text
-	parts      Parts
+	now        uint64 // of the last To
+	parts      [streams]part
+	multi      *joiner // nil: lines are not joined
 	counts     Counts
 
 	out     *Batch // where records go
@@ -71,6 +73,7 @@ func NewLines(maxBytes int, attributes *Attributes) Lines {
 // To sets the batch that receives records, and their observed time in ns since 1970.
 func (l *Lines) To(b *Batch, now uint64) {
 	l.out = b
+	l.now = max(l.now, now)
 	l.observed = max(l.observed, now)
 }
 
@@ -87,6 +90,9 @@ func (l *Lines) Take(chunk []byte, base int64) (used int, full bool) {
 		if !l.Fits(n) {
 			return at, true
 		}
+		if l.multi != nil {
+			l.multi.rest = chunk[at+n+1:]
+		}
 		l.line(chunk[at:at+n], base+int64(at))
 		at += n + 1
 	}
@@ -95,12 +101,19 @@ func (l *Lines) Take(chunk []byte, base int64) (used int, full bool) {
 
 // Fits reports whether there is room for all that a line of n bytes completes.
 func (l *Lines) Fits(n int) bool {
-	return l.out.fits(n + len(l.parts[stdout].body) + len(l.parts[stderr].body))
+	n += len(l.parts[stdout].body) + len(l.parts[stderr].body)
+	if l.multi != nil {
+		n += l.multi.largest()
+	}
+	return l.out.fits(n)
 }
 
 // Line appends a line that Take did not see whole: the start of an overlong one, or a last one without newline.
 func (l *Lines) Line(line []byte, start int64) {
 	l.valid = false
+	if l.multi != nil {
+		l.multi.rest = nil
+	}
 	l.line(line, start)
 }
 
@@ -129,7 +142,11 @@ func (l *Lines) line(line []byte, start int64) {
 		l.decide(line)
 	}
 	if l.format == plainText {
-		l.record(0, noStream, line)
+		if l.multi == nil || l.multi.passes(noStream, line, line) {
+			l.record(0, noStream, line)
+			return
+		}
+		l.take(&whole{source: noStream, start: start, body: line})
 		return
 	}
 	var c headed
@@ -140,10 +157,16 @@ func (l *Lines) line(line []byte, start int64) {
 	}
 	p := &l.parts[c.stream]
 	if !p.open && !c.partial {
-		l.record(c.time, int(c.stream), c.body)
+		// Docker's header does not tell where the next line's body is.
+		if l.multi == nil || l.format == criLines && l.multi.passes(int(c.stream), line, c.body) {
+			l.record(c.time, int(c.stream), c.body)
+			return
+		}
+		l.take(&whole{time: c.time, source: int(c.stream), start: start, body: c.body})
 		return
 	}
 	p.join(&c, start, l.max)
+	p.touched = l.now
 	if !c.partial {
 		l.finish(int(c.stream))
 	}
