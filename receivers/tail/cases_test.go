@@ -54,6 +54,7 @@ func runCase(t *testing.T, archive *txtar.Archive, linger time.Duration) {
 	for _, f := range archive.Files {
 		sections[f.Name] = string(f.Data)
 	}
+	w.sections = sections
 	var keys map[string]any
 	w.must(yaml.Unmarshal([]byte(strings.ReplaceAll(sections["config"], "DIR", w.dir)), &keys))
 	w.must(confmap.NewFromStringMap(keys).Unmarshal(w.cfg))
@@ -145,6 +146,21 @@ func (w *world) step(line string) error {
 		}
 		arg = s
 		w.append(name, strings.Repeat(text(), count))
+	case "pour": // pour FILE plain|stdout|stderr|docker SECTION: appends its lines, as they are, with CRI's header, or as Docker does
+		how, section, _ := strings.Cut(arg, " ")
+		text, ok := w.sections[section]
+		if !ok {
+			return fmt.Errorf("no section %q", section)
+		}
+		for l := range strings.Lines(text) {
+			switch how {
+			case "stdout", "stderr":
+				l = "2026-01-02T03:04:05Z " + how + " F " + l
+			case "docker":
+				l = fmt.Sprintf(`{"log":%q,"stream":"stderr","time":"2026-01-02T03:04:05Z"}`+"\n", l)
+			}
+			w.append(name, l)
+		}
 	case "edit": // puts another file with its content and more in its place, as sed -i does
 		b, err := os.ReadFile(path)
 		if err != nil {

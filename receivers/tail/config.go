@@ -30,14 +30,18 @@ type Config struct {
 	// StartAt ("end" or "beginning") applies to files found at the first start, without a checkpoint. Later files are read
 	// from the beginning.
 	StartAt string `mapstructure:"start_at"`
-	// Format is "cri" (Kubernetes container logs), "plain" or "auto": CRI for pod log paths, else decided by each file's
-	// first line.
+	// Format is "cri" (container logs of containerd and CRI-O), "docker" (of Docker's json-file driver), "plain" or "auto":
+	// CRI or Docker for pod log paths, else decided by each file's first line.
 	Format string `mapstructure:"format"`
 	// PollInterval is how often files and folders are checked. With more than a few hundred files, idle files and folders
 	// are checked less often; each file at least every five seconds.
 	PollInterval time.Duration `mapstructure:"poll_interval"`
 	// MaxLineBytes limits a record's body; longer lines are cut, flagged with log.truncated and counted.
 	MaxLineBytes int `mapstructure:"max_line_bytes"`
+	// Multiline joins lines into one record, such as stack traces.
+	Multiline Multiline `mapstructure:"multiline"`
+	// ForceFlushPeriod is how long a record waits for its next line.
+	ForceFlushPeriod time.Duration `mapstructure:"force_flush_period"`
 	// Linger is how long a line waits for lines of other files, to be sent in one request with them. 0: each file has
 	// requests of its own. A file that fills requests does not wait.
 	Linger time.Duration `mapstructure:"linger"`
@@ -68,6 +72,8 @@ func Default() *Config {
 		Format:           record.FormatAuto,
 		PollInterval:     200 * time.Millisecond,
 		MaxLineBytes:     64 << 10,
+		Multiline:        Multiline{MaxLines: maxLinesDefault},
+		ForceFlushPeriod: 500 * time.Millisecond, // the Collector's
 		Linger:           time.Second,
 		MaxBatchBytes:    256 << 10,
 		MaxInFlight:      4,
@@ -99,9 +105,13 @@ func (c *Config) Validate() error {
 		fault(!filepath.IsAbs(root) || strings.ContainsAny(root, "*?"), `"follow_symlinks": %q is not an absolute path without wildcards`, root)
 	}
 	fault(c.StartAt != startAtEnd && c.StartAt != startAtBeginning, `"start_at" is %q: set end or beginning`, c.StartAt)
-	fault(!slices.Contains([]string{record.FormatAuto, record.FormatPlain, record.FormatCRI}, c.Format), `"format" is %q: set auto, plain or cri`, c.Format)
+	fault(!slices.Contains(record.Formats(), c.Format), `"format" is %q: set auto, plain, cri or docker`, c.Format)
 	fault(c.PollInterval < time.Millisecond, `"poll_interval" is %s: set at least 1ms; the default is 200ms`, c.PollInterval)
 	fault(c.MaxLineBytes < minLine || c.MaxLineBytes > maxLine, `"max_line_bytes" is %d: set a value from %d to %d`, c.MaxLineBytes, minLine, maxLine)
+	if err := c.Multiline.validate(); err != nil {
+		errs = append(errs, err)
+	}
+	fault(c.ForceFlushPeriod < minFlush || c.ForceFlushPeriod > maxFlush, `"force_flush_period" is %s: set %s to %s; the default is 500ms`, c.ForceFlushPeriod, minFlush, maxFlush)
 	fault(c.Linger < 0 || c.Linger > maxLinger, `"linger" is %s: set 0 to %s; the default is 1s`, c.Linger, maxLinger)
 	least := 2*c.MaxLineBytes + minBatch
 	fault(c.MaxBatchBytes < least, `"max_batch_bytes" is %d: set at least %d, so that two lines of "max_line_bytes" fit in a request`, c.MaxBatchBytes, least)
@@ -130,6 +140,6 @@ const (
 func Component() pipeline.Component {
 	c := pipeline.Receiver("tail", Default, func(s pipeline.Settings, c *Config, out pipeline.Outputs) (any, error) {
 		return New(s, c, out)
-	}, pipeline.Logs).WithDoc("Log files: plain and Kubernetes container logs, with rotation, checkpoint after delivery").Replaying()
+	}, pipeline.Logs).WithDoc("Log files: plain and container logs (CRI, Docker), with rotation, checkpoint after delivery").Replaying()
 	return pipeline.WithPlayer(c, newPlayer)
 }

@@ -28,7 +28,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			Bytes:      counter("read_bytes_total", "Bytes of files that were made into records."),
 			Truncated:  counter("truncated_lines_total", "Records cut at max_line_bytes."),
 			Repaired:   counter("repaired_lines_total", "Records whose invalid UTF-8 was replaced by U+FFFD."),
-			Malformed:  counter("malformed_lines_total", "Lines of CRI files without a CRI header, delivered whole."),
+			Malformed:  counter("malformed_lines_total", "Lines of container logs that are not of their format, delivered whole."),
 			NULs:       counter("skipped_nul_bytes_total", "NUL bytes before lines, which copytruncate leaves."),
 			Refused:    counter("refused_requests_total", "Requests that were refused and are repeated."),
 			Compressed: counter("compressed_files_total", "Files skipped because they are compressed."),
@@ -45,6 +45,7 @@ func registerGauges(reg prometheus.Registerer, r *Receiver) {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_tail_" + name, Help: help}, value))
 	}
 	gauge("open_files", "Files that are open.", func() float64 { return float64(r.reader.OpenFiles()) })
+	gauge("dangling_links", "Links that the globs match and that have led nowhere for ten seconds: these logs are not read.", func() float64 { return float64(r.dangling()) })
 	gauge("files", "Files that are followed.", func() float64 { n, _ := r.tracker.Census(); return float64(n) })
 	gauge("unread_bytes", "Bytes of followed files that are not made into records yet.", func() float64 { _, n := r.tracker.Census(); return float64(n) })
 }

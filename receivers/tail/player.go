@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
+	"github.com/sluiceio/sluice/receivers/tail/multiline"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
@@ -17,12 +18,16 @@ type player struct {
 	cfg              *Config
 	next             pipeline.Sink
 	include, exclude []finder.Glob
+	joining          func(path, as string) *multiline.Rule // may be nil
 }
 
 func newPlayer(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*player, error) {
 	p := &player{settings: s, cfg: cfg, next: out.For(pipeline.Logs)}
 	var err error
 	if p.include, err = finder.ParseGlobs(cfg.Include); err != nil {
+		return nil, err
+	}
+	if p.joining, err = cfg.chooser(); err != nil {
 		return nil, err
 	}
 	p.exclude, err = finder.ParseGlobs(cfg.Exclude)
@@ -41,13 +46,11 @@ func (p *player) Play(ctx context.Context, in pipeline.Played) error {
 		return nil
 	}
 	lines := record.NewLines(p.cfg.MaxLineBytes, record.NewAttributes())
-	switch {
-	case p.cfg.Format == record.FormatCRI, p.cfg.Format == record.FormatAuto && record.IsPodLog(in.What):
-		lines.SetCRI()
-	case p.cfg.Format == record.FormatAuto:
-		lines.SetAuto()
+	lines.Set(p.cfg.Format, record.IsPodLog(in.What))
+	if p.joining != nil {
+		lines.Join(p.joining(in.What, ""))
 	}
-	envelope := record.Origin{Host: in.Host, Service: p.cfg.ServiceName, Attributes: p.cfg.Attributes, Version: p.settings.Version}.Envelope(in.What)
+	envelope := record.Origin{Host: in.Host, Service: p.cfg.ServiceName, Attributes: p.cfg.Attributes, Version: p.settings.Version}.Envelope(in.What, "")
 	pool := record.NewPool(p.cfg.MaxBatchBytes)
 	for rest, at := in.Text, 0; ; {
 		batch := pool.Get(envelope)

@@ -30,6 +30,7 @@ type Receiver struct {
 	checkpoint *checkpoint.Store
 	reader     *reader.Reader
 	tracker    *tracker.Tracker
+	dangling   func() int64
 
 	loopsCtx  context.Context // canceled by Stop
 	stopLoops context.CancelFunc
@@ -50,6 +51,10 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		return nil, err
 	}
 	exclude, err := finder.ParseGlobs(cfg.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	joining, err := cfg.chooser()
 	if err != nil {
 		return nil, err
 	}
@@ -75,11 +80,18 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		MaxOpenFiles:     cfg.MaxOpenFiles,
 		Linger:           cfg.Linger,
 		Origin:           record.Origin{Host: host, Service: cfg.ServiceName, Attributes: cfg.Attributes, Version: s.Version},
+		Multiline:        joining,
 		SaveDir:          saveDir,
 		SaveBytes:        cfg.MaxDeletedBytes,
 	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { r.tracker.Rewritten(now, part) }})
 	files := finder.New(include, exclude, unreadable.Report)
 	files.FollowLinks(cfg.FollowSymlinks)
+	files.NameBy(record.IsPodLog)
+	files.TellDangling(func(n int, link, target string) {
+		s.Log.Warn("links lead to files that do not exist, so their logs are not read; in a container, mount the folder that they lead to (with Docker: /var/lib/docker/containers) at the same path",
+			"links", n, "link", link, "target", target)
+	})
+	r.dangling = files.Dangling
 	r.tracker = tracker.New(tracker.Config{
 		StartAtEnd:      cfg.StartAt == startAtEnd,
 		PollInterval:    cfg.PollInterval,

@@ -39,6 +39,33 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestValidateMultiline(t *testing.T) {
+	for _, tt := range []struct {
+		m    Multiline
+		says []string
+	}{
+		{Multiline{}, []string{"multiline::max_lines", "1000"}},
+		{Multiline{MaxLines: 9, Joining: Joining{Presets: []string{"java", "ruby"}}}, []string{`"multiline"`, "ruby", "java, python, go, nodejs, dotnet"}},
+		{Multiline{MaxLines: 9, Joining: Joining{Presets: []string{"java"}, LineStartPattern: "x"}}, []string{`"multiline"`, "only one of"}},
+		{Multiline{MaxLines: 9, Joining: Joining{LineStartPattern: "x("}}, []string{"line_start_pattern", "missing closing"}},
+		{Multiline{MaxLines: 9, Rules: []MultilineRule{{Joining: Joining{LineEndPattern: "["}}, {Include: []string{"~/x"}}}}, []string{"multiline::rules::0", "line_end_pattern", "multiline::rules::0::include", "multiline::rules::1::include", "${env:HOME}"}},
+	} {
+		c := Default()
+		c.Include, c.Multiline = []string{"/x"}, tt.m
+		err := c.Validate()
+		for _, says := range tt.says {
+			if err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%+v: %v, without %q", tt.m, err, says)
+			}
+		}
+	}
+	c := Default()
+	c.Include, c.ForceFlushPeriod = []string{"/x"}, time.Hour
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"force_flush_period"`) {
+		t.Error(err)
+	}
+}
+
 // TestGlobsThatNobodyExpands: what a shell would have done is a fault that says what to write.
 func TestGlobsThatNobodyExpands(t *testing.T) {
 	for glob, says := range map[string]string{
@@ -119,6 +146,9 @@ func TestREADME(t *testing.T) {
 			continue
 		}
 		want := fmt.Sprint(value)
+		if sub, ok := value.(map[string]any); ok && len(sub) > 0 {
+			want = "off" // a section with keys of its own
+		}
 		if want == "[]" || want == "map[]" || want == "" || value == nil {
 			want = "none"
 		}

@@ -64,6 +64,8 @@ type world struct {
 	receiver *Receiver
 	rejected int // records in rejected batches
 
+	sections map[string]string // of the case
+
 	through pipeline.Sink // the sink in front of this one; nil: none
 
 	mu      sync.Mutex

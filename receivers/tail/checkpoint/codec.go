@@ -24,6 +24,7 @@ type Entry struct {
 	Modified    int64       // ns since 1970
 	Seen        int64       // when the file last existed, seconds since 1970
 	Path        string      // where it was first found; its records carry it
+	As          string      // see reader.File; written only where there is one
 }
 
 // Born returns the birth time or, if unknown, the last modification.
@@ -72,7 +73,11 @@ func appendLine(out []byte, format string, args ...any) []byte {
 }
 
 func appendEntry(out []byte, e Entry) []byte {
-	return appendLine(out, "%d %d %d %s %s %d %d %d %d %q", e.Key.Dev, e.Key.Ino, e.Key.Birth, e.Fingerprint, e.Mark, e.Offset, e.Size, e.Modified, e.Seen, e.Path)
+	names := strconv.Quote(e.Path)
+	if e.As != "" {
+		names += " " + strconv.Quote(e.As)
+	}
+	return appendLine(out, "%d %d %d %s %s %d %d %d %d %s", e.Key.Dev, e.Key.Ino, e.Key.Birth, e.Fingerprint, e.Mark, e.Offset, e.Size, e.Modified, e.Seen, names)
 }
 
 func appendGone(out []byte, n name) []byte {
@@ -211,7 +216,10 @@ func (f *fields) key() fileid.Key {
 }
 
 func (f *fields) path() string {
-	path, err := strconv.Unquote(f.text)
+	quoted, err := strconv.QuotedPrefix(f.text)
+	f.fault(err)
+	f.text = strings.TrimPrefix(f.text[len(quoted):], " ")
+	path, err := strconv.Unquote(quoted)
 	f.fault(err)
 	return path
 }
@@ -230,7 +238,12 @@ func parseEntry(text string) (e Entry, err error) {
 	e.Mark, err = fileid.ParseMark(f.next())
 	f.fault(err)
 	e.Offset, e.Size, e.Modified, e.Seen = f.number(), f.number(), f.number(), f.number()
-	e.Path = f.path()
+	if e.Path = f.path(); f.text != "" {
+		e.As = f.path()
+	}
+	if f.text != "" {
+		f.fault(errors.New("more behind its names"))
+	}
 	if e.Offset < 0 || e.Mark.End() > e.Offset {
 		f.fault(errors.New("a negative offset, or one before its mark"))
 	}

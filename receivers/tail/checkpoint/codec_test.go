@@ -20,6 +20,9 @@ func testEntries(n int) []Entry {
 			Path: fmt.Sprintf("/var/log/%02d \n\"\xff.log", i),
 		})
 	}
+	if n > 2 {
+		out[2].As = "/var/log/pods/ns_p_u/c/0 \"\xff.log"
+	}
 	return out
 }
 

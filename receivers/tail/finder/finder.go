@@ -24,6 +24,8 @@ type Finder struct {
 	include, exclude []Glob
 	roots            []string // see FollowLinks
 	unreadable       func(path string, err error)
+	telling          func(path string) bool // see NameBy; may be nil
+	links            links
 
 	watches watches
 	folders map[string]*Folder
@@ -78,7 +80,8 @@ const (
 
 // New makes a finder. unreadable is called for paths that cannot be read.
 func New(include, exclude []Glob, unreadable func(path string, err error)) *Finder {
-	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*Folder{}, changed: map[string]bool{}, seen: map[string]bool{}}
+	return &Finder{include: include, exclude: exclude, unreadable: unreadable, folders: map[string]*Folder{}, changed: map[string]bool{}, seen: map[string]bool{},
+		links: links{names: map[string]listedName{}, nowhere: map[string]*dangling{}}}
 }
 
 // Missing returns the globs whose folder before the first wildcard does not exist.
@@ -113,6 +116,7 @@ func (f *Finder) Find(now time.Time) []File {
 			delete(f.folders, path)
 		}
 	}
+	f.judgeLinks()
 	return f.out
 }
 
@@ -169,6 +173,9 @@ func (d *Folder) ask(sweep int, a ask) {
 func (f *Finder) walk(dir string, parts []string, at place) {
 	d, err := f.folder(dir, at.linked || at.root)
 	if err != nil {
+		if at.linked && os.IsNotExist(err) {
+			f.nowhere(dir)
+		}
 		f.failed(dir, err)
 		return
 	}
@@ -342,6 +349,7 @@ func (f *Finder) file(path string, d *Folder, n *name, linked bool) {
 			return
 		}
 		if link && real != path {
+			f.name(path, real)
 			path, n = real, nil
 			if matchAny(f.exclude, path) {
 				return

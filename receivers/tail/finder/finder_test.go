@@ -295,3 +295,86 @@ func TestSiblings(t *testing.T) {
 		t.Errorf("found in no folder: %q", at)
 	}
 }
+
+func TestDanglingLinks(t *testing.T) {
+	dir := t.TempDir()
+	link := func(to, name string) {
+		t.Helper()
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "pods"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link("../docker/a.log", "pods/a.log")
+	link(filepath.Join(dir, "docker/b.log"), "pods/b.log")
+	link("nowhere", "pods/folder")
+	f := New(globs(t, filepath.Join(dir, "pods/*.log"), filepath.Join(dir, "pods/*/*.log"), filepath.Join(dir, "pods/none.log")), nil, func(path string, err error) { t.Errorf("%s: %v", path, err) })
+	var told []string
+	f.TellDangling(func(n int, link, target string) {
+		told = append(told, fmt.Sprintf("%d %s %s", n, strings.TrimPrefix(link, dir), strings.TrimPrefix(target, dir)))
+	})
+	now := time.Now()
+	for range 5 {
+		f.Find(now)
+		now = now.Add(4 * time.Second)
+	}
+	if want := []string{"3 /pods/a.log /docker/a.log"}; !slices.Equal(told, want) || f.Dangling() != 3 {
+		t.Fatalf("told %q of %d", told, f.Dangling())
+	}
+	write(t, filepath.Join(dir, "docker/b.log"), "x\n")
+	f.FollowLinks([]string{dir})
+	if err := os.Remove(filepath.Join(dir, "pods/folder")); err != nil {
+		t.Fatal(err)
+	}
+	link("../docker/c.log", "pods/c.log")
+	for range 5 {
+		f.Find(now)
+		now = now.Add(4 * time.Second)
+	}
+	if want := []string{"3 /pods/a.log /docker/a.log", "1 /pods/c.log /docker/c.log"}; !slices.Equal(told, want) || f.Dangling() != 2 {
+		t.Fatalf("told %q of %d", told, f.Dangling())
+	}
+}
+
+func TestNameOf(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := func(name string) string { return filepath.Join(dir, name) }
+	write(t, path("docker/id.log"), "x\n")
+	write(t, path("pods/b.log"), "x\n")
+	for name, to := range map[string]string{"pods/a.log": "../docker/id.log", "containers/a.log": path("pods/a.log"), "containers/b.log": path("pods/b.log")} {
+		if err := os.MkdirAll(filepath.Dir(path(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, include := range [][]string{{path("containers/*.log")}, {path("docker/*.log"), path("containers/*.log")}, {path("pods/*.log")}} {
+		f := New(globs(t, include...), nil, func(path string, err error) { t.Errorf("%s: %v", path, err) })
+		f.FollowLinks([]string{dir})
+		f.NameBy(func(p string) bool { return filepath.Dir(p) == path("pods") })
+		now := time.Now()
+		for range 3 {
+			f.Find(now)
+			now = now.Add(11 * time.Second)
+			if got := f.NameOf(path("docker/id.log")); got != path("pods/a.log") || f.NameOf(path("pods/b.log")) != "" {
+				t.Fatalf("%q: %q", include, got)
+			}
+		}
+		if err := os.Rename(path("pods/a.log"), path("pods/gone")); err != nil {
+			t.Fatal(err)
+		}
+		f.Find(now)
+		if got := f.NameOf(path("docker/id.log")); got != "" && include[0] != path("pods/*.log") {
+			t.Fatalf("%q: %q remains", include, got)
+		}
+		if err := os.Rename(path("pods/gone"), path("pods/a.log")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package finder
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -16,6 +17,9 @@ func (f *Finder) FollowLinks(roots []string) { f.roots = roots }
 func (f *Finder) follow(path string) (real string, ok bool) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
+		if os.IsNotExist(err) {
+			f.nowhere(path)
+		}
 		f.failed(path, err)
 		return "", false
 	}

@@ -16,6 +16,7 @@ import (
 type File struct {
 	Key  fileid.Key
 	Path string // where it was first found; its records carry it
+	As   string // the pod's log by which a link led to it; its records carry that, too; usually empty
 
 	win atomic.Pointer[progress] // replaced when the content is
 
@@ -81,6 +82,7 @@ type position struct {
 type Begin struct {
 	Name        string // today's
 	Path        string // carried by the records
+	As          string // see File
 	Stat        fileid.Stat
 	Offset      int64
 	Fingerprint fileid.Fingerprint // of the content that Offset refers to
@@ -90,7 +92,7 @@ type Begin struct {
 
 // NewFile makes a file that is not read yet.
 func (r *Reader) NewFile(b Begin) *File {
-	f := &File{Key: b.Stat.Key, Path: b.Path, wake: make(chan struct{}, 1)}
+	f := &File{Key: b.Stat.Key, Path: b.Path, As: b.As, wake: make(chan struct{}, 1)}
 	f.name.Store(b.Name)
 	f.lines = record.NewLines(r.cfg.MaxLineBytes, r.attributes)
 	f.tried = -1
@@ -158,14 +160,14 @@ func (f *File) GiveUp() {
 // Entry returns the state for the checkpoint.
 func (f *File) Entry(now time.Time) checkpoint.Entry {
 	e := f.window().entry()
-	e.Key, e.Path, e.Seen = f.Key, f.Path, now.Unix()
+	e.Key, e.Path, e.As, e.Seen = f.Key, f.Path, f.As, now.Unix()
 	return e
 }
 
 // Content returns what identifies the content, as far as it was read.
 func (f *File) Content() checkpoint.Entry {
 	e := f.window().read()
-	e.Key, e.Path = f.Key, f.Path
+	e.Key, e.Path, e.As = f.Key, f.Path, f.As
 	return e
 }
 
@@ -186,6 +188,9 @@ func (f *File) Look(s fileid.Stat) (wanted bool) {
 	if f.compressed && s.Size >= f.seen.Size {
 		return false
 	}
+	if due := f.due(); due > 0 && due <= uint64(time.Now().UnixNano()) {
+		return true
+	}
 	unfinished := f.rotated.Load() && !f.ended && (f.next < s.Size || f.lines.Open())
 	return f.behind || f.wanted() || s.Size != f.seen.Size || s.Modified != f.seen.Modified || unfinished
 }
@@ -198,6 +203,7 @@ func (r *Reader) Gone(f *File) {
 		r.Lose(pipeline.DropRotatedUnread, f.Estimate(unread), unread)
 		r.settings.Log.Warn("a file was deleted or moved away before it was read to its end; its rest is lost and counted as rotated_unread", "file", f.Path, "unread_bytes", unread)
 	}
+	r.last(f, pipeline.DropRotatedUnread)
 	f.window().cut(f.next)
 	if !f.watched && !f.window().skips() {
 		r.metrics.Unwatched.Inc()

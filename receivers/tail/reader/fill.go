@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
@@ -25,12 +26,9 @@ var errBlocked = errors.New("the pipeline has not taken what was read before")
 // fill reads into one batch, until it is full or nothing complete is left, and sends it. errBlocked is the backpressure: the
 // window or the memory limit is full. more: call again.
 func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) {
-	if f.blocked = f.window().full(r.cfg.MaxInFlight); f.blocked != nil {
-		return false, errBlocked
-	}
-	b, ok := r.takeBatch(f.seen.Size-f.next, f.envelope)
-	if !ok {
-		return false, errBlocked
+	b, err := r.begin(f)
+	if err != nil {
+		return false, err
 	}
 	from := f.next
 	p := pass{r: r, f: f, h: h, b: b, buf: r.blocks.Get().([]byte), last: last}
@@ -42,22 +40,85 @@ func (r *Reader) fill(f *File, h io.ReaderAt, last bool) (more bool, err error) 
 	f.records += int64(b.Items())
 	f.bytes += f.next - from
 	r.metrics.Bytes.Add(float64(f.next - from))
-	r.metrics.count(f.lines.TakeCounts())
 	f.unread.Store(max(0, f.seen.Size-f.next))
+	r.end(f, b, more, f.next != from)
+	return more, err
+}
+
+// begin takes a batch for f; errBlocked if there is no room.
+func (r *Reader) begin(f *File) (*record.Batch, error) {
+	if f.blocked = f.window().full(r.cfg.MaxInFlight); f.blocked != nil {
+		return nil, errBlocked
+	}
+	_, waiting := f.lines.Waiting()
+	b, ok := r.takeBatch(max(0, f.seen.Size-f.next)+int64(waiting), f.envelope)
+	if !ok {
+		return nil, errBlocked
+	}
+	return b, nil
+}
+
+// end sends the batch, or gives it back. moved says that the position did.
+func (r *Reader) end(f *File, b *record.Batch, more, moved bool) {
+	r.metrics.count(f.lines.TakeCounts())
 	resume := f.lines.Resume(f.next)
-	switch {
-	case b.Items() > 0:
+	if b.Items() > 0 {
 		r.deliver(f, f.call(resume, b.Items()), b, more)
-	case f.next != from:
-		// Nothing to send, but the position moved: NULs, or lines of an unfinished record.
+		return
+	}
+	if moved { // nothing to send, but NULs, or lines of an unfinished record
 		if w, c := f.window(), f.call(resume, 0); !w.grow(c) {
 			w.settle(w.launch(c))
 		}
-		r.giveBatch(b)
-	default:
-		r.giveBatch(b)
 	}
-	return more, err
+	r.giveBatch(b)
+}
+
+// release sends what has waited long enough for its next line.
+func (r *Reader) release(f *File) error {
+	now := uint64(time.Now().UnixNano())
+	if due := f.due(); due == 0 || due > now {
+		return nil
+	}
+	b, err := r.begin(f)
+	if err != nil {
+		return err
+	}
+	f.lines.To(b, now)
+	f.lines.Release(now, f.whole())
+	f.lines.To(nil, 0)
+	r.end(f, b, false, false)
+	return nil
+}
+
+// due is when something is to be released, in ns since 1970; 0: nothing waits.
+func (f *File) due() uint64 { return f.lines.Due(f.whole()) }
+
+// whole reports whether the runtime goes on with its lines in this file, if at all.
+func (f *File) whole() bool { return !f.rotated.Load() && !f.deleted.Load() }
+
+// last sends what waited for its next line in a file that is gone; without memory for that, it is lost. Nobody may be reading
+// it.
+func (r *Reader) last(f *File, why pipeline.Reason) {
+	n, size := f.lines.Waiting()
+	if n == 0 {
+		return
+	}
+	pool := r.small
+	if size > smallBatch/2 {
+		pool = r.large
+	}
+	if !r.memory.TryAcquire(int64(pool.Size())) {
+		r.Lose(why, n, int64(size))
+		return
+	}
+	f.envelope = r.cfg.Origin.Envelope(f.Path, f.As)
+	b := pool.Get(f.envelope)
+	f.lines.To(b, uint64(time.Now().UnixNano()))
+	f.lines.FinishAll()
+	f.lines.To(nil, 0)
+	r.end(f, b, true, false)
+	f.envelope = nil
 }
 
 // call makes the call for what was read last; it is to be launched.
@@ -104,7 +165,7 @@ func (p *pass) run() (more bool, err error) {
 			}
 			p.f.pass(rest[:n])
 			p.f.lines.SkipNULs(n)
-		case len(rest) >= p.r.lineMax:
+		case len(rest) >= p.f.lines.Longest():
 			p.f.skip, p.f.nuls = p.f.next+int64(len(rest)), false
 		case p.last:
 			if !p.f.lines.Fits(len(rest)) {
@@ -175,7 +236,7 @@ func (p *pass) search() (more bool, err error) {
 // overlong delivers the beginning of the line; the rest is not buffered.
 func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 	f := p.f
-	if !f.lines.Fits(p.r.lineMax) {
+	if !f.lines.Fits(f.lines.Longest()) {
 		f.skip = end
 		return true, nil
 	}
@@ -183,7 +244,7 @@ func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	f.lines.Line(chunk[:min(int64(len(chunk)), int64(p.r.lineMax), end-f.next)], f.next)
+	f.lines.Line(chunk[:min(int64(len(chunk)), int64(f.lines.Longest()), end-f.next)], f.next)
 	f.next, f.skip = end+int64(newline), 0
 	return false, nil
 }
@@ -192,7 +253,7 @@ func (p *pass) overlong(end int64, newline int) (more bool, err error) {
 func (p *pass) read(offset int64) ([]byte, error) {
 	want := int64(len(p.buf))
 	if left := int64(p.b.Left()); left < want {
-		want = max(left, int64(p.r.lineMax)+1)
+		want = max(left, int64(p.f.lines.Longest())+1)
 	}
 	n, err := p.h.ReadAt(p.buf[:min(want, max(0, p.f.seen.Size-offset))], offset)
 	if err == io.EOF {

@@ -128,7 +128,7 @@ func FuzzFill(f *testing.F) {
 	const limit = 16
 	r := newReader(f, Config{MaxLineBytes: limit, MaxBatchBytes: 700, MaxInFlight: 1, MaxInFlightBytes: 1 << 20}, nil) // a handful of records
 	r.small = r.large
-	size := r.lineMax + 1
+	size := record.LongestLine(r.cfg.MaxLineBytes) + 1
 	r.blocks.New = func() any { return make([]byte, size) }
 	f.Fuzz(func(t *testing.T, text, steps []byte, cri bool) {
 		for stamp := range bytes.FieldsFuncSeq(text, func(c rune) bool { return c == ' ' || c == '\n' }) {
@@ -141,7 +141,7 @@ func FuzzFill(f *testing.F) {
 		file := r.NewFile(Begin{Name: "/a.log", Path: "/a.log"})
 		file.seen.Size = 0
 		if cri {
-			file.lines.SetCRI()
+			file.lines.Set(record.FormatCRI, false)
 		}
 		file.envelope = &record.Envelope{}
 		read := func(last bool) {

@@ -8,7 +8,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
-// Rotation may split a CRI record: P lines at the end of the old file (elder), the F line in the new one (heir). So the heir
+// Rotation may split a record of a container log: its first lines at the end of the old file (elder), the last in the new one (heir). So the heir
 // waits until the elder is read to its end, and takes over its unfinished records.
 
 type succession struct {
@@ -51,7 +51,7 @@ func (r *Reader) inherit(f *File) bool {
 	if elder.Reading() || f.waits.IsZero() {
 		f.waits = time.Now()
 	}
-	if !f.lines.CRI() || time.Since(f.waits) >= quiet {
+	if !f.lines.Joins() || time.Since(f.waits) >= quiet {
 		elder.heir.Store(nil)
 		f.elder.Store(nil)
 		return true

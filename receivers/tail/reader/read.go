@@ -35,7 +35,7 @@ func (r *Reader) read(f *File, h *os.File) {
 			return
 		}
 	}
-	f.envelope = r.cfg.Origin.Envelope(f.Path)
+	f.envelope = r.cfg.Origin.Envelope(f.Path, f.As)
 	f.prefix = make([]byte, 0, fileid.FingerprintMax)
 	if f.grew.IsZero() {
 		f.grew = time.Now()
@@ -48,6 +48,9 @@ func (r *Reader) read(f *File, h *os.File) {
 		more, err := r.catchUp(f, h)
 		if wanted && err == nil && !more {
 			r.bequeath(f)
+		}
+		if err == nil && !more {
+			err = r.release(f)
 		}
 		if errors.Is(err, errRewritten) {
 			f.keep = true
@@ -112,7 +115,11 @@ func (r *Reader) read(f *File, h *os.File) {
 			f.keep = true
 			return
 		}
-		timer.Reset(wait)
+		pause := wait
+		if due := f.due(); due > 0 && err == nil {
+			pause = min(pause, max(time.Millisecond, time.Duration(int64(due)-now.UnixNano())))
+		}
+		timer.Reset(pause)
 		select {
 		case <-timer.C:
 		case <-f.blocked:
@@ -255,27 +262,28 @@ func (r *Reader) decide(f *File, last bool) {
 	if maybe && !last {
 		return
 	}
-	switch r.cfg.Format {
-	case record.FormatCRI:
-		f.lines.SetCRI()
-	case record.FormatAuto:
-		if record.IsPodLog(f.Path) {
-			f.lines.SetCRI()
-			break
-		}
-		line, _, whole := bytes.Cut(bytes.TrimLeft(f.prefix, "\x00"), []byte{'\n'})
-		switch {
-		case whole || len(line) >= record.CRIHeaderMax || last:
-			if record.IsCRI(line) {
-				f.lines.SetCRI()
-			}
-		case len(f.prefix) == fileid.FingerprintMax:
-			f.lines.SetAuto() // only NULs so far
-		default:
-			return
-		}
+	if pod := record.IsPodLog(f.Path) || f.As != ""; pod || r.cfg.Format != record.FormatAuto {
+		f.lines.Set(r.cfg.Format, pod)
+		r.decided(f)
+		return
 	}
+	line, _, whole := bytes.Cut(bytes.TrimLeft(f.prefix, "\x00"), []byte{'\n'})
+	switch format, sure := record.Detect(line, whole || last); {
+	case sure:
+		f.lines.Set(format, false)
+	case len(f.prefix) == fileid.FingerprintMax:
+		f.lines.Set(record.FormatAuto, false) // only NULs so far, or a long line of JSON
+	default:
+		return
+	}
+	r.decided(f)
+}
+
+func (r *Reader) decided(f *File) {
 	f.decided = true
+	if r.cfg.Multiline != nil {
+		f.lines.Join(r.cfg.Multiline(f.Path, f.As))
+	}
 }
 
 // finish delivers the text after the last newline and unfinished records.

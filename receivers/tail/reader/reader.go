@@ -16,12 +16,13 @@ import (
 
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
+	"github.com/sluiceio/sluice/receivers/tail/multiline"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
 // Config is what a user sets.
 type Config struct {
-	Format           string // record.FormatAuto, FormatPlain or FormatCRI
+	Format           string // one of record's constants
 	PollInterval     time.Duration
 	MaxLineBytes     int
 	MaxBatchBytes    int
@@ -30,6 +31,7 @@ type Config struct {
 	MaxOpenFiles     int
 	Linger           time.Duration // how long lines wait for those of other files; 0: not at all
 	Origin           record.Origin
+	Multiline        func(path, as string) *multiline.Rule // by which a file's lines are joined; may be nil
 
 	SaveDir   string // for the rest of deleted files; empty: nowhere
 	SaveBytes int64
@@ -67,7 +69,6 @@ type Reader struct {
 	offers     *source.Submitter
 	gather     *gather
 
-	lineMax      int       // longest physical line (header and body) that is not overlong
 	blocks       sync.Pool // []byte read buffers
 	small, large *record.Pool
 	memory       *semaphore.Weighted
@@ -102,14 +103,13 @@ func New(cfg Config, s Settings) *Reader {
 	r := &Reader{
 		cfg: cfg, settings: s.Pipeline, metrics: s.Metrics, unreadable: s.Unreadable, changed: s.Changed, rewritten: s.Rewritten,
 		offers:     source.NewSubmitter(s.Pipeline, s.Next, s.Metrics.Refused),
-		lineMax:    cfg.MaxLineBytes + record.CRIHeaderMax,
 		small:      record.NewPool(smallBatch),
 		large:      record.NewPool(cfg.MaxBatchBytes),
 		memory:     semaphore.NewWeighted(cfg.MaxInFlightBytes),
 		attributes: record.NewAttributes(),
 	}
 	r.gather = newGather(r)
-	size := max(blockSize, r.lineMax+1)
+	size := max(blockSize, record.LongestLine(cfg.MaxLineBytes)+1)
 	r.blocks.New = func() any { return make([]byte, size) }
 	r.readingCtx, r.stopReading = context.WithCancel(context.Background())
 	r.sendingCtx, r.stopSending = context.WithCancel(context.Background())

@@ -12,7 +12,7 @@ var errRewritten = errors.New("the content is another one")
 
 // split moves the former content, with its outstanding requests, to a new File and restarts f.
 func (f *File) split() (old *File) {
-	old = &File{Key: f.Key, Path: f.Path, wake: make(chan struct{}, 1)}
+	old = &File{Key: f.Key, Path: f.Path, As: f.As, wake: make(chan struct{}, 1)}
 	old.name.Store(f.Name())
 	old.win.Store(f.window())
 	old.position = f.position
@@ -65,9 +65,7 @@ func (f *File) Place() int64 { return f.next }
 // Orphan records that no file has this content any more.
 func (r *Reader) Orphan(f *File) {
 	f.deleted.Store(true)
-	if f.lines.Open() {
-		r.Lose(pipeline.DropTruncatedUnread, 1, 0)
-	}
+	r.last(f, pipeline.DropTruncatedUnread)
 }
 
 // An editor (vim, sed -i) puts another file in the place of a log, with the same content and perhaps more. It is read on.

@@ -123,6 +123,7 @@ const exact = 256 << 20
 
 // abandon counts the rest of a deleted file.
 func (r *Reader) abandon(f *File, h *os.File) {
+	r.last(f, pipeline.DropRotatedUnread)
 	records, size := r.rest(f, h)
 	if size > 0 {
 		_, held := f.window().outstanding()

@@ -2,12 +2,11 @@ package record
 
 import "bytes"
 
-// criLine is one physical line of the CRI log format, `<time> stdout|stderr P|F[:tags] <content>`; body points into the
-// line.
-type criLine struct {
+// headed is one physical line of a container's log; body points into the line, or into memory of its parser.
+type headed struct {
 	time    uint64 // ns since 1970
 	stream  uint8  // stdout or stderr
-	partial bool   // P: the next line of the same stream continues the record
+	partial bool   // the next line of the same stream continues the record
 	body    []byte
 }
 
@@ -21,11 +20,11 @@ const (
 const CRIHeaderMax = 128
 
 // IsCRI reports whether a line, or its first CRIHeaderMax bytes, has a CRI header.
-func IsCRI(line []byte) bool { return parseCRI(line, &clock{}, &criLine{}) }
+func IsCRI(line []byte) bool { return parseCRI(line, &clock{}, &headed{}) }
 
-// parseCRI parses the header of a line without its newline. It returns false for any other format; then the line is
+// parseCRI parses the header of a line without its newline, `<time> stdout|stderr P|F[:tags] <content>`. It returns false for any other format; then the line is
 // delivered whole, as plain text. It fills l in place: returning the struct stalled for a third of the time per line.
-func parseCRI(line []byte, c *clock, l *criLine) bool {
+func parseCRI(line []byte, c *clock, l *headed) bool {
 	t, n, ok := c.parse(line)
 	// The shortest rest is " stdout F".
 	if !ok || len(line) < n+9 || line[n] != ' ' {

@@ -17,21 +17,21 @@ func TestParseCRI(t *testing.T) {
 	const when = "2016-10-06T00:17:09.669794202Z"
 	for _, tt := range []struct {
 		line string
-		want criLine
+		want headed
 		no   bool
 	}{
-		{line: when + " stdout F hello", want: criLine{at(when), stdout, false, []byte("hello")}},
-		{line: when + " stderr P hel", want: criLine{at(when), stderr, true, []byte("hel")}},
-		{line: when + " stdout F ", want: criLine{at(when), stdout, false, []byte{}}},
-		{line: when + " stdout F", want: criLine{at(when), stdout, false, []byte{}}},
-		{line: when + " stdout F:x:y  a b ", want: criLine{at(when), stdout, false, []byte(" a b ")}},
-		{line: when + " stdout P:x", want: criLine{at(when), stdout, true, []byte{}}},
-		{line: "2016-10-06T00:17:09.66Z stdout F x", want: criLine{at("2016-10-06T00:17:09.66Z"), stdout, false, []byte("x")}},
-		{line: "2016-10-06T00:17:09Z stdout F x", want: criLine{at("2016-10-06T00:17:09Z"), stdout, false, []byte("x")}},
-		{line: "2024-02-29T23:59:59.000000001+05:30 stderr F x", want: criLine{at("2024-02-29T23:59:59.000000001+05:30"), stderr, false, []byte("x")}},
-		{line: "2024-02-29T23:59:59.123456789-11:00 stderr F x", want: criLine{at("2024-02-29T23:59:59.123456789-11:00"), stderr, false, []byte("x")}},
-		{line: "2024-02-29T23:59:59.12345678999-11:00 stderr F x", want: criLine{at("2024-02-29T23:59:59.123456789-11:00"), stderr, false, []byte("x")}},
-		{line: "2024-02-29T23:59:59,5Z stderr F x", want: criLine{at("2024-02-29T23:59:59.5Z"), stderr, false, []byte("x")}}, // time.Parse takes a comma
+		{line: when + " stdout F hello", want: headed{at(when), stdout, false, []byte("hello")}},
+		{line: when + " stderr P hel", want: headed{at(when), stderr, true, []byte("hel")}},
+		{line: when + " stdout F ", want: headed{at(when), stdout, false, []byte{}}},
+		{line: when + " stdout F", want: headed{at(when), stdout, false, []byte{}}},
+		{line: when + " stdout F:x:y  a b ", want: headed{at(when), stdout, false, []byte(" a b ")}},
+		{line: when + " stdout P:x", want: headed{at(when), stdout, true, []byte{}}},
+		{line: "2016-10-06T00:17:09.66Z stdout F x", want: headed{at("2016-10-06T00:17:09.66Z"), stdout, false, []byte("x")}},
+		{line: "2016-10-06T00:17:09Z stdout F x", want: headed{at("2016-10-06T00:17:09Z"), stdout, false, []byte("x")}},
+		{line: "2024-02-29T23:59:59.000000001+05:30 stderr F x", want: headed{at("2024-02-29T23:59:59.000000001+05:30"), stderr, false, []byte("x")}},
+		{line: "2024-02-29T23:59:59.123456789-11:00 stderr F x", want: headed{at("2024-02-29T23:59:59.123456789-11:00"), stderr, false, []byte("x")}},
+		{line: "2024-02-29T23:59:59.12345678999-11:00 stderr F x", want: headed{at("2024-02-29T23:59:59.123456789-11:00"), stderr, false, []byte("x")}},
+		{line: "2024-02-29T23:59:59,5Z stderr F x", want: headed{at("2024-02-29T23:59:59.5Z"), stderr, false, []byte("x")}}, // time.Parse takes a comma
 		{no: true},
 		{line: when, no: true},
 		{line: when + " stdout", no: true},
@@ -52,7 +52,7 @@ func TestParseCRI(t *testing.T) {
 	} {
 		var c clock
 		for range 2 { // the second time from the clock's memory
-			var got criLine
+			var got headed
 			ok := parseCRI([]byte(tt.line), &c, &got)
 			if ok == tt.no {
 				t.Errorf("%q: taken %t", tt.line, ok)
@@ -78,7 +78,7 @@ func FuzzParseCRI(f *testing.F) {
 	warm.parse([]byte("2016-10-06T00:17:09Z"))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		used, fresh := warm, clock{}
-		var a, b criLine
+		var a, b headed
 		ok, again := parseCRI(line, &used, &a), parseCRI(line, &fresh, &b)
 		if ok != again || a.time != b.time || !bytes.Equal(a.body, b.body) {
 			t.Fatalf("with memory %+v %t, without %+v %t", a, ok, b, again)
@@ -102,7 +102,7 @@ func BenchmarkParseCRI(b *testing.B) {
 	line := []byte("2016-10-06T00:17:09.669794202Z stdout F hello")
 	var c clock
 	b.ReportAllocs()
-	var l criLine
+	var l headed
 	for b.Loop() {
 		if !parseCRI(line, &c, &l) {
 			b.Fatal("not taken")

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -48,9 +49,15 @@ type Origin struct {
 }
 
 // Envelope encodes the envelope of a file. path is the path at which the file was first found: rotation does not change its
-// attributes.
-func (o Origin) Envelope(path string) *Envelope {
-	attrs := pathAttributes(path, o.Service)
+// attributes. pod is the pod's log that is a link to it, on a node with Docker; usually empty.
+func (o Origin) Envelope(path, pod string) *Envelope {
+	attrs := pathAttributes(cmp.Or(pod, path), o.Service)
+	if pod != "" {
+		attrs["log.file.path_resolved"] = path
+	}
+	if id := dockerID(path); id != "" {
+		attrs["container.id"] = id
+	}
 	attrs["host.name"] = o.Host
 	maps.Copy(attrs, o.Attributes)
 
@@ -113,7 +120,7 @@ func parsePodPath(path string) (podPath, bool) {
 	return podPath{namespace: pod[0], name: pod[1], uid: pod[2], container: parts[len(parts)-2], restarts: restarts}, true
 }
 
-// IsPodLog reports whether path is a container log, current or rotated: its content is CRI.
+// IsPodLog reports whether path is a container log, current or rotated: its content is CRI or, behind a link, Docker's.
 func IsPodLog(path string) bool {
 	parts := strings.Split(path, string(filepath.Separator))
 	if len(parts) < 4 {
@@ -128,6 +135,18 @@ func IsPodLog(path string) bool {
 	return ok
 }
 
+// dockerID returns the container's id from the path of Docker's json-file driver, <id>/<id>-json.log, rotated or not.
+func dockerID(path string) string {
+	id, rest, ok := strings.Cut(filepath.Base(path), "-json.log")
+	if !ok || len(id) != 64 || strings.Trim(id, "0123456789abcdef") != "" || filepath.Base(filepath.Dir(path)) != id || rest != "" && rest[0] != '.' {
+		return ""
+	}
+	return id
+}
+
+// dockerIDShown is how much of an id Docker shows.
+const dockerIDShown = 12
+
 // serviceOf returns the base name without extension, rotation number and date: access for /var/log/nginx/access.log.1 and
 // access-20260101.log. "current" is named after its folder. If nothing would remain, it returns the whole base name.
 func serviceOf(path string) string {
@@ -136,6 +155,9 @@ func serviceOf(path string) string {
 		if dir := filepath.Base(filepath.Dir(path)); dir != "." && dir != "/" {
 			return dir
 		}
+	}
+	if id := dockerID(path); id != "" {
+		return id[:dockerIDShown]
 	}
 	name := strings.TrimRight(base, "0123456789.-_")
 	name = strings.TrimSuffix(name, ".log")

@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"maps"
+	"strings"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
@@ -10,11 +11,13 @@ import (
 	"github.com/sluiceio/sluice/wire"
 )
 
+var dockerTestID = strings.Repeat("0123456789abcdef", 4)
+
 func TestResource(t *testing.T) {
 	for _, tt := range []struct {
-		path, service string
-		attributes    map[string]string
-		want          map[string]string
+		path, pod, service string
+		attributes         map[string]string
+		want               map[string]string
 	}{
 		{
 			path: "/var/log/pods/shop_cart-7d9_6f1c/app/3.log", service: "ignored",
@@ -28,6 +31,21 @@ func TestResource(t *testing.T) {
 			want: map[string]string{"log.file.path": "/var/log/nginx/access-20260101.log", "host.name": "node", "service.name": "access", "env": "prod"},
 		},
 		{
+			path: "/var/lib/docker/containers/" + dockerTestID + "/" + dockerTestID + "-json.log", pod: "/var/log/pods/shop_cart_6f1c/app/0.log",
+			want: map[string]string{
+				"log.file.path": "/var/log/pods/shop_cart_6f1c/app/0.log", "log.file.name": "0.log", "host.name": "h", "service.name": "app",
+				"log.file.path_resolved": "/var/lib/docker/containers/" + dockerTestID + "/" + dockerTestID + "-json.log", "container.id": dockerTestID,
+				"k8s.namespace.name": "shop", "k8s.pod.name": "cart", "k8s.pod.uid": "6f1c", "k8s.container.name": "app", "k8s.container.restart_count": "0",
+			},
+		},
+		{
+			path: "/var/lib/docker/containers/" + dockerTestID + "/" + dockerTestID + "-json.log.1",
+			want: map[string]string{
+				"log.file.path": "/var/lib/docker/containers/" + dockerTestID + "/" + dockerTestID + "-json.log.1", "log.file.name": dockerTestID + "-json.log.1",
+				"host.name": "h", "service.name": "0123456789ab", "container.id": dockerTestID,
+			},
+		},
+		{
 			path: "/var/log/syslog", service: "system",
 			want: map[string]string{"log.file.path": "/var/log/syslog", "log.file.name": "syslog", "host.name": "h", "service.name": "system"},
 		},
@@ -36,7 +54,7 @@ func TestResource(t *testing.T) {
 			want: map[string]string{"log.file.path": "/tmp/caf\uFFFD.log", "log.file.name": "caf\uFFFD.log", "host.name": "h", "service.name": "caf\uFFFD"},
 		},
 	} {
-		e := Origin{Host: "h", Service: tt.service, Attributes: tt.attributes, Version: "1.2"}.Envelope(tt.path)
+		e := Origin{Host: "h", Service: tt.service, Attributes: tt.attributes, Version: "1.2"}.Envelope(tt.path, tt.pod)
 		b := NewPool(4096).Get(e)
 		b.add(0, 1, nil, []byte("x"))
 		b.Seal(e)
@@ -85,7 +103,7 @@ func TestParsePodPath(t *testing.T) {
 // TestRequestIsOTLP holds the hand-written encoding to package wire and to the oracle, pdata.
 func TestRequestIsOTLP(t *testing.T) {
 	for _, size := range []int{0, 1, 100, 126, 127, 128, 200, 16_000, 16_383, 70_000, 3_000_000} {
-		e := Origin{Host: "h"}.Envelope("/var/log/pods/ns_pod_uid/app/0.log")
+		e := Origin{Host: "h"}.Envelope("/var/log/pods/ns_pod_uid/app/0.log", "")
 		b := NewPool(64 << 10).Get(e)
 		body := bytes.Repeat([]byte{'x'}, size)
 		sets := NewAttributes()

@@ -1,7 +1,7 @@
 // Package record turns lines into log records: it copies a file's bytes once, into an OTLP request.
 //
-// lines.go has the rules for lines, cri.go and clock.go parse container log headers, batch.go appends records, envelope.go
-// encodes what the records of a file share.
+// lines.go has the rules for lines, format.go how they are read, parts.go records of several lines, cri.go, docker.go and
+// clock.go parse the headers of container logs, batch.go appends records, envelope.go encodes what those of a file share.
 package record
 
 import (
@@ -9,12 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluiceio/sluice/wire"
-)
-
-const (
-	FormatAuto  = "auto" // CRI for pod log paths, otherwise decided by each file's first line
-	FormatPlain = "plain"
-	FormatCRI   = "cri"
 )
 
 // Attributes are encoded attributes by stream and truncation.
@@ -41,16 +35,20 @@ func NewAttributes() *Attributes {
 	return &s
 }
 
-// Lines turns the physical lines of one file into records: line ends, NUL bytes, CRI headers, partial lines, the length
-// limit and UTF-8. It buffers only unfinished CRI records.
+// Lines turns the physical lines of one file into records: line ends, NUL bytes, the headers of container logs, partial
+// lines, the length limit and UTF-8. It buffers only unfinished records.
 type Lines struct {
-	cri        bool // lines have a CRI header
+	format     format
 	auto       bool // the next line decides the format
+	pod        bool // it is a container's log: each line may be CRI's or Docker's
 	max        int  // body limit in bytes
 	attributes *Attributes
 	clock      clock
 	observed   uint64 // ns; rises with each record, so that sorting by time keeps the file's order
-	parts      Parts
+	unescaped  []byte // see docker.text
+	now        uint64 // of the last To
+	parts      [streams]part
+	multi      *joiner // nil: lines are not joined
 	counts     Counts
 
 	out     *Batch // where records go
@@ -58,23 +56,12 @@ type Lines struct {
 	scratch []byte // a repaired body
 }
 
-// Parts are unfinished CRI records by stream.
-type Parts [streams]part
-
-type part struct {
-	open      bool
-	inherited bool  // it began in another file
-	start     int64 // offset of its first line
-	time      uint64
-	body      []byte // at most a little more than the limit
-}
-
 // Counts are the events since the last TakeCounts.
 type Counts struct {
 	Lines     int // records made
 	Truncated int // records cut at the limit
 	Repaired  int // records with invalid UTF-8
-	Malformed int // lines of a CRI file without a CRI header, delivered whole
+	Malformed int // lines of a container log that are not of its format, delivered whole
 	NULs      int // NUL bytes skipped
 }
 
@@ -83,18 +70,10 @@ func NewLines(maxBytes int, attributes *Attributes) Lines {
 	return Lines{max: maxBytes, attributes: attributes}
 }
 
-// SetCRI declares that lines have a CRI header.
-func (l *Lines) SetCRI() { l.cri = true }
-
-// CRI reports whether lines have a CRI header.
-func (l *Lines) CRI() bool { return l.cri }
-
-// SetAuto lets the next line decide.
-func (l *Lines) SetAuto() { l.auto = true }
-
 // To sets the batch that receives records, and their observed time in ns since 1970.
 func (l *Lines) To(b *Batch, now uint64) {
 	l.out = b
+	l.now = max(l.now, now)
 	l.observed = max(l.observed, now)
 }
 
@@ -111,6 +90,9 @@ func (l *Lines) Take(chunk []byte, base int64) (used int, full bool) {
 		if !l.Fits(n) {
 			return at, true
 		}
+		if l.multi != nil {
+			l.multi.rest = chunk[at+n+1:]
+		}
 		l.line(chunk[at:at+n], base+int64(at))
 		at += n + 1
 	}
@@ -119,12 +101,19 @@ func (l *Lines) Take(chunk []byte, base int64) (used int, full bool) {
 
 // Fits reports whether there is room for all that a line of n bytes completes.
 func (l *Lines) Fits(n int) bool {
-	return l.out.fits(n + len(l.parts[stdout].body) + len(l.parts[stderr].body))
+	n += len(l.parts[stdout].body) + len(l.parts[stderr].body)
+	if l.multi != nil {
+		n += l.multi.largest()
+	}
+	return l.out.fits(n)
 }
 
 // Line appends a line that Take did not see whole: the start of an overlong one, or a last one without newline.
 func (l *Lines) Line(line []byte, start int64) {
 	l.valid = false
+	if l.multi != nil {
+		l.multi.rest = nil
+	}
 	l.line(line, start)
 }
 
@@ -150,94 +139,42 @@ func (l *Lines) line(line []byte, start int64) {
 		line = trimmed
 	}
 	if l.auto {
-		l.auto, l.cri = false, IsCRI(line)
+		l.decide(line)
 	}
-	if !l.cri {
-		l.record(0, noStream, line)
+	if l.format == plainText {
+		if l.multi == nil || l.multi.passes(noStream, line, line) {
+			l.record(0, noStream, line)
+			return
+		}
+		l.take(&whole{source: noStream, start: start, body: line})
 		return
 	}
-	var c criLine
-	if !parseCRI(line, &l.clock, &c) {
+	var c headed
+	if !l.parse(line, &c) {
 		l.counts.Malformed++
 		l.record(0, noStream, line)
 		return
 	}
 	p := &l.parts[c.stream]
 	if !p.open && !c.partial {
-		l.record(c.time, int(c.stream), c.body)
+		// Docker's header does not tell where the next line's body is.
+		if l.multi == nil || l.format == criLines && l.multi.passes(int(c.stream), line, c.body) {
+			l.record(c.time, int(c.stream), c.body)
+			return
+		}
+		l.take(&whole{time: c.time, source: int(c.stream), start: start, body: c.body})
 		return
 	}
 	p.join(&c, start, l.max)
+	p.touched = l.now
 	if !c.partial {
 		l.finish(int(c.stream))
 	}
 }
 
-// join appends a line to its record. It keeps at most limit+2 bytes, so that P lines cannot use unbounded memory; the two
-// extra bytes make record truncate, even if the last is a carriage return.
-func (p *part) join(c *criLine, start int64, limit int) {
-	if !p.open {
-		*p = part{open: true, start: start, time: c.time, body: p.body[:0]}
-	}
-	p.body = append(p.body, c.body[:min(len(c.body), limit+2-len(p.body))]...)
-}
-
-// finish validates the whole body: it was cut at a byte, not at a character.
-func (l *Lines) finish(stream int) {
-	p := &l.parts[stream]
-	if !p.open {
-		return
-	}
-	valid := l.valid
-	l.valid = false
-	l.record(p.time, stream, p.body)
-	l.valid = valid
-	*p = part{body: p.body[:0]}
-}
-
-// FinishAll delivers unfinished records at the end of the file.
-func (l *Lines) FinishAll() {
-	for stream := range l.parts {
-		l.finish(stream)
-	}
-}
-
-// Open reports whether a CRI record is unfinished.
-func (l *Lines) Open() bool { return l.parts[stdout].open || l.parts[stderr].open }
-
-// TakeParts returns the unfinished records and forgets them.
-func (l *Lines) TakeParts() Parts {
-	parts := l.parts
-	l.parts = Parts{}
-	return parts
-}
-
-// Inherit continues the unfinished records of the previous file, before anything is read of this one.
-func (l *Lines) Inherit(parts Parts) {
-	for i := range parts {
-		parts[i].inherited, parts[i].start = parts[i].open, 0
-	}
-	l.parts = parts
-}
-
-// Owes reports whether a record from another file is unfinished.
-func (l *Lines) Owes() bool {
-	return l.parts[stdout].open && l.parts[stdout].inherited || l.parts[stderr].open && l.parts[stderr].inherited
-}
-
 // Restart forgets unfinished records and the format. Observed times keep rising.
 func (l *Lines) Restart() {
 	*l = Lines{max: l.max, attributes: l.attributes, observed: l.observed}
-}
-
-// Resume returns where to restart so that every record not complete before next is seen again.
-func (l *Lines) Resume(next int64) int64 {
-	for i := range l.parts {
-		if p := &l.parts[i]; p.open {
-			next = min(next, p.start)
-		}
-	}
-	return next
 }
 
 func (l *Lines) record(time uint64, source int, body []byte) {

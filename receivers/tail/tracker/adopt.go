@@ -8,6 +8,7 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/reader"
+	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
 // candidate is an open file that may not be followed yet.
@@ -108,8 +109,24 @@ func (c *candidate) begin(path string) reader.Begin {
 
 func (c *candidate) resume(e checkpoint.Entry) reader.Begin {
 	b := c.begin(e.Path)
+	b.As = e.As
 	b.Offset, b.Mark = e.Offset, e.Mark
 	return b
+}
+
+// newFile makes a file that is not read yet, with the pod's name for it if a link has one.
+func (t *Tracker) newFile(b reader.Begin) *reader.File {
+	if b.As == "" {
+		b.As = t.finder.NameOf(b.Path)
+	}
+	if before := t.byPath[b.Path]; b.As == "" && before != nil {
+		b.As = before.As
+	}
+	return t.reader.NewFile(b)
+}
+
+func (t *Tracker) isPodLog(path string) bool {
+	return record.IsPodLog(path) || t.finder.NameOf(path) != ""
 }
 
 func (t *Tracker) follow(f *file) *file {

@@ -389,7 +389,7 @@ func (t *Tracker) goOn(c *candidate, e checkpoint.Entry) {
 	if before := t.files[c.stat.Key]; before != nil {
 		t.forget(before)
 	}
-	f := t.follow(&file{File: t.reader.NewFile(c.resume(e)), known: true, round: t.round})
+	f := t.follow(&file{File: t.newFile(c.resume(e)), known: true, round: t.round})
 	if _, listed := t.byPath[c.name]; listed {
 		t.byPath[c.name] = f
 	}

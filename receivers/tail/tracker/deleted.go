@@ -61,7 +61,7 @@ func (t *Tracker) Inherit(all []reader.Remains) {
 		if !known {
 			e = left.Entry
 		}
-		f := t.follow(&file{File: t.reader.NewFile(c.resume(e)), known: true})
+		f := t.follow(&file{File: t.newFile(c.resume(e)), known: true})
 		f.Rotated()
 		t.reader.Start(f.File, c.h)
 	}
@@ -121,7 +121,7 @@ func (t *Tracker) adoptSaved() {
 			os.Remove(name)
 			continue
 		}
-		f := t.follow(&file{File: t.reader.NewFile(c.resume(e)), known: true})
+		f := t.follow(&file{File: t.newFile(c.resume(e)), known: true})
 		t.reader.Kept(f.File)
 		f.Rotated()
 		t.reader.Start(f.File, c.h)

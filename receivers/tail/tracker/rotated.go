@@ -134,7 +134,7 @@ func (t *Tracker) adoptRotated(name, path string, elder *file) *file {
 	} else if found {
 		b = c.resume(e)
 	}
-	f := t.follow(&file{File: t.reader.NewFile(b)})
+	f := t.follow(&file{File: t.newFile(b)})
 	f.Rotated()
 	if elder != nil && b.Offset == 0 {
 		t.reader.Succeed(elder.File, f.File)

@@ -17,7 +17,6 @@ import (
 	"github.com/sluiceio/sluice/receivers/tail/fileid"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
 	"github.com/sluiceio/sluice/receivers/tail/reader"
-	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
 // Config is what a user sets.
@@ -252,7 +251,7 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 			return false
 		case fresh && t.cfg.StartAtEnd:
 			b.Offset = lastLineEnd(c.h, c.stat.Size)
-		case !last && (len(fileid.Originals(filepath.Base(found.Path))) > 0 || t.first && t.checkpoint.Existed() && record.IsPodLog(found.Path)):
+		case !last && (len(fileid.Originals(filepath.Base(found.Path))) > 0 || t.first && t.checkpoint.Existed() && t.isPodLog(found.Path)):
 			c.h.Close()
 			return true
 		case last:
@@ -260,7 +259,7 @@ func (t *Tracker) appear(found finder.File, fresh, last bool) (later bool) {
 				b = c.resume(e)
 			}
 		}
-		f := t.follow(&file{File: t.reader.NewFile(b), known: known, empty: !e.Fingerprint.Known(), round: t.round, in: found.In})
+		f := t.follow(&file{File: t.newFile(b), known: known, empty: !e.Fingerprint.Known(), round: t.round, in: found.In})
 		t.byPath[found.Path] = f
 		if c.stat.Size == 0 && found.In != nil {
 			t.searchOnceBegun(f, found.In.Listing())
