@@ -158,7 +158,7 @@ func TestRights(t *testing.T) {
 		"logs": "", "host": "",
 		"attributes":  "pods: get list watch",
 		"annotations": "pods: get list watch",
-		"kubelet":     "nodes: get list watch; nodes/metrics: get",
+		"kubelet":     "nodes/metrics: get",
 		"events":      "events: list watch; leases: create; leases: get update",
 	} {
 		var got []string
@@ -238,7 +238,7 @@ func validate(t *testing.T, program, text string) {
 	}
 	for _, verb := range []string{"validate", "print-config"} {
 		cmd := exec.Command(binary, verb, "--config", config)
-		cmd.Env = append(os.Environ(), "K8S_NODE_NAME=node-1", "K8S_POD_NAME=p", "K8S_NAMESPACE=sluice", "K8S_POD_UID=u")
+		cmd.Env = append(os.Environ(), "K8S_NODE_NAME=node-1", "K8S_NODE_IP=10.1.2.3", "K8S_POD_NAME=p", "K8S_NAMESPACE=sluice", "K8S_POD_UID=u")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%s %s: %v\n%s", program, verb, err, out)

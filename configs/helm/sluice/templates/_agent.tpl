@@ -31,53 +31,12 @@ receivers:
     scrape_self: sluice-agent
     config:
       global: {scrape_interval: 15s}
-      {{- if or $p.kubelet $p.annotations }}
-      scrape_configs:
-        {{- if $p.kubelet }}
-        {{- range $path := list "/metrics" "/metrics/cadvisor" "/metrics/resource" }}
-        - job_name: kubelet{{ $path | replace "/" "-" }}
-          scheme: https
-          metrics_path: {{ $path }}
-          honor_timestamps: false
-          authorization: {credentials_file: /var/run/secrets/kubernetes.io/serviceaccount/token}
-          tls_config: {ca_file: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt, insecure_skip_verify: {{ $.Values.agent.kubelet.insecureSkipVerify }}}
-          kubernetes_sd_configs:
-            - {role: node, own_node: true}
-          relabel_configs:
-            - {target_label: job, replacement: kubelet}
-            - {source_labels: [__metrics_path__], target_label: metrics_path}
-            - {source_labels: [__meta_kubernetes_node_name], target_label: node}
-          {{- if eq $path "/metrics/cadvisor" }}
-          metric_relabel_configs:
-            # As kube-prometheus: series of cgroups without a pod, and those that nobody reads.
-            - source_labels: [__name__]
-              regex: container_(network_tcp_usage_total|network_udp_usage_total|tasks_state|cpu_load_average_10s|memory_failures_total|blkio_device_usage_total|file_descriptors|sockets|threads_max|ulimits_soft)
-              action: drop
-            - source_labels: [__name__, pod]
-              regex: container_(fs_.*|spec_.*|start_time_seconds|last_seen|processes|threads);
-              action: drop
-          {{- end }}
-        {{- end }}
-        {{- end }}
-        {{- if $p.annotations }}
-        - job_name: pods
-          kubernetes_sd_configs:
-            - {role: pod, own_node: true}
-          relabel_configs:
-            - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], regex: "true", action: keep}
-            - {source_labels: [__meta_kubernetes_pod_phase], regex: 'Succeeded|Failed', action: drop}
-            # One target a pod: the port of the annotation, at the pod's own address.
-            - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_port, __meta_kubernetes_pod_ip], regex: '(\d+);([\d.]+)', target_label: __address__, replacement: "$$2:$$1"}
-            - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_port, __meta_kubernetes_pod_ip], regex: '(\d+);([0-9a-fA-F:]+:[0-9a-fA-F:.]*)', target_label: __address__, replacement: "[$$2]:$$1"}
-            - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_path], regex: '(/.*)', target_label: __metrics_path__}
-            - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scheme], regex: '(https?)', target_label: __scheme__}
-            - {source_labels: [__meta_kubernetes_pod_container_init], regex: "true", action: drop}
-            - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
-            - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
-            - {source_labels: [__meta_kubernetes_pod_container_name], target_label: container}
-            - {source_labels: [__meta_kubernetes_pod_label_app_kubernetes_io_name], regex: '(.+)', target_label: job}
-        {{- end }}
-      {{- end }}
+    {{- if $p.kubelet }}
+    kubelet: {enabled: true, insecure_skip_verify: {{ .Values.agent.kubelet.insecureSkipVerify }}}
+    {{- end }}
+    {{- if $p.annotations }}
+    annotations: {enabled: true, own_node: true}
+    {{- end }}
 processors:
   {{- if $p.attributes }}
   k8s_attributes:

@@ -80,6 +80,8 @@ app.kubernetes.io/component: {{ . }}
 {{- define "sluice.env" -}}
 - name: K8S_NODE_NAME
   valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+- name: K8S_NODE_IP
+  valueFrom: {fieldRef: {fieldPath: status.hostIP}}
 - name: K8S_POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: K8S_POD_UID
