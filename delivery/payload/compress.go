@@ -27,6 +27,10 @@ type Compressor struct {
 // -6 %. Level 2 takes a fifth of the CPU and makes 9 % more bytes of logs, and twice those of metrics.
 const gzipLevel = 8
 
+// fastWindow is zstd's window at its fastest: with 4 MiB, the library's, each encoder holds that much memory, and requests do not get
+// smaller (logs of 2 MB: the same to 0.1 %, points of 4 MB: 6 % larger).
+const fastWindow = 512 << 10
+
 // NewCompressor takes the Collector's compression and compression_params::level. Level 0 means as few bytes as the
 // Collector's default: the fastest zstd, gzip 8. zstd's other options change bytes and CPU by at most 3 %.
 func NewCompressor(typ configcompression.Type, level int, pool *buffer.Pool) (*Compressor, error) {
@@ -50,8 +54,13 @@ func NewCompressor(typ configcompression.Type, level int, pool *buffer.Pool) (*C
 			speed = zstd.EncoderLevelFromZstd(level)
 		}
 		// No frame checksum: every transport below has one, and xxhash costs 4 % of the fastest level.
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(encoders), zstd.WithEncoderLevel(speed),
-			zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
+		options := []zstd.EOption{
+			zstd.WithEncoderConcurrency(encoders), zstd.WithEncoderLevel(speed), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true),
+		}
+		if speed == zstd.SpeedFastest {
+			options = append(options, zstd.WithWindowSize(fastWindow))
+		}
+		z, err := zstd.NewWriter(nil, options...)
 		if err != nil {
 			return nil, fmt.Errorf("cannot make a zstd encoder: %w", err)
 		}
