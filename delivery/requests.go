@@ -198,22 +198,29 @@ func (s *sending) settle(p *payload.Payload, err error) {
 		s.refuse(p, ref)
 		return
 	}
+	items := s.items(p)
+	if s.whole {
+		items = pipeline.AllItems(s.gather.Items())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, rej := range pipeline.Read(err, p.Items).Rejected { // a partial success
-		s.gather.Reject(rej)
-	}
+	divide.Partial(s.gather, err, p.Items, items)
 }
 
 func (s *sending) refuse(p *payload.Payload, why *pipeline.Refused) {
-	var items pipeline.Ranges
-	if !s.whole && s.reqs.Pieces != nil {
-		pieces := s.reqs.Pieces(p)
-		items = pieces.Items(0, pieces.Len())
-	}
+	items := s.items(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gather.Refuse(items, why) // without items: all
+}
+
+// items are those of the batch that are in a request; nil for all, or when nobody knows.
+func (s *sending) items(p *payload.Payload) pipeline.Ranges {
+	if s.whole || s.reqs.Pieces == nil {
+		return nil
+	}
+	pieces := s.reqs.Pieces(p)
+	return pieces.Items(0, pieces.Len())
 }
 
 func (s *sending) divider() *divide.Divider {

@@ -266,10 +266,23 @@ func (d *division) send(s span, l loss) outcome {
 		}
 		return outcome{}
 	}
-	for _, rej := range pipeline.Read(err, p.Items).Rejected { // a partial success
-		d.gather.Reject(rej)
-	}
+	Partial(d.gather, err, p.Items, items)
 	return outcome{taken: true}
+}
+
+// Partial gathers what a partial success turned down of a request for these items of the batch, nil when nobody knows which. The
+// request counts so many.
+func Partial(g *pipeline.Gather, err error, counts int, items pipeline.Ranges) {
+	for _, rej := range pipeline.Read(err, counts).Rejected {
+		switch {
+		case rej.Ranges == nil:
+		case items == nil:
+			rej.Ranges, rej.Count = nil, counts
+		default: // all of the request, numbered from 0
+			rej.Ranges, rej.Count = items, 0
+		}
+		g.Reject(rej)
+	}
 }
 
 // refuse handles pieces behind a refused one: they must not arrive before it.
