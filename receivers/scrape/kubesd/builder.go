@@ -25,12 +25,13 @@ type builder struct {
 	stores  [kinds]cache.Store // of what is watched; nil where it is not
 
 	// Of the goroutine that builds:
-	names names
-	now   string // the group that is being built
-	turn  uint64 // rises with each group that is built
-	used  map[string][]object
-	own   *ownPods // nil unless services are answered from the own node's pods
-	late  bool     // the group lacks an object that is being fetched
+	names   names
+	now     string // the group that is being built
+	turn    uint64 // rises with each group that is built
+	used    map[string][]object
+	own     *ownPods // nil unless services are answered from the own node's pods
+	late    bool     // the group lacks an object that is being fetched
+	waiting bool     // a group was late since the last look
 
 	mu    sync.Mutex
 	due   map[string]struct{} // groups to build
@@ -39,8 +40,8 @@ type builder struct {
 	users map[object]map[string]uint64 // the groups that an object, present or not, is in, and the turn that used it last
 }
 
-// A late group waits for objects that are fetched one by one; they are looked at again this often.
-const lookAgain = 250 * time.Millisecond
+// What is fetched one by one tells nobody that it came: it is looked at again, often while a group waits for it.
+const lookSoon, lookLater = 100 * time.Millisecond, 10 * time.Second
 
 // role is how the objects of a role become groups.
 type role struct {
@@ -138,18 +139,20 @@ func (b *builder) run(ctx context.Context, out chan<- []*targetgroup.Group) {
 	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
 		return
 	}
-	var again <-chan time.Time
-	if b.watches.fetched != nil {
-		ticker := time.NewTicker(lookAgain)
-		defer ticker.Stop()
-		again = ticker.C
+	look := time.NewTimer(lookLater)
+	defer look.Stop()
+	if b.watches.fetched == nil {
+		look.Stop()
 	}
+	soon := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-again:
+		case <-look.C:
+			soon = false
 			b.lookAgain()
+			look.Reset(lookLater)
 		case <-b.wake:
 		}
 		for keys := b.take(); len(keys) > 0; keys = b.take() {
@@ -167,6 +170,10 @@ func (b *builder) run(ctx context.Context, out chan<- []*targetgroup.Group) {
 				return
 			case out <- groups:
 			}
+		}
+		if b.waiting && !soon {
+			soon = true
+			look.Reset(lookSoon)
 		}
 	}
 }
@@ -203,7 +210,8 @@ func (b *builder) group(key string) *targetgroup.Group {
 	}
 	b.forget(was)
 	switch {
-	case b.late: // it is in use by what is fetched, so it is built again when that is there
+	case b.late: // it is built again when what is fetched is there
+		b.waiting = true
 		return nil
 	case b.own != nil && !b.own.show(key, g):
 		return nil

@@ -85,10 +85,13 @@ func (b *builder) node(into model.LabelSet, name string) bool {
 func (b *builder) namespace(into model.LabelSet, name string) {
 	if f := b.watches.fetched; f != nil {
 		b.uses(object{onNamespace, name})
-		if o := f.namespaces.Get("", name); o != nil {
-			b.object(into, o, "namespace")
-		} else {
+		o := f.namespaces.Get("", name)
+		if o == nil {
 			b.late = b.late || !f.namespaces.Synced()
+			o = f.namespaces.Get("", name) // it may have come just before
+		}
+		if o != nil {
+			b.object(into, o, "namespace")
 		}
 		return
 	}

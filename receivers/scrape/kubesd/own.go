@@ -233,24 +233,32 @@ func targetPort(sp *corev1.ServicePort, p *corev1.Pod) (number int32, is bool) {
 	return 0, false
 }
 
-// lookAgain marks the groups that are made of what is fetched, if any of it changed or has its first answer now.
+// lookAgain marks the groups that are made of what is fetched, if any of it changed or has its first answer now. To ask for it keeps it
+// from being forgotten, so that a change of its labels is seen (package kube looks every five minutes).
 func (b *builder) lookAgain() {
 	f := b.watches.fetched
-	version := f.namespaces.Version() * 2
-	if f.namespaces.Synced() {
-		version++
+	var names []string
+	b.mu.Lock()
+	for o := range b.users {
+		if o.kind == onNamespace {
+			names = append(names, o.key)
+		}
 	}
-	if version == f.seen {
+	b.mu.Unlock()
+	for _, name := range names {
+		f.namespaces.Get("", name)
+	}
+	answered := f.namespaces.Synced()
+	version := f.namespaces.Version()
+	if version == f.seen && !(b.waiting && answered) {
 		return
 	}
-	f.seen = version
+	f.seen, b.waiting = version, false
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for o, groups := range b.users {
-		if o.kind == onNamespace {
-			for key := range groups {
-				b.enqueue(key)
-			}
+	for _, name := range names {
+		for key := range b.users[object{onNamespace, name}] {
+			b.enqueue(key)
 		}
 	}
 }

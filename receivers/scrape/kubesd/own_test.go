@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/discovery"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -220,4 +221,46 @@ func TestOwnServiceRules(t *testing.T) {
 	s.Delete(service("web", nil))
 	s.Delete(service("early", nil))
 	expect("services that go", early[4])
+}
+
+// TestOwnNodeWithoutRights: where namespaces may not be read, or are not there, targets come without their labels, and those of others
+// with theirs.
+func TestOwnNodeWithoutRights(t *testing.T) {
+	for what, rules := range map[string][]rbacv1.PolicyRule{
+		"no right":     {{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{""}, Resources: []string{"pods", "services"}}},
+		"no namespace": nil,
+	} {
+		s := kubetest.New(t, kubetest.Options{})
+		t.Setenv(NodeVariable, "n1")
+		pod := func(namespace, name string) *corev1.Pod {
+			return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: corev1.PodSpec{NodeName: "n1", Containers: []corev1.Container{{Name: "c"}}},
+				Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"}}
+		}
+		s.Put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "known", Labels: map[string]string{"team": "a"}}}, pod("known", "a"))
+		if rules != nil {
+			s.Authorize(rules)
+		}
+		own := found(t.Context(), t, "{role: pod, own_node: true, attach_metadata: {namespace: true}, kubeconfig_file: "+s.Kubeconfig(t)+"}")[0]
+		expect := func(want string) {
+			t.Helper()
+			eventually(t, func() error {
+				var got []string
+				for _, l := range own() {
+					got = append(got, fmt.Sprintf("%s=%s", l[prefix+"pod_name"], l[prefix+"namespace_label_team"]))
+				}
+				slices.Sort(got)
+				if strings.Join(got, " ") != want {
+					return fmt.Errorf("%s: %v, want %s", what, got, want)
+				}
+				return nil
+			})
+		}
+		team := "a"
+		if rules != nil {
+			team = ""
+		}
+		expect("a=" + team)
+		s.Put(pod("unknown", "b"))
+		expect("a=" + team + " b=")
+	}
 }

@@ -33,7 +33,7 @@ type Reservation struct {
 	users   map[kube.Access]*kube.User
 	configs []*Config
 	fetched map[kube.Access]*kube.Objects // namespaces, for all entries with own_node
-	missing error // what Start reports
+	missing error                         // what Start reports
 }
 
 // Reserve makes the reservations of all Kubernetes entries among the configs. It asks nothing of the network.
