@@ -28,7 +28,7 @@ unit: ## vet and test every package, the hot and concurrent ones with -race
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) test -tags $(TAGS) -short ./spool
 	$(GO) test -tags $(TAGS) -race -short ./spool
-	$(GO) test -tags $(TAGS) -run TestShortLivedPods ./receivers/tail
+	$(GO) test -tags $(TAGS) -run 'TestShortLivedPods|TestMemoryOfPods' ./receivers/tail ./kube
 	$(GO) test -tags $(TAGS) -race $$($(GO) list -tags $(TAGS) ./... | grep -Ev '$(NORACE)|/spool$$')
 	$(GO) test -tags $(TAGS) $$($(GO) list -tags $(TAGS) ./... | grep -E '$(NORACE)')
 
