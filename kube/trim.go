@@ -17,6 +17,8 @@ const (
 	Identity Need = 1 << iota
 	// Targets keeps what discovery makes targets of: metadata, ports, addresses, readiness.
 	Targets
+	// State keeps what the series kube_* say of an object: its numbers and conditions, without templates, selectors and annotations.
+	State
 )
 
 // lastApplied is what kubectl apply wrote: the whole object again. No component reads it.
@@ -33,6 +35,9 @@ func trimmer(want Want) cache.TransformFunc {
 		}
 		if want.Need == Identity {
 			return identityOfAny(o), nil
+		}
+		if want.Need&State != 0 {
+			return stateOf(o, want.Need), nil
 		}
 		switch o := o.(type) {
 		case *corev1.Pod:

@@ -31,7 +31,7 @@ var knownReceivers = map[string]string{
 	"elasticsearch": "", "expvar": "", "faro": "", "filelog": "the tail receiver", "filestats": "", "flinkmetrics": "",
 	"fluentforward": "", "github": "", "gitlab": "", "googlecloudmonitoring": "", "googlecloudpubsub": "",
 	"googlecloudspanner": "", "haproxy": "", "hostmetrics": "the host receiver", "httpcheck": "", "iis": "",
-	"influxdb": "", "jaeger": "the otlp receiver", "jmx": "", "journald": "the journald receiver", "k8scluster": "",
+	"influxdb": "", "jaeger": "the otlp receiver", "jmx": "", "journald": "the journald receiver", "k8scluster": "the kube_state receiver",
 	"k8sevents": "", "k8sobjects": "", "kafka": "", "kafkametrics": "", "kubeletstats": "the prometheus receiver",
 	"loki": "", "memcached": "", "mongodb": "", "mongodbatlas": "", "mysql": "",
 	"namedpipe": "", "netflow": "", "nginx": "", "nsxt": "", "ntp": "", "opencensus": "the otlp receiver",
