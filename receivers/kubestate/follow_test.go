@@ -198,6 +198,7 @@ func BenchmarkCollection(b *testing.B) {
 	for _, p := range c.Pods {
 		pods = append(pods, entry{p.Namespace + "/" + p.Name, p})
 	}
+	slices.SortFunc(pods, func(a, b entry) int { return strings.Compare(a.key, b.key) })
 	r := newRequest("j", "i")
 	cfg := Default()
 	cfg.Resources = []string{"pods"}

@@ -1,6 +1,7 @@
 package kubestate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -44,6 +45,8 @@ type writer struct {
 	items   int                                  // in metrics
 	live    int                                  // samples that are no stale markers
 	buffer  []byte
+	bases   []byte // encoded labels of the objects of a block
+	ends    []int  // where those of each end
 	stopped bool
 }
 
@@ -58,12 +61,13 @@ func (w *writer) write(kinds []watched, before, now snapshot) bool {
 			continue // without its list nothing is known of it
 		}
 		changed := changes(before[k.Resource()], objects)
-		for f := range k.Families {
-			w.family(k, f, objects, changed)
+		for block := range slices.Chunk(objects, blockSize) {
+			w.block(k, block)
+			if w.stopped {
+				return false
+			}
 		}
-		if w.stopped {
-			return false
-		}
+		w.ended(k, changed)
 	}
 	samples := w.live
 	w.own("up", "", 1)
@@ -74,25 +78,36 @@ func (w *writer) write(kinds []watched, before, now snapshot) bool {
 	return !w.stopped
 }
 
-func (w *writer) family(k *series.Kind, i int, objects []entry, changed []change) {
-	f := &k.Families[i]
-	m := metric{name: f.Name, help: f.Help, counter: f.Counter}
+// blockSize is how many objects are walked family by family: few enough to stay in the processor's cache, many enough that what
+// stands in front of a family's points is small beside them.
+const blockSize = 256
+
+func (w *writer) block(k *series.Kind, objects []entry) {
+	w.bases, w.ends = w.bases[:0], w.ends[:0]
 	for _, o := range objects {
-		k.Each(i, &w.points, o.object)
-		if len(w.points.Bytes) >= chunkSize {
-			w.end(m, true)
-			w.cut(false)
-			if w.stopped {
-				return
-			}
+		w.bases = k.Base(w.bases, o.object)
+		w.ends = append(w.ends, len(w.bases))
+	}
+	for i := range k.Families {
+		from := 0
+		for j, o := range objects {
+			k.Each(i, &w.points, w.bases[from:w.ends[j]], o.object)
+			from = w.ends[j]
 		}
+		w.end(metricOf(&k.Families[i]), true)
 	}
-	w.end(m, true)
-	for _, c := range changed {
-		w.points.Stale(k, i, c.was, c.is)
-	}
-	w.end(m, false)
 	w.cut(false)
+}
+
+// ended writes the stale markers of a kind.
+func (w *writer) ended(k *series.Kind, changed []change) {
+	for i := range k.Families {
+		for _, c := range changed {
+			w.points.Stale(k, i, c.was, c.is)
+		}
+		w.end(metricOf(&k.Families[i]), false)
+		w.cut(false)
+	}
 }
 
 // own writes a series of the receiver itself.
@@ -106,6 +121,8 @@ type metric struct {
 	name, help, unit string
 	counter          bool
 }
+
+func metricOf(f *series.Family) metric { return metric{name: f.Name, help: f.Help, counter: f.Counter} }
 
 // end makes a metric of the points, if there are any.
 func (w *writer) end(m metric, live bool) {

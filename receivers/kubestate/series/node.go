@@ -35,9 +35,9 @@ func nodes() Kind {
 				p.conditions(string(c.Status), "status", "condition", string(c.Type))
 			}
 		}),
-		family("kube_node_status_capacity", "The capacity for different resources of a node.", func(p *Points, o node) { amounts(p, o.Status.Capacity) }),
+		family("kube_node_status_capacity", "The capacity for different resources of a node.", func(p *Points, o node) { amounts(p, o.Status.Capacity, "", "") }),
 		family("kube_node_status_allocatable", "The allocatable for different resources of a node that are available for scheduling.", func(p *Points, o node) {
-			amounts(p, o.Status.Allocatable)
+			amounts(p, o.Status.Allocatable, "", "")
 		}),
 	)
 }

@@ -260,13 +260,15 @@ func resourceFamilies(init bool) []Family {
 	name, what := prefix(init)
 	return []Family{
 		family(name+"resource_requests", "The number of requested request resource by a "+what+".", func(p *Points, o pod) {
-			for _, c := range containersOf(o, init) {
-				amounts(p, c.Resources.Requests, "container", c.Name, "node", o.Spec.NodeName)
+			all := containersOf(o, init)
+			for i := range all {
+				amounts(p, all[i].Resources.Requests, all[i].Name, o.Spec.NodeName)
 			}
 		}),
 		family(name+"resource_limits", "The number of requested limit resource by a "+what+".", func(p *Points, o pod) {
-			for _, c := range containersOf(o, init) {
-				amounts(p, c.Resources.Limits, "container", c.Name, "node", o.Spec.NodeName)
+			all := containersOf(o, init)
+			for i := range all {
+				amounts(p, all[i].Resources.Limits, all[i].Name, o.Spec.NodeName)
 			}
 		}),
 	}

@@ -17,16 +17,12 @@ type Points struct {
 	Count int    // how many they are
 	Time  uint64 // of each, in ns since 1970
 
-	base  []byte // labels that all series of an object have, encoded
+	base  []byte // labels that all series of the present object have, encoded
 	attrs []byte
 	seen  map[string]bool // not nil: only note which series there are
 }
 
-// label adds a label to base. An empty one is none, as everywhere in Prometheus.
-func (p *Points) label(key, value string) {
-	p.base = appendLabel(p.base, key, value)
-}
-
+// appendLabel adds a label. An empty one is none, as everywhere in Prometheus.
 func appendLabel(dst []byte, key, value string) []byte {
 	if value == "" {
 		return dst
@@ -50,14 +46,14 @@ func (p *Points) Add(v float64, labels ...string) {
 	p.point(p.attrs, math.Float64bits(v), 0)
 }
 
-// conditions adds a series for each state of a condition: 1 for the one that it is in.
+// conditions adds a series for each state of a condition: 1 for the one that it is in. labels are at most two pairs.
 func (p *Points) conditions(status, key string, labels ...string) {
-	n := len(labels)
-	pairs := append(make([]string, 0, 8), labels...)
-	pairs = append(pairs, key, "")
+	var pairs [6]string
+	n := copy(pairs[:4], labels)
+	pairs[n] = key
 	for i, state := range conditionStates {
 		pairs[n+1] = state
-		p.Add(truth(status == conditionStatus[i]), pairs...)
+		p.Add(truth(status == conditionStatus[i]), pairs[:n+2]...)
 	}
 }
 
@@ -94,7 +90,7 @@ func (p *Points) point(attrs []byte, bits, flags uint64) {
 
 // Plain adds a series without an object: of the receiver itself.
 func (p *Points) Plain(v float64) {
-	p.base = p.base[:0]
+	p.base = nil
 	p.Add(v)
 }
 
@@ -119,7 +115,7 @@ func (p *Points) Stale(k *Kind, i int, was, is any) {
 // which are the series of family i of an object.
 func (p *Points) which(k *Kind, i int, o any) map[string]bool {
 	p.seen = map[string]bool{}
-	k.Each(i, p, o)
+	k.Each(i, p, k.Base(nil, o), o)
 	out := p.seen
 	p.seen = nil
 	return out

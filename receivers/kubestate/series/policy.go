@@ -110,11 +110,11 @@ func resourceQuotas() Kind {
 	return kindOf[quota](kube.ResourceQuotas, "resourcequota",
 		created[quota](p),
 		family(p, "Information about resource quota.", func(p *Points, o quota) {
-			for _, name := range sorted(o.Status.Hard) {
-				p.Add(numberOf(o.Status.Hard[name]), "resource", string(name), "type", "hard")
+			for name, q := range o.Status.Hard {
+				p.Add(numberOf(q), "resource", string(name), "type", "hard")
 			}
-			for _, name := range sorted(o.Status.Used) {
-				p.Add(numberOf(o.Status.Used[name]), "resource", string(name), "type", "used")
+			for name, q := range o.Status.Used {
+				p.Add(numberOf(q), "resource", string(name), "type", "used")
 			}
 		}),
 	)

@@ -1,8 +1,6 @@
 package series
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,18 +13,13 @@ const (
 	integer = "integer"
 )
 
-// amounts adds a series for each resource that kube-state-metrics knows: cores, bytes, and integers of what is counted.
-func amounts(p *Points, list corev1.ResourceList, labels ...string) {
-	n := len(labels)
-	pairs := append(make([]string, 0, 8), labels...)
-	pairs = append(pairs, "resource", "", "unit", "")
-	for _, name := range sorted(list) {
-		unit := unitOf(name)
-		if unit == "" {
-			continue
+// amounts adds a series for each resource that kube-state-metrics knows: cores, bytes, and integers of what is counted. container and
+// node may be empty.
+func amounts(p *Points, list corev1.ResourceList, container, node string) {
+	for name, q := range list {
+		if unit := unitOf(name); unit != "" {
+			p.Add(numberOf(q), "container", container, "node", node, "resource", labelName(string(name)), "unit", unit)
 		}
-		pairs[n+1], pairs[n+3] = labelName(string(name)), unit
-		p.Add(numberOf(list[name]), pairs...)
 	}
 }
 
@@ -48,13 +41,6 @@ func unitOf(name corev1.ResourceName) string {
 		return integer // an extended resource, such as nvidia.com/gpu
 	}
 	return ""
-}
-
-func sorted[V any](m map[corev1.ResourceName]V) []corev1.ResourceName {
-	if len(m) == 0 {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(m))
 }
 
 // numberOf keeps three decimals, which is what quantities of cores have.

@@ -14,16 +14,18 @@ import (
 type Kind struct {
 	Kind     kube.Kind
 	Families []Family
-	base     func(*Points, any)
+	base     func([]byte, any) []byte
 }
 
 // Resource is how configurations name the kind: "pods", as kube-state-metrics does.
 func (k *Kind) Resource() string { return k.Kind.Resource() }
 
+// Base appends the labels that all series of an object have, for Each.
+func (k *Kind) Base(dst []byte, o any) []byte { return k.base(dst, o) }
+
 // Each gives p the series of family i of an object.
-func (k *Kind) Each(i int, p *Points, o any) {
-	p.base = p.base[:0]
-	k.base(p, o)
+func (k *Kind) Each(i int, p *Points, base []byte, o any) {
+	p.base = base
 	k.Families[i].each(p, o)
 }
 
@@ -102,19 +104,17 @@ type object interface {
 
 // kindOf makes a kind whose series all have the labels namespace (unless the object has none) and name.
 func kindOf[O object](kind kube.Kind, name string, families ...Family) Kind {
-	return Kind{Kind: kind, Families: families, base: func(p *Points, o any) {
+	return Kind{Kind: kind, Families: families, base: func(dst []byte, o any) []byte {
 		m := o.(O)
-		p.label("namespace", m.GetNamespace())
-		p.label(name, m.GetName())
+		return appendLabel(appendLabel(dst, "namespace", m.GetNamespace()), name, m.GetName())
 	}}
 }
 
 // withUID adds the label uid to all series of a kind.
 func withUID[O object](k Kind) Kind {
 	base := k.base
-	k.base = func(p *Points, o any) {
-		base(p, o)
-		p.label("uid", string(o.(O).GetUID()))
+	k.base = func(dst []byte, o any) []byte {
+		return appendLabel(base(dst, o), "uid", string(o.(O).GetUID()))
 	}
 	return k
 }
