@@ -10,7 +10,7 @@ SOAK    ?= 60m
 # What links a TSDB, a log store or the node exporter runs without -race, to keep the suite short.
 NORACE  := /store|/api/|/exporters/remotewrite|/internal/allinone|/internal/rules|/agent$$|/receivers/host|/collector$$|/cmd/|/dashboards
 
-.PHONY: help build run test unit e2e oracle darwin faults soak fuzz bench dashboards docker clean
+.PHONY: help build run test unit e2e oracle cluster darwin faults soak fuzz bench dashboards docker clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ e2e: build ## drive the built binaries from outside; check every object and conf
 
 oracle: ## run the same configurations through contrib's components and through ours
 	cd oracle && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+cluster: build ## the agent and the chart against a real kube-apiserver and etcd; builds them first, ten minutes on two cores
+	cd cluster && CGO_ENABLED=0 $(GO) build -o ../bin/kube-apiserver ./apiserver && $(GO) vet ./... && $(GO) test -count=1 -timeout 10m -v ./...
 
 darwin: ## check that the three binaries compile for macOS
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -tags $(TAGS) -o /dev/null $(addprefix ./cmd/,$(BINS))

@@ -159,7 +159,9 @@ func TestRights(t *testing.T) {
 		"attributes":  "pods: get list watch",
 		"annotations": "pods: get list watch",
 		"kubelet":     "nodes/metrics: get",
-		"events":      "events: list watch; leases: create; leases: get update",
+		"cluster": "pods nodes namespaces services resourcequotas persistentvolumes persistentvolumeclaims: list watch; deployments replicasets statefulsets daemonsets: list watch; " +
+			"jobs cronjobs: list watch; horizontalpodautoscalers: list watch; poddisruptionbudgets: list watch; ingresses: list watch; leases: create; leases: get update",
+		"events": "events: list watch; leases: create; leases: get update",
 	} {
 		var got []string
 		for _, o := range objects(t, render(t, off+preset+": true}\n")) {

@@ -4,7 +4,6 @@ package k8sevents
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/kube/election"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
+	"github.com/sluiceio/sluice/pipeline/source/leader"
 )
 
 // Receiver has a goroutine for each namespace while this process leads.
@@ -69,28 +69,12 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.loops.Go(func() { r.lead(r.life) })
 		return nil
 	}
-	if err := r.join(ctx); err != nil {
+	if r.elector, err = leader.Join(ctx, r.settings, r.cfg.K8sLeaderElector, r.feature()); err != nil {
 		return err
 	}
+	r.positions.elector = r.elector
 	r.loops.Go(r.follow)
 	return nil
-}
-
-func (r *Receiver) join(ctx context.Context) error {
-	id, err := pipeline.ParseID(r.cfg.K8sLeaderElector)
-	if err != nil {
-		return err
-	}
-	e, runs := r.settings.View.Config.Service.Elections[id]
-	if !runs {
-		return fmt.Errorf("extension %s does not run; list it in service::extensions", id)
-	}
-	r.elector, err = election.Join(ctx, election.Settings{
-		Access:    kube.Access{AuthType: e.AuthType, Context: e.Context, KubeconfigFile: e.KubeconfigFile},
-		Namespace: e.LeaseNamespace, Name: e.LeaseName, LeaseDuration: e.LeaseDuration, RenewDeadline: e.RenewDeadline, RetryPeriod: e.RetryPeriod,
-	}, r.feature(), identity())
-	r.positions.elector = r.elector
-	return err
 }
 
 // follow reads while this process leads.

@@ -18,6 +18,8 @@ import (
 type Config struct {
 	kube.Access `mapstructure:",squash"`
 
+	// K8sLeaderElector names an extension: only the process that leads sends series.
+	K8sLeaderElector string `mapstructure:"k8s_leader_elector"`
 	// CollectionInterval is the time between two samples of a series.
 	CollectionInterval time.Duration `mapstructure:"collection_interval"`
 	// Resources are the kinds of objects, as in kube-state-metrics' --resources; empty: all but endpoints.
@@ -34,6 +36,9 @@ type Config struct {
 	// BacklogBytes limits what waits for delivery; the oldest is dropped as backlog_full.
 	BacklogBytes int `mapstructure:"backlog_bytes"`
 }
+
+// ElectionKey implements pipeline.ElectionUser.
+func (c *Config) ElectionKey() (key, name string) { return "k8s_leader_elector", c.K8sLeaderElector }
 
 const (
 	defaultInterval = 30 * time.Second

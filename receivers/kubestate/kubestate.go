@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/kube"
+	"github.com/sluiceio/sluice/kube/election"
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/pipeline/source"
+	"github.com/sluiceio/sluice/pipeline/source/leader"
 	"github.com/sluiceio/sluice/receivers/kubestate/series"
 )
 
@@ -22,6 +24,7 @@ type Receiver struct {
 	cfg      Config
 	backlog  *source.Backlog
 	user     *kube.User
+	elector  *election.Elector // nil: this process always sends
 	watched  []watched
 	before   snapshot // of the last collection
 	chunks   int      // of the last collection
@@ -45,7 +48,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	r := &Receiver{settings: s, cfg: *cfg, request: newRequest(cfg.Job, cfg.Instance)}
 	r.register(s.Metrics)
 	var err error
-	if r.user, err = kube.Use(cfg.Access, kube.Feature{Name: s.ID.String(), Log: s.Log, Metrics: s.Metrics, Series: "sluice_kube_state", Version: s.Version}); err != nil {
+	if r.user, err = kube.Use(cfg.Access, r.feature()); err != nil {
 		return nil, err
 	}
 	for _, k := range cfg.kinds() {
@@ -63,10 +66,21 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	return r, nil
 }
 
+func (r *Receiver) feature() kube.Feature {
+	return kube.Feature{Name: r.settings.ID.String(), Log: r.settings.Log, Metrics: r.settings.Metrics, Series: "sluice_kube_state", Version: r.settings.Version}
+}
+
 // Start opens the watches and does not wait for them.
 func (r *Receiver) Start(ctx context.Context) error {
 	if err := r.user.Start(ctx); err != nil {
 		return err
+	}
+	if name := r.cfg.K8sLeaderElector; name != "" {
+		var err error
+		if r.elector, err = leader.Join(ctx, r.settings, name, r.feature()); err != nil {
+			r.user.Close()
+			return err
+		}
 	}
 	r.before, _ = r.settings.Inherit(estate).(snapshot)
 	if err := r.backlog.Start(ctx); err != nil {
@@ -86,6 +100,9 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	r.cancel()
 	r.done.Wait()
 	r.settings.Leave(estate, r.before)
+	if r.elector != nil {
+		r.elector.Leave()
+	}
 	r.user.Close()
 	return r.backlog.Stop(ctx)
 }
@@ -132,6 +149,13 @@ func (r *Receiver) collect(ctx context.Context) {
 	now := r.look()
 	if len(now) == 0 {
 		return // no list is there yet
+	}
+	if r.elector != nil {
+		if leads, _ := r.elector.Leads(); !leads { // another process sends, and ends what is gone
+			r.before = now
+			r.series.Set(0)
+			return
+		}
 	}
 	w := &writer{request: &r.request, put: func(items int, b []byte) bool { return r.put(ctx, items, b) }}
 	w.points.Time = uint64(begin.UnixNano())

@@ -44,6 +44,9 @@ receivers:
     scrape_self: sluice-collector
     config:
       global: {scrape_interval: 15s}
+{{- if and .Values.presets.cluster (has "metrics" $signals) }}
+  kube_state: {k8s_leader_elector: k8s_leader_elector}
+{{- end }}
 {{- if and .Values.presets.events (has "logs" $signals) }}
   k8s_events: {k8s_leader_elector: k8s_leader_elector}
 {{- end }}
@@ -105,7 +108,7 @@ service:
     {{- if has $signal (index $takes .type) }}{{ $exporters = append $exporters (include "sluice.exporterID" .) }}{{ end }}
     {{- else }}{{ $exporters = list "store" }}
     {{- end }}
-    {{ $signal }}: {receivers: {{ if eq $signal "metrics" }}[otlp, prometheus]{{ else if and (eq $signal "logs") $.Values.presets.events }}[otlp, k8s_events]{{ else }}[otlp]{{ end }}, processors: [memory_limiter, resource, batch], exporters: {{ toJson $exporters }}}
+    {{ $signal }}: {receivers: {{ if eq $signal "metrics" }}[otlp, prometheus{{ if $.Values.presets.cluster }}, kube_state{{ end }}]{{ else if and (eq $signal "logs") $.Values.presets.events }}[otlp, k8s_events]{{ else }}[otlp]{{ end }}, processors: [memory_limiter, resource, batch], exporters: {{ toJson $exporters }}}
     {{- end }}
 {{- end -}}
 

@@ -121,7 +121,6 @@ service:
 {{- $component := index . 1 -}}
 {{- if not $.Values.cluster.name }}{{ fail "cluster.name is missing: everything that is sent says which cluster it is from; add --set cluster.name=NAME" }}{{ end -}}
 {{- if and (not $.Values.destinations) (eq $.Values.collector.mode "deployment") }}{{ fail "collector.mode is deployment and destinations is empty: a deployment has no disk to store anything; name a destination, or take statefulset" }}{{ end -}}
-{{- if $.Values.presets.cluster }}{{ fail "presets.cluster is not there yet: set it to false" }}{{ end -}}
 {{- $base := include "sluice.baseConfig" $ | fromYaml -}}
 {{- $own := include (printf "sluice.%sConfig" $component) $ | fromYaml -}}
 {{- with $own.Error }}{{ fail (printf "the configuration of the %s is not YAML: %s" $component .) }}{{ end -}}
