@@ -32,7 +32,8 @@ unit: ## vet and test every package, the hot and concurrent ones with -race
 	$(GO) test -tags $(TAGS) -race $$($(GO) list -tags $(TAGS) ./... | grep -Ev '$(NORACE)|/spool$$')
 	$(GO) test -tags $(TAGS) $$($(GO) list -tags $(TAGS) ./... | grep -E '$(NORACE)')
 
-e2e: build ## drive the built binaries from outside; check every object and configuration that the Helm chart renders
+e2e: build ## drive the built binaries from outside; check the Helm chart, the compose file and the packages
+	cd configs && $(GO) vet ./... && $(GO) test -count=1 ./...
 	cd configs/helm && $(GO) vet ./... && $(GO) test -count=1 ./...
 	cd e2e && $(GO) vet ./... && $(GO) test -count=1 -parallel 4 -timeout 12m ./...
 

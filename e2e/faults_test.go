@@ -140,7 +140,7 @@ func onlyFilesMissing(said string) bool {
 
 // TestShippedConfigs: each file of configs/, each example of a component's README and each embedded default is valid.
 func TestShippedConfigs(t *testing.T) {
-	for file, program := range map[string]string{"agent.yaml": "sluice-agent", "collector.yaml": "sluice-collector", "collector-clean.yaml": "sluice-collector", "all-in-one.yaml": "sluice"} {
+	for file, program := range map[string]string{"agent.yaml": "sluice-agent", "host/agent/agent.yaml": "sluice-agent", "collector.yaml": "sluice-collector", "collector-clean.yaml": "sluice-collector", "all-in-one.yaml": "sluice"} {
 		out, err := exec.Command(binary(t, program), "validate", "--config", filepath.Join("..", "configs", file)).CombinedOutput()
 		if err != nil || strings.Contains(string(out), "warning") {
 			t.Errorf("%s: %v\n%s", file, err, out)
