@@ -56,7 +56,7 @@ var planted = []struct {
 	},
 	{
 		name: "dropped without counting", file: "delivery/queue/queue.go",
-		old: "		l.q.o.Books.Lost(why, l.signal, int(t.Count), int(t.Weight))\n", new: "",
+		old: "	l.q.o.Books.Lost(why, l.signal, int(t.Count), int(t.Weight))\n", new: "",
 		pkg: "./delivery", run: "TestAFullQueue",
 	},
 	{
@@ -88,6 +88,16 @@ var planted = []struct {
 		name: "a fan-out that remembers for ever", file: "pipeline/engine/settled.go",
 		old: "			m.forgetLocked(p)\n			return p\n", new: "			return p\n",
 		pkg: "./pipeline/engine", run: "TestFanOutGivesNothingTwice",
+	},
+	{
+		name: "a partial success of a piece taken for the first item's", file: "delivery/divide/divide.go",
+		old: "			rej.Ranges, rej.Count = items, 0\n", new: "			_ = items\n",
+		pkg: "./delivery", run: "TestAPartialSuccessOfAPiece",
+	},
+	{
+		name: "a rest dropped as its whole record", file: "delivery/queue/queue.go",
+		old: "	t = l.lacking(t)\n", new: "",
+		pkg: "./delivery/queue", run: "TestARestIsDroppedAsARest",
 	},
 	{
 		name: "bad series never remembered", file: "delivery/divide/suspects.go",

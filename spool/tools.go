@@ -133,29 +133,44 @@ func settledIn(dir string) spans {
 	return spans{{0, 1}}
 }
 
+// openNow is how many numbers from to to are not settled. It asks the cursor anew if there are some: they may have been settled, and their
+// files removed, since settled was read.
+func openNow(dir string, settled *spans, from, to Seq) uint64 {
+	if settled.lacks(from, to) == 0 {
+		return 0
+	}
+	*settled = settledIn(dir)
+	return settled.lacks(from, to)
+}
+
 // ScanUnsettled is Scan without the records that the cursor calls settled. lost is how many of the others cannot be read, as far as
-// numbers tell.
+// numbers tell. What another process is writing meanwhile is not lost.
 func ScanUnsettled(dir string, yield func(Entry) error) (lost uint64, err error) {
 	settled, end := settledIn(dir), Seq(0)
 	err = segmentsIn(dir, func(f found, limit Seq) error {
 		if f.err != nil {
 			if first, _ := parseName(filepath.Base(f.name)); limit < maxSeq {
-				lost += settled.lacks(max(first, end), limit)
+				lost += openNow(dir, &settled, max(first, end), limit)
 				end = limit
-			} else if f.size > 0 {
+			} else if f.size >= dataStart { // else it was only being made
 				lost++
 			}
 			return nil
 		}
 		if end > 0 || !frontSettled(dir, f) {
-			lost += settled.lacks(end, f.gap)
+			lost += openNow(dir, &settled, end, f.gap)
 		}
 		w := newWalker(f.file, f.seed, f.hint)
 		w.end, w.limit, w.hard = f.size, limit, true
-		if f.loadFooter(f.file, f.size, limit) {
+		closed := f.loadFooter(f.file, f.size, limit)
+		if closed {
 			w.end, w.limit, w.sure = f.data, f.end, f.end
 		}
-		err := w.scan(func(gone loss) { lost += settled.lacks(gone.from, gone.to) }, func(st step, e Entry) error {
+		err := w.scan(func(gone loss) {
+			if settled.lacks(gone.from, gone.to) > 0 && (closed || !f.written(gone)) {
+				lost += openNow(dir, &settled, gone.from, gone.to)
+			}
+		}, func(st step, e Entry) error {
 			if settled.has(st.seq) {
 				return nil
 			}
@@ -242,7 +257,7 @@ func Verify(dir string, progress func(done, total int64)) ([]Damage, error) {
 				}
 				out = append(out, Damage{File: f.name, Bytes: f.size, Kind: kind})
 			} else {
-				if n := settled.lacks(end, f.gap); n > 0 && (end > 0 || !frontSettled(dir, f)) {
+				if n := openNow(dir, &settled, end, f.gap); n > 0 && (end > 0 || !frontSettled(dir, f)) {
 					out = append(out, Damage{File: f.name, Records: n, Kind: "gap"})
 				}
 				out = append(out, verify(f, limit)...)

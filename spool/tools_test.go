@@ -65,7 +65,7 @@ func TestUnsettledIsWhatStatsSays(t *testing.T) {
 	}
 }
 
-// TestVerifyBesideAWriter: what is written meanwhile is no damage, and damage is.
+// TestVerifyBesideAWriter: what is written, settled and removed meanwhile is no damage.
 func TestVerifyBesideAWriter(t *testing.T) {
 	dir := t.TempDir()
 	l, err := Open(Options{Dir: dir, SegmentBytes: 8 << 20, NoSync: true})
@@ -86,9 +86,13 @@ func TestVerifyBesideAWriter(t *testing.T) {
 				return
 			default:
 			}
-			if _, err := l.Put(Record{Header: []byte("h"), Body: body[:n], Count: 1}); err != nil {
+			seq, err := l.Put(Record{Header: []byte("h"), Body: body[:n], Count: 1})
+			if err != nil {
 				t.Error(err)
 				return
+			}
+			if seq > 100 {
+				l.Settle(seq - 100)
 			}
 			time.Sleep(50 * time.Microsecond)
 		}
@@ -96,6 +100,9 @@ func TestVerifyBesideAWriter(t *testing.T) {
 	for range 20 {
 		if bad, err := Verify(dir, nil); err != nil || len(bad) > 0 {
 			t.Errorf("%+v, %v", bad, err)
+		}
+		if lost, err := ScanUnsettled(dir, func(Entry) error { return nil }); err != nil || lost > 0 {
+			t.Errorf("%d are lost, %v", lost, err)
 		}
 	}
 	close(stop)

@@ -284,12 +284,15 @@ func (l *lane) giveUp() {
 	}
 }
 
-// lost books what leaves the queue without having been delivered.
-func (l *lane) lost(why pipeline.Reason, t spool.Totals) {
-	if t.Count > 0 {
-		l.q.o.Books.Lost(why, l.signal, int(t.Count), int(t.Weight))
-		l.q.o.Books.Unstored(l.signal, int(t.Count), int(t.Weight))
+// lost books what leaves the queue without having been delivered, and says how much that is.
+func (l *lane) lost(why pipeline.Reason, t spool.Totals) spool.Totals {
+	if t.Count == 0 {
+		return t
 	}
+	t = l.lacking(t)
+	l.q.o.Books.Lost(why, l.signal, int(t.Count), int(t.Weight))
+	l.q.o.Books.Unstored(l.signal, int(t.Count), int(t.Weight))
+	return t
 }
 
 func (q *Queue) all() []*lane {

@@ -31,15 +31,16 @@ type rest struct {
 	taken   pipeline.Amount
 	items   int
 	request []byte
+	booked  bool // an Item has it, or what was lost with its record is booked. Queue.mu guards it
 }
 
-type rests map[string]map[spool.Seq]rest // by lane
+type rests map[string]map[spool.Seq]*rest // by lane
 
 // leftovers are the rests of what was given back, and those of the stop before that were not sent since. The queue is closed.
 func (q *Queue) leftovers() rests {
 	out := rests{}
 	for _, l := range q.all() {
-		of := map[spool.Seq]rest{}
+		of := map[spool.Seq]*rest{}
 		for seq, r := range q.rests[l.name] {
 			if !l.log.Settled(seq) {
 				of[seq] = r
@@ -48,7 +49,7 @@ func (q *Queue) leftovers() rests {
 		for _, s := range []*stream{&l.live, &l.late} {
 			for _, i := range s.back {
 				if i.body == nil && i.batch != nil {
-					of[i.seq] = rest{i.Stored.UnixNano(), i.taken, i.Items, i.batch.Request}
+					of[i.seq] = &rest{time: i.Stored.UnixNano(), taken: i.taken, items: i.Items, request: i.batch.Request}
 				}
 			}
 		}
@@ -168,12 +169,12 @@ func parseRests(b []byte) (rests, error) {
 	for len(b) > 0 && !failed {
 		lane := string(text())
 		seq := spool.Seq(number())
-		r := rest{time: int64(number())}
+		r := &rest{time: int64(number())}
 		r.taken = pipeline.Amount{Items: int64(number()), Bytes: int64(number())}
 		r.items = int(number())
 		r.request = text()
 		if all[lane] == nil {
-			all[lane] = map[spool.Seq]rest{}
+			all[lane] = map[spool.Seq]*rest{}
 		}
 		all[lane][seq] = r
 	}
@@ -184,13 +185,39 @@ func parseRests(b []byte) (rests, error) {
 }
 
 // shorten makes the item what is left of it since a stop. pool lends the memory.
-func (i *Item) shorten(r rest, pool *buffer.Pool) {
+func (i *Item) shorten(r *rest, pool *buffer.Pool) {
 	own := pool.Copy(r.request)
 	i.plain, i.body = own, nil
 	i.taken = r.taken
 	i.Items, i.Size = r.items, len(r.request)
 	i.batch = &pipeline.Batch{Signal: i.Signal, Request: own.B, Items: i.Items, Origin: i.Origin}
 	i.MaybeSent = true
+}
+
+// restOf is what is left of a record since a stop; nil for all.
+func (l *lane) restOf(seq spool.Seq, time int64) *rest {
+	l.q.mu.Lock()
+	defer l.q.mu.Unlock()
+	r := l.q.rests[l.name][seq]
+	if r == nil || r.time != time {
+		return nil
+	}
+	r.booked = true
+	return r
+}
+
+// lacking is what was lost with records, without what the destination took of them before a stop.
+func (l *lane) lacking(t spool.Totals) spool.Totals {
+	l.q.mu.Lock()
+	defer l.q.mu.Unlock()
+	for seq, r := range l.q.rests[l.name] {
+		items, bytes := uint64(r.taken.Items), uint64(r.taken.Bytes)
+		if !r.booked && items <= t.Count && bytes <= t.Weight && l.log.Settled(seq) {
+			r.booked = true
+			t.Count, t.Weight = t.Count-items, t.Weight-bytes
+		}
+	}
+	return t
 }
 
 // restored books what is stored at the start, with what Open found damaged, and what an operator gave up meanwhile: both are
@@ -202,13 +229,17 @@ func (q *Queue) restored() {
 		l.given = l.log.GivenUp()
 		held[l.signal].Add(int(t.AtOpen.Count+t.Damaged.Count+l.given.Count), int(t.AtOpen.Weight+t.Damaged.Weight+l.given.Weight))
 	}
+	q.mu.Lock()
 	for name, of := range q.rests {
 		for seq, r := range of { // what was taken of a record was delivered by the process before
 			if l := q.lanes[name]; l != nil && !l.log.Settled(seq) {
 				held[l.signal].Sub(r.taken)
+			} else {
+				delete(of, seq)
 			}
 		}
 	}
+	q.mu.Unlock()
 	for _, sig := range pipeline.Signals {
 		q.o.Books.Restored(sig, held[sig])
 	}

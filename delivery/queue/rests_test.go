@@ -148,3 +148,60 @@ func names(t *testing.T, fs *spooltest.FS) bool {
 	}
 	return false
 }
+
+// TestARestIsDroppedAsARest: what a full queue drops of a record that the destination took in part before a stop is what was left of it.
+func TestARestIsDroppedAsARest(t *testing.T) {
+	fs := spooltest.NewFS()
+	first := open(t, fs)
+	for range 20 {
+		if err := first.Put(t.Context(), ten()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take := func() *Item {
+		it, err := first.Take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return it
+	}
+	for range 10 { // so that four may be out at once
+		take().Settle()
+	}
+	var out []*Item
+	for range 4 {
+		out = append(out, take())
+	}
+	for _, it := range out {
+		it.Back(&pipeline.Batch{Signal: it.Signal, Request: []byte("<rest>"), Items: 4}, nil)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, books := pipelinetest.Settings(t, pipeline.KindExporter, "fake")
+	q := openWith(t, fs, s, func(o *Options) { o.Sizer, o.Size, o.OnFull = "requests", 5, DropOldest })
+	defer q.Close()
+	if got := stored(books); got != 4*4+6*10 {
+		t.Errorf("%d items are stored at the start", got)
+	}
+	if err := q.Put(t.Context(), ten()); err != nil {
+		t.Fatal(err)
+	}
+	delivered := int64(0)
+	for q.Status().Items > 0 {
+		it, err := q.Take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		delivered += int64(it.Items)
+		it.Settle()
+	}
+	for _, a := range books.Read() {
+		if a.Signal != pipeline.Logs {
+			continue
+		}
+		if dropped := a.Dropped[pipeline.DropQueueOldest].Items; delivered+dropped != 4*4+7*10 || dropped < 12 || a.Stored != (pipeline.Amount{}) {
+			t.Errorf("%d delivered, %d dropped, %+v stored in the end; want %d in all", delivered, dropped, a.Stored, 4*4+7*10)
+		}
+	}
+}

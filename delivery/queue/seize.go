@@ -134,9 +134,7 @@ func (s *Seized) Drop(ctx context.Context) (got spool.Totals, err error) {
 		got.Records, got.Count, got.Bytes = got.Records+t.Records, got.Count+t.Count, got.Bytes+t.Bytes
 	}
 	for _, l := range s.lanes {
-		t := l.log.DropOldest(math.MaxInt64) // without those that are read already
-		l.lost(pipeline.DropOperator, t)
-		add(t)
+		add(l.lost(pipeline.DropOperator, l.log.DropOldest(math.MaxInt64))) // without those that are read already
 	}
 	for {
 		i, err := s.Next(ctx)

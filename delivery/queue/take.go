@@ -80,7 +80,7 @@ func (l *lane) item(from *stream, e spool.Entry, buf *buffer.Buffer, err error) 
 		Signal: h.signal, Origin: pipeline.Origin{Tenant: h.tenant, Route: h.route}, Items: int(e.Count), Size: h.raw, Encoding: h.encoding,
 		MaybeSent: e.MaybeSent, Unanswered: e.MaybeSent, Stored: time.Unix(0, e.Time), lane: l, from: from, seq: e.Seq, buf: buf, body: e.Body,
 	}
-	if r, is := l.q.rests[l.name][e.Seq]; is && r.time == e.Time {
+	if r := l.restOf(e.Seq, e.Time); r != nil {
 		it.shorten(r, l.q.o.Pool)
 	}
 	return it, nil
