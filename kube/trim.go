@@ -1,11 +1,15 @@
 package kube
 
 import (
+	"bytes"
+
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -48,7 +52,7 @@ func trimmer(want Want) cache.TransformFunc {
 				o.Status.Conditions[i] = corev1.NodeCondition{Type: c.Type, Status: c.Status}
 			}
 		case *corev1.Service:
-			return targetService(o), nil
+			return encodedService(o)
 		case *appsv1.ReplicaSet:
 			return &appsv1.ReplicaSet{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta}, nil
 		case *batchv1.Job:
@@ -96,7 +100,41 @@ func targetPod(o *corev1.Pod) *corev1.Pod {
 	return out
 }
 
-// targetService is a new service with what discovery reads: an agent has all of the cluster.
+// Service is a Service as discovery's watch keeps it: encoded. An agent has all of the cluster, and few of them choose its pods.
+type Service struct {
+	metav1.Object // nil: only the methods below are called by informers
+
+	namespace, name, version string
+	encoded                  []byte
+}
+
+func (s *Service) GetNamespace() string                         { return s.namespace }
+func (s *Service) GetName() string                              { return s.name }
+func (s *Service) GetResourceVersion() string                   { return s.version }
+func (s *Service) GetAnnotations() map[string]string            { return nil }
+func (s *Service) SetManagedFields([]metav1.ManagedFieldsEntry) {}
+func (s *Service) GetObjectKind() schema.ObjectKind             { return schema.EmptyObjectKind }
+func (s *Service) DeepCopyObject() runtime.Object               { return s }
+
+// Same reports whether two versions say the same to discovery.
+func (s *Service) Same(o *Service) bool { return bytes.Equal(s.encoded, o.encoded) }
+
+// ServiceOf returns a Service that an informer holds, decoded if need be, with what discovery reads; nil if it is none.
+func ServiceOf(o any) *corev1.Service {
+	switch o := o.(type) {
+	case *corev1.Service:
+		return o
+	case *Service:
+		out := &corev1.Service{}
+		if out.Unmarshal(o.encoded) != nil {
+			return nil // a bug: it was encoded here
+		}
+		return out
+	}
+	return nil
+}
+
+// targetService is a new service with what discovery reads.
 func targetService(o *corev1.Service) *corev1.Service {
 	out := &corev1.Service{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta, Spec: corev1.ServiceSpec{
 		Type: o.Spec.Type, ClusterIP: o.Spec.ClusterIP, ExternalName: o.Spec.ExternalName, LoadBalancerIP: o.Spec.LoadBalancerIP, //nolint:staticcheck // a label of Prometheus
@@ -106,6 +144,13 @@ func targetService(o *corev1.Service) *corev1.Service {
 		out.Spec.Ports = append(out.Spec.Ports, corev1.ServicePort{Name: p.Name, Port: p.Port, Protocol: p.Protocol, TargetPort: p.TargetPort, AppProtocol: p.AppProtocol})
 	}
 	return out
+}
+
+func encodedService(o *corev1.Service) (any, error) {
+	keep := targetService(o)
+	keep.ObjectMeta = metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name, UID: o.UID, Labels: o.Labels, Annotations: o.Annotations}
+	encoded, err := keep.Marshal()
+	return &Service{namespace: o.Namespace, name: o.Name, version: o.ResourceVersion, encoded: encoded}, err
 }
 
 func targetContainers(in []corev1.Container) []corev1.Container {

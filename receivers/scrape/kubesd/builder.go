@@ -311,6 +311,9 @@ func same(was, is any, main bool) bool {
 	case *corev1.Pod:
 		was, ok := was.(*corev1.Pod)
 		return ok && samePod(was, is)
+	case *kube.Service:
+		was, ok := was.(*kube.Service)
+		return ok && was.Same(is)
 	case *corev1.Service:
 		was, ok := was.(*corev1.Service)
 		return ok && sameMetadata(was, is) && reflect.DeepEqual(was.Spec, is.Spec)

@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sluiceio/sluice/kube"
 )
 
 const (
@@ -27,7 +29,7 @@ func (b *builder) endpoints(o any) *targetgroup.Group {
 	}
 	l := model.LabelSet{namespaceLabel: model.LabelValue(e.Namespace)}
 	g := &targetgroup.Group{Source: b.role.label + e.Namespace + "/" + e.Name, Labels: l}
-	if s, is := b.get(onService, e.Namespace+"/"+e.Name).(*corev1.Service); is {
+	if s := kube.ServiceOf(b.get(onService, e.Namespace+"/"+e.Name)); s != nil {
 		b.serviceLabels(l, s)
 	}
 	b.named(l, e, RoleEndpoints)

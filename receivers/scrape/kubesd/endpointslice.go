@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/prometheus/util/strutil"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/sluiceio/sluice/kube"
 )
 
 const (
@@ -38,7 +40,7 @@ func (b *builder) slice(o any) *targetgroup.Group {
 	b.named(l, e, RoleEndpointSlice)
 	var s *corev1.Service
 	if name, has := e.Labels[discoveryv1.LabelServiceName]; has {
-		if s, is = b.get(onService, e.Namespace+"/"+name).(*corev1.Service); is {
+		if s = kube.ServiceOf(b.get(onService, e.Namespace+"/"+name)); s != nil {
 			b.serviceLabels(l, s)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/sluiceio/sluice/kube"
 )
 
 // With own_node, services and their endpoints are answered from the own node's pods: what a Service's selector chooses is what its
@@ -85,7 +87,7 @@ func (b *builder) chosenBy(p *corev1.Pod) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for key := range b.users[object{onPod, p.Namespace}] {
-		if s, is := b.stored(onService, key).(*corev1.Service); !is || chooses(s, p) {
+		if s := kube.ServiceOf(b.stored(onService, key)); s == nil || chooses(s, p) {
 			b.enqueue(key)
 		}
 	}
@@ -107,8 +109,8 @@ func chooses(s *corev1.Service, p *corev1.Pod) bool {
 // chosen makes targets of the own node's pods that a service chooses, with the labels of the role as far as they are known without the
 // Endpoints or EndpointSlice.
 func (b *builder) chosen(o any) *targetgroup.Group {
-	s, is := o.(*corev1.Service)
-	if !is {
+	s := kube.ServiceOf(o)
+	if s == nil {
 		return nil
 	}
 	g := &targetgroup.Group{Source: b.role.label + s.Namespace + "/" + s.Name}

@@ -6,6 +6,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sluiceio/sluice/kube"
 )
 
 const (
@@ -20,8 +22,8 @@ const (
 
 // service makes a target of each port of a service, by the name that cluster DNS has for it.
 func (b *builder) service(o any) *targetgroup.Group {
-	s, is := o.(*corev1.Service)
-	if !is {
+	s := kube.ServiceOf(o)
+	if s == nil {
 		return nil
 	}
 	g := &targetgroup.Group{Source: b.role.label + s.Namespace + "/" + s.Name, Labels: model.LabelSet{}}
