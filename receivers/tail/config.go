@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/detect"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
@@ -16,6 +17,9 @@ import (
 const (
 	startAtEnd       = "end"
 	startAtBeginning = "beginning"
+
+	detectSeverity = "severity"
+	detectTrace    = "trace"
 )
 
 // Config is what a user sets.
@@ -42,6 +46,8 @@ type Config struct {
 	Multiline Multiline `mapstructure:"multiline"`
 	// ForceFlushPeriod is how long a record waits for its next line.
 	ForceFlushPeriod time.Duration `mapstructure:"force_flush_period"`
+	// Detect lists what is taken from lines of JSON, logfmt and klog: "severity" and "trace" (trace id, span id, flags).
+	Detect []string `mapstructure:"detect"`
 	// Linger is how long a line waits for lines of other files, to be sent in one request with them. 0: each file has
 	// requests of its own. A file that fills requests does not wait.
 	Linger time.Duration `mapstructure:"linger"`
@@ -74,6 +80,7 @@ func Default() *Config {
 		MaxLineBytes:     64 << 10,
 		Multiline:        Multiline{MaxLines: maxLinesDefault},
 		ForceFlushPeriod: 500 * time.Millisecond, // the Collector's
+		Detect:           []string{detectSeverity, detectTrace},
 		Linger:           time.Second,
 		MaxBatchBytes:    256 << 10,
 		MaxInFlight:      4,
@@ -112,6 +119,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	fault(c.ForceFlushPeriod < minFlush || c.ForceFlushPeriod > maxFlush, `"force_flush_period" is %s: set %s to %s; the default is 500ms`, c.ForceFlushPeriod, minFlush, maxFlush)
+	for _, what := range c.Detect {
+		fault(what != detectSeverity && what != detectTrace, `"detect" has %q: list severity, trace, or nothing`, what)
+	}
 	fault(c.Linger < 0 || c.Linger > maxLinger, `"linger" is %s: set 0 to %s; the default is 1s`, c.Linger, maxLinger)
 	least := 2*c.MaxLineBytes + minBatch
 	fault(c.MaxBatchBytes < least, `"max_batch_bytes" is %d: set at least %d, so that two lines of "max_line_bytes" fit in a request`, c.MaxBatchBytes, least)
@@ -126,6 +136,17 @@ func (c *Config) Validate() error {
 	}
 	fault(extra > maxExtra, `"attributes" take %d bytes: shorten them to at most %d bytes in total`, extra, maxExtra)
 	return errors.Join(errs...)
+}
+
+// detects returns what package detect looks for.
+func (c *Config) detects() (wanted int) {
+	if slices.Contains(c.Detect, detectSeverity) {
+		wanted |= detect.Severity
+	}
+	if slices.Contains(c.Detect, detectTrace) {
+		wanted |= detect.Trace
+	}
+	return wanted
 }
 
 const (

@@ -46,6 +46,7 @@ func (p *player) Play(ctx context.Context, in pipeline.Played) error {
 		return nil
 	}
 	lines := record.NewLines(p.cfg.MaxLineBytes, record.NewAttributes())
+	lines.Detect(p.cfg.detects())
 	lines.Set(p.cfg.Format, record.IsPodLog(in.What))
 	if p.joining != nil {
 		lines.Join(p.joining(in.What, ""))

@@ -81,6 +81,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		Linger:           cfg.Linger,
 		Origin:           record.Origin{Host: host, Service: cfg.ServiceName, Attributes: cfg.Attributes, Version: s.Version},
 		Multiline:        joining,
+		Detect:           cfg.detects(),
 		SaveDir:          saveDir,
 		SaveBytes:        cfg.MaxDeletedBytes,
 	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { r.tracker.Rewritten(now, part) }})

@@ -61,7 +61,8 @@ func TestValidateMultiline(t *testing.T) {
 	}
 	c := Default()
 	c.Include, c.ForceFlushPeriod = []string{"/x"}, time.Hour
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"force_flush_period"`) {
+	c.Detect = []string{"time"}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"force_flush_period"`) || !strings.Contains(err.Error(), `"detect" has "time"`) {
 		t.Error(err)
 	}
 }

@@ -22,9 +22,6 @@ const none uint8 = 0
 var goesOn = [languages]func(state uint8, line []byte) uint8{javaGoesOn, pythonGoesOn, goGoesOn, nodeGoesOn, dotnetGoesOn}
 
 var (
-	goroutine    = []byte("goroutine ")
-	runtimeStack = []byte("runtime stack:")
-
 	traceback = []byte("Traceback (most recent call last):")
 	serving   = []byte("http: panic serving ")
 )
@@ -180,7 +177,7 @@ func goBegins(line []byte) uint8 {
 	switch {
 	case has(line, "panic: "), has(line, "fatal error: "), has(line, "SIGQUIT: "), has(line, "unexpected fault address"), len(line) > 0 && line[0]-'0' <= 9 && bytes.Contains(line[:min(len(line), servingWithin)], serving):
 		return goHead
-	case bytes.HasPrefix(line, goroutine) && bytes.HasSuffix(line, []byte("]:")), bytes.HasPrefix(line, runtimeStack):
+	case has(line, "goroutine ") && bytes.HasSuffix(line, []byte("]:")), has(line, "runtime stack:"):
 		return goStack
 	}
 	return none

@@ -95,6 +95,7 @@ func (r *Reader) NewFile(b Begin) *File {
 	f := &File{Key: b.Stat.Key, Path: b.Path, As: b.As, wake: make(chan struct{}, 1)}
 	f.name.Store(b.Name)
 	f.lines = record.NewLines(r.cfg.MaxLineBytes, r.attributes)
+	f.lines.Detect(r.cfg.Detect)
 	f.tried = -1
 	f.next, f.trail = b.Offset, fileid.TrailOf(b.Mark)
 	f.win.Store(&progress{})
