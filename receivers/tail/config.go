@@ -3,6 +3,7 @@ package tail
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +29,11 @@ type Config struct {
 	Include []string `mapstructure:"include"`
 	// Exclude lists globs of files to leave out.
 	Exclude []string `mapstructure:"exclude"`
+	// IncludeNamespaces lists the Kubernetes namespaces whose container logs are read; empty: all. Each may be a pattern: kube-*.
+	// Other files are not concerned.
+	IncludeNamespaces []string `mapstructure:"include_namespaces"`
+	// ExcludeNamespaces lists namespaces whose container logs are left out, in the same way.
+	ExcludeNamespaces []string `mapstructure:"exclude_namespaces"`
 	// FollowSymlinks lists the folders that symbolic links may point into. Links to a file in the same folder, or to one
 	// that Include matches, are always followed; others are reported as unreadable.
 	FollowSymlinks []string `mapstructure:"follow_symlinks"`
@@ -108,6 +114,15 @@ func (c *Config) Validate() error {
 			fault(err != nil, `"%s": %w`, list.key, err)
 		}
 	}
+	for _, list := range []struct {
+		key   string
+		names []string
+	}{{"include_namespaces", c.IncludeNamespaces}, {"exclude_namespaces", c.ExcludeNamespaces}} {
+		for _, name := range list.names {
+			_, err := path.Match(name, "")
+			fault(err != nil || name == "" || strings.ContainsAny(name, "/_"), `"%s": %q is no name of a namespace, and no pattern of names: write default, or kube-*`, list.key, name)
+		}
+	}
 	for _, root := range c.FollowSymlinks {
 		fault(!filepath.IsAbs(root) || strings.ContainsAny(root, "*?"), `"follow_symlinks": %q is not an absolute path without wildcards`, root)
 	}
@@ -136,6 +151,21 @@ func (c *Config) Validate() error {
 	}
 	fault(extra > maxExtra, `"attributes" take %d bytes: shorten them to at most %d bytes in total`, extra, maxExtra)
 	return errors.Join(errs...)
+}
+
+// leavesOut tells which files the namespaces leave out; nil: none.
+func (c *Config) leavesOut() func(name string) bool {
+	if len(c.IncludeNamespaces)+len(c.ExcludeNamespaces) == 0 {
+		return nil
+	}
+	return func(name string) bool {
+		namespace, isPod := record.NamespaceOf(name)
+		matches := func(pattern string) bool {
+			ok, _ := path.Match(pattern, namespace)
+			return ok
+		}
+		return isPod && (slices.ContainsFunc(c.ExcludeNamespaces, matches) || len(c.IncludeNamespaces) > 0 && !slices.ContainsFunc(c.IncludeNamespaces, matches))
+	}
 }
 
 // detects returns what package detect looks for.

@@ -196,3 +196,26 @@ func TestAStopRightAfterTheCopy(t *testing.T) {
 		w.noneOpen()
 	})
 }
+
+// TestExcludedLater: a file that a new configuration leaves out is not read on after the restart, also if the checkpoint knows it.
+func TestExcludedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.write("a.log", "one\n")
+		w.write("b.log", "one\n")
+		w.start()
+		w.want("one|one")
+		w.stop()
+		w.cfg.Exclude = []string{w.path("a.log")}
+		w.append("a.log", "two\n")
+		w.append("b.log", "two\n")
+		w.start()
+		time.Sleep(10 * time.Second)
+		w.append("a.log", "three\n")
+		time.Sleep(10 * time.Second)
+		w.stop()
+		if got := w.bodies(); got != "one|one|two" {
+			t.Errorf("%s; %v", got, w.counters())
+		}
+	})
+}

@@ -88,6 +88,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	files := finder.New(include, exclude, unreadable.Report)
 	files.FollowLinks(cfg.FollowSymlinks)
 	files.NameBy(record.IsPodLog)
+	files.LeaveOut(cfg.leavesOut())
 	files.TellDangling(func(n int, link, target string) {
 		s.Log.Warn("links lead to files that do not exist, so their logs are not read; in a container, mount the folder that they lead to (with Docker: /var/lib/docker/containers) at the same path",
 			"links", n, "link", link, "target", target)

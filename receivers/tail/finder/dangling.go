@@ -1,8 +1,10 @@
 package finder
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -41,6 +43,26 @@ func (f *Finder) NameBy(telling func(path string) bool) { f.telling = telling }
 
 // NameOf returns the telling name by which a link led to path; empty if path itself tells, or nothing does.
 func (f *Finder) NameOf(path string) string { return f.links.names[path].as }
+
+// LeaveOut sets which files are left out by the name that tells what they are, besides those that the globs exclude.
+func (f *Finder) LeaveOut(left func(name string) bool) { f.left = left }
+
+// Excluded reports whether a file is left out, by its path or by its telling name, which may be empty.
+func (f *Finder) Excluded(path, as string) bool {
+	if matchAny(f.exclude, path) || as != "" && matchAny(f.exclude, as) {
+		return true
+	}
+	return f.left != nil && f.left(cmp.Or(as, path))
+}
+
+// chosen removes from the result what only a telling name, perhaps found after the file, leaves out.
+func (f *Finder) chosen() []File {
+	f.out = slices.DeleteFunc(f.out, func(found File) bool {
+		as := f.NameOf(found.Path)
+		return as != "" && matchAny(f.exclude, as) || f.left != nil && f.left(cmp.Or(as, found.Path))
+	})
+	return f.out
+}
 
 // name notes how link led to path. On a node with Docker, /var/log/containers/x.log leads to a pod's log, which leads to a
 // file that is named after the container's id.

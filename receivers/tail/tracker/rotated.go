@@ -170,6 +170,9 @@ func (t *Tracker) searchesAtStart() []search {
 	}
 	var out []search
 	for path, entries := range missing {
+		if t.finder.Excluded(path, entries[0].As) {
+			continue // since a new configuration
+		}
 		out = append(out, search{path: path, missing: entries, after: later(newest[path]), again: searchTimes - 1})
 	}
 	for path, f := range t.byPath {
