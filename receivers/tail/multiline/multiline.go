@@ -89,7 +89,7 @@ func (r *Rule) Begin(s *State, line []byte) bool {
 	line = trimmed(line)
 	switch {
 	case r.start != nil:
-		return true
+		return r.start.Match(line) // others, before the first or behind a pause, are no part of anything
 	case r.end != nil:
 		return !r.end.Match(line)
 	}

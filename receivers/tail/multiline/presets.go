@@ -69,7 +69,7 @@ func look(line []byte) (w words) {
 func begins(language int, line []byte, w words) uint8 {
 	switch language {
 	case java:
-		if w.exception {
+		if w.exception || isFrame(line) {
 			return inJava
 		}
 	case python:
@@ -96,6 +96,13 @@ func indent(line []byte) (blanks int, text []byte) {
 
 func has(text []byte, prefix string) bool {
 	return len(text) >= len(prefix) && string(text[:len(prefix)]) == prefix
+}
+
+// isFrame reports whether a line is a frame whose first lines were not taken for a trace, such as a message of several lines:
+// frames stay together at least.
+func isFrame(line []byte) bool {
+	blanks, text := indent(line)
+	return blanks > 0 && has(text, "at ")
 }
 
 // Java: a line that names an exception, then frames, causes and suppressed ones, and the locks of a thread dump.
@@ -230,7 +237,7 @@ func nodeBegins(line []byte, w words) uint8 {
 	if n := len(line); n > 0 && line[n-1]-'0' <= 9 && (has(line, "/") || has(line, "file://") || has(line, "node:")) && (bytes.Contains(line, []byte("js:")) || bytes.Contains(line, []byte("ts:")) || has(line, "node:")) {
 		return nodeSource
 	}
-	if !w.exception {
+	if !w.exception && !isFrame(line) {
 		return none
 	}
 	return opened(line, 0)
@@ -287,7 +294,7 @@ const (
 )
 
 func dotnetBegins(line []byte, w words) uint8 {
-	if w.exception {
+	if w.exception || isFrame(line) {
 		return dotnetFrames
 	}
 	switch {
