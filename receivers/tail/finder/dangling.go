@@ -64,16 +64,21 @@ func (f *Finder) chosen() []File {
 	return f.out
 }
 
+// LinkOf returns the link that led to path; empty if none did.
+func (f *Finder) LinkOf(path string) string { return f.links.names[path].link }
+
+// Chosen reports whether the globs choose a file, by its path or by the link that led to it, which may be empty.
+func (f *Finder) Chosen(path, link string) bool {
+	return matchAny(f.include, path) || link != "" && matchAny(f.include, link)
+}
+
 // name notes how link led to path. On a node with Docker, /var/log/containers/x.log leads to a pod's log, which leads to a
 // file that is named after the container's id.
 func (f *Finder) name(link, path string) {
-	if f.telling == nil || f.telling(path) {
-		return
-	}
 	known, ok := f.links.names[path]
 	if !ok || known.link != link && known.as == "" {
 		known = listedName{link: link}
-		for at, hops := link, 0; at != "" && hops < maxHops; hops++ {
+		for at, hops := link, 0; f.telling != nil && !f.telling(path) && at != "" && hops < maxHops; hops++ {
 			if f.telling(at) {
 				known.as = at
 			}

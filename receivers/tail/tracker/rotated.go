@@ -170,8 +170,8 @@ func (t *Tracker) searchesAtStart() []search {
 	}
 	var out []search
 	for path, entries := range missing {
-		if t.finder.Excluded(path, entries[0].As) {
-			continue // since a new configuration
+		if e := entries[0]; t.finder.Excluded(path, e.As) || !t.finder.Chosen(path, e.Link) {
+			continue // a new configuration leaves it out
 		}
 		out = append(out, search{path: path, missing: entries, after: later(newest[path]), again: searchTimes - 1})
 	}
