@@ -3,12 +3,14 @@ package tail
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/receivers/tail/detect"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
@@ -16,6 +18,9 @@ import (
 const (
 	startAtEnd       = "end"
 	startAtBeginning = "beginning"
+
+	detectSeverity = "severity"
+	detectTrace    = "trace"
 )
 
 // Config is what a user sets.
@@ -24,6 +29,11 @@ type Config struct {
 	Include []string `mapstructure:"include"`
 	// Exclude lists globs of files to leave out.
 	Exclude []string `mapstructure:"exclude"`
+	// IncludeNamespaces lists the Kubernetes namespaces whose container logs are read; empty: all. Each may be a pattern: kube-*.
+	// Other files are not concerned.
+	IncludeNamespaces []string `mapstructure:"include_namespaces"`
+	// ExcludeNamespaces lists namespaces whose container logs are left out, in the same way.
+	ExcludeNamespaces []string `mapstructure:"exclude_namespaces"`
 	// FollowSymlinks lists the folders that symbolic links may point into. Links to a file in the same folder, or to one
 	// that Include matches, are always followed; others are reported as unreadable.
 	FollowSymlinks []string `mapstructure:"follow_symlinks"`
@@ -42,6 +52,8 @@ type Config struct {
 	Multiline Multiline `mapstructure:"multiline"`
 	// ForceFlushPeriod is how long a record waits for its next line.
 	ForceFlushPeriod time.Duration `mapstructure:"force_flush_period"`
+	// Detect lists what is taken from lines of JSON, logfmt and klog: "severity" and "trace" (trace id, span id, flags).
+	Detect []string `mapstructure:"detect"`
 	// Linger is how long a line waits for lines of other files, to be sent in one request with them. 0: each file has
 	// requests of its own. A file that fills requests does not wait.
 	Linger time.Duration `mapstructure:"linger"`
@@ -74,6 +86,7 @@ func Default() *Config {
 		MaxLineBytes:     64 << 10,
 		Multiline:        Multiline{MaxLines: maxLinesDefault},
 		ForceFlushPeriod: 500 * time.Millisecond, // the Collector's
+		Detect:           []string{detectSeverity, detectTrace},
 		Linger:           time.Second,
 		MaxBatchBytes:    256 << 10,
 		MaxInFlight:      4,
@@ -101,6 +114,15 @@ func (c *Config) Validate() error {
 			fault(err != nil, `"%s": %w`, list.key, err)
 		}
 	}
+	for _, list := range []struct {
+		key   string
+		names []string
+	}{{"include_namespaces", c.IncludeNamespaces}, {"exclude_namespaces", c.ExcludeNamespaces}} {
+		for _, name := range list.names {
+			_, err := path.Match(name, "")
+			fault(err != nil || name == "" || strings.ContainsAny(name, "/_"), `"%s": %q is no name of a namespace, and no pattern of names: write default, or kube-*`, list.key, name)
+		}
+	}
 	for _, root := range c.FollowSymlinks {
 		fault(!filepath.IsAbs(root) || strings.ContainsAny(root, "*?"), `"follow_symlinks": %q is not an absolute path without wildcards`, root)
 	}
@@ -112,6 +134,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	fault(c.ForceFlushPeriod < minFlush || c.ForceFlushPeriod > maxFlush, `"force_flush_period" is %s: set %s to %s; the default is 500ms`, c.ForceFlushPeriod, minFlush, maxFlush)
+	for _, what := range c.Detect {
+		fault(what != detectSeverity && what != detectTrace, `"detect" has %q: list severity, trace, or nothing`, what)
+	}
 	fault(c.Linger < 0 || c.Linger > maxLinger, `"linger" is %s: set 0 to %s; the default is 1s`, c.Linger, maxLinger)
 	least := 2*c.MaxLineBytes + minBatch
 	fault(c.MaxBatchBytes < least, `"max_batch_bytes" is %d: set at least %d, so that two lines of "max_line_bytes" fit in a request`, c.MaxBatchBytes, least)
@@ -126,6 +151,32 @@ func (c *Config) Validate() error {
 	}
 	fault(extra > maxExtra, `"attributes" take %d bytes: shorten them to at most %d bytes in total`, extra, maxExtra)
 	return errors.Join(errs...)
+}
+
+// leavesOut tells which files the namespaces leave out; nil: none.
+func (c *Config) leavesOut() func(name string) bool {
+	if len(c.IncludeNamespaces)+len(c.ExcludeNamespaces) == 0 {
+		return nil
+	}
+	return func(name string) bool {
+		namespace, isPod := record.NamespaceOf(name)
+		matches := func(pattern string) bool {
+			ok, _ := path.Match(pattern, namespace)
+			return ok
+		}
+		return isPod && (slices.ContainsFunc(c.ExcludeNamespaces, matches) || len(c.IncludeNamespaces) > 0 && !slices.ContainsFunc(c.IncludeNamespaces, matches))
+	}
+}
+
+// detects returns what package detect looks for.
+func (c *Config) detects() (wanted int) {
+	if slices.Contains(c.Detect, detectSeverity) {
+		wanted |= detect.Severity
+	}
+	if slices.Contains(c.Detect, detectTrace) {
+		wanted |= detect.Trace
+	}
+	return wanted
 }
 
 const (

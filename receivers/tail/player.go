@@ -42,10 +42,11 @@ func (p *player) Play(ctx context.Context, in pipeline.Played) error {
 	if !matches(p.include) {
 		return fmt.Errorf(`"include" of %s does not match %s`, p.settings.ID, in.What)
 	}
-	if matches(p.exclude) {
+	if left := p.cfg.leavesOut(); matches(p.exclude) || left != nil && left(in.What) {
 		return nil
 	}
 	lines := record.NewLines(p.cfg.MaxLineBytes, record.NewAttributes())
+	lines.Detect(p.cfg.detects())
 	lines.Set(p.cfg.Format, record.IsPodLog(in.What))
 	if p.joining != nil {
 		lines.Join(p.joining(in.What, ""))

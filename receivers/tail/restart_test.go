@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -195,4 +196,44 @@ func TestAStopRightAfterTheCopy(t *testing.T) {
 		}
 		w.noneOpen()
 	})
+}
+
+// TestExcludedLater: a file that a new configuration leaves out is not read on after the restart, also if the checkpoint knows it.
+// One that is chosen, but whose link went, is read to its end.
+func TestExcludedLater(t *testing.T) {
+	for name, leave := range map[string]func(w *world){
+		"excluded":     func(w *world) { w.cfg.Exclude = []string{w.path("a.log")} },
+		"not included": func(w *world) { w.cfg.Include = []string{w.path("b.log"), w.path("links/*.log")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.cfg.Include = append(w.cfg.Include, w.path("links/*.log"))
+				w.cfg.FollowSymlinks = []string{w.path("other")}
+				w.write("a.log", "one\n")
+				w.write("b.log", "one\n")
+				w.write("other/c.log", "one\n")
+				w.must(os.Mkdir(w.path("links"), 0o755))
+				w.must(os.Symlink(w.path("other/c.log"), w.path("links/c.log")))
+				w.start()
+				w.want("one|one|one")
+				w.stop()
+				leave(w)
+				for _, name := range []string{"a.log", "b.log", "other/c.log"} {
+					w.append(name, "two "+name+"\n")
+				}
+				w.must(os.Remove(w.path("links/c.log")))
+				w.start()
+				time.Sleep(10 * time.Second)
+				w.append("a.log", "three\n")
+				time.Sleep(10 * time.Second)
+				w.stop()
+				got := strings.Split(w.bodies(), "|")
+				slices.Sort(got)
+				if want := "one|one|one|two b.log|two other/c.log"; strings.Join(got, "|") != want {
+					t.Errorf("%s, want %s; %v", got, want, w.counters())
+				}
+			})
+		})
+	}
 }

@@ -81,12 +81,14 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 		Linger:           cfg.Linger,
 		Origin:           record.Origin{Host: host, Service: cfg.ServiceName, Attributes: cfg.Attributes, Version: s.Version},
 		Multiline:        joining,
+		Detect:           cfg.detects(),
 		SaveDir:          saveDir,
 		SaveBytes:        cfg.MaxDeletedBytes,
 	}, reader.Settings{Pipeline: s, Next: r.next, Metrics: m.reader, Unreadable: unreadable.Report, Changed: r.checkpoint.Changed, Rewritten: func(now *reader.File, part func() *reader.File) { r.tracker.Rewritten(now, part) }})
 	files := finder.New(include, exclude, unreadable.Report)
 	files.FollowLinks(cfg.FollowSymlinks)
 	files.NameBy(record.IsPodLog)
+	files.LeaveOut(cfg.leavesOut())
 	files.TellDangling(func(n int, link, target string) {
 		s.Log.Warn("links lead to files that do not exist, so their logs are not read; in a container, mount the folder that they lead to (with Docker: /var/lib/docker/containers) at the same path",
 			"links", n, "link", link, "target", target)

@@ -30,9 +30,9 @@ func TestValidate(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Errorf("the default with an include: %v", err)
 	}
-	c = &Config{Include: []string{"/var/[", ""}, Exclude: []string{"[a"}, Attributes: map[string]string{"": strings.Repeat("x", maxExtra+1)}, MaxDeletedBytes: -1, MaxInFlightBytes: -1, Linger: -1}
+	c = &Config{Include: []string{"/var/[", ""}, Exclude: []string{"[a"}, Attributes: map[string]string{"": strings.Repeat("x", maxExtra+1)}, MaxDeletedBytes: -1, MaxInFlightBytes: -1, Linger: -1, IncludeNamespaces: []string{""}, ExcludeNamespaces: []string{"a/b"}}
 	err := c.Validate()
-	for _, key := range []string{"include", "exclude", "start_at", "format", "poll_interval", "linger", "max_line_bytes", "max_batch_bytes", "max_in_flight", "max_in_flight_bytes", "max_open_files", "max_deleted_bytes", "attributes"} {
+	for _, key := range []string{"include", "exclude", "include_namespaces", "exclude_namespaces", "start_at", "format", "poll_interval", "linger", "max_line_bytes", "max_batch_bytes", "max_in_flight", "max_in_flight_bytes", "max_open_files", "max_deleted_bytes", "attributes"} {
 		if err == nil || !strings.Contains(err.Error(), `"`+key+`"`) {
 			t.Errorf("no fault names %q: %v", key, err)
 		}
@@ -61,7 +61,8 @@ func TestValidateMultiline(t *testing.T) {
 	}
 	c := Default()
 	c.Include, c.ForceFlushPeriod = []string{"/x"}, time.Hour
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"force_flush_period"`) {
+	c.Detect = []string{"time"}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"force_flush_period"`) || !strings.Contains(err.Error(), `"detect" has "time"`) {
 		t.Error(err)
 	}
 }

@@ -37,6 +37,8 @@ type logRecord struct {
 	stream    string // log.iostream
 	body      string
 	truncated bool
+	severity  string // number and text
+	trace     string // ids and flags
 	time      uint64
 	observed  uint64
 	at        time.Time // of its delivery
@@ -49,6 +51,12 @@ func (r logRecord) String() string {
 	}
 	if r.truncated {
 		s += " truncated"
+	}
+	if r.severity != "" {
+		s += " " + r.severity
+	}
+	if r.trace != "" {
+		s += " " + r.trace
 	}
 	return s
 }
@@ -111,7 +119,14 @@ func recordsOf(r wire.Request) []logRecord {
 				l := wire.ParseLog(items.Bytes())
 				stream, _ := l.Attributes().Find("log.iostream")
 				cut, _ := l.Attributes().Find("log.truncated")
-				out = append(out, logRecord{file: string(name.Str()), stream: string(stream.Str()), body: string(l.Body.Str()), truncated: cut.Bool(), time: l.Time, observed: l.ObservedTime, at: time.Now()})
+				severity, trace := "", ""
+				if l.SeverityNumber != 0 {
+					severity = fmt.Sprintf("%d:%s", l.SeverityNumber, l.SeverityText)
+				}
+				if len(l.TraceID) > 0 {
+					trace = fmt.Sprintf("%x-%x-%02x", l.TraceID, l.SpanID, l.Flags)
+				}
+				out = append(out, logRecord{severity: severity, trace: trace, file: string(name.Str()), stream: string(stream.Str()), body: string(l.Body.Str()), truncated: cut.Bool(), time: l.Time, observed: l.ObservedTime, at: time.Now()})
 			}
 		}
 	}

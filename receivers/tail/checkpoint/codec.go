@@ -24,7 +24,7 @@ type Entry struct {
 	Modified    int64       // ns since 1970
 	Seen        int64       // when the file last existed, seconds since 1970
 	Path        string      // where it was first found; its records carry it
-	As          string      // see reader.File; written only where there is one
+	As, Link    string      // see reader.File; written only where there are any
 }
 
 // Born returns the birth time or, if unknown, the last modification.
@@ -74,8 +74,8 @@ func appendLine(out []byte, format string, args ...any) []byte {
 
 func appendEntry(out []byte, e Entry) []byte {
 	names := strconv.Quote(e.Path)
-	if e.As != "" {
-		names += " " + strconv.Quote(e.As)
+	if e.As != "" || e.Link != "" {
+		names += " " + strconv.Quote(e.As) + " " + strconv.Quote(e.Link)
 	}
 	return appendLine(out, "%d %d %d %s %s %d %d %d %d %s", e.Key.Dev, e.Key.Ino, e.Key.Birth, e.Fingerprint, e.Mark, e.Offset, e.Size, e.Modified, e.Seen, names)
 }
@@ -239,7 +239,7 @@ func parseEntry(text string) (e Entry, err error) {
 	f.fault(err)
 	e.Offset, e.Size, e.Modified, e.Seen = f.number(), f.number(), f.number(), f.number()
 	if e.Path = f.path(); f.text != "" {
-		e.As = f.path()
+		e.As, e.Link = f.path(), f.path()
 	}
 	if f.text != "" {
 		f.fault(errors.New("more behind its names"))

@@ -22,6 +22,7 @@ func testEntries(n int) []Entry {
 	}
 	if n > 2 {
 		out[2].As = "/var/log/pods/ns_p_u/c/0 \"\xff.log"
+		out[1].Link = "/var/log/containers/a b.log"
 	}
 	return out
 }

@@ -1,8 +1,10 @@
 package finder
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -42,16 +44,41 @@ func (f *Finder) NameBy(telling func(path string) bool) { f.telling = telling }
 // NameOf returns the telling name by which a link led to path; empty if path itself tells, or nothing does.
 func (f *Finder) NameOf(path string) string { return f.links.names[path].as }
 
+// LeaveOut sets which files are left out by the name that tells what they are, besides those that the globs exclude.
+func (f *Finder) LeaveOut(left func(name string) bool) { f.left = left }
+
+// Excluded reports whether a file is left out, by its path or by its telling name, which may be empty.
+func (f *Finder) Excluded(path, as string) bool {
+	if matchAny(f.exclude, path) || as != "" && matchAny(f.exclude, as) {
+		return true
+	}
+	return f.left != nil && f.left(cmp.Or(as, path))
+}
+
+// chosen removes from the result what only a telling name, perhaps found after the file, leaves out.
+func (f *Finder) chosen() []File {
+	f.out = slices.DeleteFunc(f.out, func(found File) bool {
+		as := f.NameOf(found.Path)
+		return as != "" && matchAny(f.exclude, as) || f.left != nil && f.left(cmp.Or(as, found.Path))
+	})
+	return f.out
+}
+
+// LinkOf returns the link that led to path; empty if none did.
+func (f *Finder) LinkOf(path string) string { return f.links.names[path].link }
+
+// Chosen reports whether the globs choose a file, by its path or by the link that led to it, which may be empty.
+func (f *Finder) Chosen(path, link string) bool {
+	return matchAny(f.include, path) || link != "" && matchAny(f.include, link)
+}
+
 // name notes how link led to path. On a node with Docker, /var/log/containers/x.log leads to a pod's log, which leads to a
 // file that is named after the container's id.
 func (f *Finder) name(link, path string) {
-	if f.telling == nil || f.telling(path) {
-		return
-	}
 	known, ok := f.links.names[path]
 	if !ok || known.link != link && known.as == "" {
 		known = listedName{link: link}
-		for at, hops := link, 0; at != "" && hops < maxHops; hops++ {
+		for at, hops := link, 0; f.telling != nil && !f.telling(path) && at != "" && hops < maxHops; hops++ {
 			if f.telling(at) {
 				known.as = at
 			}

@@ -25,6 +25,7 @@ type Finder struct {
 	roots            []string // see FollowLinks
 	unreadable       func(path string, err error)
 	telling          func(path string) bool // see NameBy; may be nil
+	left             func(name string) bool // see LeaveOut; may be nil
 	links            links
 
 	watches watches
@@ -117,7 +118,7 @@ func (f *Finder) Find(now time.Time) []File {
 		}
 	}
 	f.judgeLinks()
-	return f.out
+	return f.chosen()
 }
 
 // FindChanged searches only folders with kernel events, and new folders below them. The result is valid until the next call
@@ -134,7 +135,7 @@ func (f *Finder) FindChanged(now time.Time) []File {
 		}
 	}
 	clear(f.changed)
-	return f.out
+	return f.chosen()
 }
 
 func (f *Finder) quiet(dir string) bool {

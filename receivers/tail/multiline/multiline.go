@@ -5,7 +5,6 @@
 package multiline
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
@@ -90,7 +89,7 @@ func (r *Rule) Begin(s *State, line []byte) bool {
 	line = trimmed(line)
 	switch {
 	case r.start != nil:
-		return true
+		return r.start.Match(line) // others, before the first or behind a pause, are no part of anything
 	case r.end != nil:
 		return !r.end.Match(line)
 	}
@@ -136,27 +135,41 @@ func (r *Rule) Alone(line, rest []byte) bool {
 	switch rest[0] {
 	case ' ', '\t', '\n', '\r', '[', '\\':
 		return false
-	case 'C', 'S', 'g', 'r', 'N':
-		for _, second := range &seconds {
-			if len(rest) < len(second) || string(rest[:len(second)]) == second {
-				return false
-			}
+	case 'C':
+		if has(rest, "Caused by: ") {
+			return false
+		}
+	case 'S':
+		if has(rest, "Suppressed: ") {
+			return false
+		}
+	case 'W':
+		if has(rest, "Wrapped by: ") {
+			return false
+		}
+	case 'g':
+		if has(rest, "goroutine ") {
+			return false
+		}
+	case 'r':
+		if has(rest, "runtime stack:") {
+			return false
 		}
 	}
-	if line = trimmed(line); len(line) == 0 {
+	if len(line) == 0 {
 		return true
 	}
 	switch line[0] {
-	case 'g', 'r':
-		return !bytes.HasPrefix(line, goroutine) && !bytes.HasPrefix(line, runtimeStack)
-	case '/', 'f', 'n':
+	case 'g':
+		return !has(line, "goroutine ")
+	case 'r':
+		return !has(line, "runtime stack:")
+	case '/', 'f', 'n': // the place in a source
+		line = trimmed(line)
 		return line[len(line)-1]-'0' > 9
 	}
 	return true
 }
-
-// seconds are beginnings of second lines that begin with a letter.
-var seconds = [...]string{"Caused by", "Suppressed", "goroutine ", "runtime stack:", "Node.js v"}
 
 func trimmed(line []byte) []byte {
 	if n := len(line); n > 0 && line[n-1] == '\r' {

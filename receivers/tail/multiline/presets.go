@@ -22,9 +22,6 @@ const none uint8 = 0
 var goesOn = [languages]func(state uint8, line []byte) uint8{javaGoesOn, pythonGoesOn, goGoesOn, nodeGoesOn, dotnetGoesOn}
 
 var (
-	goroutine    = []byte("goroutine ")
-	runtimeStack = []byte("runtime stack:")
-
 	traceback = []byte("Traceback (most recent call last):")
 	serving   = []byte("http: panic serving ")
 )
@@ -72,7 +69,7 @@ func look(line []byte) (w words) {
 func begins(language int, line []byte, w words) uint8 {
 	switch language {
 	case java:
-		if w.exception {
+		if w.exception || isFrame(line) {
 			return inJava
 		}
 	case python:
@@ -99,6 +96,13 @@ func indent(line []byte) (blanks int, text []byte) {
 
 func has(text []byte, prefix string) bool {
 	return len(text) >= len(prefix) && string(text[:len(prefix)]) == prefix
+}
+
+// isFrame reports whether a line is a frame whose first lines were not taken for a trace, such as a message of several lines:
+// frames stay together at least.
+func isFrame(line []byte) bool {
+	blanks, text := indent(line)
+	return blanks > 0 && has(text, "at ")
 }
 
 // Java: a line that names an exception, then frames, causes and suppressed ones, and the locks of a thread dump.
@@ -180,7 +184,7 @@ func goBegins(line []byte) uint8 {
 	switch {
 	case has(line, "panic: "), has(line, "fatal error: "), has(line, "SIGQUIT: "), has(line, "unexpected fault address"), len(line) > 0 && line[0]-'0' <= 9 && bytes.Contains(line[:min(len(line), servingWithin)], serving):
 		return goHead
-	case bytes.HasPrefix(line, goroutine) && bytes.HasSuffix(line, []byte("]:")), bytes.HasPrefix(line, runtimeStack):
+	case has(line, "goroutine ") && bytes.HasSuffix(line, []byte("]:")), has(line, "runtime stack:"):
 		return goStack
 	}
 	return none
@@ -233,7 +237,7 @@ func nodeBegins(line []byte, w words) uint8 {
 	if n := len(line); n > 0 && line[n-1]-'0' <= 9 && (has(line, "/") || has(line, "file://") || has(line, "node:")) && (bytes.Contains(line, []byte("js:")) || bytes.Contains(line, []byte("ts:")) || has(line, "node:")) {
 		return nodeSource
 	}
-	if !w.exception {
+	if !w.exception && !isFrame(line) {
 		return none
 	}
 	return opened(line, 0)
@@ -290,7 +294,7 @@ const (
 )
 
 func dotnetBegins(line []byte, w words) uint8 {
-	if w.exception {
+	if w.exception || isFrame(line) {
 		return dotnetFrames
 	}
 	switch {

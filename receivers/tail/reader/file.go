@@ -17,6 +17,7 @@ type File struct {
 	Key  fileid.Key
 	Path string // where it was first found; its records carry it
 	As   string // the pod's log by which a link led to it; its records carry that, too; usually empty
+	Link string // the link by which it was found; usually empty
 
 	win atomic.Pointer[progress] // replaced when the content is
 
@@ -82,7 +83,7 @@ type position struct {
 type Begin struct {
 	Name        string // today's
 	Path        string // carried by the records
-	As          string // see File
+	As, Link    string // see File
 	Stat        fileid.Stat
 	Offset      int64
 	Fingerprint fileid.Fingerprint // of the content that Offset refers to
@@ -92,9 +93,10 @@ type Begin struct {
 
 // NewFile makes a file that is not read yet.
 func (r *Reader) NewFile(b Begin) *File {
-	f := &File{Key: b.Stat.Key, Path: b.Path, As: b.As, wake: make(chan struct{}, 1)}
+	f := &File{Key: b.Stat.Key, Path: b.Path, As: b.As, Link: b.Link, wake: make(chan struct{}, 1)}
 	f.name.Store(b.Name)
 	f.lines = record.NewLines(r.cfg.MaxLineBytes, r.attributes)
+	f.lines.Detect(r.cfg.Detect)
 	f.tried = -1
 	f.next, f.trail = b.Offset, fileid.TrailOf(b.Mark)
 	f.win.Store(&progress{})
@@ -160,14 +162,14 @@ func (f *File) GiveUp() {
 // Entry returns the state for the checkpoint.
 func (f *File) Entry(now time.Time) checkpoint.Entry {
 	e := f.window().entry()
-	e.Key, e.Path, e.As, e.Seen = f.Key, f.Path, f.As, now.Unix()
+	e.Key, e.Path, e.As, e.Link, e.Seen = f.Key, f.Path, f.As, f.Link, now.Unix()
 	return e
 }
 
 // Content returns what identifies the content, as far as it was read.
 func (f *File) Content() checkpoint.Entry {
 	e := f.window().read()
-	e.Key, e.Path, e.As = f.Key, f.Path, f.As
+	e.Key, e.Path, e.As, e.Link = f.Key, f.Path, f.As, f.Link
 	return e
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	PollInterval     time.Duration
 	MaxLineBytes     int
 	MaxBatchBytes    int
+	Detect           int // what is looked for in lines; see package detect
 	MaxInFlight      int // per file
 	MaxInFlightBytes int64
 	MaxOpenFiles     int

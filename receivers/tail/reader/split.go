@@ -12,7 +12,7 @@ var errRewritten = errors.New("the content is another one")
 
 // split moves the former content, with its outstanding requests, to a new File and restarts f.
 func (f *File) split() (old *File) {
-	old = &File{Key: f.Key, Path: f.Path, As: f.As, wake: make(chan struct{}, 1)}
+	old = &File{Key: f.Key, Path: f.Path, As: f.As, Link: f.Link, wake: make(chan struct{}, 1)}
 	old.name.Store(f.Name())
 	old.win.Store(f.window())
 	old.position = f.position

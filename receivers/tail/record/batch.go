@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"sync"
 
+	"github.com/sluiceio/sluice/receivers/tail/detect"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -32,7 +33,9 @@ const (
 	fixedSize = 1 + 8 // tag and value of a fixed64 field
 
 	// recordMax is a record's maximum size without its body.
-	recordMax = 2*fixedSize + 3*(1+5) + 80
+	recordMax = 2*fixedSize + 3*(1+5) + 80 + foundMax
+	// foundMax is the size of what a line says of itself.
+	foundMax = 2 + 2 + 24 + 5 + 2 + 16 + 2 + 8
 )
 
 func (b *Batch) reset(room int) {
@@ -59,6 +62,46 @@ func (b *Batch) add(time, observed uint64, attributes, body []byte) {
 	buf = wire.AppendVarint(append(buf, tagString), uint64(len(body)))
 	buf = append(buf, body...)
 	buf = append(buf, attributes...)
+	b.buf = binary.LittleEndian.AppendUint64(append(buf, tagObserved), observed)
+	b.items++
+}
+
+// addFound is add with what the line says of itself.
+func (b *Batch) addFound(time, observed uint64, attributes, body []byte, f *detect.Found) {
+	value := 1 + wire.SizeVarint(uint64(len(body))) + len(body)
+	record := 1 + wire.SizeVarint(uint64(value)) + value + len(attributes) + fixedSize
+	if time != 0 {
+		record += fixedSize
+	}
+	var space [foundMax]byte
+	head := space[:0]
+	if f.Severity != 0 {
+		head = wire.AppendUint(head, wire.FieldLogSeverityNumber, uint64(f.Severity))
+	}
+	if len(f.SeverityText) > 0 {
+		head = wire.AppendBytes(head, wire.FieldLogSeverityText, f.SeverityText)
+	}
+	before := len(head)
+	if f.HasFlags && f.Flags != 0 {
+		head = wire.AppendFixed32(head, wire.FieldLogFlags, uint32(f.Flags))
+	}
+	if f.HasTrace {
+		head = wire.AppendBytes(head, wire.FieldLogTraceID, f.TraceID[:])
+	}
+	if f.HasSpan {
+		head = wire.AppendBytes(head, wire.FieldLogSpanID, f.SpanID[:])
+	}
+	record += len(head)
+	buf := wire.AppendVarint(append(b.buf, tagItem), uint64(record))
+	if time != 0 {
+		buf = binary.LittleEndian.AppendUint64(append(buf, tagTime), time)
+	}
+	buf = append(buf, head[:before]...)
+	buf = wire.AppendVarint(append(buf, tagBody), uint64(value))
+	buf = wire.AppendVarint(append(buf, tagString), uint64(len(body)))
+	buf = append(buf, body...)
+	buf = append(buf, attributes...)
+	buf = append(buf, head[before:]...)
 	b.buf = binary.LittleEndian.AppendUint64(append(buf, tagObserved), observed)
 	b.items++
 }

@@ -135,6 +135,17 @@ func IsPodLog(path string) bool {
 	return ok
 }
 
+// NamespaceOf returns the namespace in the path of a container log, current or rotated.
+func NamespaceOf(path string) (namespace string, ok bool) {
+	pod := filepath.Dir(filepath.Dir(path))
+	if filepath.Base(filepath.Dir(pod)) != "pods" {
+		return "", false
+	}
+	pod = filepath.Base(pod)
+	namespace, _, ok = strings.Cut(pod, "_")
+	return namespace, ok && strings.Count(pod, "_") == 2
+}
+
 // dockerID returns the container's id from the path of Docker's json-file driver, <id>/<id>-json.log, rotated or not.
 func dockerID(path string) string {
 	id, rest, ok := strings.Cut(filepath.Base(path), "-json.log")

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"github.com/sluiceio/sluice/receivers/tail/detect"
 	"github.com/sluiceio/sluice/wire"
 )
 
@@ -49,6 +50,7 @@ type Lines struct {
 	now        uint64 // of the last To
 	parts      [streams]part
 	multi      *joiner // nil: lines are not joined
+	detect     int     // of package detect: what is looked for in bodies
 	counts     Counts
 
 	out     *Batch // where records go
@@ -69,6 +71,9 @@ type Counts struct {
 func NewLines(maxBytes int, attributes *Attributes) Lines {
 	return Lines{max: maxBytes, attributes: attributes}
 }
+
+// Detect sets what is looked for in bodies: constants of package detect, or 0.
+func (l *Lines) Detect(wanted int) { l.detect = wanted }
 
 // To sets the batch that receives records, and their observed time in ns since 1970.
 func (l *Lines) To(b *Batch, now uint64) {
@@ -174,7 +179,7 @@ func (l *Lines) line(line []byte, start int64) {
 
 // Restart forgets unfinished records and the format. Observed times keep rising.
 func (l *Lines) Restart() {
-	*l = Lines{max: l.max, attributes: l.attributes, observed: l.observed}
+	*l = Lines{max: l.max, attributes: l.attributes, observed: l.observed, detect: l.detect}
 }
 
 func (l *Lines) record(time uint64, source int, body []byte) {
@@ -194,6 +199,13 @@ func (l *Lines) record(time uint64, source int, body []byte) {
 	}
 	l.counts.Lines++
 	l.observed++
+	if l.detect != 0 && detect.May(body) {
+		var f detect.Found
+		if detect.Line(body, l.detect, &f) {
+			l.out.addFound(time, l.observed, l.attributes[source][truncated], body, &f)
+			return
+		}
+	}
 	l.out.add(time, l.observed, l.attributes[source][truncated], body)
 }
 

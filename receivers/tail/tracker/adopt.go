@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"time"
@@ -109,18 +110,16 @@ func (c *candidate) begin(path string) reader.Begin {
 
 func (c *candidate) resume(e checkpoint.Entry) reader.Begin {
 	b := c.begin(e.Path)
-	b.As = e.As
+	b.As, b.Link = e.As, e.Link
 	b.Offset, b.Mark = e.Offset, e.Mark
 	return b
 }
 
 // newFile makes a file that is not read yet, with the pod's name for it if a link has one.
 func (t *Tracker) newFile(b reader.Begin) *reader.File {
-	if b.As == "" {
-		b.As = t.finder.NameOf(b.Path)
-	}
-	if before := t.byPath[b.Path]; b.As == "" && before != nil {
-		b.As = before.As
+	b.As, b.Link = cmp.Or(b.As, t.finder.NameOf(b.Path)), cmp.Or(b.Link, t.finder.LinkOf(b.Path))
+	if before := t.byPath[b.Path]; before != nil {
+		b.As, b.Link = cmp.Or(b.As, before.As), cmp.Or(b.Link, before.Link)
 	}
 	return t.reader.NewFile(b)
 }

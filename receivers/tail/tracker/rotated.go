@@ -170,6 +170,9 @@ func (t *Tracker) searchesAtStart() []search {
 	}
 	var out []search
 	for path, entries := range missing {
+		if e := entries[0]; t.finder.Excluded(path, e.As) || !t.finder.Chosen(path, e.Link) {
+			continue // a new configuration leaves it out
+		}
 		out = append(out, search{path: path, missing: entries, after: later(newest[path]), again: searchTimes - 1})
 	}
 	for path, f := range t.byPath {
