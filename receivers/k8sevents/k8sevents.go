@@ -4,13 +4,13 @@ package k8sevents
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/sluiceio/sluice/kube"
 	"github.com/sluiceio/sluice/kube/election"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/elected"
 	"github.com/sluiceio/sluice/pipeline/source"
 )
 
@@ -69,51 +69,21 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.loops.Go(func() { r.lead(r.life) })
 		return nil
 	}
-	if err := r.join(ctx); err != nil {
+	if r.elector, err = elected.Join(ctx, r.settings, r.cfg.K8sLeaderElector); err != nil {
 		return err
 	}
+	r.positions.elector = r.elector
 	r.loops.Go(r.follow)
 	return nil
 }
 
-func (r *Receiver) join(ctx context.Context) error {
-	id, err := pipeline.ParseID(r.cfg.K8sLeaderElector)
-	if err != nil {
-		return err
-	}
-	e, runs := r.settings.View.Config.Service.Elections[id]
-	if !runs {
-		return fmt.Errorf("extension %s does not run; list it in service::extensions", id)
-	}
-	r.elector, err = election.Join(ctx, election.Settings{
-		Access:    kube.Access{AuthType: e.AuthType, Context: e.Context, KubeconfigFile: e.KubeconfigFile},
-		Namespace: e.LeaseNamespace, Name: e.LeaseName, LeaseDuration: e.LeaseDuration, RenewDeadline: e.RenewDeadline, RetryPeriod: e.RetryPeriod,
-	}, r.feature(), identity())
-	r.positions.elector = r.elector
-	return err
-}
-
 // follow reads while this process leads.
 func (r *Receiver) follow() {
-	for r.life.Err() == nil {
-		leads, changed := r.elector.Leads()
-		ctx, cancel := context.WithCancel(r.life)
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			if leads {
-				r.metrics.leader.Set(1)
-				r.lead(ctx)
-				r.metrics.leader.Set(0)
-			}
-		}()
-		select {
-		case <-changed:
-		case <-r.life.Done():
-		}
-		cancel()
-		<-ended
-	}
+	elected.While(r.life, r.elector, func(ctx context.Context) {
+		r.metrics.leader.Set(1)
+		r.lead(ctx)
+		r.metrics.leader.Set(0)
+	})
 }
 
 // lead reads all namespaces until ctx ends.

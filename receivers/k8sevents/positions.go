@@ -124,14 +124,3 @@ func (p *positions) close() {
 		_ = p.owner.Close()
 	}
 }
-
-// identity is the pod's name where there is one: the host's name is the same in a container.
-func identity() string {
-	name, err := os.Hostname()
-	if pod := os.Getenv("K8S_POD_NAME"); pod != "" {
-		name = pod
-	} else if err != nil {
-		name = "sluice"
-	}
-	return fmt.Sprintf("%s_%d", name, time.Now().UnixNano())
-}

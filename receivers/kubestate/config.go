@@ -31,9 +31,14 @@ type Config struct {
 	// Job and Instance are labels of all series. Dashboards and alerts ask for the job kube-state-metrics.
 	Job      string `mapstructure:"job"`
 	Instance string `mapstructure:"instance"`
+	// K8sLeaderElector names an extension: only the process that leads makes the series.
+	K8sLeaderElector string `mapstructure:"k8s_leader_elector"`
 	// BacklogBytes limits what waits for delivery; the oldest is dropped as backlog_full.
 	BacklogBytes int `mapstructure:"backlog_bytes"`
 }
+
+// ElectionKey implements pipeline.ElectionUser.
+func (c *Config) ElectionKey() (key, name string) { return "k8s_leader_elector", c.K8sLeaderElector }
 
 const (
 	defaultInterval = 30 * time.Second

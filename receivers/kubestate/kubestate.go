@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/kube"
+	"github.com/sluiceio/sluice/kube/election"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/elected"
 	"github.com/sluiceio/sluice/pipeline/source"
 	"github.com/sluiceio/sluice/receivers/kubestate/series"
 )
@@ -27,6 +29,9 @@ type Receiver struct {
 	chunks   int      // of the last collection
 	request  request
 	metrics
+
+	elector *election.Elector // nil: this process always runs
+	opened  bool              // the watches are; of the loop alone
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -63,18 +68,26 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	return r, nil
 }
 
-// Start opens the watches and does not wait for them.
+// Start opens the watches and does not wait for them; with an election, when this process first leads.
 func (r *Receiver) Start(ctx context.Context) error {
-	if err := r.user.Start(ctx); err != nil {
+	elector, err := elected.Join(ctx, r.settings, r.cfg.K8sLeaderElector)
+	if err != nil {
 		return err
+	}
+	r.elector = elector
+	if elector == nil {
+		if err := r.user.Start(ctx); err != nil {
+			return err
+		}
+		r.opened = true
 	}
 	r.before, _ = r.settings.Inherit(estate).(snapshot)
 	if err := r.backlog.Start(ctx); err != nil {
-		r.user.Close()
+		r.close()
 		return err
 	}
 	ctx, r.cancel = context.WithCancel(context.Background())
-	r.done.Go(func() { r.run(ctx) })
+	r.done.Go(func() { elected.While(ctx, elector, r.run) })
 	return nil
 }
 
@@ -86,14 +99,31 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	r.cancel()
 	r.done.Wait()
 	r.settings.Leave(estate, r.before)
-	r.user.Close()
+	r.close()
 	return r.backlog.Stop(ctx)
+}
+
+func (r *Receiver) close() {
+	if r.elector != nil {
+		r.elector.Leave()
+	}
+	r.user.Close()
 }
 
 // firstLook is how often the receiver looks whether the first list is there.
 const firstLook = 100 * time.Millisecond
 
+// run collects until ctx ends. Watches that were opened once stay, also while another process leads.
 func (r *Receiver) run(ctx context.Context) {
+	if !r.opened {
+		if err := r.user.Start(ctx); err != nil {
+			r.settings.Log.Error("this process leads and cannot watch the cluster", "error", err)
+			return
+		}
+		r.opened = true
+	}
+	r.leader.Set(1)
+	defer r.leader.Set(0)
 	if !r.wait(ctx) {
 		return
 	}
