@@ -11,7 +11,7 @@ import (
 )
 
 // TestMemoryOfPods: 10,000 pods, with their labels, annotations and containers, take at most 3 KB each for attributes, and 8 KB where
-// discovery uses them too.
+// discovery uses them too, or kube_state.
 func TestMemoryOfPods(t *testing.T) {
 	const pods = 10_000
 	s := kubetest.New(t, kubetest.Options{})
@@ -28,7 +28,7 @@ func TestMemoryOfPods(t *testing.T) {
 	for name, c := range map[string]struct {
 		need kube.Need
 		most uint64
-	}{"attributes": {kube.Identity, 3 << 10}, "discovery too": {kube.Identity | kube.Targets, 8 << 10}} {
+	}{"attributes": {kube.Identity, 3 << 10}, "discovery too": {kube.Identity | kube.Targets, 8 << 10}, "state": {kube.State, 8 << 10}} {
 		t.Run(name, func(t *testing.T) {
 			before := heap()
 			u := use(t, path, "test", &words{})

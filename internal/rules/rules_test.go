@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"internal/conns", "ottl"},
 	{"internal/listen", "kube"},
 	{"pipeline", "internal/inflate"},
-	{"pipeline/ledger", "pipeline/status", "pipeline/config/read", "pipeline/source", "delivery/answer", "delivery/payload", "delivery/pace"},
+	{"pipeline/ledger", "pipeline/status", "pipeline/config/read", "pipeline/source", "pipeline/elected", "delivery/answer", "delivery/payload", "delivery/pace"},
 	{"delivery/credential", "delivery/divide"},
 	{"pipeline/engine", "pipeline/config", "pipeline/pipelinetest", "delivery"},
 	{"delivery/httpclient"},

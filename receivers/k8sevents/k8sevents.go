@@ -10,8 +10,8 @@ import (
 	"github.com/sluiceio/sluice/kube"
 	"github.com/sluiceio/sluice/kube/election"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/elected"
 	"github.com/sluiceio/sluice/pipeline/source"
-	"github.com/sluiceio/sluice/pipeline/source/leader"
 )
 
 // Receiver has a goroutine for each namespace while this process leads.
@@ -69,7 +69,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 		r.loops.Go(func() { r.lead(r.life) })
 		return nil
 	}
-	if r.elector, err = leader.Join(ctx, r.settings, r.cfg.K8sLeaderElector, r.feature()); err != nil {
+	if r.elector, err = elected.Join(ctx, r.settings, r.cfg.K8sLeaderElector); err != nil {
 		return err
 	}
 	r.positions.elector = r.elector
@@ -79,25 +79,11 @@ func (r *Receiver) Start(ctx context.Context) error {
 
 // follow reads while this process leads.
 func (r *Receiver) follow() {
-	for r.life.Err() == nil {
-		leads, changed := r.elector.Leads()
-		ctx, cancel := context.WithCancel(r.life)
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			if leads {
-				r.metrics.leader.Set(1)
-				r.lead(ctx)
-				r.metrics.leader.Set(0)
-			}
-		}()
-		select {
-		case <-changed:
-		case <-r.life.Done():
-		}
-		cancel()
-		<-ended
-	}
+	elected.While(r.life, r.elector, func(ctx context.Context) {
+		r.metrics.leader.Set(1)
+		r.lead(ctx)
+		r.metrics.leader.Set(0)
+	})
 }
 
 // lead reads all namespaces until ctx ends.

@@ -18,8 +18,6 @@ import (
 type Config struct {
 	kube.Access `mapstructure:",squash"`
 
-	// K8sLeaderElector names an extension: only the process that leads sends series.
-	K8sLeaderElector string `mapstructure:"k8s_leader_elector"`
 	// CollectionInterval is the time between two samples of a series.
 	CollectionInterval time.Duration `mapstructure:"collection_interval"`
 	// Resources are the kinds of objects, as in kube-state-metrics' --resources; empty: all but endpoints.
@@ -33,6 +31,8 @@ type Config struct {
 	// Job and Instance are labels of all series. Dashboards and alerts ask for the job kube-state-metrics.
 	Job      string `mapstructure:"job"`
 	Instance string `mapstructure:"instance"`
+	// K8sLeaderElector names an extension: only the process that leads makes the series.
+	K8sLeaderElector string `mapstructure:"k8s_leader_elector"`
 	// BacklogBytes limits what waits for delivery; the oldest is dropped as backlog_full.
 	BacklogBytes int `mapstructure:"backlog_bytes"`
 }

@@ -215,3 +215,38 @@ func BenchmarkCollection(b *testing.B) {
 	b.ReportMetric(float64(bytes)/float64(items), "B/series")
 	b.ReportMetric(float64(items)/float64(len(pods)), "series/pod")
 }
+
+// TestOneLeads: of two processes one makes the series and has watches; when it stops the other one goes on.
+func TestOneLeads(t *testing.T) {
+	s := kubetest.New(t, kubetest.Options{})
+	s.Put(waiting(""))
+	worlds := [2]*world{}
+	for i := range worlds {
+		cfg := quick()
+		cfg.Resources, cfg.K8sLeaderElector = []string{"pods"}, "k8s_leader_elector"
+		w := newWorld(t, s, cfg)
+		w.r.settings.View.Config = &pipeline.Config{Service: pipeline.ServiceConfig{Elections: map[pipeline.ID]pipeline.Election{{Type: "k8s_leader_elector"}: {
+			AuthType: "kubeConfig", KubeconfigFile: s.Kubeconfig(t), LeaseNamespace: "sluice", LeaseName: "state",
+			LeaseDuration: 2 * time.Second, RenewDeadline: time.Second, RetryPeriod: 50*time.Millisecond + time.Duration(i), // else they would share an elector
+		}}}}
+		w.start()
+		worlds[i] = w
+	}
+	has := func(w *world) bool { _, is := w.last("kube_pod_info"); return is }
+	first, other := worlds[0], worlds[1]
+	first.eventually("one of them leads", func() bool { return has(first) || has(other) })
+	if has(other) {
+		first, other = other, first
+	}
+	time.Sleep(3 * first.cfg.CollectionInterval)
+	if n := len(s.OpenWatches()); other.rec.Items() != 0 || n != 1 {
+		t.Errorf("the other one sent %d samples, %d watches are open", other.rec.Items(), n)
+	}
+	first.stop()
+	sent := first.rec.Items()
+	other.eventually("the other one goes on", func() bool { return has(other) })
+	other.stop()
+	if first.rec.Items() != sent {
+		t.Error("the first one sends though it stopped")
+	}
+}

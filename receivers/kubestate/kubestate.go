@@ -13,8 +13,8 @@ import (
 	"github.com/sluiceio/sluice/kube"
 	"github.com/sluiceio/sluice/kube/election"
 	"github.com/sluiceio/sluice/pipeline"
+	"github.com/sluiceio/sluice/pipeline/elected"
 	"github.com/sluiceio/sluice/pipeline/source"
-	"github.com/sluiceio/sluice/pipeline/source/leader"
 	"github.com/sluiceio/sluice/receivers/kubestate/series"
 )
 
@@ -24,12 +24,14 @@ type Receiver struct {
 	cfg      Config
 	backlog  *source.Backlog
 	user     *kube.User
-	elector  *election.Elector // nil: this process always sends
 	watched  []watched
 	before   snapshot // of the last collection
 	chunks   int      // of the last collection
 	request  request
 	metrics
+
+	elector *election.Elector // nil: this process always runs
+	opened  bool              // the watches are; of the loop alone
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -48,7 +50,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	r := &Receiver{settings: s, cfg: *cfg, request: newRequest(cfg.Job, cfg.Instance)}
 	r.register(s.Metrics)
 	var err error
-	if r.user, err = kube.Use(cfg.Access, r.feature()); err != nil {
+	if r.user, err = kube.Use(cfg.Access, kube.Feature{Name: s.ID.String(), Log: s.Log, Metrics: s.Metrics, Series: "sluice_kube_state", Version: s.Version}); err != nil {
 		return nil, err
 	}
 	for _, k := range cfg.kinds() {
@@ -66,29 +68,26 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (any, error) {
 	return r, nil
 }
 
-func (r *Receiver) feature() kube.Feature {
-	return kube.Feature{Name: r.settings.ID.String(), Log: r.settings.Log, Metrics: r.settings.Metrics, Series: "sluice_kube_state", Version: r.settings.Version}
-}
-
-// Start opens the watches and does not wait for them.
+// Start opens the watches and does not wait for them; with an election, when this process first leads.
 func (r *Receiver) Start(ctx context.Context) error {
-	if err := r.user.Start(ctx); err != nil {
+	elector, err := elected.Join(ctx, r.settings, r.cfg.K8sLeaderElector)
+	if err != nil {
 		return err
 	}
-	if name := r.cfg.K8sLeaderElector; name != "" {
-		var err error
-		if r.elector, err = leader.Join(ctx, r.settings, name, r.feature()); err != nil {
-			r.user.Close()
+	r.elector = elector
+	if elector == nil {
+		if err := r.user.Start(ctx); err != nil {
 			return err
 		}
+		r.opened = true
 	}
 	r.before, _ = r.settings.Inherit(estate).(snapshot)
 	if err := r.backlog.Start(ctx); err != nil {
-		r.user.Close()
+		r.close()
 		return err
 	}
 	ctx, r.cancel = context.WithCancel(context.Background())
-	r.done.Go(func() { r.run(ctx) })
+	r.done.Go(func() { elected.While(ctx, elector, r.run) })
 	return nil
 }
 
@@ -100,17 +99,31 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	r.cancel()
 	r.done.Wait()
 	r.settings.Leave(estate, r.before)
+	r.close()
+	return r.backlog.Stop(ctx)
+}
+
+func (r *Receiver) close() {
 	if r.elector != nil {
 		r.elector.Leave()
 	}
 	r.user.Close()
-	return r.backlog.Stop(ctx)
 }
 
 // firstLook is how often the receiver looks whether the first list is there.
 const firstLook = 100 * time.Millisecond
 
+// run collects until ctx ends. Watches that were opened once stay, also while another process leads.
 func (r *Receiver) run(ctx context.Context) {
+	if !r.opened {
+		if err := r.user.Start(ctx); err != nil {
+			r.settings.Log.Error("this process leads and cannot watch the cluster", "error", err)
+			return
+		}
+		r.opened = true
+	}
+	r.leader.Set(1)
+	defer r.leader.Set(0)
 	if !r.wait(ctx) {
 		return
 	}
@@ -149,13 +162,6 @@ func (r *Receiver) collect(ctx context.Context) {
 	now := r.look()
 	if len(now) == 0 {
 		return // no list is there yet
-	}
-	if r.elector != nil {
-		if leads, _ := r.elector.Leads(); !leads { // another process sends, and ends what is gone
-			r.before = now
-			r.series.Set(0)
-			return
-		}
 	}
 	w := &writer{request: &r.request, put: func(items int, b []byte) bool { return r.put(ctx, items, b) }}
 	w.points.Time = uint64(begin.UnixNano())

@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	collections prometheus.Counter
 	series      prometheus.Gauge
+	leader      prometheus.Gauge
 }
 
 func (m *metrics) register(reg prometheus.Registerer) {
@@ -14,5 +15,8 @@ func (m *metrics) register(reg prometheus.Registerer) {
 	m.series = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "sluice_kube_state_series", Help: "Series of the last collection, without stale markers.",
 	})
-	reg.MustRegister(m.collections, m.series)
+	m.leader = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "sluice_kube_state_leader", Help: "1 while this process makes the series, by k8s_leader_elector.",
+	})
+	reg.MustRegister(m.collections, m.series, m.leader)
 }
