@@ -26,6 +26,9 @@ receivers:
     procfs: /host/proc
     sysfs: /host/sys
     rootfs: /host/root
+    {{- if not .Values.agent.hostNetwork }}
+    exclude: [arp, conntrack, netdev, netstat, sockstat, udp_queues] # /proc/net is the reader's own network
+    {{- end }}
   {{- end }}
   prometheus:
     scrape_self: sluice-agent
