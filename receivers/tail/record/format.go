@@ -71,12 +71,11 @@ func (l *Lines) decide(line []byte) {
 	l.Set(found, l.pod)
 }
 
-// parse reads the header of a line. Lines of a pod's container may change their format: a runtime was replaced by another.
+// parse reads the header of a line that is not CRI's where CRI's are expected. Lines of a pod's container may change their
+// format: a runtime was replaced by another.
 func (l *Lines) parse(line []byte, c *headed) bool {
-	if l.format == criLines && parseCRI(line, &l.clock, c) || l.format == dockerLines && l.parseDocker(line, c) {
-		return true
-	}
 	switch {
+	case l.format == dockerLines && l.parseDocker(line, c):
 	case !l.pod:
 		return false
 	case l.format == criLines && l.parseDocker(line, c):

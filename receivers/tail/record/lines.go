@@ -155,7 +155,7 @@ func (l *Lines) line(line []byte, start int64) {
 		return
 	}
 	var c headed
-	if !l.parse(line, &c) {
+	if !(l.format == criLines && parseCRI(line, &l.clock, &c)) && !l.parse(line, &c) {
 		l.counts.Malformed++
 		l.record(0, noStream, line)
 		return
