@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/sluiceio/sluice/kube/steady"
 )
 
 // Want is what a component watches.
@@ -122,7 +124,7 @@ func (c *cluster) open(w *Watch) error {
 	}
 	s := &shared{want: want, users: []*Watch{w}, ended: make(chan struct{}), failing: &failure{}}
 	trim := trimmer(want)
-	s.informer = cache.NewSharedIndexInformerWithOptions(listWatch(client, want, trim), want.Kind.object(), cache.SharedIndexInformerOptions{
+	s.informer = cache.NewSharedIndexInformerWithOptions(listWatch(client, want, trim, func(err error) { c.failed(s, err) }), want.Kind.object(), cache.SharedIndexInformerOptions{
 		Indexers:          cache.Indexers{}, // users add theirs; nil would not take any
 		ObjectDescription: want.Kind.String(),
 	})
@@ -166,7 +168,7 @@ func (c *cluster) release(w *Watch) {
 const pageSize = 500
 
 // listWatch lists in pages that are trimmed as they come, so that a list never stands whole in memory as it came.
-func listWatch(client *rest.RESTClient, want Want, trim cache.TransformFunc) cache.ListerWatcher {
+func listWatch(client *rest.RESTClient, want Want, trim cache.TransformFunc, failed func(error)) cache.ListerWatcher {
 	request := func(o metav1.ListOptions) *rest.Request {
 		o.LabelSelector, o.FieldSelector = want.Labels, want.Fields
 		return client.Get().NamespaceIfScoped(want.Namespace, want.Namespace != "").Resource(want.Kind.resource).VersionedParams(&o, parameters)
@@ -181,7 +183,7 @@ func listWatch(client *rest.RESTClient, want Want, trim cache.TransformFunc) cac
 			all := &pages{}
 			for {
 				page := want.Kind.list()
-				if err := request(o).Do(ctx).Into(page); err != nil {
+				if err := steady.Insist(ctx, failed, func() error { return request(o).Do(ctx).Into(page) }); err != nil {
 					return nil, err
 				}
 				next, err := all.add(page, trim)
@@ -193,7 +195,7 @@ func listWatch(client *rest.RESTClient, want Want, trim cache.TransformFunc) cac
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.Watch = true
-			return request(o).Watch(ctx)
+			return steady.Watch(ctx, o, failed, func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return request(o).Watch(ctx) })
 		},
 	}, client)
 }

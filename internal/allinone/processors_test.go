@@ -36,7 +36,7 @@ var configurations = map[string]func() any{
 		return c
 	},
 	"resource_detection": func() any { c := resourcedetection.Default(); c.Detectors = []string{"system"}; return c },
-	"k8s_attributes": func() any { c := k8sattributes.Default(); c.Passthrough = true; return c },
+	"k8s_attributes":     func() any { c := k8sattributes.Default(); c.Passthrough = true; return c },
 	"probabilistic_sampler": func() any {
 		c := probabilisticsampler.Default()
 		c.SamplingPercentage, c.FailClosed = 50, false // the records have no trace ID

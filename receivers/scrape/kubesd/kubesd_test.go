@@ -167,14 +167,17 @@ func TestSameTargetsAsPrometheus(t *testing.T) {
 	same := func(what string) {
 		t.Helper()
 		var running sync.WaitGroup
+		slots := make(chan struct{}, 8) // each of theirs opens watches of its own
 		for i := range texts {
 			running.Go(func() {
+				slots <- struct{}{}
+				defer func() { <-slots }()
 				var mine, theirs string
 				for range 4 { // Prometheus does not wait for all that it attaches, and then does not see it come
 					ctx, cancel := context.WithCancel(t.Context())
 					fresh := theirDiscovery(t, texts[i])
 					targets := gather(ctx, t, fresh)
-					for end := time.Now().Add(4 * time.Second); time.Now().Before(end); {
+					for end := time.Now().Add(6 * time.Second); time.Now().Before(end); {
 						if mine, theirs = ours[i](), targets(); mine == theirs && mine != "" {
 							break
 						}
