@@ -32,8 +32,10 @@ type ordeal struct {
 	pause    sync.RWMutex    // held for reading by a client that sends
 	did      map[string]int
 	last     []string
-	size     int  // of the queue, in bytes
-	lossy    bool // what is dropped need not be a dead letter
+	intake   int               // where the clients send
+	own      map[string]func() // actions of a test
+	size     int               // of the queue, in bytes
+	lossy    bool              // what is dropped need not be a dead letter
 	clients  sync.WaitGroup
 	stop     atomic.Bool
 	produced []int
@@ -82,7 +84,7 @@ func (o *ordeal) client(i int) {
 		body, keys := numberedOf(signal, source, o.produced[i], 40)
 		for {
 			o.pause.RLock()
-			res, err := client.Post(fmt.Sprintf("http://127.0.0.1:%d/v1/%s", o.p[0], signal), "application/x-protobuf", bytes.NewReader(body))
+			res, err := client.Post(fmt.Sprintf("http://127.0.0.1:%d/v1/%s", o.intake, signal), "application/x-protobuf", bytes.NewReader(body))
 			o.pause.RUnlock()
 			if err == nil {
 				res.Body.Close()
@@ -157,6 +159,10 @@ func harm(t *testing.T, name string) {
 func (o *ordeal) act(what string) {
 	o.did[what]++
 	o.last = append(o.last, what)
+	if f := o.own[what]; f != nil {
+		f()
+		return
+	}
 	switch what {
 	case "kill":
 		o.c.kill()
@@ -177,6 +183,18 @@ func (o *ordeal) act(what string) {
 		}
 		harm(o.t, old)
 		o.book.killed(true)
+		o.start()
+	case "interrupted": // a reload, by the end
+		o.now.name, o.now.storage = pick("a", "b"), pick("one", "two")
+		o.config()
+		o.c.signal(syscall.SIGHUP)
+		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+		if rand.IntN(2) == 0 {
+			o.terminate()
+		} else {
+			o.c.kill()
+			o.book.killed(false)
+		}
 		o.start()
 	case "consumers":
 		o.now.consumers = pick(1, 3, 10)
@@ -268,6 +286,7 @@ func beginOrdeal(t *testing.T, change ...func(*ordeal)) *ordeal {
 	o := &ordeal{t: t, dir: t.TempDir(), p: ports(t, 3), book: &records{of: map[string]*fate{}}, dropped: map[string]bool{}, did: map[string]int{},
 		signals: []string{"logs", "logs", "traces", "metrics"}, produced: make([]int, 4), size: 1e9, now: setting{"a", "one", "zstd", "", 3}}
 	o.sink, o.calm = newHostile(t, o.book), newHostile(t, o.book)
+	o.intake = o.p[0]
 	for _, f := range change {
 		f(o)
 	}
@@ -322,7 +341,7 @@ func ordealTime() time.Duration {
 func TestQueueOrdeal(t *testing.T) {
 	t.Parallel()
 	o := beginOrdeal(t)
-	actions := []string{"kill", "terminate", "rests", "cursor", "consumers", "encoding", "more", "rename", "move", "export", "replay", "drop", "drain"}
+	actions := []string{"kill", "terminate", "rests", "cursor", "consumers", "encoding", "more", "rename", "move", "export", "replay", "drop", "drain", "interrupted"}
 	if only := os.Getenv("SLUICE_ACTIONS"); only != "" {
 		actions = strings.Split(only, ",")
 	}
