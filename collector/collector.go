@@ -35,6 +35,7 @@ import (
 	"github.com/sluiceio/sluice/processors/transform"
 	canaryreceiver "github.com/sluiceio/sluice/receivers/canary"
 	"github.com/sluiceio/sluice/receivers/k8sevents"
+	"github.com/sluiceio/sluice/receivers/k8sobjects"
 	"github.com/sluiceio/sluice/receivers/kubestate"
 	nopreceiver "github.com/sluiceio/sluice/receivers/nop"
 	"github.com/sluiceio/sluice/receivers/otlp"
@@ -54,6 +55,7 @@ func Components() []pipeline.Component {
 		kubestate.Component(),
 		scrape.Component(), // for its own metrics, and small sites without agents
 		k8sevents.Component(),
+		k8sobjects.Component(),
 
 		memorylimiter.Component(),
 		resource.Component(),

@@ -4,6 +4,7 @@ package k8sevents
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ type Receiver struct {
 	client    *kube.Client
 	submitter *source.Submitter
 	metrics   metrics
-	positions positions
+	positions elected.Positions
 	writer    writer
 
 	elector *election.Elector // nil: this process reads always
@@ -61,18 +62,13 @@ func (r *Receiver) Start(ctx context.Context) error {
 	if r.client, err = r.user.Client(kube.Events); err != nil {
 		return err
 	}
-	if r.cfg.K8sLeaderElector == "" {
-		if err := r.positions.open(r.settings.DataDir, r.settings.Log); err != nil {
-			return err
-		}
-		r.loops.Go(func() { r.positions.keep(r.life) })
-		r.loops.Go(func() { r.lead(r.life) })
-		return nil
-	}
 	if r.elector, err = elected.Join(ctx, r.settings, r.cfg.K8sLeaderElector); err != nil {
 		return err
 	}
-	r.positions.elector = r.elector
+	if err := r.positions.Open(r.settings, r.elector, "sluice.io/events-"); err != nil {
+		return errors.Join(err, r.Stop(ctx))
+	}
+	r.loops.Go(func() { r.positions.Keep(r.life) })
 	r.loops.Go(r.follow)
 	return nil
 }
@@ -106,7 +102,7 @@ func (r *Receiver) Stop(context.Context) error {
 	if r.elector != nil {
 		r.elector.Leave()
 	}
-	r.positions.close()
+	r.positions.Close()
 	r.user.Close()
 	return nil
 }

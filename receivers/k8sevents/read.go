@@ -60,14 +60,14 @@ func (r *Receiver) read(ctx context.Context, namespace string) {
 
 // session opens a watch behind what was delivered, and delivers what comes until it ends.
 func (r *Receiver) session(ctx context.Context, namespace string) error {
-	position := r.positions.get(r.settings.ID.String(), namespace)
+	position := r.positions.Get(namespace)
 	if position == "" { // the first start: what was before is not read
 		list := &corev1.EventList{}
 		if err := r.client.List(ctx, namespace, metav1.ListOptions{Limit: 1}, list); err != nil {
 			return err
 		}
 		position = list.ResourceVersion
-		r.positions.set(r.settings.ID.String(), namespace, position)
+		r.positions.Set(namespace, position)
 	}
 	w, err := r.client.Watch(ctx, namespace, metav1.ListOptions{ResourceVersion: position, AllowWatchBookmarks: true})
 	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
@@ -106,7 +106,7 @@ func (r *Receiver) session(ctx context.Context, namespace string) error {
 			if event == nil { // deleted, or a bookmark: it is delivered with what is before it
 				position = cmp.Or(versionOf(e), position)
 				if len(events) == 0 {
-					r.positions.set(r.settings.ID.String(), namespace, position)
+					r.positions.Set(namespace, position)
 				}
 				continue
 			}
@@ -148,7 +148,7 @@ func versionOf(e watch.Event) string {
 // has expired meanwhile (an hour) is not there.
 func (r *Receiver) catchUp(ctx context.Context, namespace string) error {
 	r.metrics.relists.Inc()
-	reached := number(r.positions.get(r.settings.ID.String(), namespace))
+	reached := number(r.positions.Get(namespace))
 	var events []*corev1.Event
 	options := metav1.ListOptions{Limit: pageSize}
 	version := ""
@@ -174,7 +174,7 @@ func (r *Receiver) catchUp(ctx context.Context, namespace string) error {
 			return err
 		}
 	}
-	r.positions.set(r.settings.ID.String(), namespace, version)
+	r.positions.Set(namespace, version)
 	return nil
 }
 
@@ -201,7 +201,7 @@ func (r *Receiver) flush(ctx context.Context, namespace string, events []*corev1
 				r.settings.Log.Warn("events were rejected", "error", err)
 			}
 			r.metrics.events.Add(float64(len(events)))
-			r.positions.set(r.settings.ID.String(), namespace, position)
+			r.positions.Set(namespace, position)
 			return nil
 		}
 		if ctx.Err() != nil {
