@@ -12,6 +12,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/detect"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
+	"github.com/sluiceio/sluice/receivers/tail/pods"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
@@ -34,6 +35,8 @@ type Config struct {
 	IncludeNamespaces []string `mapstructure:"include_namespaces"`
 	// ExcludeNamespaces lists namespaces whose container logs are left out, in the same way.
 	ExcludeNamespaces []string `mapstructure:"exclude_namespaces"`
+	// Pods chooses container logs by their pods' labels and annotations, which the Kubernetes API tells; nil: it is not asked.
+	Pods *pods.Config `mapstructure:"pods"`
 	// FollowSymlinks lists the folders that symbolic links may point into. Links to a file in the same folder, or to one
 	// that Include matches, are always followed; others are reported as unreadable.
 	FollowSymlinks []string `mapstructure:"follow_symlinks"`
@@ -130,6 +133,9 @@ func (c *Config) Validate() error {
 	fault(!slices.Contains(record.Formats(), c.Format), `"format" is %q: set auto, plain, cri or docker`, c.Format)
 	fault(c.PollInterval < time.Millisecond, `"poll_interval" is %s: set at least 1ms; the default is 200ms`, c.PollInterval)
 	fault(c.MaxLineBytes < minLine || c.MaxLineBytes > maxLine, `"max_line_bytes" is %d: set a value from %d to %d`, c.MaxLineBytes, minLine, maxLine)
+	if err := c.Pods.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf(`"pods": %w`, err))
+	}
 	if err := c.Multiline.validate(); err != nil {
 		errs = append(errs, err)
 	}
@@ -153,18 +159,26 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// leavesOut tells which files the namespaces leave out; nil: none.
-func (c *Config) leavesOut() func(name string) bool {
-	if len(c.IncludeNamespaces)+len(c.ExcludeNamespaces) == 0 {
+// leavesOut tells which files the namespaces and the pods leave out; nil: none.
+func (c *Config) leavesOut(by *pods.Chooser) func(name string) bool {
+	namespaces := len(c.IncludeNamespaces)+len(c.ExcludeNamespaces) > 0
+	if !namespaces && by == nil {
 		return nil
 	}
 	return func(name string) bool {
 		namespace, isPod := record.NamespaceOf(name)
+		if !isPod {
+			return false
+		}
 		matches := func(pattern string) bool {
 			ok, _ := path.Match(pattern, namespace)
 			return ok
 		}
-		return isPod && (slices.ContainsFunc(c.ExcludeNamespaces, matches) || len(c.IncludeNamespaces) > 0 && !slices.ContainsFunc(c.IncludeNamespaces, matches))
+		if slices.ContainsFunc(c.ExcludeNamespaces, matches) || len(c.IncludeNamespaces) > 0 && !slices.ContainsFunc(c.IncludeNamespaces, matches) {
+			return true
+		}
+		uid, _ := record.PodUIDOf(name)
+		return by.LeavesOut(uid)
 	}
 }
 

@@ -1,13 +1,17 @@
 package tail
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluiceio/sluice/receivers/tail/finder"
 	"github.com/sluiceio/sluice/receivers/tail/multiline"
+	"github.com/sluiceio/sluice/receivers/tail/pods"
+	"github.com/sluiceio/sluice/receivers/tail/record"
 )
 
 // Multiline says which lines are one record. Its own keys are for all files that no rule names.
@@ -71,15 +75,17 @@ func (m *Multiline) validate() error {
 	return errors.Join(errs...)
 }
 
-// chooser returns how the lines of a file are joined, by its path and the pod's name for it; nil: no file's are.
-func (c *Config) chooser() (func(path, as string) *multiline.Rule, error) {
-	build := func(j Joining) (*multiline.Rule, error) {
-		rule, err := multiline.New(j.choice())
+// chooser returns how the lines of a file are joined, by what its pod says, or by its path and the pod's name for it; nil: no file's
+// are.
+func (c *Config) chooser(by *pods.Chooser) (func(path, as string) *multiline.Rule, error) {
+	of := func(choice multiline.Choice) (*multiline.Rule, error) {
+		rule, err := multiline.New(choice)
 		if rule != nil {
 			rule.MaxLines, rule.Flush = c.Multiline.MaxLines, c.ForceFlushPeriod
 		}
 		return rule, err
 	}
+	build := func(j Joining) (*multiline.Rule, error) { return of(j.choice()) }
 	type chosen struct {
 		globs []finder.Glob
 		rule  *multiline.Rule
@@ -100,10 +106,14 @@ func (c *Config) chooser() (func(path, as string) *multiline.Rule, error) {
 		}
 		rules = append(rules, chosen{globs, rule})
 	}
-	if usual == nil && len(rules) == 0 {
+	if usual == nil && len(rules) == 0 && by == nil {
 		return nil, nil
 	}
+	said := annotated(by, of)
 	return func(path, as string) *multiline.Rule {
+		if rule, is := said(cmp.Or(as, path)); is {
+			return rule
+		}
 		for _, r := range rules {
 			if slices.ContainsFunc(r.globs, func(g finder.Glob) bool { return g.Match(path) || as != "" && g.Match(as) }) {
 				return r.rule
@@ -111,4 +121,31 @@ func (c *Config) chooser() (func(path, as string) *multiline.Rule, error) {
 		}
 		return usual
 	}, nil
+}
+
+// annotated returns what the pod of a container log says of its lines. What is no preset counts as not said.
+func annotated(by *pods.Chooser, build func(multiline.Choice) (*multiline.Rule, error)) func(name string) (rule *multiline.Rule, said bool) {
+	type answer struct {
+		rule *multiline.Rule
+		said bool
+	}
+	var known sync.Map // by the annotation: files of one kind share a rule
+	return func(name string) (*multiline.Rule, bool) {
+		uid, _ := record.PodUIDOf(name)
+		text := by.Multiline(uid)
+		if text == "" {
+			return nil, false
+		}
+		if a, have := known.Load(text); have {
+			return a.(answer).rule, a.(answer).said
+		}
+		choice, err := multiline.ParseAnnotation(text)
+		var a answer
+		if err == nil {
+			a.rule, err = build(choice)
+			a.said = err == nil
+		}
+		known.Store(text, a)
+		return a.rule, a.said
+	}
 }

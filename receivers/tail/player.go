@@ -27,7 +27,7 @@ func newPlayer(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*player,
 	if p.include, err = finder.ParseGlobs(cfg.Include); err != nil {
 		return nil, err
 	}
-	if p.joining, err = cfg.chooser(); err != nil {
+	if p.joining, err = cfg.chooser(nil); err != nil {
 		return nil, err
 	}
 	p.exclude, err = finder.ParseGlobs(cfg.Exclude)
@@ -42,7 +42,7 @@ func (p *player) Play(ctx context.Context, in pipeline.Played) error {
 	if !matches(p.include) {
 		return fmt.Errorf(`"include" of %s does not match %s`, p.settings.ID, in.What)
 	}
-	if left := p.cfg.leavesOut(); matches(p.exclude) || left != nil && left(in.What) {
+	if left := p.cfg.leavesOut(nil); matches(p.exclude) || left != nil && left(in.What) {
 		return nil
 	}
 	lines := record.NewLines(p.cfg.MaxLineBytes, record.NewAttributes())

@@ -18,6 +18,7 @@ import (
 	"github.com/sluiceio/sluice/pipeline"
 	"github.com/sluiceio/sluice/receivers/tail/checkpoint"
 	"github.com/sluiceio/sluice/receivers/tail/finder"
+	"github.com/sluiceio/sluice/receivers/tail/pods"
 	"github.com/sluiceio/sluice/receivers/tail/reader"
 	"github.com/sluiceio/sluice/receivers/tail/record"
 	"github.com/sluiceio/sluice/receivers/tail/tracker"
@@ -30,6 +31,7 @@ type Receiver struct {
 	checkpoint *checkpoint.Store
 	reader     *reader.Reader
 	tracker    *tracker.Tracker
+	pods       *pods.Chooser // nil: the Kubernetes API is not asked
 	dangling   func() int64
 
 	loopsCtx  context.Context // canceled by Stop
@@ -54,7 +56,11 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	if err != nil {
 		return nil, err
 	}
-	joining, err := cfg.chooser()
+	chooser, err := pods.New(s, cfg.Pods)
+	if err != nil {
+		return nil, err
+	}
+	joining, err := cfg.chooser(chooser)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +68,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	unreadable := finder.NewUnreadable(throttle.Logger(s.Log, unreadableLines), m.unreadable)
 	// An agent may tail its own log: without throttling it would feed itself.
 	s.Log = throttle.Logger(s.Log, 1)
-	r := &Receiver{settings: s, next: out.For(pipeline.Logs)}
+	r := &Receiver{settings: s, next: out.For(pipeline.Logs), pods: chooser}
 	r.loopsCtx, r.stopLoops = context.WithCancel(context.Background())
 	path := checkpointPath(s, cfg)
 	saveDir := ""
@@ -88,7 +94,7 @@ func New(s pipeline.Settings, cfg *Config, out pipeline.Outputs) (*Receiver, err
 	files := finder.New(include, exclude, unreadable.Report)
 	files.FollowLinks(cfg.FollowSymlinks)
 	files.NameBy(record.IsPodLog)
-	files.LeaveOut(cfg.leavesOut())
+	files.LeaveOut(cfg.leavesOut(chooser))
 	files.TellDangling(func(n int, link, target string) {
 		s.Log.Warn("links lead to files that do not exist, so their logs are not read; in a container, mount the folder that they lead to (with Docker: /var/lib/docker/containers) at the same path",
 			"links", n, "link", link, "target", target)
@@ -119,11 +125,15 @@ func checkpointPath(s pipeline.Settings, cfg *Config) string {
 }
 
 // Start fails if another process holds the checkpoint, but not if the checkpoint is unreadable.
-func (r *Receiver) Start(context.Context) error {
+func (r *Receiver) Start(ctx context.Context) error {
 	if r.next == nil {
 		return nil
 	}
+	if err := r.pods.Start(ctx); err != nil {
+		return err
+	}
 	if err := r.checkpoint.Lock(); err != nil {
+		r.pods.Stop()
 		return err
 	}
 	r.checkpoint.Load()
@@ -132,6 +142,7 @@ func (r *Receiver) Start(context.Context) error {
 		if inherits {
 			r.tracker.Inherit(left.files)
 		}
+		r.pods.Wait(r.loopsCtx)
 		r.tracker.List(r.loopsCtx, time.Now())
 		// Save at once, even without files, so that a restart can tell old files from new ones.
 		r.checkpoint.Changed()
@@ -163,5 +174,6 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	r.tracker.Close(func(left []reader.Remains) bool { return r.settings.Leave(deletedFiles, &estate{r.reader, left}) })
 	r.checkpoint.Close(time.Now(), r.tracker.Entries)
 	r.checkpoint.Unlock()
+	r.pods.Stop()
 	return nil
 }

@@ -146,6 +146,15 @@ func NamespaceOf(path string) (namespace string, ok bool) {
 	return namespace, ok && strings.Count(pod, "_") == 2
 }
 
+// PodUIDOf returns the uid in the path of a container log, current or rotated.
+func PodUIDOf(path string) (uid string, ok bool) {
+	if _, ok := NamespaceOf(path); !ok {
+		return "", false
+	}
+	pod := filepath.Base(filepath.Dir(filepath.Dir(path)))
+	return pod[strings.LastIndexByte(pod, '_')+1:], true
+}
+
 // dockerID returns the container's id from the path of Docker's json-file driver, <id>/<id>-json.log, rotated or not.
 func dockerID(path string) string {
 	id, rest, ok := strings.Cut(filepath.Base(path), "-json.log")
