@@ -370,9 +370,29 @@ objects:
 	}
 }
 
+// TestDeep: what is too deep for OTLP is text, and the rest of the object as it is.
+func TestDeep(t *testing.T) {
+	object := strings.Repeat(`{"a":`, 40) + `{"b":[1,"x"]}` + strings.Repeat("}", 40)
+	req := newWriter("1").request([]record{{change: "ADDED", object: []byte(object)}}, "pods", time.Unix(1, 0))
+	ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Map().AsRaw()["object"]
+	depth := 0
+	for m, is := v.(map[string]any); is; m, is = v.(map[string]any) {
+		v = m["a"]
+		depth++
+	}
+	if want := strings.Repeat(`{"a":`, 40-depth) + `{"b":[1,"x"]}` + strings.Repeat("}", 40-depth); v != want || depth != deepest+1 {
+		t.Errorf("%d maps, and then %v", depth, v)
+	}
+}
+
 // FuzzObject: whatever is JSON becomes a valid record.
 func FuzzObject(f *testing.F) {
-	for _, s := range []string{`{}`, `{"a":[1,-2.5,1e400,null,{"b":"\ud800"}],"c":{"d":true}}`, `[1]`, `5`, `{"a":`, strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)} {
+	for _, s := range []string{`{}`, `{"a":[1,-2.5,1e400,null,{"b":"\ud800"}],"c":{"d":true}}`, `[1]`, `5`, `{"a":`, strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200),
+		strings.Repeat(`{"a":[`, 14) + `{"a":{"b":{"c":[5,{"d":null}]}}}` + strings.Repeat("]}", 14)} {
 		f.Add([]byte(s))
 	}
 	w := newWriter("1")

@@ -3,7 +3,6 @@ package k8sobjects
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"time"
 
@@ -106,10 +105,9 @@ func appendObject(b []byte, r *record) []byte {
 	return wire.EndMessage(b, whole)
 }
 
-// deepest bounds how deep an object is nested; Kubernetes' own schemas end long before.
-const deepest = 64
-
-var errDeep = errors.New("nested too deeply")
+// deepest is how many maps and lists there are in each other inside an object before what is deeper becomes its JSON text: OTLP ends at 32, and a
+// change has two around. Schemas of custom resources get there.
+const deepest = wire.MaxDepth - 2
 
 // appendEntries appends the entries of a map up to its end.
 func appendEntries(b []byte, d *json.Decoder, depth int) ([]byte, error) {
@@ -132,6 +130,17 @@ func appendEntries(b []byte, d *json.Decoder, depth int) ([]byte, error) {
 
 // appendValue appends the next value as a field.
 func appendValue(b []byte, field int, d *json.Decoder, depth int) ([]byte, error) {
+	if depth == 0 {
+		var text json.RawMessage
+		if err := d.Decode(&text); err != nil {
+			return b, err
+		}
+		if text[0] == '{' || text[0] == '[' {
+			return wire.AppendValue(b, field, wire.StringValue(bytes.ToValidUTF8(text, []byte("�")))), nil
+		}
+		d = json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+	}
 	t, err := d.Token()
 	if err != nil {
 		return b, err
@@ -148,9 +157,6 @@ func appendValue(b []byte, field int, d *json.Decoder, depth int) ([]byte, error
 		f, err := t.Float64()
 		return wire.AppendValue(b, field, wire.DoubleValue(f)), err
 	case json.Delim:
-		if depth == 0 {
-			return b, errDeep
-		}
 		container := wire.FieldValueMap
 		if t == '[' {
 			container = wire.FieldValueArray

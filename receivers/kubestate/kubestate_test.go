@@ -41,6 +41,9 @@ type world struct {
 	set    pipeline.Settings
 	ledger *ledger.Ledger
 	r      *Receiver
+
+	read int      // batches that are in came
+	came []sample // all samples so far
 }
 
 func newWorld(t *testing.T, s *kubetest.Server, cfg *Config) *world {
@@ -83,9 +86,10 @@ type sample struct {
 }
 
 // samples are all that came, in order. Each request must be what wire accepts unchanged.
-func (w *world) samples() (out []sample) {
+func (w *world) samples() []sample {
 	w.t.Helper()
-	for _, b := range w.rec.Batches() {
+	batches := w.rec.Batches()
+	for _, b := range batches[w.read:] {
 		checked, info, err := wire.Check(pipeline.Metrics, b.Request, wire.Limits{})
 		if err != nil || info.Items != b.Items || info.RepairedStrings != 0 || len(checked) != len(b.Request) {
 			w.t.Fatalf("%v, %d items of %d", err, info.Items, b.Items)
@@ -100,12 +104,13 @@ func (w *world) samples() (out []sample) {
 					w.t.Errorf("the job is %q", job.Str())
 				}
 				for _, m := range s.Metrics().All() {
-					out = append(out, samplesOf(m)...)
+					w.came = append(w.came, samplesOf(m)...)
 				}
 			}
 		}
 	}
-	return out
+	w.read = len(batches)
+	return w.came
 }
 
 func samplesOf(m pmetric.Metric) (out []sample) {
@@ -131,12 +136,13 @@ func samplesOf(m pmetric.Metric) (out []sample) {
 
 // last is the last sample of a series whose text has all of the parts.
 func (w *world) last(parts ...string) (found sample, is bool) {
-	for _, s := range w.samples() {
+	all := w.samples()
+	for _, s := range slices.Backward(all) {
 		if !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(s.series, p) }) {
-			found, is = s, true
+			return s, true
 		}
 	}
-	return found, is
+	return sample{}, false
 }
 
 func (w *world) eventually(what string, ok func() bool) {
