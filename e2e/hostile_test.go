@@ -30,6 +30,7 @@ type fate struct {
 	alone    bool      // rejected in a request of its own
 	open     int       // requests with it that were not answered yet
 	last     time.Time // when the last request that took it was answered
+	copies   int       // that its client sent again, and that may be stored beside it
 	group    int       // records of the request in which it was seen first
 	life     int       // of the daemon in which it was taken, or rejected alone, last
 }
@@ -51,12 +52,16 @@ func (b *records) fate(key string) *fate {
 	return f
 }
 
-// excuse allows each of the records once more.
-func (b *records) excuse(keys []string) {
+// excuse allows each of the records once more. repeated: its client had no answer.
+func (b *records) excuse(keys []string, repeated bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, k := range keys {
-		b.fate(k).excused++
+		f := b.fate(k)
+		f.excused++
+		if repeated {
+			f.copies++
+		}
 	}
 }
 
@@ -67,13 +72,13 @@ func (b *records) killed(all bool) {
 	defer b.mu.Unlock()
 	left := map[int]bool{}
 	for _, f := range b.of {
-		if f.life != b.life {
+		if f.life != b.life || time.Since(f.last) < 400*time.Millisecond { // something of it is left, or was a moment ago
 			left[f.group] = true
 		}
 	}
 	for _, f := range b.of {
-		if f.taken > 0 && (all || f.open > 0 || time.Since(f.last) < 400*time.Millisecond || left[f.group] && f.life == b.life) {
-			f.excused++
+		if f.taken > 0 && (all || f.open > 0 || left[f.group] && f.life == b.life) {
+			f.excused += 1 + f.copies
 		}
 	}
 	b.life++
@@ -208,7 +213,7 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		h.end(keys, nil, false)
 		if r.Context().Err() != nil { // it waits no longer
-			h.book.excuse(keys)
+			h.book.excuse(keys, false)
 		}
 		w.Header().Set("Content-Type", "application/x-protobuf")
 	}

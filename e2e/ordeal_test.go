@@ -95,7 +95,7 @@ func (o *ordeal) client(i int) {
 					o.t.Errorf("a client was answered %d", res.StatusCode)
 				}
 			} else if !strings.Contains(err.Error(), "connection refused") {
-				o.book.excuse(keys) // it may be stored
+				o.book.excuse(keys, true) // it may be stored
 			}
 			time.Sleep(20 * time.Millisecond)
 		}

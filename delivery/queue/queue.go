@@ -102,6 +102,7 @@ type Queue struct {
 	lent     int64 // see Options.Memory
 	rests    rests // of the last stop
 	hadRests bool  // their file is there
+	opened   bool  // else Close leaves that file as it is
 	growth   growth
 	closed   bool
 }
@@ -156,6 +157,7 @@ func Open(o Options) (*Queue, error) {
 			return nil, errors.Join(err, q.Close())
 		}
 	}
+	q.opened = true
 	q.restored()
 	for _, l := range q.order {
 		l.bookDamage()
@@ -335,7 +337,9 @@ func (q *Queue) Close() error {
 			}
 		}
 	}
-	errs = append(errs, q.saveRests())
+	if q.opened {
+		errs = append(errs, q.saveRests())
+	}
 	if q.letters != nil {
 		errs = append(errs, q.letters.Close())
 	}

@@ -92,6 +92,37 @@ func TestARestOutlivesAStop(t *testing.T) {
 	}
 }
 
+// TestAFailedOpenKeepsTheRests: a lane cannot be opened for a while. What was left of its records is still known when it can.
+func TestAFailedOpenKeepsTheRests(t *testing.T) {
+	fs := spooltest.NewFS()
+	q := open(t, fs)
+	if err := q.Put(t.Context(), ten()); err != nil {
+		t.Fatal(err)
+	}
+	refuseRest(t, q)
+	o := q.o
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := fs.Lock("q/logs/lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(o); err == nil {
+		t.Fatal("a lane was opened that another process has")
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	q = open(t, fs)
+	if got, _ := drain(t, q); len(got) != 1 || got[0] != "<rest>" {
+		t.Errorf("got %q, want what was left", got)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestADamagedFileOfRests: the record is sent whole.
 func TestADamagedFileOfRests(t *testing.T) {
 	fs := spooltest.NewFS()
