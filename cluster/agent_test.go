@@ -254,7 +254,7 @@ func TestAgent(t *testing.T) {
 	label(own[0], "v3")
 	t.Logf("one after a restart of the API server after %s", a.until("a label after a restart", 35*time.Second, sees(own[0], "v3")))
 
-	c.must(c.kube.RbacV1().ClusterRoleBindings().Delete(background, "sluice-sluice-agent", metav1.DeleteOptions{}))
+	c.must(c.kube.RbacV1().ClusterRoleBindings().Delete(background, "sluice:sluice-agent", metav1.DeleteOptions{}))
 	b := c.agent(t, node, token)
 	b.until("what is missing is said", 20*time.Second, func(int) bool {
 		return strings.Contains(b.said(), "no right for a feature") && strings.Contains(b.said(), "resource=pods")

@@ -56,7 +56,8 @@ func TestGoldens(t *testing.T) {
 func TestPlainManifests(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Rendered from the chart in configs/helm by `make dashboards`: an agent on each node and a collector that stores everything.\n" +
-		"#   kubectl create namespace sluice && kubectl apply -f configs/kubernetes/sluice.yaml\n# Write your cluster's name in place of my-cluster first.\n")
+		"#   kubectl create namespace sluice && kubectl label namespace sluice pod-security.kubernetes.io/enforce=privileged\n" +
+		"#   kubectl apply -f configs/kubernetes/sluice.yaml\n# Write your cluster's name in place of my-cluster first.\n")
 	for _, d := range render(t, "cluster: {name: my-cluster}\ngrafana: {dashboards: false, datasources: false}\n") {
 		b.WriteString("---\n" + d.Text)
 	}
@@ -107,12 +108,21 @@ func TestRefusals(t *testing.T) {
 		"cluster: {name: x}\ncolector: {}":      "colector",
 		"cluster: {name: x}\npresets: {log: 1}": "log",
 		"cluster: {name: x}\nsize: huge":        "size",
-		"cluster: {name: x}\ncollector: {mode: deployment}":                                                      "name a destination",
-		"cluster: {name: x}\ncollector: {autoscaling: {enabled: true}}":                                          "autoscaling",
-		"cluster: {name: x}\ndestinations: [{name: A, type: loki, endpoint: 'http://x'}]":                        "name",
-		"cluster: {name: x}\ndestinations: [{name: a, type: elastic, endpoint: 'http://x'}]":                     "type",
-		"cluster: {name: x}\ndestinations: [{name: a, type: loki, endpoint: 'loki:3100'}]":                       "endpoint",
-		"cluster: {name: x}\ndestinations: [{name: a, type: loki, endpoint: 'http://x', auth: {secretName: s}}]": "auth",
+		"cluster: {name: x}\ncollector: {mode: deployment}":                                                                            "name a destination",
+		"cluster: {name: x}\ncollector: {autoscaling: {enabled: true}}":                                                                "autoscaling",
+		"cluster: {name: x}\ncollector: {replicas: 2}":                                                                                 "collector.replicas",
+		"cluster: {name: x}\nfullnameOverride: A_b":                                                                                    "fullnameOverride",
+		"cluster: {name: x}\nimage: {digest: {agent: latest}}":                                                                         "digest",
+		"cluster: {name: x}\ncollector: {enabled: false}":                                                                              "agent.config.exporters",
+		"cluster: {name: x}\ntls: {enabled: true}":                                                                                     "tls.secretName",
+		"cluster: {name: x}\ntls: {certManager: {enabled: true, issuerRef: {name: i}}}":                                                "tls.enabled",
+		"cluster: {name: x}\ntls: {enabled: true, certManager: {enabled: true}}":                                                       "issuerRef",
+		"cluster: {name: x}\nagent: {hostNetwork: true}":                                                                               "networkPolicy.extraFrom",
+		"cluster: {name: x}\ndestinations: [{name: a, type: otlp, endpoint: 'http://x'}, {name: a, type: otlp, endpoint: 'http://y'}]": "twice",
+		"cluster: {name: x}\ndestinations: [{name: A, type: loki, endpoint: 'http://x'}]":                                              "name",
+		"cluster: {name: x}\ndestinations: [{name: a, type: elastic, endpoint: 'http://x'}]":                                           "type",
+		"cluster: {name: x}\ndestinations: [{name: a, type: loki, endpoint: 'loki:3100'}]":                                             "endpoint",
+		"cluster: {name: x}\ndestinations: [{name: a, type: loki, endpoint: 'http://x', auth: {secretName: s}}]":                       "auth",
 	} {
 		if _, err := Render("sluice", values); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want words about %q", values, err, want)

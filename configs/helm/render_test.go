@@ -12,8 +12,16 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 )
 
+// Release is an installation of the chart.
+type Release struct{ Name, Namespace string }
+
 // Render returns the chart's objects with values, as documents of YAML in the order of their files, each after its path.
 func Render(dir, values string) ([]Document, error) {
+	return Release{"sluice", "sluice"}.Render(dir, values)
+}
+
+// files are what the chart's templates become, by path.
+func (r Release) files(dir, values string) (map[string]string, error) {
 	c, err := loader.LoadDir(dir)
 	if err != nil {
 		return nil, err
@@ -22,11 +30,16 @@ func Render(dir, values string) ([]Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := chartutil.ToRenderValues(c, given, chartutil.ReleaseOptions{Name: "sluice", Namespace: "sluice", Revision: 1, IsInstall: true}, chartutil.DefaultCapabilities)
+	all, err := chartutil.ToRenderValues(c, given, chartutil.ReleaseOptions{Name: r.Name, Namespace: r.Namespace, Revision: 1, IsInstall: true}, chartutil.DefaultCapabilities)
 	if err != nil {
 		return nil, err
 	}
-	files, err := engine.Render(c, all)
+	return engine.Render(c, all)
+}
+
+// Render is what `helm template` shows.
+func (r Release) Render(dir, values string) ([]Document, error) {
+	files, err := r.files(dir, values)
 	if err != nil {
 		return nil, err
 	}

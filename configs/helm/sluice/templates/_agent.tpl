@@ -1,7 +1,7 @@
 {{/* The agent's configuration. */}}
 {{- define "sluice.agentConfig" -}}
 {{- $signals := splitList "," (include "sluice.signals" .) -}}
-{{- $p := merge (dict "logs" (and .Values.presets.logs (has "logs" $signals)) "host" (and .Values.presets.host (has "metrics" $signals))) .Values.presets -}}
+{{- $p := include "sluice.presets" . | fromYaml -}}
 {{- $scheme := ternary "https" "http" .Values.tls.enabled -}}
 {{- $endpoint := printf "%s://%s-collector.%s.svc:4318" $scheme (include "sluice.fullname" .) .Release.Namespace -}}
 {{- $common := list "memory_limiter" -}}

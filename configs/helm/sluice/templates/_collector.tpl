@@ -18,17 +18,20 @@
 {{- printf "%s/%s" (index $types .type) .name -}}
 {{- end -}}
 
-{{/* What each queue may take of the volume, in bytes. */}}
-{{- define "sluice.queueSize" -}}
+{{/* The volume, in GiB. */}}
+{{- define "sluice.volumeSize" -}}
 {{- $size := .Values.collector.volume.size -}}
-{{- $gi := trimSuffix "Gi" $size | int64 -}}
-{{- if hasSuffix "Ti" $size }}{{ $gi = mul 1024 (trimSuffix "Ti" $size | int64) }}{{ end -}}
-{{- div (mul $gi 858993459) (len .Values.destinations) -}}
+{{- if hasSuffix "Ti" $size }}{{ mul 1024 (trimSuffix "Ti" $size | int64) }}{{ else }}{{ trimSuffix "Gi" $size }}{{ end -}}
+{{- end -}}
+
+{{/* What each queue may take of the volume, in bytes: 80 % for all. */}}
+{{- define "sluice.queueSize" -}}
+{{- div (mul (include "sluice.volumeSize" . | int64) 858993459) (len .Values.destinations) -}}
 {{- end -}}
 
 {{/* The collector's configuration. */}}
 {{- define "sluice.collectorConfig" -}}
-{{- $receivers := list "otlp" -}}
+{{- $p := include "sluice.presets" . | fromYaml -}}
 {{- $signals := splitList "," (include "sluice.signals" .) -}}
 receivers:
   otlp:
@@ -44,10 +47,10 @@ receivers:
     scrape_self: sluice-collector
     config:
       global: {scrape_interval: 15s}
-{{- if and .Values.presets.cluster (has "metrics" $signals) }}
+{{- if $p.cluster }}
   kube_state: {k8s_leader_elector: k8s_leader_elector}
 {{- end }}
-{{- if and .Values.presets.events (has "logs" $signals) }}
+{{- if $p.events }}
   k8s_events: {k8s_leader_elector: k8s_leader_elector}
 {{- end }}
 processors:
@@ -59,7 +62,7 @@ exporters:
   store:
     endpoint: "{{ .Values.listenAddress }}:7700"
     retention: {{ .Values.collector.store.retention }}
-    max_disk: {{ .Values.collector.store.maxDisk }}
+    max_disk: {{ .Values.collector.store.maxDisk | default (printf "%dMiB" (mul 768 (include "sluice.volumeSize" . | int64))) }}
 {{- else }}
 exporters:
   {{- range .Values.destinations }}
@@ -95,7 +98,7 @@ extensions:
   {{- end }}
   {{- if has "k8s_leader_elector" $extensions }}
   # Of all replicas one asks the API server.
-  k8s_leader_elector: {lease_name: {{ include "sluice.fullname" . }}-collector, lease_namespace: {{ .Release.Namespace }}}
+  k8s_leader_elector: {lease_name: {{ include "sluice.fullname" . }}-collector, lease_namespace: {{ .Release.Namespace | quote }}}
   {{- end }}
 {{- end }}
 service:
@@ -108,7 +111,7 @@ service:
     {{- if has $signal (index $takes .type) }}{{ $exporters = append $exporters (include "sluice.exporterID" .) }}{{ end }}
     {{- else }}{{ $exporters = list "store" }}
     {{- end }}
-    {{ $signal }}: {receivers: {{ if eq $signal "metrics" }}[otlp, prometheus{{ if $.Values.presets.cluster }}, kube_state{{ end }}]{{ else if and (eq $signal "logs") $.Values.presets.events }}[otlp, k8s_events]{{ else }}[otlp]{{ end }}, processors: [memory_limiter, resource, batch], exporters: {{ toJson $exporters }}}
+    {{ $signal }}: {receivers: {{ if eq $signal "metrics" }}[otlp, prometheus{{ if $p.cluster }}, kube_state{{ end }}]{{ else if and (eq $signal "logs") $p.events }}[otlp, k8s_events]{{ else }}[otlp]{{ end }}, processors: [memory_limiter, resource, batch], exporters: {{ toJson $exporters }}}
     {{- end }}
 {{- end -}}
 

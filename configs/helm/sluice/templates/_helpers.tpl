@@ -4,11 +4,21 @@
 
 {{- define "sluice.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- include "sluice.short" .Values.fullnameOverride -}}
 {{- else if contains (include "sluice.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- include "sluice.short" .Release.Name -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "sluice.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- include "sluice.short" (printf "%s-%s" .Release.Name (include "sluice.name" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A name of at most 40 characters, which leaves room for "-collector" and a StatefulSet's hash in a label. Long names that begin alike stay different. */}}
+{{- define "sluice.short" -}}
+{{- $name := replace "." "-" . -}}
+{{- if gt (len $name) 40 -}}
+{{- printf "%s-%s" (trunc 31 $name | trimSuffix "-") (sha256sum . | trunc 8) -}}
+{{- else -}}
+{{- $name -}}
 {{- end -}}
 {{- end -}}
 
@@ -24,21 +34,62 @@ app.kubernetes.io/part-of: sluice
 
 {{- define "sluice.selector" -}}
 {{- $ := index . 0 -}}
-app.kubernetes.io/name: {{ include "sluice.name" $ }}
-app.kubernetes.io/instance: {{ $.Release.Name }}
+app.kubernetes.io/name: {{ include "sluice.name" $ | quote }}
+app.kubernetes.io/instance: {{ $.Release.Name | quote }}
 {{- with index . 1 }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end -}}
 
+{{/* Labels of a component's pods: the user's cannot take the place of those that selectors need. */}}
+{{- define "sluice.podLabels" -}}
+{{- $ := index . 0 -}}
+{{- toYaml (merge (include "sluice.labels" . | fromYaml) (index $.Values (index . 1)).podLabels) -}}
+{{- end -}}
+
+{{/* Annotations of a component's pods: a changed configuration is a new pod. */}}
+{{- define "sluice.podAnnotations" -}}
+{{- $ := index . 0 -}}
+{{- toYaml (merge (dict "checksum/config" (include "sluice.merged" . | sha256sum)) (index $.Values (index . 1)).podAnnotations) -}}
+{{- end -}}
+
 {{- define "sluice.image" -}}
 {{- $ := index . 0 -}}
-{{- printf "%s/%s/sluice-%s:%s" $.Values.image.registry $.Values.image.repository (index . 1) (default $.Chart.AppVersion $.Values.image.tag) -}}
+{{- $component := index . 1 -}}
+{{- join "/" (compact (list $.Values.image.registry $.Values.image.repository (printf "sluice-%s" $component))) -}}
+{{- with index $.Values.image.digest $component -}}
+@{{ . }}
+{{- else -}}
+:{{ default $.Chart.AppVersion $.Values.image.tag }}
+{{- end -}}
 {{- end -}}
 
 {{- define "sluice.serviceAccount" -}}
 {{- $ := index . 0 -}}
 {{- printf "%s-%s" (include "sluice.fullname" $) (index . 1) -}}
+{{- end -}}
+
+{{/* Name of a component's ClusterRole: ":" is in no other name, so no namespace and name give another's. */}}
+{{- define "sluice.clusterRole" -}}
+{{- $ := index . 0 -}}
+{{- printf "%s:%s" $.Release.Namespace (include "sluice.serviceAccount" .) -}}
+{{- end -}}
+
+{{/* The presets that are on and have a destination: what has nowhere to go is not gathered, and needs no rights and no mounts. */}}
+{{- define "sluice.presets" -}}
+{{- $signals := splitList "," (include "sluice.signals" .) -}}
+{{- $signal := dict "logs" "logs" "events" "logs" "kubelet" "metrics" "host" "metrics" "annotations" "metrics" "cluster" "metrics" -}}
+{{- $on := dict -}}
+{{- range $name, $wanted := .Values.presets -}}
+{{- $_ := set $on $name (and $wanted (or (not (hasKey $signal $name)) (has (get $signal $name) $signals))) -}}
+{{- end -}}
+{{- toYaml $on -}}
+{{- end -}}
+
+{{/* Whether the agent asks the API server or the kubelet. */}}
+{{- define "sluice.agentAsks" -}}
+{{- $p := include "sluice.presets" . | fromYaml -}}
+{{- if or $p.attributes $p.kubelet $p.annotations .Values.agent.extraRules }}true{{ end -}}
 {{- end -}}
 
 {{/* Whether everything goes into the collector's own store. */}}
@@ -51,9 +102,15 @@ app.kubernetes.io/component: {{ . }}
 {{- if eq .Values.collector.mode "statefulset" }}true{{ end -}}
 {{- end -}}
 
-{{/* Whether the collector asks the API server. */}}
+{{/* Whether the collector watches objects, one replica for all. */}}
 {{- define "sluice.collectorWatches" -}}
-{{- if or .Values.presets.cluster .Values.presets.events }}true{{ end -}}
+{{- $p := include "sluice.presets" . | fromYaml -}}
+{{- if or $p.cluster $p.events }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether the collector asks the API server. */}}
+{{- define "sluice.collectorAsks" -}}
+{{- if or (include "sluice.collectorWatches" .) .Values.collector.extraRules }}true{{ end -}}
 {{- end -}}
 
 {{- define "sluice.tlsSecret" -}}
@@ -73,7 +130,13 @@ app.kubernetes.io/component: {{ . }}
     "small" (dict "requests" (dict "cpu" "200m" "memory" "512Mi") "limits" (dict "memory" "1Gi"))
     "medium" (dict "requests" (dict "cpu" "1" "memory" "1Gi") "limits" (dict "memory" "2Gi"))
     "large" (dict "requests" (dict "cpu" "2" "memory" "2Gi") "limits" (dict "memory" "4Gi"))) -}}
-{{- toYaml (default (index $sizes $component $.Values.size) (index $.Values $component "resources")) -}}
+{{- $size := index $sizes $component $.Values.size -}}
+{{- $own := index $.Values $component "resources" -}}
+{{- /* Where only a limit is given, it is the request too: the size's request could be above it. */ -}}
+{{- range $resource, $_ := $own.limits -}}
+{{- if not (hasKey ($own.requests | default dict) $resource) }}{{ $_ := unset $size.requests $resource }}{{ end -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $size $own) -}}
 {{- end -}}
 
 {{/* The environment of both: who and where the pod is. */}}
@@ -119,8 +182,7 @@ service:
 {{- define "sluice.merged" -}}
 {{- $ := index . 0 -}}
 {{- $component := index . 1 -}}
-{{- if not $.Values.cluster.name }}{{ fail "cluster.name is missing: everything that is sent says which cluster it is from; add --set cluster.name=NAME" }}{{ end -}}
-{{- if and (not $.Values.destinations) (eq $.Values.collector.mode "deployment") }}{{ fail "collector.mode is deployment and destinations is empty: a deployment has no disk to store anything; name a destination, or take statefulset" }}{{ end -}}
+{{- include "sluice.check" $ -}}
 {{- $base := include "sluice.baseConfig" $ | fromYaml -}}
 {{- $own := include (printf "sluice.%sConfig" $component) $ | fromYaml -}}
 {{- with $own.Error }}{{ fail (printf "the configuration of the %s is not YAML: %s" $component .) }}{{ end -}}
