@@ -174,8 +174,8 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 		}
 	}
 	*key = pass.key
-	if pass.late != nil {
-		return p.hold(ctx, &pass, b)
+	if late := pass.lateItems(b); late.Len() > 0 {
+		return p.hold(ctx, b, late)
 	}
 	pass.count()
 	if changed {
