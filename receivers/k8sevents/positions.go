@@ -54,6 +54,9 @@ func (p *positions) open(dir string, log *slog.Logger) error {
 	if err == nil {
 		err = json.Unmarshal(b, &p.known)
 	}
+	if err == nil && p.known == nil {
+		err = errors.New("it holds null")
+	}
 	if err != nil {
 		p.known = map[string]string{}
 		log.Error("the file of positions is damaged and was moved aside; events from now on are read", "file", p.path, "error", errors.Join(err, os.Rename(p.path, p.path+".damaged")))
