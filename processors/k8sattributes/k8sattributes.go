@@ -95,11 +95,28 @@ func (p *Processor) Start(ctx context.Context) error {
 	p.cancel, p.ended = cancel, make(chan struct{})
 	go func() {
 		defer close(p.ended)
-		defer close(p.ready)
 		p.waitForLists(waiting)
 		p.unknowns.begin()
+		close(p.ready)
+		p.keepObjects(waiting)
 	}()
 	return nil
+}
+
+// askObjects is less than what a fetched object may be unused.
+const askObjects = 5 * time.Minute
+
+func (p *Processor) keepObjects(ctx context.Context) {
+	tick := time.NewTicker(askObjects)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			p.objects.askAll(p.rules, p.index)
+		}
+	}
 }
 
 // waitForLists returns when everything was listed once, the timeout has passed, or the processor stops.
