@@ -22,8 +22,9 @@ type Index struct {
 	handler  cache.ResourceEventHandlerRegistration
 
 	mu      sync.RWMutex
-	uids    map[string]*Entry // by the uid, and a static pod by the one in its paths too
-	ips     map[string]*Entry
+	uids    map[string]*Entry
+	hashes  map[string]*Entry // static pods, by the uid in the paths of their logs
+	ips     map[string]*Entry // the one that started last
 	ids     map[string]*Entry // by container
 	names   map[string]*Entry // namespace/name: the newest
 	deleted []*Entry          // oldest first
@@ -37,11 +38,15 @@ type Entry struct {
 	// entries that ever were.
 	Revision atomic.Uint64
 	pod      atomic.Pointer[Pod]
-	deleted  time.Time // zero while it exists
+	gone     atomic.Bool
+	deleted  time.Time // zero while it exists; guarded by the index
 }
 
 // Pod is what is known now.
 func (e *Entry) Pod() *Pod { return e.pod.Load() }
+
+// Deleted reports whether the pod does not exist any more: its address may be another one's that is not known yet.
+func (e *Entry) Deleted() bool { return e.gone.Load() }
 
 var revisions atomic.Uint64
 
@@ -50,12 +55,13 @@ func (e *Entry) Touch() { e.Revision.Store(revisions.Add(1)) }
 
 func newIndex(informer cache.SharedIndexInformer) (*Index, error) {
 	i := &Index{
-		informer: informer, uids: map[string]*Entry{}, ips: map[string]*Entry{}, ids: map[string]*Entry{}, names: map[string]*Entry{},
+		informer: informer, uids: map[string]*Entry{}, hashes: map[string]*Entry{}, ips: map[string]*Entry{},
+		ids: map[string]*Entry{}, names: map[string]*Entry{},
 		changed: make(chan struct{}),
 	}
 	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    i.put,
-		UpdateFunc: func(_, o any) { i.put(o) },
+		UpdateFunc: i.update,
 		DeleteFunc: i.remove,
 	})
 	i.handler = handler
@@ -78,9 +84,14 @@ func (i *Index) Changed() <-chan struct{} {
 func (i *Index) Version() uint64 { return i.version.Load() }
 
 // ByUID finds a pod by its uid; a static one also by the hash in the paths of its logs.
-func (i *Index) ByUID(uid string) *Entry { return find(i, i.uids, uid) }
+func (i *Index) ByUID(uid string) *Entry {
+	if e := find(i, i.uids, uid); e != nil {
+		return e
+	}
+	return find(i, i.hashes, uid)
+}
 
-// ByIP finds the pod that has the address; never one of the host's network.
+// ByIP finds the pod that has the address, or had it last; never one of the host's network.
 func (i *Index) ByIP(ip string) *Entry { return find(i, i.ips, ip) }
 
 // ByContainer finds a pod by the id of one of its containers, without "containerd://".
@@ -106,6 +117,14 @@ func (i *Index) Range(f func(*Entry) bool) {
 	}
 }
 
+// update is called with another pod of the name where a list shows it and the deletion was missed.
+func (i *Index) update(was, is any) {
+	if uidOf(was) != uidOf(is) {
+		i.remove(was)
+	}
+	i.put(is)
+}
+
 func (i *Index) put(o any) {
 	p := PodOf(o)
 	if p == nil {
@@ -120,6 +139,7 @@ func (i *Index) put(o any) {
 		i.unlink(e)
 		if !e.deleted.IsZero() { // it left what the selectors choose, and came back
 			e.deleted = time.Time{}
+			e.gone.Store(false)
 			i.deleted = slices.DeleteFunc(i.deleted, func(d *Entry) bool { return d == e })
 		}
 	}
@@ -141,6 +161,9 @@ func (i *Index) remove(o any) {
 	defer i.mu.Unlock()
 	if e := i.uids[uid]; e != nil && e.deleted.IsZero() {
 		e.deleted = time.Now()
+		e.gone.Store(true)
+		e.Touch()
+		i.version.Add(1)
 		i.deleted = append(i.deleted, e)
 		i.forget(e.deleted)
 	}
@@ -169,7 +192,7 @@ func (i *Index) forget(now time.Time) {
 }
 
 // keys are what a pod is found by.
-type keys struct{ uids, ips, ids, names []string }
+type keys struct{ uids, hashes, ips, ids, names []string }
 
 func keysOf(p *Pod) keys {
 	k := keys{uids: []string{p.UID}, names: []string{p.Namespace + "/" + p.Name}}
@@ -177,7 +200,7 @@ func keysOf(p *Pod) keys {
 		k.ips = p.IPs
 	}
 	if p.ConfigHash != "" {
-		k.uids = append(k.uids, p.ConfigHash)
+		k.hashes = []string{p.ConfigHash}
 	}
 	for _, c := range p.Containers {
 		if c.ID != "" {
@@ -192,16 +215,32 @@ func (i *Index) link(e *Entry, p *Pod) {
 	k := keysOf(p)
 	put := func(in map[string]*Entry, keys []string) {
 		for _, key := range keys {
-			if other := in[key]; other != nil && other != e {
+			other := in[key]
+			switch {
+			case other == nil || other == e:
+			case other.later(p):
+				continue
+			default:
 				other.Touch() // an address or a name went over to this pod
 			}
 			in[key] = e
 		}
 	}
 	put(i.uids, k.uids)
+	put(i.hashes, k.hashes)
 	put(i.ips, k.ips)
 	put(i.ids, k.ids)
 	put(i.names, k.names)
+}
+
+// later reports whether the pod of an entry began after p: what both say to have is its. A pod whose end is not known yet keeps its
+// address at the API server, and is heard of again.
+func (e *Entry) later(p *Pod) bool {
+	o := e.Pod()
+	if !o.Started.IsZero() && !p.Started.IsZero() && !o.Started.Equal(p.Started) {
+		return o.Started.After(p.Started)
+	}
+	return o.Created.After(p.Created)
 }
 
 // unlink takes out the keys of an entry, unless another pod has them by now.
@@ -216,6 +255,7 @@ func (i *Index) unlink(e *Entry) {
 		}
 	}
 	drop(i.uids, k.uids)
+	drop(i.hashes, k.hashes)
 	drop(i.ips, k.ips)
 	drop(i.names, k.names)
 	drop(i.ids, k.ids)

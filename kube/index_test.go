@@ -9,7 +9,7 @@ import (
 // TestIndexForgets: a deleted pod is found for a while, and only so many; one that left what the selectors choose and came back
 // stays.
 func TestIndexForgets(t *testing.T) {
-	i := &Index{uids: map[string]*Entry{}, ips: map[string]*Entry{}, ids: map[string]*Entry{}, names: map[string]*Entry{}, changed: make(chan struct{})}
+	i := bareIndex()
 	pod := func(n int) *Pod { return &Pod{Namespace: "shop", Name: fmt.Sprint(n), UID: fmt.Sprint("u", n)} }
 	gone, back := pod(0), pod(1)
 	for _, p := range []*Pod{gone, back} {

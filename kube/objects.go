@@ -32,6 +32,7 @@ type Objects struct {
 	handler cache.ResourceEventHandlerRegistration
 	on      cache.SharedIndexInformer
 	failing failure
+	refresh time.Duration // refreshAfter, but in tests
 }
 
 type objectName struct{ namespace, name string }
@@ -41,6 +42,8 @@ type fetched struct {
 	metadata *metav1.PartialObjectMetadata // nil: it is not there, or not known yet
 	answered bool
 	used     time.Time
+	at       time.Time // of the last answer
+	asked    bool      // again, out of turn
 }
 
 const (
@@ -48,8 +51,10 @@ const (
 	refreshAfter = 5 * time.Minute
 	// retryAfter is the pause after an answer that the object is not there, or that there is no right.
 	retryAfter = 30 * time.Second
-	// unusedAfter is when an object that nobody asks for is forgotten.
-	unusedAfter = 15 * time.Minute
+	// unusedAfter is when an object that nobody asks for is forgotten, in refreshes.
+	unusedAfter = 3
+	// renewAfter is how old a fetched object may be when another uid is expected of it.
+	renewAfter = 2 * time.Second
 	// mostAsked bounds the names that wait for their first answer.
 	mostAsked = 1024
 )
@@ -57,7 +62,7 @@ const (
 // Objects returns the metadata of a kind's objects: all of the namespace (empty: of all namespaces), watched, or oneByOne. Call
 // it when the component is made.
 func (u *User) Objects(want Want, oneByOne bool) *Objects {
-	o := &Objects{user: u, kind: want.Kind}
+	o := &Objects{user: u, kind: want.Kind, refresh: refreshAfter}
 	if oneByOne {
 		o.fetched, o.ask = map[objectName]*fetched{}, make(chan objectName, mostAsked)
 	} else {
@@ -105,7 +110,8 @@ func (o *Objects) Close() {
 	}
 }
 
-// Version rises when labels, annotations, an owner or the uid of an object changed.
+// Version rises when labels, annotations, an owner or the uid of an object changed; and where objects are fetched one by one from time to
+// time, so that who keeps what he made of them asks again: what nobody asks for is not fetched any more.
 func (o *Objects) Version() uint64 { return o.version.Load() }
 
 // Synced reports whether the first list is there, or every object that was asked for has an answer.
@@ -152,6 +158,28 @@ func (o *Objects) Get(namespace, name string) *metav1.PartialObjectMetadata {
 	return f.metadata
 }
 
+// GetUID is Get for who knows the uid: an object of another one is not the one, and is fetched again soon.
+func (o *Objects) GetUID(namespace, name, uid string) *metav1.PartialObjectMetadata {
+	m := o.Get(namespace, name)
+	if m != nil && string(m.UID) == uid {
+		return m
+	}
+	if o.watch != nil {
+		return nil
+	}
+	id := objectName{namespace, name}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if f := o.fetched[id]; f != nil && f.answered && !f.asked && time.Since(f.at) > renewAfter {
+		select {
+		case o.ask <- id:
+			f.asked = true
+		default:
+		}
+	}
+	return nil
+}
+
 func metadataOf(o any) *metav1.PartialObjectMetadata {
 	if o == nil {
 		return nil
@@ -174,10 +202,14 @@ func (o *Objects) fetchAll(ctx context.Context) {
 	due := map[objectName]time.Time{}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	asked := time.NewTicker(o.refresh)
+	defer asked.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-asked.C:
+			o.version.Add(1)
 		case id := <-o.ask:
 			due[id] = time.Now().Add(o.fetch(ctx, id))
 		case now := <-tick.C:
@@ -198,7 +230,7 @@ func (o *Objects) fetchAll(ctx context.Context) {
 func (o *Objects) unused(id objectName, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if now.Sub(o.fetched[id].used) < unusedAfter {
+	if now.Sub(o.fetched[id].used) < unusedAfter*o.refresh {
 		return false
 	}
 	delete(o.fetched, id)
@@ -207,7 +239,7 @@ func (o *Objects) unused(id objectName, now time.Time) bool {
 
 // fetch asks for an object and returns when to ask again. A failure keeps what was known.
 func (o *Objects) fetch(ctx context.Context, id objectName) (again time.Duration) {
-	again = refreshAfter
+	again = o.refresh
 	into := o.kind.object()
 	client, err := o.user.cluster.lockedClient(o.kind)
 	if err == nil {
@@ -242,6 +274,7 @@ func (o *Objects) fetch(ctx context.Context, id objectName) (again time.Duration
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f := o.fetched[id]
+	f.at, f.asked = time.Now(), false
 	if !f.answered {
 		f.answered = true
 		o.pending--

@@ -57,10 +57,9 @@ type Elector struct {
 	dirty   bool              // a note is not written yet
 
 	// of the loop alone
-	seen     coordinationv1.LeaseSpec // as it was at seenAt
-	seenAt   time.Time
-	renewed  time.Time
-	released bool
+	seen    coordinationv1.LeaseSpec // as it was at seenAt
+	seenAt  time.Time
+	renewed time.Time // when the last renewal that succeeded began
 }
 
 var (
@@ -138,7 +137,9 @@ func (e *Elector) run(ctx context.Context) {
 	for {
 		e.round(ctx)
 		pause := e.settings.RetryPeriod
-		if leads, _ := e.Leads(); !leads { // those who wait do not all come at once
+		if leads, _ := e.Leads(); leads { // it steps down in time, even where no attempt ends
+			pause = min(pause, time.Until(e.deadline()))
+		} else { // those who wait do not all come at once
 			pause += time.Duration(rand.Int64N(int64(pause)/4 + 1))
 		}
 		select {
@@ -150,17 +151,25 @@ func (e *Elector) run(ctx context.Context) {
 	}
 }
 
+// deadline is when a leader stops to be one unless it renews: others count from when the Lease was written, which was not before the
+// attempt began.
+func (e *Elector) deadline() time.Time { return e.renewed.Add(e.settings.RenewDeadline) }
+
 // round renews, or tries to become the leader.
 func (e *Elector) round(ctx context.Context) {
-	attempt, cancel := context.WithTimeout(ctx, e.settings.RenewDeadline/2)
+	was, _ := e.Leads()
+	begin := time.Now()
+	last := begin.Add(e.settings.RenewDeadline / 2)
+	if was && e.deadline().Before(last) {
+		last = e.deadline()
+	}
+	attempt, cancel := context.WithDeadline(ctx, last)
 	leads, err := e.try(attempt)
 	cancel()
-	now := time.Now()
-	was, _ := e.Leads()
 	switch {
 	case err == nil && leads:
-		e.renewed = now
-	case err != nil && was && now.Sub(e.renewed) < e.settings.RenewDeadline:
+		e.renewed = begin
+	case err != nil && was && time.Now().Before(e.deadline()):
 		leads = true // the Lease is still ours for everybody
 	default:
 		leads = false
@@ -222,7 +231,11 @@ func (e *Elector) try(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	e.hold(lease, now)
-	if err := e.client.Update(ctx, e.settings.Namespace, e.settings.Name, lease); err != nil {
+	err = e.client.Update(ctx, e.settings.Namespace, e.settings.Name, lease)
+	if err != nil && leads && holder == e.identity {
+		return false, err // a conflict too: somebody wrote into it, and who holds it is seen with the next attempt
+	}
+	if err != nil {
 		return false, taken(err)
 	}
 	return true, nil
@@ -273,7 +286,7 @@ func (e *Elector) hold(lease *coordinationv1.Lease, now time.Time) {
 		}
 		s.LeaseTransitions = &n
 	}
-	seconds := int32(max(1, e.settings.LeaseDuration/time.Second))
+	seconds := int32((e.settings.LeaseDuration + time.Second - 1) / time.Second) // not less: others would lead too early
 	s.HolderIdentity, s.LeaseDurationSeconds, s.RenewTime = &e.identity, &seconds, &metav1.MicroTime{Time: now}
 	e.annotate(lease)
 }
@@ -297,21 +310,28 @@ func (e *Elector) release() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	lease := &coordinationv1.Lease{}
-	err := e.client.Get(ctx, e.settings.Namespace, e.settings.Name, lease)
-	if err == nil && deref(lease.Spec.HolderIdentity) != e.identity {
-		err = errors.New("another process holds it")
-	}
-	if err == nil {
-		nobody, second := "", int32(1)
-		lease.Spec.HolderIdentity, lease.Spec.LeaseDurationSeconds = &nobody, &second
-		e.annotate(lease)
-		err = e.client.Update(ctx, e.settings.Namespace, e.settings.Name, lease)
+	err := e.giveBack(ctx)
+	if apierrors.IsConflict(err) { // with our own last renewal, or somebody's label
+		err = e.giveBack(ctx)
 	}
 	e.become(false)
 	if err != nil {
 		e.feature.Log.Warn("the lease could not be given back; another process leads after its end", "error", fmt.Errorf("lease: %w", err))
 	}
+}
+
+func (e *Elector) giveBack(ctx context.Context) error {
+	lease := &coordinationv1.Lease{}
+	if err := e.client.Get(ctx, e.settings.Namespace, e.settings.Name, lease); err != nil {
+		return err
+	}
+	if deref(lease.Spec.HolderIdentity) != e.identity {
+		return errors.New("another process holds it")
+	}
+	nobody, second := "", int32(1)
+	lease.Spec.HolderIdentity, lease.Spec.LeaseDurationSeconds = &nobody, &second
+	e.annotate(lease)
+	return e.client.Update(ctx, e.settings.Namespace, e.settings.Name, lease)
 }
 
 func deref(s *string) string {

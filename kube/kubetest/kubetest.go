@@ -36,6 +36,7 @@ type Options struct {
 	User             string        // the client's name; empty: DefaultUser
 	NoStreamingLists bool          // refuse sendInitialEvents, as servers without the gate WatchList
 	GoneAsStatus     bool          // answer a watch from a compacted version with status 410; else with 200 and an ERROR event, as the watch cache does
+	GoneSilently     bool          // end such a watch at once, without an event, as etcd's does for events (kubernetes/kubernetes#104171)
 	BookmarkEvery    time.Duration // between bookmarks of a watch; 0: a minute, as the watch cache
 }
 

@@ -46,6 +46,10 @@ func (s *Server) watch(w http.ResponseWriter, c *call) error {
 		if s.goneAsStatus.Load() {
 			return err
 		}
+		if s.options.GoneSilently {
+			c.open(w).flush()
+			return nil
+		}
 		return c.refuseInStream(w, err)
 	}
 	at := version

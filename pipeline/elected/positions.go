@@ -58,6 +58,9 @@ func (p *Positions) Open(s pipeline.Settings, e *election.Elector, prefix string
 	if err == nil {
 		err = json.Unmarshal(b, &p.known)
 	}
+	if err == nil && p.known == nil {
+		err = errors.New("it holds null")
+	}
 	if err != nil {
 		p.known = map[string]string{}
 		p.log.Error("the file of positions is damaged and was moved aside; what comes from now on is read", "file", p.path, "error", errors.Join(err, os.Rename(p.path, p.path+".damaged")))

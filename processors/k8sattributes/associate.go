@@ -93,9 +93,7 @@ func newWays(c *Config, r *rules) ways {
 		list = defaultWays
 	}
 	w := ways{list: list, rules: r, namespace: c.Filter.Namespace}
-	w.connection = slices.ContainsFunc(list, func(a Association) bool {
-		return slices.ContainsFunc(a.Sources, func(s Source) bool { return s.From == fromConnection })
-	})
+	w.connection = slices.ContainsFunc(list, func(a Association) bool { return a.connected() })
 	return w
 }
 
@@ -105,7 +103,7 @@ type finding struct {
 	pod       *kube.Pod   // what it was at the revision, or later
 	revision  uint64
 	key       string // what named the pod in the first way that could; empty if nothing did
-	connected bool   // that way uses the connection
+	connected bool   // the connection's address is the pod's, or that of one that is not known
 	settled   bool   // no other pod can be found while the entry is as it is
 }
 
@@ -125,22 +123,31 @@ func (w *ways) find(index *kube.Index, id *identity) (f finding) {
 		if len(values) < len(way.Sources) {
 			continue
 		}
+		connected := way.connected()
 		if f.key == "" {
-			f.key = key(way, values)
-			f.connected = slices.ContainsFunc(way.Sources, func(s Source) bool { return s.From == fromConnection })
+			f.key, f.connected = key(way, values), connected
 		}
 		e, direct := w.candidate(index, way, values)
 		if e != nil {
 			revision := e.Revision.Load() // before the pod
-			if pod := e.Pod(); w.agrees(pod, way, values) && !contradicts(pod, id) {
-				f.entry, f.pod, f.revision = e, pod, revision
+			switch pod := e.Pod(); {
+			case connected && e.Deleted(): // whoever connects now has the address after it
+			case w.agrees(pod, way, values) && !contradicts(pod, id):
+				f.entry, f.pod, f.revision, f.connected = e, pod, revision, connected
 				f.settled = f.settled && direct
 				return f
+			case connected:
+				f.connected = false // the resource is of another pod
 			}
 		}
 		f.settled = false
 	}
 	return f
+}
+
+// connected reports whether a way uses the connection.
+func (a *Association) connected() bool {
+	return slices.ContainsFunc(a.Sources, func(s Source) bool { return s.From == fromConnection })
 }
 
 func key(way *Association, values []string) string {

@@ -100,6 +100,9 @@ func (p *Processor) enrich(id *identity) *result {
 	case f.entry != nil:
 		r.revision = f.revision
 		pod := f.pod
+		if f.connected {
+			p.unknowns.came(f.key)
+		}
 		if p.rules.excludes(pod) {
 			r.reason = excluded
 			break

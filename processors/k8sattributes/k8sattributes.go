@@ -95,11 +95,28 @@ func (p *Processor) Start(ctx context.Context) error {
 	p.cancel, p.ended = cancel, make(chan struct{})
 	go func() {
 		defer close(p.ended)
-		defer close(p.ready)
 		p.waitForLists(waiting)
 		p.unknowns.begin()
+		close(p.ready)
+		p.keepObjects(waiting)
 	}()
 	return nil
+}
+
+// askObjects is less than what a fetched object may be unused.
+const askObjects = 5 * time.Minute
+
+func (p *Processor) keepObjects(ctx context.Context) {
+	tick := time.NewTicker(askObjects)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			p.objects.askAll(p.rules, p.index)
+		}
+	}
 }
 
 // waitForLists returns when everything was listed once, the timeout has passed, or the processor stops.
@@ -174,8 +191,8 @@ func (p *Processor) Consume(ctx context.Context, b pipeline.Batch) error {
 		}
 	}
 	*key = pass.key
-	if pass.late != nil {
-		return p.hold(ctx, &pass, b)
+	if late := pass.lateItems(b); late.Len() > 0 {
+		return p.hold(ctx, b, late)
 	}
 	pass.count()
 	if changed {

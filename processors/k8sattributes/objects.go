@@ -81,17 +81,38 @@ func get(o *kube.Objects, namespace, name string) *metav1.PartialObjectMetadata 
 	return o.Get(namespace, name)
 }
 
+// getUID is nil for a later or earlier object of the name.
+func getUID(o *kube.Objects, namespace, name, uid string) *metav1.PartialObjectMetadata {
+	if o == nil {
+		return nil
+	}
+	return o.GetUID(namespace, name, uid)
+}
+
 // prefetch asks for what a pod's attributes will need, when the pod comes: before its telemetry does.
 func (o *objects) prefetch(r *rules) cache.ResourceEventHandlerFuncs {
 	ask := func(pod any) {
 		if p := kube.PodOf(pod); p != nil {
-			var a attributes
-			r.cluster(&a, o)
-			r.owners(&a, o, p)
-			r.places(&a, o, p.Namespace, p.Node)
+			o.ask(r, p)
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{AddFunc: ask, UpdateFunc: func(_, is any) { ask(is) }}
+}
+
+func (o *objects) ask(r *rules, p *kube.Pod) {
+	var a attributes
+	r.cluster(&a, o)
+	r.owners(&a, o, p)
+	r.places(&a, o, p.Namespace, p.Node)
+}
+
+// askAll keeps what the pods of the index need from being forgotten: a pod may be silent for an hour.
+func (o *objects) askAll(r *rules, index *kube.Index) {
+	var all []*kube.Entry
+	index.Range(func(e *kube.Entry) bool { all = append(all, e); return true })
+	for _, e := range all {
+		o.ask(r, e.Pod())
+	}
 }
 
 // places adds what is known of the namespace and the node.
@@ -121,37 +142,30 @@ func (r *rules) cluster(a *attributes, o *objects) {
 func (r *rules) owners(a *attributes, o *objects, p *kube.Pod) {
 	switch p.Owner.Kind {
 	case "ReplicaSet":
-		owner := controller(get(o.replicaSets, p.Namespace, p.Owner.Name), p.Owner.UID)
+		owner := controller(getUID(o.replicaSets, p.Namespace, p.Owner.Name, p.Owner.UID))
 		if owner == nil || owner.Kind != "Deployment" {
 			return
 		}
 		if r.metadata["k8s.deployment.uid"] {
 			a.set("k8s.deployment.uid", string(owner.UID))
 		}
-		r.objectOf(a, "deployment", get(o.deployments, p.Namespace, owner.Name), string(owner.UID))
+		r.object(a, "deployment", getUID(o.deployments, p.Namespace, owner.Name, string(owner.UID)))
 	case "StatefulSet":
-		r.objectOf(a, "statefulset", get(o.statefulSets, p.Namespace, p.Owner.Name), p.Owner.UID)
+		r.object(a, "statefulset", getUID(o.statefulSets, p.Namespace, p.Owner.Name, p.Owner.UID))
 	case "DaemonSet":
-		r.objectOf(a, "daemonset", get(o.daemonSets, p.Namespace, p.Owner.Name), p.Owner.UID)
+		r.object(a, "daemonset", getUID(o.daemonSets, p.Namespace, p.Owner.Name, p.Owner.UID))
 	case "Job":
-		job := get(o.jobs, p.Namespace, p.Owner.Name)
-		r.objectOf(a, "job", job, p.Owner.UID)
-		if owner := controller(job, p.Owner.UID); owner != nil && owner.Kind == "CronJob" && r.metadata["k8s.cronjob.uid"] {
+		job := getUID(o.jobs, p.Namespace, p.Owner.Name, p.Owner.UID)
+		r.object(a, "job", job)
+		if owner := controller(job); owner != nil && owner.Kind == "CronJob" && r.metadata["k8s.cronjob.uid"] {
 			a.set("k8s.cronjob.uid", string(owner.UID))
 		}
 	}
 }
 
-// objectOf adds labels and annotations if the object is the one, and not a later one of its name.
-func (r *rules) objectOf(a *attributes, origin string, m *metav1.PartialObjectMetadata, uid string) {
-	if m != nil && string(m.UID) == uid {
-		r.object(a, origin, m)
-	}
-}
-
-// controller is who controls an object with the uid.
-func controller(m *metav1.PartialObjectMetadata, uid string) *metav1.OwnerReference {
-	if m == nil || string(m.UID) != uid {
+// controller is who controls an object.
+func controller(m *metav1.PartialObjectMetadata) *metav1.OwnerReference {
+	if m == nil {
 		return nil
 	}
 	return metav1.GetControllerOfNoCopy(m)

@@ -21,14 +21,16 @@ const (
 	goneAtStart, startLasts = time.Second, 5 * time.Second
 	// askAgain is how long a file's lines are left alone.
 	askAgain = 500 * time.Millisecond
-	// mostUnknown bounds what is remembered.
+	// mostUnknown bounds what is remembered, twice.
 	mostUnknown = 8192
 )
 
 // unknowns remembers pods that are not known: a request waits for each once.
 type unknowns struct {
 	mu      sync.Mutex
-	first   map[string]time.Time
+	first   map[string]time.Time // two generations: many unknown pods must not make one's clock start again and again
+	older   map[string]time.Time
+	turned  time.Time // when first was begun
 	ready   time.Time // of the first list
 	waiting int
 }
@@ -56,21 +58,43 @@ func (u *unknowns) begin() {
 func (u *unknowns) since(key string) time.Time {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	at, have := u.first[key]
+	at, have := u.known(key)
 	if !have {
-		if u.first == nil || len(u.first) >= mostUnknown {
-			u.first = map[string]time.Time{}
-		}
 		at = time.Now()
-		u.first[key] = at
+	}
+	if _, young := u.first[key]; !young {
+		if u.first == nil || len(u.first) >= mostUnknown && time.Since(u.turned) > 2*goneAfter {
+			u.older, u.first, u.turned = u.first, map[string]time.Time{}, time.Now()
+		}
+		if len(u.first) < mostUnknown {
+			u.first[key] = at
+		} else if !have {
+			return time.Time{} // too many to remember: nobody waits for it
+		}
 	}
 	return at
+}
+
+// known returns when a pod was first asked for; the caller has the lock.
+func (u *unknowns) known(key string) (at time.Time, have bool) {
+	if at, have = u.first[key]; !have {
+		at, have = u.older[key]
+	}
+	return at, have
+}
+
+// came forgets a pod that is known now: another one may be asked for by the same key later, such as its address.
+func (u *unknowns) came(key string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.first, key)
+	delete(u.older, key)
 }
 
 // enter reports whether a request may wait for the pod; if so, call leave.
 func (u *unknowns) enter(key string) bool {
 	u.mu.Lock()
-	_, have := u.first[key]
+	_, have := u.known(key)
 	ok := !have && u.waiting < mostWaiting
 	if ok {
 		u.waiting++
@@ -88,21 +112,28 @@ func (u *unknowns) leave() {
 
 var errUnknownPod = errors.New("the API server has not shown the pod of this file yet")
 
-// hold answers a request of a receiver of files for the pods that may still come: their lines stay in the file, and everything
-// else goes on.
-func (p *Processor) hold(ctx context.Context, pass *pass, b pipeline.Batch) error {
-	g := pipeline.NewGather(b.Items)
+// lateItems are those of the resources whose pod may still come.
+func (p *pass) lateItems(b pipeline.Batch) pipeline.Ranges {
+	if p.late == nil {
+		return nil
+	}
 	var late []pipeline.Range
 	at := 0
 	for rs := b.Request.Resources(); rs.Next(); {
 		from, to := rs.Range()
 		n := wire.Count(b.Signal, b.Request[from:to])
-		if pass.late[string(rs.Resource())] {
+		if n > 0 && p.late[string(rs.Resource())] {
 			late = append(late, pipeline.Range{From: at, To: at + n})
 		}
 		at += n
 	}
-	refused := pipeline.NewRanges(late)
+	return pipeline.NewRanges(late)
+}
+
+// hold answers a request of a receiver of files for the pods that may still come: their lines stay in the file, and everything
+// else goes on.
+func (p *Processor) hold(ctx context.Context, b pipeline.Batch, refused pipeline.Ranges) error {
+	g := pipeline.NewGather(b.Items)
 	g.Refuse(refused, pipeline.Refuse(askAgain, errUnknownPod))
 	if rest := pipeline.AllItems(b.Items).Without(refused); rest != nil {
 		buf := requests.Get()

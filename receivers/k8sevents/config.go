@@ -1,6 +1,10 @@
 package k8sevents
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+
 	"github.com/sluiceio/sluice/kube"
 	"github.com/sluiceio/sluice/pipeline"
 )
@@ -25,7 +29,18 @@ func (c *Config) ElectionKey() (key, name string) { return "k8s_leader_elector",
 func Default() *Config { return &Config{} }
 
 // Validate reports every fault.
-func (c *Config) Validate() error { return c.Access.Validate() }
+func (c *Config) Validate() error {
+	errs := []error{c.Access.Validate()}
+	for i, namespace := range c.Namespaces {
+		switch {
+		case namespace == "":
+			errs = append(errs, fmt.Errorf(`"namespaces[%d]" is empty; remove it, or the key "namespaces" for all namespaces`, i))
+		case slices.Index(c.Namespaces, namespace) != i:
+			errs = append(errs, fmt.Errorf(`"namespaces[%d]" is %q again: its events would come twice; remove it`, i, namespace))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Component describes the receiver.
 func Component() pipeline.Component {

@@ -35,8 +35,10 @@ type rig struct {
 	dir    string
 }
 
-func newRig(t *testing.T) *rig {
-	return &rig{t, kubetest.New(t, kubetest.Options{}), &pipelinetest.Recorder{}, t.TempDir()}
+func newRig(t *testing.T) *rig { return newRigOn(t, kubetest.Options{}) }
+
+func newRigOn(t *testing.T, o kubetest.Options) *rig {
+	return &rig{t, kubetest.New(t, o), &pipelinetest.Recorder{}, t.TempDir()}
 }
 
 // start starts a receiver; with elections, one of the replicas.

@@ -29,45 +29,70 @@ const (
 // errGone: the server has forgotten the version; the events are listed anew.
 var errGone = errors.New("the API server does not have the version any more")
 
+// tooShort is the life of a watch that says that something is wrong: for events the API server ends one from a version that it has
+// forgotten at once, without an error (kubernetes/kubernetes#104171).
+const tooShort = time.Second
+
 // read follows a namespace until ctx ends.
 func (r *Receiver) read(ctx context.Context, namespace string) {
 	pause := r.submitter.Backoff()
 	var line throttle.Line
 	for ctx.Err() == nil {
+		begin := time.Now()
 		err := r.session(ctx, namespace)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil: // the server ends each watch after some minutes
+		if err == nil && time.Since(begin) > tooShort { // the server ends each watch after some minutes
 			pause.Reset()
 			continue
-		case errors.Is(err, errGone):
+		}
+		if (err == nil || errors.Is(err, errGone)) && ctx.Err() == nil {
 			err = r.catchUp(ctx, namespace)
 		}
-		if err == nil || ctx.Err() != nil {
-			continue
+		if ctx.Err() != nil {
+			return
 		}
-		if suppressed, due := line.Now(); due {
-			message := "cannot read events; trying again"
-			if apierrors.IsForbidden(err) {
-				message = "the service account has no right to read events: its role needs the verbs list and watch on events"
-			}
-			r.settings.Log.Warn(message, "namespace", namespace, "error", err, "suppressed", suppressed)
+		if err != nil {
+			r.tell(err, namespace, &line)
 		}
 		r.submitter.Wait(ctx, err, &pause)
 	}
 }
 
+func (r *Receiver) tell(err error, namespace string, line *throttle.Line) {
+	suppressed, due := line.Now()
+	if !due {
+		return
+	}
+	message := "cannot read events; trying again"
+	if apierrors.IsForbidden(err) {
+		message = "the service account has no right to read events: its role needs the verbs list and watch on events"
+	}
+	r.settings.Log.Warn(message, "namespace", namespace, "error", err, "suppressed", suppressed)
+}
+
+// begin returns the version that a watch begins at. At the first start what was before is not read. A version that the server has not
+// reached is of another time or cluster: a watch from it would be silent until the server gets there.
+func (r *Receiver) begin(ctx context.Context, namespace string) (position string, err error) {
+	position = r.positions.Get(namespace)
+	list := &corev1.EventList{}
+	if err := r.client.List(ctx, namespace, metav1.ListOptions{Limit: 1}, list); err != nil {
+		return "", err
+	}
+	if position != "" && number(position) <= number(list.ResourceVersion) {
+		return position, nil
+	}
+	if position != "" {
+		r.settings.Log.Warn("the API server has not reached the version up to which events were read: it was restored, or is another one; "+
+			"events from now on are read", "namespace", namespace, "reached", position, "server", list.ResourceVersion)
+	}
+	r.positions.Set(namespace, list.ResourceVersion)
+	return list.ResourceVersion, nil
+}
+
 // session opens a watch behind what was delivered, and delivers what comes until it ends.
 func (r *Receiver) session(ctx context.Context, namespace string) error {
-	position := r.positions.Get(namespace)
-	if position == "" { // the first start: what was before is not read
-		list := &corev1.EventList{}
-		if err := r.client.List(ctx, namespace, metav1.ListOptions{Limit: 1}, list); err != nil {
-			return err
-		}
-		position = list.ResourceVersion
-		r.positions.Set(namespace, position)
+	position, err := r.begin(ctx, namespace)
+	if err != nil {
+		return err
 	}
 	w, err := r.client.Watch(ctx, namespace, metav1.ListOptions{ResourceVersion: position, AllowWatchBookmarks: true})
 	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
