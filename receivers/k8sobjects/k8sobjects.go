@@ -135,6 +135,10 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
+// tooShort is the life of a watch that says that something is wrong: for some resources the API server ends one from a version that it has
+// forgotten at once, without an error (kubernetes/kubernetes#104171).
+const tooShort = time.Second
+
 // round is a pull, or a watch until its end.
 func (l *loop) round(ctx context.Context) (err error) {
 	if l.resource.Name == "" {
@@ -145,7 +149,8 @@ func (l *loop) round(ctx context.Context) (err error) {
 	if l.object.Mode != watch {
 		return l.pull(ctx)
 	}
-	if err := l.watch(ctx); !errors.Is(err, errGone) {
+	begin := time.Now()
+	if err := l.watch(ctx); !errors.Is(err, errGone) && (err != nil || ctx.Err() != nil || time.Since(begin) > tooShort) {
 		return err
 	}
 	l.relists.Inc()

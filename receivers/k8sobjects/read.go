@@ -154,18 +154,38 @@ func (l *loop) begin(ctx context.Context) error {
 	if l.cfg.IncludeInitialState {
 		return l.list(ctx, 0)
 	}
+	now, err := l.version(ctx)
+	if err == nil {
+		l.positions.Set(l.key, now)
+	}
+	return err
+}
+
+// version is the server's now.
+func (l *loop) version(ctx context.Context) (string, error) {
 	o := l.options()
 	o.Limit = 1
 	text, err := l.raw.List(ctx, l.resource, l.namespace, o)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var p page
 	if err := json.Unmarshal(text, &p); err != nil {
-		return fmt.Errorf("the list of %s is no JSON: %w", l.resource, err)
+		return "", fmt.Errorf("the list of %s is no JSON: %w", l.resource, err)
 	}
-	l.positions.Set(l.key, p.Metadata.ResourceVersion)
-	return nil
+	return p.Metadata.ResourceVersion, nil
+}
+
+// behind looks whether the server has reached the position. One that it has not is of another time or cluster: a watch from it would be
+// silent until the server gets there.
+func (l *loop) behind(ctx context.Context) error {
+	now, err := l.version(ctx)
+	if position := l.positions.Get(l.key); err == nil && number(position) > number(now) {
+		l.settings.Log.Warn("the API server has not reached the version up to which changes were read: it was restored, or is another one; "+
+			"changes from now on are read", "resource", l.object.Name, "namespace", l.namespace, "reached", position, "server", now)
+		l.positions.Set(l.key, now)
+	}
+	return err
 }
 
 // watch sends each change behind the position until the watch ends.
@@ -174,6 +194,8 @@ func (l *loop) watch(ctx context.Context) error {
 		if err := l.begin(ctx); err != nil {
 			return err
 		}
+	} else if err := l.behind(ctx); err != nil {
+		return err
 	}
 	o := l.options()
 	o.ResourceVersion, o.AllowWatchBookmarks = l.positions.Get(l.key), true
