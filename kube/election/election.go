@@ -224,7 +224,7 @@ func (e *Elector) try(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	holder, leads := deref(lease.Spec.HolderIdentity), false
-	if leads, _ = e.Leads(); !leads || holder != e.identity {
+	if leads, _ = e.Leads(); holder != e.identity { // else nobody led since, and we know better than the Lease
 		e.learn(lease)
 	}
 	if holder != e.identity && !e.free(lease, now) {

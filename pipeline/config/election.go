@@ -3,12 +3,16 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/sluiceio/sluice/pipeline"
 )
 
 const leaderElector = "k8s_leader_elector"
+
+// objectName is a name that the API server takes.
+var objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
 
 // electionKeys is the extension k8s_leader_elector, with the Collector's keys.
 type electionKeys struct {
@@ -31,10 +35,22 @@ func defaultElection() any {
 // Validate reports every fault. The order of the durations is what keeps two from leading at once.
 func (k *electionKeys) Validate() error {
 	var errs []error
-	for key, value := range map[string]string{"lease_name": k.LeaseName, "lease_namespace": k.LeaseNamespace} {
-		if value == "" {
-			errs = append(errs, fmt.Errorf(`"%s" is missing; all processes of which one shall lead need the same`, key))
+	for _, name := range []struct{ key, value string }{{"lease_name", k.LeaseName}, {"lease_namespace", k.LeaseNamespace}} {
+		switch {
+		case name.value == "":
+			errs = append(errs, fmt.Errorf(`"%s" is missing; all processes of which one shall lead need the same`, name.key))
+		case !objectName.MatchString(name.value):
+			errs = append(errs, fmt.Errorf(`"%s" is %q, which Kubernetes does not take; write small letters, digits, "-" and "."`, name.key, name.value))
 		}
+	}
+	switch k.AuthType {
+	case "", "serviceAccount", "none":
+		if k.Context != "" || k.KubeconfigFile != "" {
+			errs = append(errs, errors.New(`"context" and "kubeconfig_file" need "auth_type: kubeConfig"`))
+		}
+	case "kubeConfig":
+	default:
+		errs = append(errs, fmt.Errorf(`"auth_type" is %q: write serviceAccount, kubeConfig or none`, k.AuthType))
 	}
 	if k.RetryPeriod <= 0 || k.RenewDeadline < 2*k.RetryPeriod || k.LeaseDuration <= k.RenewDeadline {
 		errs = append(errs, fmt.Errorf(`"lease_duration" %s, "renew_deadline" %s and "retry_period" %s: write lease_duration > renew_deadline >= 2 retry_period > 0`,

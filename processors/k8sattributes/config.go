@@ -157,10 +157,13 @@ func (x Extract) Validate() error {
 			errs = append(errs, fmt.Errorf(`"extract::metadata[%d]" is %q, which is not supported; write some of %s`, i, name, strings.Join(metadataNames, ", ")))
 		}
 	}
-	for key, list := range map[string][]Field{"labels": x.Labels, "annotations": x.Annotations} {
-		for i, f := range list {
+	for _, of := range []struct {
+		key  string
+		list []Field
+	}{{"labels", x.Labels}, {"annotations", x.Annotations}} {
+		for i, f := range of.list {
 			if err := f.validate(); err != nil {
-				errs = append(errs, fmt.Errorf(`"extract::%s[%d]%w`, key, i, err))
+				errs = append(errs, fmt.Errorf(`"extract::%s[%d]%w`, of.key, i, err))
 			}
 		}
 	}

@@ -101,3 +101,27 @@ func TestNamespaces(t *testing.T) {
 		}
 	}
 }
+
+// TestLeaseFaults: a leader whose Lease cannot be written for a moment, or for so long that it steps down, reads each event
+// once.
+func TestLeaseFaults(t *testing.T) {
+	r := newRig(t)
+	a := r.start("k8s_leader_elector: k8s_leader_elector")
+	r.watching()
+	n := 1
+	for _, down := range []time.Duration{500 * time.Millisecond, 2500 * time.Millisecond, 100 * time.Millisecond} {
+		remove := r.server.Inject(kubetest.Fault{Verb: "update", Resource: "leases.coordination.k8s.io", Code: 500})
+		r.put(n, n+5) // delivered, and not noted in the Lease
+		r.want(n + 4)
+		time.Sleep(down)
+		r.put(n+5, n+10)
+		remove()
+		r.want(n + 9)
+		n += 10
+	}
+	r.stop(a)
+	r.put(n, n+3)
+	b := r.start("k8s_leader_elector: k8s_leader_elector")
+	r.want(n + 2)
+	r.stop(b)
+}
