@@ -3,9 +3,12 @@ package k8sobjects
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -255,6 +258,39 @@ func TestNoGapNoDouble(t *testing.T) {
 	want = append(want, "MODIFIED c")
 	r.want(want...)
 	r.stop(rec)
+}
+
+// TestPositionsDamaged: whatever the file holds, what comes from now on is read, each change once.
+func TestPositionsDamaged(t *testing.T) {
+	for name, version := range map[string]string{"of another cluster": "99999999999", "no version": "abc", "huge": "99999999999999999999999"} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			rec := r.start(watchMaps)
+			r.watching()
+			r.stop(rec)
+			path, positions := filepath.Join(r.dir, "positions.json"), map[string]string{}
+			text, err := os.ReadFile(path)
+			if err == nil {
+				err = json.Unmarshal(text, &positions)
+			}
+			if err != nil || len(positions) != 1 {
+				t.Fatal(positions, err)
+			}
+			for key := range positions {
+				positions[key] = version
+			}
+			text, _ = json.Marshal(positions)
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			rec = r.start(watchMaps)
+			r.watching()
+			time.Sleep(50 * time.Millisecond)
+			r.server.Put(configMap("a", "1"))
+			r.want("ADDED a")
+			r.stop(rec)
+		})
+	}
 }
 
 // TestWhileThePipelineRefuses nothing is lost, and nothing comes twice.
