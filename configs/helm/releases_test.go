@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -400,5 +401,26 @@ func TestNotes(t *testing.T) {
 				t.Errorf("%q: the notes speak of %s:\n%s", values, word, notes)
 			}
 		}
+	}
+}
+
+// TestDrain: the command of the documentation, run in a pod, looks where the pod's queue is. `kubectl exec` leaves out the image's entrypoint, which names the folder.
+func TestDrain(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pods(objects(t, render(t, "cluster: {name: x}\n")))["collector"]
+	for _, m := range p.Spec.Containers[0].VolumeMounts {
+		if want := "/sluice-collector queue drain --data-dir " + m.MountPath; m.Name == "data" && !strings.Contains(string(docs), want) {
+			t.Errorf("docs/kubernetes.md has no %q", want)
+		}
+	}
+	dockerfile, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(dockerfile), `"--data-dir", "/var/lib/sluice"`) {
+		t.Error("the image keeps its data elsewhere than on the volume")
 	}
 }
