@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
 )
 
 const everything = "cluster: {name: x}\npresets: {events: true, cluster: true, annotations: true}\n"
@@ -283,7 +284,7 @@ func config(t *testing.T, all []runtime.Object, file string) string {
 func TestNowhereToGo(t *testing.T) {
 	for kind, want := range map[string][]string{
 		"prometheus": {"hosts /proc /sys /", "right nodes/metrics", "right pods"},
-		"loki":       {"cap DAC_READ_SEARCH", "hosts /var/lib/docker/containers /var/log", "right pods"},
+		"loki":       {"cap DAC_READ_SEARCH", "hosts /var/lib/docker/containers /var/log/pods", "right pods"},
 		"tempo":      {"right pods"},
 	} {
 		all := objects(t, render(t, "cluster: {name: x}\npresets: {cluster: false, events: "+fmt.Sprint(kind != "loki")+"}\ndestinations: [{name: a, type: "+kind+", endpoint: 'http://x'}]\n"))
@@ -422,5 +423,51 @@ func TestDrain(t *testing.T) {
 	}
 	if !strings.Contains(string(dockerfile), `"--data-dir", "/var/lib/sluice"`) {
 		t.Error("the image keeps its data elsewhere than on the volume")
+	}
+}
+
+// TestConfigAsWritten: braces and dollars of a user's configuration are not the chart's to expand.
+func TestConfigAsWritten(t *testing.T) {
+	const value = "{{ .Values.x }} ${env:A} $$1"
+	all := objects(t, render(t, "cluster: {name: x}\nagent: {config: {processors: {resource: {attributes: [{key: a, action: insert, value: '"+value+"'}]}}}}\n"))
+	if text := config(t, all, "agent.yaml"); !strings.Contains(text, value) {
+		t.Error(text)
+	}
+}
+
+// TestServiceMonitors: each finds one Service, with the port that it names.
+func TestServiceMonitors(t *testing.T) {
+	docs := render(t, "cluster: {name: x}\nmonitoring: {serviceMonitor: true}\n")
+	monitors := 0
+	for _, d := range docs {
+		var monitor struct {
+			Kind string
+			Spec struct {
+				Selector  metav1.LabelSelector
+				Endpoints []struct{ Port string }
+			}
+		}
+		if err := yaml.Unmarshal([]byte(d.Text), &monitor); err != nil {
+			t.Fatal(err)
+		}
+		if monitor.Kind != "ServiceMonitor" {
+			continue
+		}
+		monitors++
+		found := 0
+		for _, o := range objects(t, docs) {
+			if s, is := o.(*corev1.Service); is && labels.SelectorFromSet(monitor.Spec.Selector.MatchLabels).Matches(labels.Set(s.Labels)) {
+				found++
+				if !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == monitor.Spec.Endpoints[0].Port }) {
+					t.Errorf("%s has no port %s", s.Name, monitor.Spec.Endpoints[0].Port)
+				}
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s: %d Services", d.Text, found)
+		}
+	}
+	if monitors != 2 {
+		t.Errorf("%d monitors", monitors)
 	}
 }
