@@ -287,7 +287,7 @@ func TestNowhereToGo(t *testing.T) {
 		"loki":       {"cap DAC_READ_SEARCH", "hosts /var/lib/docker/containers /var/log/pods", "right pods"},
 		"tempo":      {"right pods"},
 	} {
-		all := objects(t, render(t, "cluster: {name: x}\npresets: {cluster: false, events: "+fmt.Sprint(kind != "loki")+"}\ndestinations: [{name: a, type: "+kind+", endpoint: 'http://x'}]\n"))
+		all := objects(t, render(t, "cluster: {name: x}\npresets: {cluster: false, events: "+fmt.Sprint(kind != "loki")+"}\ndestinations: [{name: a, type: "+kind+", endpoint: 'http://x/push'}]\n"))
 		var got []string
 		for _, p := range pods(all) {
 			c := p.Spec.Containers[0]
