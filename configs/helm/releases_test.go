@@ -471,3 +471,26 @@ func TestServiceMonitors(t *testing.T) {
 		t.Errorf("%d monitors", monitors)
 	}
 }
+
+// TestExtras: what users add to pods is where it belongs; empty lists are taken, too.
+func TestExtras(t *testing.T) {
+	values := "cluster: {name: x}\ndestinations: [{name: a, type: otlp, endpoint: 'https://x', auth: {secretName: s, tokenKey: token}, tls: {caSecretName: ca}}]\ntls: {enabled: true, secretName: t}\nimage: {pullSecrets: [{name: r}]}\n"
+	for _, c := range []string{"agent", "collector"} {
+		values += c + ": {extraEnv: [{name: A, value: b}], extraVolumes: [{name: more, emptyDir: {}}], extraVolumeMounts: [{name: more, mountPath: /more}], tolerations: [], " +
+			"affinity: {nodeAffinity: {}}, priorityClassName: mine, terminationGracePeriodSeconds: 90, resources: {limits: {memory: 700Mi}}}\n"
+	}
+	for component, p := range pods(objects(t, render(t, values))) {
+		c := p.Spec.Containers[0]
+		env := slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "A" && e.Value == "b" })
+		volume := slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == "more" && v.EmptyDir != nil })
+		mount := slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == "more" && m.MountPath == "/more" })
+		if !env || !volume || !mount || len(p.Spec.Tolerations) != 0 || p.Spec.Affinity == nil || p.Spec.PriorityClassName != "mine" || *p.Spec.TerminationGracePeriodSeconds != 90 || p.Spec.ImagePullSecrets[0].Name != "r" {
+			t.Errorf("%s: %+v", component, p.Spec)
+		}
+	}
+	for component, p := range pods(objects(t, render(t, "cluster: {name: x}\n"))) {
+		if *p.Spec.TerminationGracePeriodSeconds < 30 { // the programs drain for 25 s
+			t.Errorf("%s is killed while it drains", component)
+		}
+	}
+}
