@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
 )
 
 const everything = "cluster: {name: x}\npresets: {events: true, cluster: true, annotations: true}\n"
@@ -282,10 +284,10 @@ func config(t *testing.T, all []runtime.Object, file string) string {
 func TestNowhereToGo(t *testing.T) {
 	for kind, want := range map[string][]string{
 		"prometheus": {"hosts /proc /sys /", "right nodes/metrics", "right pods"},
-		"loki":       {"cap DAC_READ_SEARCH", "hosts /var/lib/docker/containers /var/log", "right pods"},
+		"loki":       {"cap DAC_READ_SEARCH", "hosts /var/lib/docker/containers /var/log/pods", "right pods"},
 		"tempo":      {"right pods"},
 	} {
-		all := objects(t, render(t, "cluster: {name: x}\npresets: {cluster: false, events: "+fmt.Sprint(kind != "loki")+"}\ndestinations: [{name: a, type: "+kind+", endpoint: 'http://x'}]\n"))
+		all := objects(t, render(t, "cluster: {name: x}\npresets: {cluster: false, events: "+fmt.Sprint(kind != "loki")+"}\ndestinations: [{name: a, type: "+kind+", endpoint: 'http://x/push'}]\n"))
 		var got []string
 		for _, p := range pods(all) {
 			c := p.Spec.Containers[0]
@@ -399,6 +401,96 @@ func TestNotes(t *testing.T) {
 			if strings.Contains(notes, word) {
 				t.Errorf("%q: the notes speak of %s:\n%s", values, word, notes)
 			}
+		}
+	}
+}
+
+// TestDrain: the command of the documentation, run in a pod, looks where the pod's queue is. `kubectl exec` leaves out the image's entrypoint, which names the folder.
+func TestDrain(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pods(objects(t, render(t, "cluster: {name: x}\n")))["collector"]
+	for _, m := range p.Spec.Containers[0].VolumeMounts {
+		if want := "/sluice-collector queue drain --data-dir " + m.MountPath; m.Name == "data" && !strings.Contains(string(docs), want) {
+			t.Errorf("docs/kubernetes.md has no %q", want)
+		}
+	}
+	dockerfile, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(dockerfile), `"--data-dir", "/var/lib/sluice"`) {
+		t.Error("the image keeps its data elsewhere than on the volume")
+	}
+}
+
+// TestConfigAsWritten: braces and dollars of a user's configuration are not the chart's to expand.
+func TestConfigAsWritten(t *testing.T) {
+	const value = "{{ .Values.x }} ${env:A} $$1"
+	all := objects(t, render(t, "cluster: {name: x}\nagent: {config: {processors: {resource: {attributes: [{key: a, action: insert, value: '"+value+"'}]}}}}\n"))
+	if text := config(t, all, "agent.yaml"); !strings.Contains(text, value) {
+		t.Error(text)
+	}
+}
+
+// TestServiceMonitors: each finds one Service, with the port that it names.
+func TestServiceMonitors(t *testing.T) {
+	docs := render(t, "cluster: {name: x}\nmonitoring: {serviceMonitor: true}\n")
+	monitors := 0
+	for _, d := range docs {
+		var monitor struct {
+			Kind string
+			Spec struct {
+				Selector  metav1.LabelSelector
+				Endpoints []struct{ Port string }
+			}
+		}
+		if err := yaml.Unmarshal([]byte(d.Text), &monitor); err != nil {
+			t.Fatal(err)
+		}
+		if monitor.Kind != "ServiceMonitor" {
+			continue
+		}
+		monitors++
+		found := 0
+		for _, o := range objects(t, docs) {
+			if s, is := o.(*corev1.Service); is && labels.SelectorFromSet(monitor.Spec.Selector.MatchLabels).Matches(labels.Set(s.Labels)) {
+				found++
+				if !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == monitor.Spec.Endpoints[0].Port }) {
+					t.Errorf("%s has no port %s", s.Name, monitor.Spec.Endpoints[0].Port)
+				}
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s: %d Services", d.Text, found)
+		}
+	}
+	if monitors != 2 {
+		t.Errorf("%d monitors", monitors)
+	}
+}
+
+// TestExtras: what users add to pods is where it belongs; empty lists are taken, too.
+func TestExtras(t *testing.T) {
+	values := "cluster: {name: x}\ndestinations: [{name: a, type: otlp, endpoint: 'https://x', auth: {secretName: s, tokenKey: token}, tls: {caSecretName: ca}}]\ntls: {enabled: true, secretName: t}\nimage: {pullSecrets: [{name: r}]}\n"
+	for _, c := range []string{"agent", "collector"} {
+		values += c + ": {extraEnv: [{name: A, value: b}], extraVolumes: [{name: more, emptyDir: {}}], extraVolumeMounts: [{name: more, mountPath: /more}], tolerations: [], " +
+			"affinity: {nodeAffinity: {}}, priorityClassName: mine, terminationGracePeriodSeconds: 90, resources: {limits: {memory: 700Mi}}}\n"
+	}
+	for component, p := range pods(objects(t, render(t, values))) {
+		c := p.Spec.Containers[0]
+		env := slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "A" && e.Value == "b" })
+		volume := slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == "more" && v.EmptyDir != nil })
+		mount := slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == "more" && m.MountPath == "/more" })
+		if !env || !volume || !mount || len(p.Spec.Tolerations) != 0 || p.Spec.Affinity == nil || p.Spec.PriorityClassName != "mine" || *p.Spec.TerminationGracePeriodSeconds != 90 || p.Spec.ImagePullSecrets[0].Name != "r" {
+			t.Errorf("%s: %+v", component, p.Spec)
+		}
+	}
+	for component, p := range pods(objects(t, render(t, "cluster: {name: x}\n"))) {
+		if *p.Spec.TerminationGracePeriodSeconds < 30 { // the programs drain for 25 s
+			t.Errorf("%s is killed while it drains", component)
 		}
 	}
 }

@@ -10,6 +10,8 @@
 {{- range .Values.destinations -}}
 {{- if has .name $names }}{{ fail (printf "destinations has the name %s twice: the second would take the place of the first" .name) }}{{ end -}}
 {{- $names = append $names .name -}}
+{{- if and (has .type (list "prometheus" "victoriametrics" "loki")) (not (regexMatch "^https?://[^/]+/." .endpoint)) }}{{ fail (printf "destination %s: the endpoint has no path: write the whole one, such as %s%s" .name (trimSuffix "/" .endpoint) (ternary "/loki/api/v1/push" "/api/v1/write" (eq .type "loki"))) }}{{ end -}}
+{{- if and (has .type (list "tempo" "otlp")) (regexMatch "/v1/(metrics|logs|traces)/?$" .endpoint) }}{{ fail (printf "destination %s: the endpoint ends in the path of a signal, which is added: write %s" .name (regexReplaceAll "/v1/(metrics|logs|traces)/?$" .endpoint "")) }}{{ end -}}
 {{- end -}}
 {{- if and .Values.agent.enabled (not .Values.collector.enabled) (not (dig "exporters" "otlp_http" "endpoint" "" .Values.agent.config)) }}{{ fail "collector.enabled is false, so agents have nowhere to send: name it in agent.config.exporters, as endpoint of otlp_http and of otlp_http/files" }}{{ end -}}
 {{- if and .Values.tls.enabled (not .Values.tls.secretName) (not .Values.tls.certManager.enabled) }}{{ fail "tls.enabled is true and there is no certificate: name a Secret in tls.secretName, or set tls.certManager.enabled" }}{{ end -}}
