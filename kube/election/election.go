@@ -200,7 +200,7 @@ func (e *Elector) become(leader bool) {
 	close(e.changed)
 	e.changed = make(chan struct{})
 	e.mu.Unlock()
-	say := "another process leads now"
+	say := "this process does not lead any more"
 	if leader {
 		say = "this process leads now"
 	}
