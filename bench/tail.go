@@ -40,6 +40,17 @@ service:
   pipelines:
     logs: {receivers: [tail], processors: [batch], exporters: [otlp_http]}
 `},
+		{"Sluice, with `detect: [severity, trace]`", filepath.Join(o.bin, "sluice-agent"), `receivers:
+  tail: {include: [%[1]s/pods/*/*/*.log], start_at: beginning, detect: [severity, trace]}
+exporters:
+  otlp_http: {endpoint: "http://127.0.0.1:%[2]d", compression: none}
+processors:
+  batch: {}
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    logs: {receivers: [tail], processors: [batch], exporters: [otlp_http]}
+`},
 		{"Collector 0.158 filelog + container operator", filepath.Join(o.peers, "otelcol"), `receivers:
   file_log: {include: [%[1]s/pods/*/*/*.log], start_at: beginning, include_file_path: true, operators: [{type: container, format: containerd}], retry_on_failure: {enabled: true}}
 exporters:

@@ -89,7 +89,6 @@ func Default() *Config {
 		MaxLineBytes:     64 << 10,
 		Multiline:        Multiline{MaxLines: maxLinesDefault},
 		ForceFlushPeriod: 500 * time.Millisecond, // the Collector's
-		Detect:           []string{detectSeverity, detectTrace},
 		Linger:           time.Second,
 		MaxBatchBytes:    256 << 10,
 		MaxInFlight:      4,

@@ -16,6 +16,7 @@ receivers:
       http: {endpoint: "{{ .Values.listenAddress }}:4318"}
   {{- if $p.logs }}
   tail:
+    detect: [severity, trace]
     include: [/var/log/pods/*/*/*.log]
     start_at: beginning
   {{- end }}
