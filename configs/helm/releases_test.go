@@ -341,9 +341,9 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestWhoReachesTheStore: with queryFrom only its peers do.
+// TestWhoReachesTheStore: the namespace's own pods, or the peers of queryFrom.
 func TestWhoReachesTheStore(t *testing.T) {
-	for values, want := range map[string]int{"": 0, "networkPolicy: {queryFrom: [{podSelector: {matchLabels: {app: grafana}}}]}\n": 1} {
+	for values, want := range map[string]int{"": 1, "networkPolicy: {queryFrom: []}\n": 0, "networkPolicy: {queryFrom: [{podSelector: {matchLabels: {app: grafana}}}]}\n": 1} {
 		for _, o := range objects(t, render(t, "cluster: {name: x}\n"+values)) {
 			p, is := o.(*networkingv1.NetworkPolicy)
 			if !is || p.Name != "sluice-collector" {
