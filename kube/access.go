@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 
 	"k8s.io/client-go/rest"
@@ -71,7 +72,7 @@ func (a Access) plain() (*rest.Config, error) {
 		overrides := &clientcmd.ConfigOverrides{CurrentContext: a.Context}
 		config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
 		if err != nil {
-			return nil, fmt.Errorf("kubeconfig: %w", err)
+			return nil, fmt.Errorf("kubeconfig: %w", hide(err))
 		}
 		return config, nil
 	case None:
@@ -90,4 +91,14 @@ func (a Access) plain() (*rest.Config, error) {
 		}
 		return config, nil
 	}
+}
+
+var userinfo = regexp.MustCompile(`://[^/@\s"]*@`)
+
+// hide takes names and passwords out of the URLs in an error.
+func hide(err error) error {
+	if text := err.Error(); userinfo.MatchString(text) {
+		return errors.New(userinfo.ReplaceAllString(text, "://[redacted]@"))
+	}
+	return err
 }

@@ -183,7 +183,7 @@ func (c *cluster) client(k Kind) (*rest.RESTClient, error) {
 	config.NegotiatedSerializer = codecs.WithoutConversion()
 	made, err := rest.RESTClientFor(config)
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach the Kubernetes API server: %w", err)
+		return nil, fmt.Errorf("cannot reach the Kubernetes API server: %w", hide(err))
 	}
 	c.clients[gv.String()] = made
 	return made, nil
