@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -174,19 +175,28 @@ func (p *process) ready(health int) *process {
 	}
 }
 
-// ports gives n ports that were free a moment ago.
+// nextPort is below the range that the kernel gives to outgoing connections: tests beside this one make many.
+var nextPort atomic.Int32
+
+func init() { nextPort.Store(int32(12000 + os.Getpid()%15000)) }
+
+// ports gives n ports that were free a moment ago, and to nobody else in this process.
 func ports(t testing.TB, n int) []int {
 	t.Helper()
 	var out []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 2000 {
+		port := 12000 + int(nextPort.Add(1)-12000)%18000
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		defer l.Close()
-		out = append(out, l.Addr().(*net.TCPAddr).Port)
+		l.Close()
+		if out = append(out, port); len(out) == n {
+			return out
+		}
 	}
-	return out
+	t.Fatal("no free ports")
+	return nil
 }
 
 // file writes a file into a folder of the test and returns its path.
